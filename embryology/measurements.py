@@ -1,0 +1,124 @@
+"""The one table that every probe writes and every figure reads."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embryology.errors import EmbryologyError
+from embryology.files import written_whole
+from embryology.paths import RunFolder
+
+SCHEMA = pa.schema(
+    [
+        pa.field("series", pa.string(), nullable=False),
+        pa.field("step", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64()),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("objective", pa.string(), nullable=False),
+        pa.field("probe", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("item", pa.string(), nullable=False),
+        pa.field("layer", pa.int16()),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("seed", pa.int32()),
+        pa.field("baseline", pa.string()),
+        pa.field("key", pa.string(), nullable=False),
+    ]
+)
+"""One row a value: which checkpoint, what was measured, its 95% interval, from how many items.
+
+``item`` is empty for a total. ``baseline`` is null for the model itself, else the name of the
+baseline the row holds. ``key`` is the provenance hash of the measurement.
+"""
+
+
+def write(path: Path, rows: Iterable[dict] | pd.DataFrame) -> None:
+    """Check ``rows`` against :data:`SCHEMA` and write them as one Parquet file, whole or not at all.
+
+    Raises:
+        ValueError: a column is missing, unknown, of another type, or holds nulls it may not hold, or
+            an interval does not contain its value: a defect of the probe that wrote it.
+    """
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if set(frame.columns) != set(SCHEMA.names):
+        wrong = sorted(set(frame.columns) ^ set(SCHEMA.names))
+        raise ValueError(f"columns missing or unknown in a table of measurements: {', '.join(wrong)}")
+    table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
+    for field in SCHEMA:
+        if not field.nullable and table[field.name].null_count:
+            raise ValueError(f"column {field.name} of a table of measurements may not hold nulls")
+    outside = (frame["low"].astype(float) > frame["value"] + 1e-12) | (
+        frame["high"].astype(float) < frame["value"] - 1e-12
+    )
+    if outside.any():
+        raise ValueError(f"an interval does not contain its value: {frame[outside].iloc[0].to_dict()}")
+    write_table(path, table)
+
+
+def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
+    """Write any table (items, losses) as Parquet with zstd, whole or not at all."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read(*runs: str | Path, probe: str | None = None) -> pd.DataFrame:
+    """The measurements of one or more runs as one table with the columns of :data:`SCHEMA`.
+
+    Args:
+        runs: names under the runs folder, or paths.
+        probe: only this probe's.
+
+    Where a checkpoint was measured more than once under different settings, the newest stands.
+
+    Raises:
+        EmbryologyError: a run or its measurements are missing.
+    """
+    tables = [pq.read_table(file, schema=SCHEMA) for run in runs for file in _newest(run, probe, details=False)]
+    frame = pa.concat_tables(tables).to_pandas()
+    return frame.sort_values(["series", "probe", "task", "item", "metric", "step"], kind="stable", ignore_index=True)
+
+
+def read_items(run: str | Path, probe: str) -> pd.DataFrame:
+    """The item table of one probe over all checkpoints of a run: ``item_id``, ``step`` and the probe's columns."""
+    tables = [pq.read_table(file) for file in _newest(run, probe, details=True)]
+    return pa.concat_tables(tables).to_pandas()
+
+
+def files_read(run: str | Path, probe: str | None = None) -> list[Path]:
+    """The files that :func:`read` and :func:`read_items` would read now; what a figure depends on."""
+    return _newest(run, probe, details=False) + (_newest(run, probe, details=True) if probe else [])
+
+
+def read_losses(run: str | Path) -> pd.DataFrame:
+    """``losses.parquet`` of a run: a row a logged step, held-out values where they were evaluated."""
+    folder = RunFolder.named(run)
+    if not folder.losses.exists():
+        raise EmbryologyError(f"{folder.root} has no losses.parquet; is it a run? `embryology pretrain` makes one")
+    return pq.read_table(folder.losses).to_pandas()
+
+
+def _newest(run: str | Path, probe: str | None, details: bool) -> list[Path]:
+    folder = RunFolder.named(run)
+    if not folder.root.is_dir():
+        raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
+    base = folder.measurements / "details" if details else folder.measurements
+    newest: dict[tuple[str, str], Path] = {}
+    for file in sorted(base.glob(f"{probe or '*'}/*.parquet")):
+        if file.parent.name == "details":
+            continue
+        place = (file.parent.name, file.name.split("-")[0])
+        if place not in newest or file.stat().st_mtime_ns > newest[place].stat().st_mtime_ns:
+            newest[place] = file
+    if not newest:
+        what = f"probe {probe}" if probe else "any probe"
+        raise EmbryologyError(f"run {folder.name} has no measurements of {what}; make them: embryology probe {run}")
+    return [newest[place] for place in sorted(newest)]

@@ -1,0 +1,91 @@
+"""Every path of a run folder, and where runs and data are looked for."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from embryology.errors import EmbryologyError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder: notebooks, book and published results stand beside the package."""
+
+
+def runs_folder() -> Path:
+    """Where runs live: ``EMBRYOLOGY_RUNS``, else ``runs/`` in the project's folder."""
+    return Path(os.environ.get("EMBRYOLOGY_RUNS") or ROOT / "runs")
+
+
+def data_folder() -> Path | None:
+    """The optional folder of gold data that ``EMBRYOLOGY_DATA`` names, or None where it is not set.
+
+    Raises:
+        EmbryologyError: the variable names something that is no folder.
+    """
+    value = os.environ.get("EMBRYOLOGY_DATA")
+    if not value:
+        return None
+    folder = Path(value).expanduser().resolve()
+    if not folder.is_dir():
+        raise EmbryologyError(f"EMBRYOLOGY_DATA is {value}, which is not a folder; mend it or unset it")
+    return folder
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The layout of one run; every other module asks here rather than joining names itself."""
+
+    root: Path
+
+    @classmethod
+    def named(cls, name: str | Path) -> "RunFolder":
+        """A run by its name under the runs folder, or by a path (anything with a separator in it)."""
+        text = os.fspath(name)
+        if not text or text in {".", ".."}:
+            raise EmbryologyError(f"{text!r} is no name for a run")
+        is_path = os.sep in text or isinstance(name, Path)
+        return cls(Path(text).expanduser().resolve() if is_path else runs_folder().resolve() / text)
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "run.yaml"
+
+    @property
+    def corpus(self) -> Path:
+        return self.root / "corpus.json"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.root / "tokenizer"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    def checkpoint(self, step: int) -> Path:
+        return self.checkpoints / f"step-{step:08d}"
+
+    @property
+    def losses(self) -> Path:
+        return self.root / "losses.parquet"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def measurements(self) -> Path:
+        return self.root / "measurements"
+
+    def measurement(self, probe: str, step: int, key: str) -> Path:
+        return self.measurements / probe / f"{step:08d}-{key[:16]}.parquet"
+
+    def details(self, probe: str, step: int, key: str) -> Path:
+        return self.measurements / "details" / probe / f"{step:08d}-{key[:16]}.parquet"
