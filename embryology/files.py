@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from embryology.errors import EmbryologyError
@@ -56,6 +59,14 @@ def write_yaml(path: Path, value: Any) -> None:
     """Write ``value`` as YAML in the order of its keys, whole or not at all."""
     with written_whole(path) as temporary:
         temporary.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
+    """Write a table as Parquet with zstd, whole or not at all."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
 
 
 def read_json(path: Path) -> Any:

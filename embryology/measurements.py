@@ -7,8 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from embryology import losses
 from embryology.errors import EmbryologyError
-from embryology.files import written_whole
+from embryology.files import write_table
 from embryology.paths import RunFolder
 
 SCHEMA = pa.schema(
@@ -62,14 +63,6 @@ def write(path: Path, rows: Iterable[dict] | pd.DataFrame) -> None:
     write_table(path, table)
 
 
-def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write any table (items, losses) as Parquet with zstd, whole or not at all."""
-    if isinstance(table, pd.DataFrame):
-        table = pa.Table.from_pandas(table, preserve_index=False)
-    with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
 def read(*runs: str | Path, probe: str | None = None) -> pd.DataFrame:
     """The measurements of one or more runs as one table with the columns of :data:`SCHEMA`.
 
@@ -99,11 +92,8 @@ def files_read(run: str | Path, probe: str | None = None) -> list[Path]:
 
 
 def read_losses(run: str | Path) -> pd.DataFrame:
-    """``losses.parquet`` of a run: a row a logged step, held-out values where they were evaluated."""
-    folder = RunFolder.named(run)
-    if not folder.losses.exists():
-        raise EmbryologyError(f"{folder.root} has no losses.parquet; is it a run? `embryology pretrain` makes one")
-    return pq.read_table(folder.losses).to_pandas()
+    """The losses of a run, with the columns of :data:`embryology.losses.COLUMNS`."""
+    return losses.read(RunFolder.named(run))
 
 
 def _newest(run: str | Path, probe: str | None, details: bool) -> list[Path]:

@@ -72,6 +72,23 @@ def is_held_out(title: str) -> bool:
     return int.from_bytes(first_bytes, "big") < HELD_OUT_SHARE * 2**64
 
 
+def fingerprint(source: str, path: str | None = None) -> list:
+    """What changes when the text of a corpus changes, without reading it: versions, or names, sizes and times."""
+    if source == "bundled":
+        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), bundled_file().stat().st_size]
+    if path == "hub":
+        return list(WIKIPEDIA_HUB)
+    articles(source, path)  # refuses what is missing
+    root = Path(path).expanduser() if path else _wikipedia_folder(path)
+    files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
+    return [str(root.resolve()), *(_stamp(file) for file in files)]
+
+
+def _stamp(file: Path) -> list:
+    status = file.stat()
+    return [file.name, status.st_size, status.st_mtime_ns]
+
+
 def bundled_file() -> Path:
     """The JSON file with the bundled articles. Only the file is read; the package's code is never imported."""
     try:

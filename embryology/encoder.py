@@ -1,0 +1,185 @@
+"""A loaded checkpoint for measuring: batches by length, logits only where they are asked for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
+from transformers.utils import logging
+
+from embryology.checkpoints import Checkpoint
+from embryology.errors import EmbryologyError
+from embryology.precision import Precision, resolve
+
+TOKENS_PER_BATCH = 2048
+# Logits of a chunk of positions: 64 MB in float32, whatever the vocabulary.
+LOGITS_PER_CHUNK = 2**24
+
+
+class Predictions(NamedTuple):
+    """What a masked head says at positions, one entry a position in the order they were asked for."""
+
+    top: np.ndarray
+    """(positions,) int64: the id with the largest logit, over the whole vocabulary."""
+    log_probability: np.ndarray
+    """(positions,) float32: of the target id, in nats."""
+
+
+@dataclass
+class Encoder:
+    """One checkpoint in evaluation mode on one device. :meth:`load` makes it."""
+
+    model: PreTrainedModel
+    has: frozenset[str]
+    """What a probe may need: ``hidden-states``, ``attentions``, and ``masked-head`` where it was trained."""
+    device: str
+    _reduced: nn.Module | None = None
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, device: str = "auto", threads: int | None = None) -> "Encoder":
+        """Verify a checkpoint's bytes and load it, silently.
+
+        Args:
+            checkpoint: a folder in the layout of ``save_pretrained``, of any architecture.
+            device: a torch device name, or ``auto``: ``cuda`` where there is one, else ``cpu``.
+            threads: of the processor; None leaves torch's own number.
+
+        Raises:
+            EmbryologyError: the weights were changed or cannot be loaded, or some are missing.
+        """
+        checkpoint.verify()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        options = {"local_files_only": True, "output_loading_info": True, "dtype": torch.float32}
+        try:
+            with _quiet():
+                try:
+                    model, report = AutoModelForMaskedLM.from_pretrained(checkpoint.location, **options)
+                    masked = True
+                except ValueError:  # an architecture without a masked head
+                    model, report = AutoModel.from_pretrained(checkpoint.location, **options)
+                    masked = False
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EmbryologyError(f"{checkpoint.location} cannot be loaded: {str(error).splitlines()[0]}") from error
+        # A checkpoint of another kind (a discriminator) loads too, with a head of random parameters.
+        missing = report["missing_keys"]
+        of_body = sorted(key for key in missing if not masked or key.startswith(f"{model.base_model_prefix}."))
+        of_body = [key for key in of_body if "pooler" not in key]
+        if of_body:
+            raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(of_body[:3])}; it is damaged")
+        has = {"hidden-states", "attentions"} | ({"masked-head"} if masked and not missing else set())
+        return cls(model.to(device).eval(), frozenset(has), device)
+
+    @property
+    def model_type(self) -> str:
+        """The architecture, as in the configuration: albert, bert, electra …"""
+        return self.model.config.model_type
+
+    @property
+    def objective(self) -> str:
+        """What it was trained for, as far as its heads tell: masked, replaced, or other."""
+        if "masked-head" in self.has:
+            return "masked"
+        return "replaced" if "ElectraForPreTraining" in (self.model.config.architectures or []) else "other"
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        sequences: Sequence[Sequence[int]],
+        positions: Sequence[Sequence[int]],
+        targets: Sequence[Sequence[int]],
+        precision: Precision = "float32",
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+    ) -> Predictions:
+        """Read the masked head at chosen positions.
+
+        Args:
+            sequences: input ids, special tokens included; of any lengths.
+            positions: for every sequence the positions to read.
+            targets: for every position the id whose probability is wanted.
+            precision: of the body; the head always computes in float32, as bfloat16 logits tie.
+            tokens_per_batch: padded ids a batch; results do not depend on it but for rounding.
+
+        Returns:
+            One entry a position, sequence after sequence in the order given.
+        """
+        body, head = self._parts(resolve(precision, self.device))
+        counts = np.array([len(places) for places in positions], dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        top = np.empty(starts[-1], dtype=np.int64)
+        log_probability = np.empty(starts[-1], dtype=np.float32)
+        # Sequences without positions have nothing to say.
+        wanted = np.flatnonzero(counts)
+        for batch in _batches(wanted, sequences, tokens_per_batch):
+            ids, mask = self._padded([sequences[i] for i in batch])
+            hidden = body(input_ids=ids, attention_mask=mask)[0]
+            rows = torch.tensor([row for row, i in enumerate(batch) for _ in positions[i]], device=self.device)
+            columns = torch.tensor([place for i in batch for place in positions[i]], device=self.device)
+            truth = torch.tensor([target for i in batch for target in targets[i]], device=self.device)
+            best, log_p = _read(head, hidden[rows, columns], truth, self.model.config.vocab_size)
+            where = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in batch])
+            top[where], log_probability[where] = best.cpu().numpy(), log_p.cpu().numpy()
+        return Predictions(top, log_probability)
+
+    def _parts(self, precision: str) -> tuple[nn.Module, nn.Module]:
+        """A body that gives vectors, and a head from vectors to logits."""
+        # Other architectures: the whole model, whose vectors are the logits themselves.
+        head = getattr(self.model, "predictions", None) or getattr(self.model, "cls", None)
+        body = self.model.base_model if head else self.model
+        if precision == "bfloat16":
+            if self._reduced is None:
+                # Cast once: autocast would convert ALBERT's shared weights anew at every layer.
+                self._reduced = deepcopy(body).to(torch.bfloat16)
+            body = self._reduced
+        return body, head or nn.Identity()
+
+    def _padded(self, sequences: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        longest = max(map(len, sequences))
+        padding = self.model.config.pad_token_id or 0
+        ids = torch.tensor([[*ids, *[padding] * (longest - len(ids))] for ids in sequences], device=self.device)
+        lengths = torch.tensor([len(ids) for ids in sequences], device=self.device)
+        return ids, (torch.arange(longest, device=self.device) < lengths[:, None]).long()
+
+
+def _read(head: nn.Module, vectors: Tensor, targets: Tensor, vocabulary: int) -> tuple[Tensor, Tensor]:
+    best, log_probability = [], []
+    for chunk, truth in zip(
+        *(x.split(max(1, LOGITS_PER_CHUNK // vocabulary)) for x in (vectors, targets)), strict=True
+    ):
+        logits = head(chunk.float())
+        best.append(logits.argmax(dim=-1))
+        log_probability.append(logits.gather(1, truth[:, None])[:, 0] - logits.logsumexp(dim=-1))
+    return torch.cat(best), torch.cat(log_probability)
+
+
+def _batches(chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
+    """Numbers of sequences in batches of like length, each at most ``budget`` padded ids (or one sequence)."""
+    batch: list[int] = []
+    for i in sorted(chosen.tolist(), key=lambda i: len(sequences[i])):
+        if batch and (len(batch) + 1) * len(sequences[i]) > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and its report of unused heads: our checkpoints have a sentence-order head."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

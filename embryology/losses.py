@@ -1,0 +1,44 @@
+"""``losses.parquet``: how training went, a row every few steps."""
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from embryology.errors import EmbryologyError
+from embryology.files import write_table
+from embryology.paths import RunFolder
+
+COLUMNS = {
+    "step": "int64",
+    "tokens": "int64",
+    "learning_rate": "float64",
+    "loss": "float64",
+    "masked_loss": "float64",
+    "order_loss": "float64",
+    "gradient_norm": "float64",
+    "tokens_per_second": "float64",
+    "held_out_masked_loss": "float64",
+    "held_out_masked_accuracy": "float64",
+    "held_out_order_accuracy": "float64",
+    "unigram_loss": "float64",
+    "unigram_accuracy": "float64",
+}
+"""Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
+before. The held-out columns and the unigram baseline at the same places are null but at checkpoints."""
+
+
+def write(folder: RunFolder, rows: list[dict]) -> None:
+    """Replace the table of a run, whole or not at all."""
+    write_table(folder.losses, pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS))
+
+
+def read(folder: RunFolder) -> pd.DataFrame:
+    """The table of a run.
+
+    Raises:
+        EmbryologyError: the folder has none.
+    """
+    if not folder.losses.exists():
+        raise EmbryologyError(
+            f"{folder.root} has no {folder.losses.name}; is it a run? `embryology pretrain` makes one"
+        )
+    return pq.read_table(folder.losses).to_pandas()

@@ -1,0 +1,173 @@
+"""Batches of a fixed shape, each a pure function of (store, settings, seed, step).
+
+The position in the data is a number, so a resumed run reads on exactly where it was, with no state
+of a loader to save.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from embryology.corpus.store import TokenStore
+from embryology.corpus.tokenizer import word_starts
+from embryology.presets import Objective
+from embryology.pretraining.objectives import IGNORED, IN_ORDER, SWAPPED, choose_words, corrupt
+
+SPECIALS = 3
+"""``[CLS]`` and two ``[SEP]``."""
+ORDER_STREAM, BATCH_STREAM = 0, 1
+"""Apart, so that shuffling and masking never share random numbers."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``sequences`` × ``length`` pieces, with as many places for predictions in every sequence."""
+
+    input_ids: torch.Tensor
+    """(sequences, length) int64."""
+    token_type_ids: torch.Tensor
+    """(sequences, length) int64: 0 in the first segment, 1 in the second."""
+    attention_mask: torch.Tensor
+    """(sequences, length) bool: false at padding."""
+    positions: torch.Tensor
+    """(sequences × places,) int64 into the flattened batch: where logits are wanted."""
+    labels: torch.Tensor
+    """(sequences × places,) int64: the true pieces there, or IGNORED at places not used."""
+    order_labels: torch.Tensor
+    """(sequences,) int64: IN_ORDER, SWAPPED, or IGNORED where a sequence is a single sentence."""
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
+
+def chunks(store: TokenStore, room: int) -> np.ndarray:
+    """Cut every document into chunks of whole sentences that fill ``room`` pieces.
+
+    A chunk takes sentences until they reach ``room`` and is cut off there; the next one begins with
+    the sentence that was cut. A document's last chunk reaches back over whole sentences to fill up. Of a sentence
+    longer than ``room``, only its beginning is read.
+
+    Returns:
+        (n, 2) int64: the first sentence of each chunk and the one after its last.
+    """
+    offsets = np.asarray(store.sentences)
+    found: list[tuple[int, int]] = []
+    for begin, end in zip(store.documents[:-1].tolist(), store.documents[1:].tolist(), strict=True):
+        first = begin
+        while first < end:
+            after = min(int(np.searchsorted(offsets, offsets[first] + room)), end)
+            full = offsets[after] - offsets[first] >= room
+            if not full:
+                first = max(begin, int(np.searchsorted(offsets, offsets[end] - room)))
+            if offsets[after] > offsets[first]:
+                found.append((first, after))
+            cut = offsets[after] - offsets[first] > room
+            first = after - 1 if full and cut and after - 1 > first else after
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+class Batches:
+    """All batches of a training run, or of an evaluation."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        tokenizer: PreTrainedTokenizerFast,
+        objective: Objective,
+        *,
+        sequences: int,
+        length: int,
+        seed: int,
+    ):
+        """
+        Args:
+            store: the side of the corpus to read.
+            tokenizer: the one that the store was made with; its special pieces have the lowest ids.
+            objective: how much is masked, and in how long n-grams.
+            sequences: sequences a batch.
+            length: pieces a sequence.
+            seed: of shuffling, cutting and masking.
+        """
+        self.store = store
+        self.objective = objective
+        self.sequences = sequences
+        self.length = length
+        self.seed = seed
+        self.places = max(1, round(objective.masked_share * (length - SPECIALS)))
+        self.starts = np.array(word_starts(tokenizer))
+        self.pad, self.cls = tokenizer.pad_token_id, tokenizer.cls_token_id
+        self.sep, self.mask = tokenizer.sep_token_id, tokenizer.mask_token_id
+        self.first_ordinary = max(tokenizer.all_special_ids) + 1
+        self.chunks = chunks(store, length - SPECIALS)
+        self._shuffled = (-1, np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        """Batches an epoch, the last one filled up from the next epoch."""
+        return -(-len(self.chunks) // self.sequences)
+
+    def epoch(self, step: int) -> float:
+        """How many times the text has been read after ``step`` batches."""
+        return step * self.sequences / len(self.chunks)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._shuffled[0] != epoch:
+            rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
+            self._shuffled = (epoch, rng.permutation(len(self.chunks)))
+        return self._shuffled[1]
+
+    def __getitem__(self, step: int) -> Batch:
+        """Batch number ``step``, counted from 0. Every epoch reads each chunk once, in an order of its own."""
+        rng = np.random.default_rng([self.seed, BATCH_STREAM, step])
+        shape = (self.sequences, self.length)
+        ids = np.full(shape, self.pad, np.int64)
+        types = np.zeros(shape, np.int64)
+        positions = np.zeros((self.sequences, self.places), np.int64)
+        labels = np.full((self.sequences, self.places), IGNORED, np.int64)
+        order_labels = np.full(self.sequences, IGNORED, np.int64)
+        for row in range(self.sequences):
+            epoch, place = divmod(step * self.sequences + row, len(self.chunks))
+            segments, order_labels[row] = self._segments(*self.chunks[self._order(epoch)[place]], rng)
+            sequence = self._assemble(segments)
+            ids[row, : len(sequence)] = sequence
+            if len(segments) == 2:
+                types[row, len(segments[0]) + 2 : len(sequence)] = 1
+            maskable = ids[row] >= self.first_ordinary
+            budget = min(self.places, max(1, round(self.objective.masked_share * maskable.sum())))
+            chosen = choose_words(self.starts[ids[row]], maskable, budget, self.objective.longest_ngram, rng)
+            true = ids[row, chosen]
+            labels[row, : len(chosen)] = true
+            positions[row] = row * self.length
+            positions[row, : len(chosen)] += chosen
+            ids[row, chosen] = corrupt(true, self.mask, self.first_ordinary, len(self.starts), rng)
+        tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), order_labels)
+        return Batch(*map(torch.from_numpy, tensors))
+
+    def _segments(self, first: int, after: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
+        """The pieces of a chunk as two segments in random order, or as one where it is a single sentence."""
+        offsets = self.store.sentences[first : after + 1]
+        pieces = self.store.pieces[offsets[0] : min(offsets[-1], offsets[0] + self.length - SPECIALS)].astype(np.int64)
+        inner = offsets[1:-1] - offsets[0]
+        inner = inner[(inner > 0) & (inner < len(pieces))]
+        if not len(inner):
+            return [pieces], IGNORED
+        cut = int(rng.choice(inner))
+        segments = [pieces[:cut], pieces[cut:]]
+        return (segments[::-1], SWAPPED) if rng.random() < 0.5 else (segments, IN_ORDER)
+
+    def _assemble(self, segments: list[np.ndarray]) -> np.ndarray:
+        ends = [np.append(segment, self.sep) for segment in segments]
+        return np.concatenate([[self.cls], *ends])
+
+    def ahead(self, first: int, after: int, depth: int = 4) -> Iterator[Batch]:
+        """Batches ``first`` to ``after`` - 1, made ``depth`` ahead by a background thread."""
+        with ThreadPoolExecutor(1, "batches") as worker:
+            waiting = [worker.submit(self.__getitem__, step) for step in range(first, min(first + depth, after))]
+            for step in range(first, after):
+                batch = waiting.pop(0).result()
+                if step + depth < after:
+                    waiting.append(worker.submit(self.__getitem__, step + depth))
+                yield batch

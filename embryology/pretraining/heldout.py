@@ -1,0 +1,65 @@
+"""How well a model does on text that it never saw, and the line that it has to beat."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from embryology.corpus.store import TokenStore
+from embryology.pretraining.batches import Batch, Batches
+from embryology.pretraining.models import Trainee
+from embryology.pretraining.objectives import IGNORED
+
+SEED = 20_201_016
+"""Of the held-out masks: the same for every run, so that runs are compared on the same questions."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A fixed set of masked held-out batches with the unigram baseline at the same places."""
+
+    batches: list[Batch]
+    unigram_loss: float
+    """Mean cross-entropy (nats) of the true pieces under the unigram distribution of the training text."""
+    unigram_accuracy: float
+    """Share of places where the true piece is the most frequent one of the training text."""
+
+    @classmethod
+    def of(cls, source: Batches, count: int, train: TokenStore, vocabulary: int) -> "HeldOut":
+        """
+        Args:
+            source: batches of the held-out side.
+            count: how many sequences to read; at most one epoch.
+            train: the training side, whose piece frequencies (plus one) are the unigram distribution.
+            vocabulary: number of pieces.
+        """
+        wanted = max(1, min(count, len(source.chunks)) // source.sequences)
+        batches = [source[step] for step in range(wanted)]
+        counts = np.ones(vocabulary) + np.bincount(train.pieces, minlength=vocabulary)
+        labels = torch.cat([batch.labels for batch in batches]).numpy()
+        labels = labels[labels != IGNORED]
+        loss = -np.log(counts / counts.sum())[labels].mean()
+        return cls(batches, float(loss), float((labels == counts.argmax()).mean()))
+
+    @torch.inference_mode()
+    def evaluate(self, trainee: Trainee, precision: torch.dtype, device: torch.device) -> dict[str, float | None]:
+        """Held-out values by the names they have in ``losses.parquet``; order accuracy is None where no pair exists."""
+        loss = correct = places = in_order = pairs = 0.0
+        trainee.eval()
+        for batch in self.batches:
+            batch = batch.to(device)
+            outputs = trainee.run(batch, precision)
+            here, ordered = batch.labels != IGNORED, batch.order_labels != IGNORED
+            loss += float(outputs.masked_loss(batch)) * int(here.sum())
+            correct += int((outputs.masked_logits.argmax(-1) == batch.labels)[here].sum())
+            in_order += int((outputs.order_logits.argmax(-1) == batch.order_labels)[ordered].sum())
+            places += int(here.sum())
+            pairs += int(ordered.sum())
+        trainee.train()
+        return {
+            "held_out_masked_loss": loss / places,
+            "held_out_masked_accuracy": correct / places,
+            "held_out_order_accuracy": in_order / pairs if pairs else None,
+            "unigram_loss": self.unigram_loss,
+            "unigram_accuracy": self.unigram_accuracy,
+        }

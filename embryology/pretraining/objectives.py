@@ -1,0 +1,61 @@
+"""What ALBERT is trained to do: predict masked words, and tell whether two segments stand in order."""
+
+import numpy as np
+
+IGNORED = -100
+"""The label of a place that no loss counts (``torch.nn.functional.cross_entropy``'s default)."""
+MASKED, RANDOM = 0.8, 0.1
+"""Of the chosen pieces, how many become ``[MASK]`` and how many a random piece; the others stay (BERT's 80/10/10)."""
+IN_ORDER, SWAPPED = 0, 1
+"""Labels of ``AlbertForPreTraining``'s sentence-order head."""
+
+
+def ngram_probabilities(longest: int) -> np.ndarray:
+    """(longest,) probability of masking 1, 2, … words in a row: proportional to 1/n (Lan et al. 2020, section 3.1)."""
+    weights = 1 / np.arange(1, longest + 1)
+    return weights / weights.sum()
+
+
+def choose_words(
+    starts: np.ndarray, maskable: np.ndarray, budget: int, longest: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Positions of whole words to predict, n-grams of them, at most ``budget`` pieces.
+
+    Words are visited in random order; an n-gram that does not fit, or touches a chosen word, is passed
+    over, as in ALBERT's ``create_masked_lm_predictions``.
+
+    Args:
+        starts: (n,) bool, whether a piece begins a word.
+        maskable: (n,) bool, false at special pieces and padding.
+        budget: greatest number of positions.
+        longest: greatest number of words in an n-gram.
+
+    Returns:
+        Sorted positions, at most ``budget`` of them.
+    """
+    places = np.flatnonzero(maskable)
+    # A cut word has no start of its own: what follows a special piece begins one all the same.
+    begins = starts[places] | (np.diff(places, prepend=-2) > 1)
+    words = np.split(places, np.flatnonzero(begins)[1:])
+    sizes = rng.choice(longest, len(words), p=ngram_probabilities(longest)) + 1
+    chosen: set[int] = set()
+    for first in rng.permutation(len(words)):
+        span = np.concatenate(words[first : first + sizes[first]])
+        within_one_segment = span[-1] - span[0] == len(span) - 1
+        if within_one_segment and len(chosen) + len(span) <= budget and chosen.isdisjoint(span.tolist()):
+            chosen.update(span.tolist())
+        if len(chosen) == budget:
+            break
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+def corrupt(
+    pieces: np.ndarray, mask: int, first_ordinary: int, vocabulary: int, rng: np.random.Generator
+) -> np.ndarray:
+    """What the model sees at the chosen positions, given the true ``pieces``: 80% mask, 10% random, 10% unchanged.
+
+    Random pieces are drawn from the ordinary ones, ids ``first_ordinary`` to ``vocabulary`` - 1.
+    """
+    fate = rng.random(len(pieces))
+    random = rng.integers(first_ordinary, vocabulary, len(pieces))
+    return np.where(fate < MASKED, mask, np.where(fate < MASKED + RANDOM, random, pieces))

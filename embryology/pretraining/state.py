@@ -1,0 +1,62 @@
+"""The complete state of training, written whole or not at all: the latest and the one before."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from embryology.errors import EmbryologyError
+from embryology.files import written_whole
+
+KEPT = 2
+
+
+def save(folder: Path, step: int, tokens: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Save what a resume needs after ``step`` steps and ``tokens`` tokens. The data position is ``step`` itself."""
+    state = {
+        "step": step,
+        "tokens": tokens,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    with written_whole(folder / f"step-{step:08d}.pt") as temporary:
+        torch.save(state, temporary)
+    for old in _newest_first(folder)[KEPT:]:
+        old.unlink()
+
+
+def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> tuple[int, int]:
+    """Restore the newest readable state into ``model`` and ``optimizer``.
+
+    Returns:
+        Steps done and tokens seen; zeros, with nothing restored, where there is no state.
+
+    Raises:
+        EmbryologyError: no saved state can be read.
+    """
+    unreadable = None
+    for file in _newest_first(folder):
+        try:
+            state = torch.load(file, map_location=device, weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+            unreadable = file
+            continue
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"].cpu())
+        return state["step"], state["tokens"]
+    if unreadable:
+        raise EmbryologyError(f"{unreadable} is damaged and there is no earlier state; remove {folder} to start over")
+    return 0, 0
+
+
+def steps_done(folder: Path) -> int:
+    """The step of the newest state, 0 where there is none; nothing is read."""
+    newest = _newest_first(folder)
+    return int(newest[0].stem.removeprefix("step-")) if newest else 0
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.pt"), reverse=True)
