@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn.utils import clip_grad_norm_
+from transformers.utils import logging as transformers_logging
 
 from embryology import losses
 from embryology.checkpoints import MANIFEST, WEIGHTS
@@ -17,10 +18,9 @@ from embryology.errors import EmbryologyError
 from embryology.files import read_json, sha256_of_file, write_json, written_whole
 from embryology.paths import RunFolder
 from embryology.precision import resolve
-from embryology.presets import Optimizer, Preset
-from embryology.pretraining import manifest, state
+from embryology.presets import Objective, Optimizer, Preset
+from embryology.pretraining import heldout, manifest, state
 from embryology.pretraining.batches import Batch, Batches
-from embryology.pretraining.heldout import SEED as HELD_OUT_SEED
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.models import Trainee, build
@@ -57,7 +57,8 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
         EmbryologyError: a run of another experiment or an unfinished one is there, another process
             trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving).
     """
-    if manifest.read(folder) and not resume:
+    begun = manifest.refuse_another(folder, preset)
+    if begun and not resume:
         raise EmbryologyError(
             f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
             f"{preset.outcome.steps}; go on with --resume, or give another --run"
@@ -79,6 +80,7 @@ class Run:
         outcome = preset.outcome
         self.preset, self.outcome, self.folder, self.console = preset, outcome, folder, console
         torch.set_num_threads(preset.speed.threads)
+        transformers_logging.disable_progress_bar()  # one a checkpoint, over ours
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         precision = resolve(preset.speed.precision, self.device.type)
         self.precision = getattr(torch, precision)
@@ -87,10 +89,9 @@ class Run:
         manifest.open_session(folder, preset, precision, device)
         self._adopt(corpus)
         self.tokenizer = tokenizer.load(folder.tokenizer)
-        self.batches = self._batches(corpus.train, outcome.seed)
-        self.held_out = HeldOut.of(
-            self._batches(corpus.held_out, HELD_OUT_SEED), outcome.held_out_sequences, corpus.train, len(self.tokenizer)
-        )
+        self.batches = self._batches(corpus.train, outcome.objective, outcome.seed)
+        unseen = self._batches(corpus.held_out, heldout.OBJECTIVE, heldout.SEED)
+        self.held_out = HeldOut.of(unseen, outcome.held_out_sequences, corpus.train, len(self.tokenizer))
         model = build(outcome.model, len(self.tokenizer), outcome.sequence_length, outcome.seed)
         self.trainee = Trainee(model).to(self.device)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
@@ -100,9 +101,9 @@ class Run:
     def say(self, line: str) -> None:
         self.console.print(f"{self.folder.name}: {line}", highlight=False, soft_wrap=True)
 
-    def _batches(self, side: store.TokenStore, seed: int) -> Batches:
+    def _batches(self, side: store.TokenStore, objective: Objective, seed: int) -> Batches:
         shape = {"sequences": self.outcome.sequences, "length": self.outcome.sequence_length}
-        return Batches(side, self.tokenizer, self.outcome.objective, seed=seed, **shape)
+        return Batches(side, self.tokenizer, objective, seed=seed, **shape)
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
         """Copy tokenizer and facts of the corpus into the run, or hold them against what it began with."""

@@ -36,7 +36,7 @@ def choose_words(
     places = np.flatnonzero(maskable)
     # A cut word has no start of its own: what follows a special piece begins one all the same.
     begins = starts[places] | (np.diff(places, prepend=-2) > 1)
-    words = np.split(places, np.flatnonzero(begins)[1:])
+    words = np.split(places, np.flatnonzero(begins)[1:]) if len(places) else []
     sizes = rng.choice(longest, len(words), p=ngram_probabilities(longest)) + 1
     chosen: set[int] = set()
     for first in rng.permutation(len(words)):

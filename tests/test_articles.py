@@ -1,0 +1,112 @@
+import gzip
+import sys
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from embryology.corpus import articles
+from embryology.corpus.articles import Article
+from embryology.errors import EmbryologyError
+
+
+def test_the_bundled_articles_are_read_whole():
+    found = list(articles.articles("bundled"))
+    assert len(found) == 10_033
+    assert len({article.title for article in found}) == len(found)
+    assert all(article.text.strip() for article in found)
+
+
+def test_about_one_title_in_twenty_is_held_out_whatever_the_corpus_calls_it():
+    titles = [f"Title {i}" for i in range(20_000)]
+    share = sum(map(articles.is_held_out, titles)) / len(titles)
+    assert 0.045 < share < 0.055
+    for title in ("Émile Zola", "New York City", "Z"):
+        spellings = [title, title.replace(" ", "_"), title.lower(), f" {title} "]
+        assert len({articles.is_held_out(spelling) for spelling in spellings}) == 1
+
+
+def test_a_folder_of_text_files_one_article_each_compressed_or_not(tmp_path):
+    (tmp_path / "b.txt").write_text("Second.\n")
+    (tmp_path / "sub").mkdir()
+    with gzip.open(tmp_path / "sub" / "c.txt.gz", "wt") as stream:
+        stream.write("Third.")
+    (tmp_path / "a.txt").write_text("First.")
+    (tmp_path / "ignored.bin").write_bytes(b"\0\1")
+    found = list(articles.articles("text", str(tmp_path)))
+    assert [(a.title, a.text.strip()) for a in found] == [
+        ("a.txt", "First."),
+        ("b.txt", "Second."),
+        ("sub/c.txt.gz", "Third."),
+    ]
+
+
+def test_a_file_holds_articles_between_blank_lines(tmp_path):
+    file = tmp_path / "book.txt"
+    file.write_text("One.\nStill one.\n\n\nTwo.\r\n\r\nThree.\n")
+    assert list(articles.articles("text", str(file))) == [
+        Article("0", "book.txt:0", "One.\nStill one."),
+        Article("1", "book.txt:1", "Two."),
+        Article("2", "book.txt:2", "Three."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b" \n\n", "is empty"), (b"a\0b", "binary"), (b"\xff\xfe\x00", "not UTF-8")],
+)
+def test_what_is_no_text_is_named(tmp_path, content, message):
+    file = tmp_path / "x.txt"
+    file.write_bytes(content)
+    for path in (file, tmp_path):
+        with pytest.raises(EmbryologyError, match=rf"x\.txt .*{message}"):
+            list(articles.articles("text", str(path)))
+
+
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
+    for source, path, message in (
+        ("text", str(tmp_path / "no"), "no text at"),
+        ("text", str(tmp_path), r"no \.txt files"),
+        ("text", None, "needs a path"),
+        ("wikipedia", None, "set EMBRYOLOGY_DATA"),
+        ("wikipedia", str(tmp_path), r"no \.parquet"),
+        ("wikipedai", None, "no corpus source 'wikipedai'; choose one of bundled"),
+    ):
+        with pytest.raises(EmbryologyError, match=message):
+            list(articles.articles(source, path))
+
+
+def test_wikipedia_is_read_from_parquet_in_the_order_of_shards(tmp_path):
+    for shard in (1, 0):
+        table = {"id": [f"{shard}"], "url": ["u"], "title": [f"T{shard}"], "text": ["A text."]}
+        pq.write_table(pa.table(table), tmp_path / f"train-{shard}.parquet")
+    assert [article.title for article in articles.articles("wikipedia", str(tmp_path))] == ["T0", "T1"]
+    pq.write_table(pa.table({"title": ["x"]}), tmp_path / "train-2.parquet")
+    with pytest.raises(EmbryologyError, match=r"train-2\.parquet lacks the columns id, text"):
+        list(articles.articles("wikipedia", str(tmp_path)))
+    (tmp_path / "train-2.parquet").write_bytes(b"not parquet")
+    with pytest.raises(EmbryologyError, match=r"train-2\.parquet is not a readable Parquet file"):
+        list(articles.articles("wikipedia", str(tmp_path)))
+
+
+def test_the_hub_is_streamed(monkeypatch):
+    asked = {}
+
+    def load_dataset(name, config, **options):
+        asked.update(name=name, config=config, **options)
+        return iter([{"id": "1", "title": "T", "text": "x", "url": ""}])
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    assert list(articles.articles("wikipedia", "hub")) == [Article("1", "T", "x")]
+    assert asked == {"name": "wikimedia/wikipedia", "config": "20231101.en", "split": "train", "streaming": True}
+
+
+def test_a_fingerprint_changes_with_the_text(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("One.")
+    before = articles.fingerprint("text", str(tmp_path))
+    assert before == articles.fingerprint("text", str(tmp_path))
+    file.write_text("One and more.")
+    assert before != articles.fingerprint("text", str(tmp_path))

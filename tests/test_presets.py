@@ -1,0 +1,60 @@
+import itertools
+
+import pytest
+import yaml
+
+from embryology import presets
+from embryology.errors import EmbryologyError
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_that_comes_with_the_package_is_valid(name):
+    preset = presets.load(name)
+    assert preset.name == name
+    assert preset.outcome.checkpoints[-1] == preset.outcome.steps
+
+
+def test_tiny_saves_densely_at_the_start():
+    grid = presets.load("tiny").outcome.checkpoints
+    assert len(grid) >= 20
+    gaps = [later - earlier for earlier, later in itertools.pairwise(grid)]
+    assert sum(step <= grid[-1] / 10 for step in grid) >= 6
+    assert gaps == sorted(gaps)
+
+
+def changed(tmp_path, change):
+    values = yaml.safe_load((presets.resources.files("embryology") / "presets" / "smoke.yaml").read_text())
+    change(values)
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v["outcome"]["model"].update(widht=3), r"outcome\.model\.widht: there is no such key"),
+        (lambda v: v["outcome"].pop("steps"), r"outcome\.steps: field required"),
+        (lambda v: v["outcome"].update(steps=49), "checkpoints must rise from 0 to steps"),
+        (lambda v: v["outcome"]["objective"].update(masked_share=1.5), r"masked_share: .*less than 1"),
+        (lambda v: v["outcome"]["model"].update(heads=5), "not a multiple of heads"),
+        (lambda v: v["speed"].update(precision="float8"), r"speed\.precision"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_in_one_line(tmp_path, change, message):
+    with pytest.raises(EmbryologyError, match=message) as caught:
+        presets.load(changed(tmp_path, change))
+    assert "\n" not in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    with pytest.raises(EmbryologyError, match=r"no preset 'tyni'; choose one of .*tiny"):
+        presets.load("tyni")
+
+
+def test_speed_is_no_part_of_the_outcome_but_the_seed_is(tmp_path):
+    smoke = presets.load("smoke")
+    faster = presets.load(changed(tmp_path, lambda v: v["speed"].update(threads=7)))
+    assert faster.outcome_sha256 == smoke.outcome_sha256
+    assert smoke.with_seed(1).outcome_sha256 != smoke.outcome_sha256

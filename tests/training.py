@@ -1,0 +1,37 @@
+"""A run small enough for tests: a preset on 300 bundled articles, trained in a second or two."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from embryology import presets
+from embryology.corpus.articles import articles
+from embryology.paths import RunFolder
+from embryology.pretraining.loop import pretrain
+
+
+def small_preset(folder: Path, **changes) -> presets.Preset:
+    """``smoke`` on a text file that is made in ``folder``; ``changes`` replace keys of its outcome."""
+    text = folder / "articles.txt"
+    if not text.exists():
+        text.write_text("\n\n".join(article.text for article in list(articles("bundled"))[:300]))
+    outcome = presets.load("smoke").outcome.model_dump(mode="json")
+    outcome |= {
+        "corpus": {"source": "text", "path": str(text)},
+        "tokenizer": {"pieces": 600},
+        "held_out_sequences": 32,
+        "steps": 60,
+        "checkpoints": [0, 5, 20, 60],
+    }
+    values = {
+        "name": "small",
+        "outcome": outcome | changes,
+        "speed": {"threads": 1, "precision": "float32", "resume_every": 10},
+    }
+    return presets.validated(values, origin="small")
+
+
+def train(preset: presets.Preset, root: Path, resume: bool = False) -> RunFolder:
+    folder = RunFolder(root)
+    pretrain(preset, folder, resume=resume, console=Console(quiet=True))
+    return folder
