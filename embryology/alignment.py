@@ -5,16 +5,19 @@ released scripts tokenise each word alone instead, which puts a word-boundary ma
 clitics that running text does not have; that way is kept as ``words``.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Literal
 
 from embryology.files import read_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 Span = tuple[int, int]
 Method = Literal["running", "words"]

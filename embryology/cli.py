@@ -51,6 +51,69 @@ def pretrain(
     train(chosen, folder, resume=resume, console=console)
 
 
+@app.command()
+def probe(
+    run: RunArgument,
+    probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given again.")] = None,
+    steps: Annotated[str, typer.Option(help="all, last, or steps such as 0,100,200.")] = "all",
+) -> None:
+    """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
+    from embryology.checkpoints import Series
+    from embryology.probes.registry import chosen_settings
+    from embryology.probes.runner import run_probes
+
+    series = Series.open(run)
+    run_probes(series, chosen_settings(series, probe), steps, console)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[str], typer.Argument(help="Runs, by name or path; a part of the book each.")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="name=value for every notebook; may be given again.")
+    ] = None,
+) -> None:
+    """Execute the notebooks on measured runs and build the book."""
+    from embryology.report import report as build
+
+    build(runs, parameter or [], console)
+
+
+@app.command()
+def show(run: RunArgument) -> None:
+    """Print how a run went: held-out values and the order in which words were learnt."""
+    from embryology.summary import tables
+
+    for table in tables(run):
+        console.print(table)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Print the optional data sets: what they serve, whether they are there, what is used instead."""
+    from embryology.data import table
+
+    console.print(table())
+
+
+@data_app.command("get")
+def data_get(name: Annotated[str, typer.Argument(help="A data set, as `embryology data list` names it.")]) -> None:
+    """Fetch a data set into EMBRYOLOGY_DATA."""
+    from embryology.data import get
+
+    written = get(name)
+    console.print("\n".join(map(str, written)) or f"{name}: all of it is there, nothing to fetch", highlight=False)
+
+
+@data_app.command("where")
+def data_where() -> None:
+    """Print the folders that are read and written."""
+    from embryology.data import places
+
+    for what, place in places():
+        console.print(f"{what}: {place}", highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """The ``embryology`` command: what a person can mend is one line on standard error and exit status 1."""
     try:

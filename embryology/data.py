@@ -6,9 +6,12 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.table import Table
+
+from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
 from embryology.files import written_whole
-from embryology.paths import data_folder
+from embryology.paths import data_folder, runs_folder
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,22 @@ def get(name: str) -> list[Path]:
             temporary.write_bytes(gzip.compress(content, mtime=0))
         written.append(file)
     return written
+
+
+def table() -> Table:
+    """The catalogue as a terminal shows it."""
+    shown = Table("name", "serves", "there", "used instead", "licence")
+    for data in SETS:
+        files = data.present()
+        shown.add_row(data.name, data.serves, f"yes, {len(files)} files" if files else "no", data.instead, data.licence)
+    return shown
+
+
+def places() -> list[tuple[str, str]]:
+    """What is read and written, and where that is now."""
+    folder = data_folder()
+    return [
+        ("runs (EMBRYOLOGY_RUNS)", str(runs_folder())),
+        ("optional data (EMBRYOLOGY_DATA)", str(folder) if folder else "not set"),
+        ("bundled articles", str(bundled_file())),
+    ]

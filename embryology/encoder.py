@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging
@@ -66,14 +67,15 @@ class Encoder:
                 except ValueError:  # an architecture without a masked head
                     model, report = AutoModel.from_pretrained(checkpoint.location, **options)
                     masked = False
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EmbryologyError(f"{checkpoint.location} cannot be loaded: {str(error).splitlines()[0]}") from error
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = str(error).partition("\n")[0]
+            raise EmbryologyError(f"{checkpoint.location} cannot be loaded: {reason}") from error
         # A checkpoint of another kind (a discriminator) loads too, with a head of random parameters.
         missing = report["missing_keys"]
-        of_body = sorted(key for key in missing if not masked or key.startswith(f"{model.base_model_prefix}."))
-        of_body = [key for key in of_body if "pooler" not in key]
-        if of_body:
-            raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(of_body[:3])}; it is damaged")
+        body = f"{model.base_model_prefix}." if masked else ""
+        lost = sorted(key for key in missing if key.startswith(body) and "pooler" not in key)
+        if lost:
+            raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(lost[:3])}; it is damaged")
         has = {"hidden-states", "attentions"} | ({"masked-head"} if masked and not missing else set())
         return cls(model.to(device).eval(), frozenset(has), device)
 
@@ -173,7 +175,7 @@ def _batches(chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' progress bars and its report of unused heads: our checkpoints have a sentence-order head."""
+    """Without transformers' progress bars and its report of heads that are not used, such as sentence order."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

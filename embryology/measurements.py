@@ -52,9 +52,6 @@ def write(path: Path, rows: Iterable[dict] | pd.DataFrame) -> None:
         wrong = sorted(set(frame.columns) ^ set(SCHEMA.names))
         raise ValueError(f"columns missing or unknown in a table of measurements: {', '.join(wrong)}")
     table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
-    for field in SCHEMA:
-        if not field.nullable and table[field.name].null_count:
-            raise ValueError(f"column {field.name} of a table of measurements may not hold nulls")
     outside = (frame["low"].astype(float) > frame["value"] + 1e-12) | (
         frame["high"].astype(float) < frame["value"] - 1e-12
     )
@@ -75,20 +72,19 @@ def read(*runs: str | Path, probe: str | None = None) -> pd.DataFrame:
     Raises:
         EmbryologyError: a run or its measurements are missing.
     """
-    tables = [pq.read_table(file, schema=SCHEMA) for run in runs for file in _newest(run, probe, details=False)]
+    tables = [pq.read_table(file, schema=SCHEMA) for run in runs for file in _newest(run, probe)]
     frame = pa.concat_tables(tables).to_pandas()
     return frame.sort_values(["series", "probe", "task", "item", "metric", "step"], kind="stable", ignore_index=True)
 
 
 def read_items(run: str | Path, probe: str) -> pd.DataFrame:
     """The item table of one probe over all checkpoints of a run: ``item_id``, ``step`` and the probe's columns."""
-    tables = [pq.read_table(file) for file in _newest(run, probe, details=True)]
-    return pa.concat_tables(tables).to_pandas()
+    return pa.concat_tables([pq.read_table(file) for file in _items(run, probe)]).to_pandas()
 
 
 def files_read(run: str | Path, probe: str | None = None) -> list[Path]:
     """The files that :func:`read` and :func:`read_items` would read now; what a figure depends on."""
-    return _newest(run, probe, details=False) + (_newest(run, probe, details=True) if probe else [])
+    return _newest(run, probe) + (_items(run, probe) if probe else [])
 
 
 def read_losses(run: str | Path) -> pd.DataFrame:
@@ -96,15 +92,12 @@ def read_losses(run: str | Path) -> pd.DataFrame:
     return losses.read(RunFolder.named(run))
 
 
-def _newest(run: str | Path, probe: str | None, details: bool) -> list[Path]:
+def _newest(run: str | Path, probe: str | None) -> list[Path]:
     folder = RunFolder.named(run)
     if not folder.root.is_dir():
         raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
-    base = folder.measurements / "details" if details else folder.measurements
     newest: dict[tuple[str, str], Path] = {}
-    for file in sorted(base.glob(f"{probe or '*'}/*.parquet")):
-        if file.parent.name == "details":
-            continue
+    for file in sorted(folder.measurements.glob(f"{probe or '*'}/*.parquet")):
         place = (file.parent.name, file.name.split("-")[0])
         if place not in newest or file.stat().st_mtime_ns > newest[place].stat().st_mtime_ns:
             newest[place] = file
@@ -112,3 +105,9 @@ def _newest(run: str | Path, probe: str | None, details: bool) -> list[Path]:
         what = f"probe {probe}" if probe else "any probe"
         raise EmbryologyError(f"run {folder.name} has no measurements of {what}; make them: embryology probe {run}")
     return [newest[place] for place in sorted(newest)]
+
+
+def _items(run: str | Path, probe: str) -> list[Path]:
+    """The item tables that were written with the measurements that :func:`read` gives."""
+    details = RunFolder.named(run).measurements / "details" / probe
+    return [details / file.name for file in _newest(run, probe) if (details / file.name).exists()]

@@ -1,12 +1,16 @@
 """What a probe is. Each probe is one file here; :mod:`embryology.probes.registry` lists them."""
 
-from typing import Any, ClassVar, Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
-from transformers import PreTrainedTokenizerFast
 
 from embryology.checkpoints import Series
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 class ProbeSettings(BaseModel):

@@ -1,0 +1,66 @@
+"""95% intervals: Wilson for proportions, the percentile bootstrap over clusters for everything else."""
+
+import numpy as np
+from statsmodels.stats.proportion import proportion_confint
+
+RESAMPLES = 1000
+SEED = 0
+LEVEL = 0.95
+
+
+def wilson(count: np.ndarray | int, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's 95% interval of ``count`` successes in ``n`` trials (Wilson 1927).
+
+    Args:
+        count, n: integers or arrays of one shape; nowhere ``n`` 0.
+
+    Returns:
+        Lower and upper ends, of that shape, never beyond [0, 1] and never leaving out ``count / n``.
+    """
+    count, n = np.asarray(count), np.asarray(n)
+    if np.any(n <= 0):
+        raise ValueError("an interval of a proportion needs at least one trial")
+    low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
+    share = count / n  # rounding moves the ends past 0 and 1 by one unit in the last place
+    return np.minimum(np.maximum(low, 0), share), np.maximum(np.minimum(high, 1), share)
+
+
+def resamples(clusters: int, draws: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
+    """How often each bootstrap sample draws each cluster: (draws, clusters), every row sums to ``clusters``.
+
+    One such matrix for all groups and steps keeps comparisons between them paired.
+    """
+    if clusters < 1:
+        raise ValueError("a bootstrap needs at least one cluster")
+    return np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=draws).astype(float)
+
+
+def bootstrap_means(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean over items in every bootstrap sample of whole clusters.
+
+    Args:
+        sums, counts: (clusters, ...) sum over a cluster's items, and how many those are.
+        weights: (draws, clusters) of :func:`resamples`.
+
+    Returns:
+        (draws, ...); nan where a sample drew no item.
+    """
+    total = np.tensordot(weights, counts, axes=1)
+    return np.divide(np.tensordot(weights, sums, axes=1), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95% percentile interval over the first axis of ``draws``, (draws, ...).
+
+    Samples that are nan say nothing and are left out; nan where all are. Ends are values of the
+    draws, never between two of them, so that infinite draws ("not reached") stay what they are.
+    """
+    tail = (1 - LEVEL) / 2
+    ordered = np.sort(draws, axis=0)  # nan last
+    n = np.count_nonzero(~np.isnan(draws), axis=0)
+
+    def at(share: float) -> np.ndarray:
+        rank = np.maximum(np.ceil(share * n).astype(int) - 1, 0)
+        return np.take_along_axis(ordered, rank[None], axis=0)[0]
+
+    return at(tail), at(1 - tail)

@@ -1,0 +1,166 @@
+"""The order in which parts of speech are learnt, beside the published one, and the numbers prose tells of it."""
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.axes import Axes
+
+from embryology.analysis import curves, published
+from embryology.analysis.intervals import RESAMPLES, SEED
+from embryology.analysis.learning_order import BEFORE_FIRST, REACHED, Agreement, agreement, in_order
+from embryology.figures import style
+
+TASKS = {"reconstruction": "reconstruction", "mask-prediction": "mask prediction"}
+
+
+@style.styled
+def learning_order(times: dict[str, pd.DataFrame], steps: np.ndarray, series: str, source: str) -> HTML:
+    """Learning time of the nine groups with bootstrap intervals, beside the published times.
+
+    Args:
+        times: by task, of :func:`embryology.analysis.learning_order.learning_times`.
+        steps: (s,) of the checkpoints.
+        series: name of the run.
+        source: whose tags on which text.
+    """
+    theirs = published.learning_times()
+    order = in_order(theirs)
+    figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
+    rows = {tag: place for place, tag in enumerate(order)}
+    for (task, table), offset, (colour, marker, _) in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
+        _times(axis, table, rows, offset, colour, marker, TASKS[task], steps)
+    axis.set_title(series)
+    style.training_axis(axis, steps, "step of half the final accuracy")
+    axis.set_xlim(right=max(steps.max(), 1) * 4)  # room for what was not reached
+    axis.set_yticks(range(len(order)), [f"{curves.GROUPS[tag]} {tag}" for tag in order])
+    axis.set_ylim(len(order) - 0.5, -0.5)
+    beside.errorbar(
+        theirs.loc[order, "step"], range(len(order)), color=style.INK, marker="D", markersize=5, linestyle="",
+        label="published (no interval)",
+    )  # fmt: skip
+    beside.set_title("published ALBERT")
+    beside.set_xlabel("step, of 30,000 shown")
+    beside.set_xlim(0, 16_500)
+    beside.set_xticks([0, 5_000, 10_000, 15_000], ["0", "5k", "10k", "15k"])
+    style.legend(figure, (axis, beside), 3)
+    main = times["reconstruction"]
+    found = agreement(main, theirs)
+    answer = f"{_ends(main)}; τ = {_number(found.tau)} with the published order"
+    style.title(figure, answer)
+    mask = (
+        f" The order of mask prediction has {_agreement_words(agreement(times['mask-prediction'], theirs))} with it."
+        if "mask-prediction" in times
+        else ""
+    )
+    return style.show(
+        figure,
+        "learning-order",
+        _data(times, theirs),
+        f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
+        f"accuracy first reaches half of its final value, linear between checkpoints, for {series} on {source}; bars: "
+        f"95% percentile bootstrap over sentences ({RESAMPLES:,} resamples, seed {SEED}). A group whose accuracy never "
+        f"clears its baselines (most frequent word, most frequent of the group, untrained model) has learnt nothing "
+        f"yet and has no time. Right: published ALBERT, on its own axis, from curves with a point every 1,000 steps. "
+        f"Reconstruction and the published order have {_agreement_words(found)}; ties are gaps below the spacing of "
+        f"the checkpoints.{mask}",
+        f"Dot plot of learning times of nine parts of speech. {answer}. "
+        + "; ".join(f"{TASKS[task]}: {_said(table)}" for task, table in times.items())
+        + f". Published order: {', '.join(order)}.",
+    )
+
+
+def _times(axis: Axes, times: pd.DataFrame, rows: dict, offset: float, colour, marker, label: str, steps) -> None:
+    reached = times[times["state"] == REACHED]
+    edges = steps.min(), steps.max()
+    low = reached["low"].fillna(reached["step"]).clip(*edges)
+    high = reached["high"].fillna(reached["step"]).clip(*edges)
+    at = [rows[tag] + offset for tag in reached.index]
+    # Not errorbar: the interval of a skewed bootstrap may leave out the estimate.
+    axis.hlines(at, low, high, color=colour, linewidth=2)
+    axis.plot(reached["step"], at, color=colour, marker=marker, markersize=6, linestyle="", label=label)
+    for tag, row in times[times["state"] != REACHED].iterrows():
+        place = rows[tag] + offset
+        if row["state"] == BEFORE_FIRST:
+            words, x, side = f"◂ {row['state']}", edges[0], "left"
+        else:
+            words, x, side = "not reached ▸" if row["learnt"] else "learnt nothing yet ▸", 0.985, "right"
+        transform = axis.transData if row["state"] == BEFORE_FIRST else axis.get_yaxis_transform()
+        axis.text(x, place, words, color=colour, ha=side, va="center", fontsize=9, transform=transform)
+
+
+def _ends(times: pd.DataFrame) -> str:
+    reached = [tag for tag in in_order(times) if times.loc[tag, "learnt"]]
+    if not reached:
+        return "No group has learnt anything yet"
+    if len(reached) == 1:
+        return f"Only {reached[0]} has been learnt"
+    return f"{reached[0]} first, {reached[-1]} last"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def _agreement_words(found: Agreement) -> str:
+    if found.tau is None:
+        return "no Kendall's τ (one of the orders is all ties)"
+    pairs = found.same + found.reversed + found.tied
+    return (
+        f"Kendall's τ = {found.tau:.2f} (exact permutation p {_p(found.p)}, {found.groups} groups; of {pairs} pairs "
+        f"{found.same} in the same order, {found.reversed} reversed, {found.tied} tied)"
+    )
+
+
+def _p(p: float) -> str:
+    return f"= {p:.2g}" if p >= 1e-4 else f"= {p:.1e}"
+
+
+def _said(times: pd.DataFrame) -> str:
+    steps = times["step"].map("step {:,.0f}".format).where(times["step"].notna(), times["state"])
+    return ", ".join(f"{tag} {steps[tag]}" for tag in in_order(times))
+
+
+def _data(times: dict[str, pd.DataFrame], theirs: pd.DataFrame) -> pd.DataFrame:
+    tables = [table.reset_index().assign(source=task) for task, table in times.items()]
+    columns = ["tag", "state", "step", "spacing", "final"]  # the published curves come without sentences
+    return pd.concat([*tables, theirs.reset_index()[columns].assign(source="published ALBERT reconstruction")])
+
+
+def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """What the text says of the learning order, formatted, by the name to glue.
+
+    Args:
+        frame: of :func:`embryology.analysis.curves.read`.
+        times: by task, of :func:`embryology.analysis.learning_order.learning_times`.
+    """
+    main, mask = times["reconstruction"], times["mask-prediction"]
+    theirs = published.learning_times("ALBERT")
+    age = published.developmental_age(frame).iloc[-1]
+    learnt = {task: [tag for tag in in_order(table) if table.loc[tag, "learnt"]] for task, table in times.items()}
+    return {
+        "order": ", ".join(in_order(main)),
+        "published_order": ", ".join(in_order(theirs)),
+        "learnt": style.listed(learnt["reconstruction"]),
+        "learnt_count": f"{len(learnt['reconstruction'])} of {len(main)}",
+        "mask_learnt": style.listed(learnt["mask-prediction"]),
+        "mask_learnt_count": f"{len(learnt['mask-prediction'])} of {len(mask)}",
+        "agreement": _agreement_words(agreement(main, theirs)),
+        "bert_agreement": _agreement_words(agreement(main, published.learning_times("BERT"))),
+        "mask_agreement": _agreement_words(agreement(mask, theirs)),
+        "tasks_agreement": _agreement_words(agreement(mask, main)),
+        "age": f"{age['published_step']:,.0f}",
+        "age_difference": f"{age['difference']:.2f}",
+        "age_correlation": "undefined" if pd.isna(age["rank_correlation"]) else f"{age['rank_correlation']:.2f}",
+        **_extremes(main),
+    }
+
+
+def _extremes(times: pd.DataFrame) -> dict[str, str]:
+    best, worst = times["final"].idxmax(), times["final"].idxmin()
+    return {
+        "best": f"{curves.GROUPS[best]}s ({best})",
+        "best_accuracy": f"{times.loc[best, 'final']:.2f}",
+        "worst": f"{curves.GROUPS[worst]}s ({worst})",
+        "worst_accuracy": f"{times.loc[worst, 'final']:.2f}",
+        "total_words": f"{times['n'].sum():,}",
+    }

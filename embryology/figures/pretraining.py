@@ -1,0 +1,186 @@
+"""How pretraining went: losses, accuracies on held-out text, and the gradient."""
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from embryology.analysis.plateau import MARGIN, plateau
+from embryology.figures import style
+
+STALLED_NORM = 0.5
+"""A gradient norm that sinks below this while the loss is at the unigram line is the sign of collapsed layers."""
+
+
+def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple]]:
+    """Every series with its rows and its way of being drawn, the run itself first."""
+    names = table["series"].unique()
+    return [
+        (str(name), table[table["series"] == name], style.LINES[i % len(style.LINES)]) for i, name in enumerate(names)
+    ]
+
+
+def _axis(table: pd.DataFrame) -> tuple[str, str]:
+    """Runs of different batch sizes are compared at equal tokens, a run alone is shown by its steps."""
+    return ("tokens", "tokens read") if table["series"].nunique() > 1 else ("step", "training step")
+
+
+def _plateau_words(table: pd.DataFrame) -> str:
+    found = plateau(table)
+    if found.entered is None:
+        return "the held-out loss has not come down to the unigram line"
+    if found.left is None:
+        return f"from step {found.entered:,.0f} on the loss stays at the unigram line"
+    if found.left - found.entered < 1:
+        return f"the loss passes the unigram line at step {found.left:,.0f} without a stop"
+    return f"the loss stays at the unigram line from step {found.entered:,.0f} to {found.left:,.0f}, then falls"
+
+
+@style.styled
+def losses(table: pd.DataFrame) -> HTML:
+    """The masked-word loss in nats against the unigram line, with the plateau shaded.
+
+    Args:
+        table: of :func:`embryology.analysis.plateau.read`.
+    """
+    x, label = _axis(table)
+    figure, (axis,) = style.panels(1, 1, 7.5, 4.4)
+    for name, rows, (colour, marker, dashes) in _runs(table):
+        held_out = rows.dropna(subset=["held_out_masked_loss"])
+        axis.plot(rows[x], rows["masked_loss"], color=colour, alpha=0.45, linewidth=1, label=f"{name}: training text")
+        axis.plot(
+            held_out[x], held_out["held_out_masked_loss"], color=colour, marker=marker, linestyle=dashes,
+            label=f"{name}: held-out text",
+        )  # fmt: skip
+    main = _runs(table)[0][1]
+    found = plateau(main)
+    unigram = main["unigram_loss"].dropna().iloc[-1]
+    axis.axhline(unigram, color=style.INK, linestyle="--", linewidth=1.3, label=f"unigram frequencies ({unigram:.2f})")
+    if found.entered is not None:
+        ends = [main["step"].max() if end is None else end for end in (found.entered, found.left)]
+        left, right = np.interp(ends, main["step"], main[x])
+        axis.axvspan(left, right, color="#E69F00", alpha=0.18, linewidth=0, label=f"within {MARGIN} nats of it")
+    style.training_axis(axis, table.dropna(subset=["held_out_masked_loss"])[x], label)
+    axis.set_ylabel("masked-word loss (nats)")
+    style.legend(figure, [axis], 2)
+    words = _plateau_words(main)
+    style.title(figure, words[0].upper() + words[1:])
+    name = _runs(table)[0][0]
+    return style.show(
+        figure,
+        "losses",
+        table[["series", "step", "tokens", "masked_loss", "held_out_masked_loss", "unigram_loss"]],
+        f"When does the model learn more than how often words occur? Masked-word loss of {name}, mean nats a "
+        f"masked piece, on training text (mean over the steps since the point before) and on held-out articles "
+        f"(fixed masks, dots are checkpoints). Baseline, dashed: cross-entropy of the training text's unigram "
+        f"distribution at the same held-out places, {unigram:.2f} nats. Shaded: the plateau, from where the "
+        f"held-out loss comes within {MARGIN} nats of the baseline to where it is {MARGIN} nats below it, linear "
+        f"between checkpoints. The loss is stored as a mean only, so no interval can be given.",
+        f"Line chart of masked-word loss over {label}: {words}. Held-out loss ends at {found.final:.2f} nats, the "
+        f"unigram line is at {unigram:.2f}.",
+    )
+
+
+@style.styled
+def held_out_accuracy(table: pd.DataFrame) -> HTML:
+    """Held-out accuracy of the two training tasks, masked words and sentence order, against guessing.
+
+    Args:
+        table: of :func:`embryology.analysis.plateau.read`.
+    """
+    x, label = _axis(table)
+    figure, axes = style.panels(2, 1, 7.5, 6.2, sharex=True)
+    held_out = table.dropna(subset=["held_out_masked_accuracy"])
+    columns = ("held_out_masked_accuracy", "held_out_order_accuracy")
+    for name, rows, (colour, marker, dashes) in _runs(held_out):
+        for axis, column in zip(axes, columns, strict=True):
+            axis.plot(rows[x], rows[column], color=colour, marker=marker, linestyle=dashes, label=name)
+    main = _runs(held_out)[0][1]
+    last = main.iloc[-1]
+    lines = (last["unigram_accuracy"], 0.5)
+    names = ("most frequent piece everywhere", "guessing the order")
+    for axis, level, dashes, name in zip(axes, lines, ("--", ":"), names, strict=True):
+        axis.axhline(level, color=style.INK, linestyle=dashes, linewidth=1.3, label=f"{name} ({level:.2f})")
+        axis.set_ylabel("accuracy")
+    axes[0].set_title("masked words")
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_title("order of two neighbouring segments")
+    if main["held_out_order_accuracy"].isna().all():
+        axes[1].text(0.5, 0.7, "no pairs in this run", transform=axes[1].transAxes, ha="center", color=style.MUTED)
+    axes[1].set_ylim(0.3, 1.02)
+    style.training_axis(axes[1], held_out[x], label)
+    style.legend(figure, axes, 2)
+    answer = f"Masked words: {last['held_out_masked_accuracy']:.0%} right at the end"
+    order = last["held_out_order_accuracy"]
+    answer += "" if pd.isna(order) else f"; order of segments: {order:.0%}"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "held-out-accuracy",
+        held_out[["series", "step", "tokens", *columns, "unigram_accuracy"]].assign(order_baseline=0.5),
+        f"How well does {_runs(table)[0][0]} do on text it never saw? Accuracy at masked pieces of held-out articles "
+        f"(top) and at telling whether two neighbouring segments were swapped (bottom), dots are checkpoints. "
+        f"Baselines: the most frequent piece of the training text everywhere ({lines[0]:.3f} right), and 0.5 for two "
+        f"equally likely orders. How many places were scored is not stored with the run, so no interval can be given.",
+        f"Two line charts of held-out accuracy over {label}. {answer}. The most frequent piece is right at "
+        f"{lines[0]:.1%} of masked places, guessing the order at 50%.",
+    )
+
+
+@style.styled
+def optimisation(table: pd.DataFrame) -> HTML:
+    """Gradient norm and learning rate, where a collapse of the layers would show.
+
+    Args:
+        table: of :func:`embryology.analysis.plateau.read`.
+    """
+    x, label = _axis(table)
+    figure, axes = style.panels(2, 1, 7.5, 5.4, sharex=True)
+    for name, rows, (colour, _, dashes) in _runs(table):
+        for axis, column in zip(axes, ("gradient_norm", "learning_rate"), strict=True):
+            axis.plot(rows[x], rows[column], color=colour, linestyle=dashes, label=name)
+    main = _runs(table)[0][1]
+    axes[0].axhline(
+        STALLED_NORM, color=style.INK, linestyle=":", linewidth=1.3, label=f"sign of a stall ({STALLED_NORM})"
+    )
+    axes[0].set_ylim(bottom=0)
+    axes[0].set_title("norm of the gradient before clipping")
+    axes[1].set_title("learning rate")
+    axes[1].ticklabel_format(axis="y", style="sci", scilimits=(-3, -3))
+    axes[1].axhline(0, color=style.MUTED, linewidth=0.8)
+    style.training_axis(axes[1], table.dropna(subset=["held_out_masked_loss"])[x], label)
+    style.legend(figure, axes[:1], 3)
+    norms = main["gradient_norm"].dropna()
+    final = f"{norms.iloc[-1]:.2f}" if len(norms) else "unknown"
+    answer = f"The gradient's norm ends at {final}"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "optimisation",
+        table[["series", "step", "tokens", "gradient_norm", "learning_rate", "tokens_per_second"]],
+        f"Did training stall? Norm of the gradient before clipping, mean over the steps since the point before "
+        f"(top), and learning rate (bottom) of {_runs(table)[0][0]}. Dotted: {STALLED_NORM}; a norm below it while "
+        f"the loss is at the unigram line is the sign of layers that give every position the same vector. One run has "
+        f"no interval.",
+        f"Two line charts over {label}. {answer}; the largest learning rate is {main['learning_rate'].max():.2g}.",
+    )
+
+
+def numbers(table: pd.DataFrame) -> dict[str, str]:
+    """What the text around these figures says of the run, formatted, by the name to glue."""
+    main = _runs(table)[0][1]
+    found = plateau(main)
+    last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
+    order, speed = last["held_out_order_accuracy"], main["tokens_per_second"].median()
+    gap = found.unigram - found.final
+    return {
+        "plateau": _plateau_words(main),
+        "steps": f"{last['step']:,}",
+        "tokens": f"{last['tokens']:,}",
+        "held_out_loss": f"{found.final:.2f}",
+        "unigram_loss": f"{found.unigram:.2f}",
+        "unigram_gap": f"{abs(gap):.2f} nats {'below' if gap > 0 else 'above'}",
+        "masked_accuracy": f"{last['held_out_masked_accuracy']:.1%}",
+        "unigram_accuracy": f"{last['unigram_accuracy']:.1%}",
+        "order_accuracy": "not measured" if pd.isna(order) else f"{order:.1%}",
+        "speed": "unknown" if pd.isna(speed) else f"{speed:,.0f}",
+    }

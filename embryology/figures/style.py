@@ -1,0 +1,172 @@
+"""How figures look, and how they get into a page: SVG, the same bytes for the same inputs."""
+
+import base64
+import functools
+import html
+import io
+from collections.abc import Callable, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+INK, MUTED, GRID = "#222222", "#595959", "#dddddd"
+
+# Okabe and Ito's colours (2008) without black and yellow; each comes with its own marker and dashes,
+# so that no line is told from another by colour alone.
+LINES = (
+    ("#0072B2", "o", "-"),
+    ("#D55E00", "s", (0, (6, 1))),
+    ("#009E73", "^", (0, (3, 1, 1, 1))),
+    ("#CC79A7", "D", (0, (8, 2, 2, 2))),
+    ("#56B4E9", "v", (0, (4, 2))),
+    ("#E69F00", "P", (0, (2, 1))),
+)
+BASELINE_LINES = {
+    "most-frequent-word": (INK, (0, (1, 1.5))),
+    "most-frequent-in-group": (INK, (0, (5, 2))),
+    "untrained": ("#999999", (0, (7, 1.5, 1, 1.5))),
+}
+
+RC = {
+    "svg.hashsalt": "embryology",  # else every file has element ids of its own
+    "svg.fonttype": "path",  # an image in a page cannot load fonts
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 3.5,
+    # A light ground of its own, so that a figure also reads on a dark page.
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "text.color": INK,
+}
+
+
+def styled(draw: Callable[..., HTML]) -> Callable[..., HTML]:
+    """Let a function draw in the style of this module, whatever a notebook has set."""
+
+    @functools.wraps(draw)
+    def in_style(*args, **kwargs):
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(RC)
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def panels(rows: int, columns: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
+    """A figure of ``rows`` × ``columns`` panels, ``width`` × ``height`` inches, and its axes in reading order.
+
+    It does not go through pyplot: nothing stays open, and Jupyter does not show it a second time.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **kwargs)
+    return figure, axes.ravel()
+
+
+def title(figure: Figure, text: str) -> None:
+    """The answer that a figure gives, above its panels."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=12, fontweight="bold")
+
+
+def legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
+    """One legend below the panels, every label once."""
+    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(found.values(), found.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
+
+
+def short(number: float) -> str:
+    """A count for an axis: 500, 1k, 2.5M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:g}{unit}"
+    return f"{number:g}"
+
+
+def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
+    """Steps or tokens from 0 on: logarithmic, as learning is fast early, but linear up to the second checkpoint.
+
+    Args:
+        axis: whose x axis.
+        values: of the checkpoints, all that are drawn.
+        label: of the axis.
+    """
+    values = np.unique(np.asarray(values, float))
+    axis.set_xlabel(label)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    positive = values[values > 0]
+    if len(positive) < 2:  # nothing to spread
+        axis.set_xlim(min(values[0], 0) - 1, values[-1] * 1.1 + 1)
+        axis.set_xticks(values)
+        return
+    first, last = positive[0], positive[-1]
+    axis.set_xscale("symlog", linthresh=first, linscale=0.4)
+    axis.set_xlim(-0.15 * first if values[0] == 0 else first * 0.9, last * 1.15)
+    decades = 10.0 ** np.arange(np.ceil(np.log10(first * 1.3)), np.log10(last) + 1)
+    decades = decades[decades <= last * 1.1]
+    ticks = decades if len(decades) > 1 else np.array([first, last])
+    axis.set_xticks(np.concatenate([[0], ticks]) if values[0] == 0 else ticks)
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
+    """A figure as HTML that needs no server and no other file, in Jupyter and in the book.
+
+    Args:
+        figure: drawn within :func:`styled`.
+        name: of the files a reader saves.
+        data: what was drawn, behind the link to the CSV.
+        caption: plain text that stands alone: question, data, intervals, baselines.
+        alt: plain text for those who do not see the figure.
+
+    Returns:
+        A ``<figure>`` with the SVG inside; the same inputs give the same bytes.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
+    svg = _data_uri("image/svg+xml", buffer.getvalue())
+    csv = _data_uri("text/csv", data.to_csv(index=False).encode())
+    name, caption, alt = (html.escape(text, quote=True) for text in (name, caption, alt))
+    # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
+    width = round(figure.get_figwidth() * 66)
+    return HTML(
+        f'<figure class="embryology-figure" id="figure-{name}">'
+        f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="figure {name}">'
+        f'<img class="dark-light" src="{svg}" alt="{alt}" '
+        f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"></div>'
+        f"<figcaption>{caption} "
+        f'<a href="{csv}" download="{name}.csv">Data (CSV)</a> · '
+        f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a></figcaption></figure>'
+    )
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in prose: "a", "a and b", "a, b and c"; "none" of none."""
+    *others, last = names or ["none"]
+    return f"{', '.join(others)} and {last}" if others else str(last)

@@ -1,0 +1,203 @@
+"""Which words a model reconstructs and predicts, by part of speech, over pretraining (section 3 of the paper)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.axes import Axes
+
+from embryology.analysis import curves, published
+from embryology.analysis.learning_order import half_steps
+from embryology.figures import style
+
+QUESTIONS = {
+    "reconstruction": "Which words can the model give back when it sees the whole sentence?",
+    "mask-prediction": "Which words can the model predict when they are masked?",
+}
+NAMES = {"reconstruction": "Reconstruction", "mask-prediction": "Mask prediction"}
+
+
+def source_of(items: pd.DataFrame) -> str:
+    """Whose tags on which text were scored, as the probe recorded it."""
+    return style.listed(sorted(items["source"].unique()))
+
+
+def _tags_kind(groups: Sequence[str]) -> str:
+    return "verb forms" if list(groups) == list(curves.VERB_FORMS) else "groups"
+
+
+def _axis(frame: pd.DataFrame) -> tuple[str, str]:
+    """Runs of different batch sizes are compared at equal tokens, where they are known; else by steps."""
+    by_tokens = frame["series"].nunique() > 1 and frame["tokens"].notna().all()
+    return ("tokens", "tokens read") if by_tokens else ("step", "training step")
+
+
+def _sizes(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> str:
+    sizes = [int(rows["n"].iloc[-1]) for tag in groups if len(rows := curves.curve(frame, task, tag))]
+    if not sizes:
+        return "no words"
+    return f"{min(sizes):,} words each" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,} words each"
+
+
+def _drawn(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> pd.DataFrame:
+    rows = frame[(frame["task"] == task) & frame["item"].isin(list(groups))]
+    return rows[["series", "step", "tokens", "task", "item", "baseline", "value", "low", "high", "n"]]
+
+
+@style.styled
+def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str] = curves.GROUPS) -> HTML:
+    """Accuracy over training, a panel a group, with 95% intervals and every baseline.
+
+    Args:
+        frame: of :func:`embryology.analysis.curves.read`.
+        task: ``reconstruction`` or ``mask-prediction``.
+        source: whose tags on which text, of :func:`source_of`.
+        groups: name by tag, :data:`curves.GROUPS` or :data:`curves.VERB_FORMS`.
+    """
+    rows = -(-len(groups) // 3)
+    figure, axes = style.panels(rows, 3, 9, 2.35 * rows + 1.1, sharey=True)
+    x, label = _axis(frame)
+    learnt = [tag for tag in groups if _panel(axes[list(groups).index(tag)], frame, task, tag, groups[tag], x)]
+    for axis in axes[: len(groups)]:
+        style.training_axis(axis, frame[x].astype(float), "")
+    for axis in axes[len(groups) :]:
+        axis.set_axis_off()
+    for axis in axes[max(0, len(groups) - 3) : len(groups)]:
+        axis.set_xlabel(label)
+    for axis in axes[::3]:
+        axis.set_ylabel("accuracy")
+    axes[0].set_ylim(-0.03, 1.03)
+    style.legend(figure, axes[: len(groups)], 2)
+    kind = _tags_kind(groups)
+    last = frame.loc[frame["series"] == curves.main_series(frame), "step"].max()
+    answer = f"{NAMES[task]}: {len(learnt)} of {len(groups)} {kind} clear every baseline by step {last:,}"
+    style.title(figure, answer)
+    unlearnt = [tag for tag in groups if tag not in learnt]
+    no_untrained = "" if _has_untrained(frame) else " The run has no checkpoint at step 0, so no untrained model."
+    said = f" Not clear of every baseline at any checkpoint, so learnt nothing yet: {style.listed(unlearnt)}."
+    finals = [f"{tag} {rows['value'].iloc[-1]:.2f}" for tag in groups if len(rows := curves.curve(frame, task, tag))]
+    return style.show(
+        figure,
+        f"{task}-{kind.replace(' ', '-')}",
+        _drawn(frame, task, groups),
+        f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
+        f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
+        f"Baselines: the set's most frequent word everywhere, the group's most frequent word, and the untrained model "
+        f"(with its interval).{no_untrained}{said if unlearnt else ''}",
+        f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
+        f"{', '.join(finals)}.",
+    )
+
+
+def _has_untrained(frame: pd.DataFrame) -> bool:
+    return bool((frame["baseline"] == curves.UNTRAINED).any())
+
+
+def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: str) -> bool:
+    """Draw one group; whether it clears its baselines."""
+    own = curves.curve(frame, task, tag)
+    size = f" · n = {own['n'].iloc[-1]:,}" if len(own) else ""
+    axis.set_title(f"{tag} {name}{size}")
+    if own.empty:
+        axis.text(0.5, 0.5, "no word of this tag", transform=axis.transAxes, ha="center", color=style.MUTED)
+        return False
+    for baseline, level in curves.baselines(frame, task, tag).items():
+        colour, dashes = style.BASELINE_LINES[baseline]
+        axis.axhline(level["value"], color=colour, linestyle=dashes, linewidth=1.3, label=curves.BASELINES[baseline])
+        if baseline == curves.UNTRAINED:
+            axis.axhspan(level["low"], level["high"], color=colour, alpha=0.15, linewidth=0)
+    for number, series in enumerate(frame["series"].unique()):
+        colour, marker, dashes = style.LINES[number % len(style.LINES)]
+        rows = curves.curve(frame, task, tag, series)
+        at = rows[x].astype(float)
+        axis.fill_between(at, rows["low"], rows["high"], color=colour, alpha=0.22, linewidth=0)
+        axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=str(series))
+    learnt = curves.clears_baselines(frame, task, tag)
+    if not learnt:
+        place = 0.62 if own["value"].max() < 0.5 else 0.06
+        axis.text(0.03, place, "learnt nothing yet", transform=axis.transAxes, color="#B34700", fontweight="bold")
+    return learnt
+
+
+@style.styled
+def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
+    """Reconstruction divided by its final value, beside the published curves, on the share of steps shown.
+
+    Args:
+        frame: of :func:`embryology.analysis.curves.read`.
+        source: whose tags on which text, of :func:`source_of`.
+        model: whose published curves, ``ALBERT`` or ``BERT``.
+    """
+    theirs = published.reconstruction(model)
+    series = curves.main_series(frame)
+    figure, axes = style.panels(3, 3, 9, 8.2, sharex=True, sharey=True)
+    ours_last = int(frame.loc[frame["series"] == series, "step"].max())
+    last = theirs.columns.max()
+    data = []
+    for axis, (tag, name) in zip(axes, curves.GROUPS.items(), strict=True):
+        axis.set_title(f"{tag} {name}")
+        axis.axhline(0.5, color=style.MUTED, linewidth=1, label="half of the final value")
+        values = theirs.loc[tag] / theirs.loc[tag].iloc[-1]
+        axis.plot(values.index / last, values, color=style.LINES[1][0], linestyle="--", label=f"published {model}")
+        data += _rescaled_rows(f"published {model}", tag, theirs.columns, last, values)
+        rows = curves.curve(frame, "reconstruction", tag)
+        if rows.empty or rows["value"].iloc[-1] == 0:
+            axis.text(0.95, 0.1, "ours ends at 0", transform=axis.transAxes, ha="right", color="#B34700")
+            continue
+        scaled = rows["value"] / rows["value"].iloc[-1]
+        colour, marker, dashes = style.LINES[0]
+        share = rows["step"] / max(ours_last, 1)
+        axis.plot(share, scaled, color=colour, marker=marker, linestyle=dashes, label=series)
+        data += _rescaled_rows(series, tag, rows["step"], max(ours_last, 1), scaled)
+        _rescaled_baseline(axis, frame, tag, rows["value"].iloc[-1])
+    axes[0].set_ylim(-0.05, 1.3)
+    axes[0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"])
+    for axis in axes[-3:]:
+        axis.set_xlabel("share of the steps shown")
+    for axis in axes[::3]:
+        axis.set_ylabel("accuracy / final")
+    style.legend(figure, axes, 2)
+    shares = _half_shares(frame, ours_last), half_steps(theirs.columns, theirs.to_numpy()) / last
+    earliest, latest = (min(curves.GROUPS, key=shares[0].get), max(curves.GROUPS, key=shares[0].get))
+    answer = f"Half of the final value: {earliest} first, {latest} last"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "rescaled-reconstruction",
+        pd.DataFrame(data, columns=["series", "item", "step", "share_of_steps", "rescaled"]),
+        f"Do words rise in the same order as in the paper? Reconstruction accuracy of {series} ({source}) divided by "
+        f"its value at the last checkpoint, and that of the published {model} (OntoNotes). The axes are not one: 1 is "
+        f"step {ours_last:,} for {series} and step {last:,} for {model}, which has another batch size and another "
+        f"corpus; only shape and order compare. Baseline, dashed: the group's most frequent word, divided by the same "
+        f"final value. A quotient near a small final value is noisy; raw accuracies with intervals are in the figure "
+        f"before.",
+        f"Nine line charts of rescaled reconstruction accuracy, ours and the published {model}. {answer}. {model} "
+        f"reaches half between {shares[1].min():.0%} and {shares[1].max():.0%} of its steps.",
+    )
+
+
+def _rescaled_rows(series: str, tag: str, steps, last: int, values) -> list[tuple]:
+    return [(series, tag, step, step / last, value) for step, value in zip(steps, values, strict=True)]
+
+
+def _half_shares(frame: pd.DataFrame, last: int) -> dict[str, float]:
+    shares = dict.fromkeys(curves.GROUPS, np.inf)
+    for tag in curves.GROUPS:
+        rows = curves.curve(frame, "reconstruction", tag)
+        if len(rows):
+            shares[tag] = float(half_steps(rows["step"].to_numpy(), rows["value"].to_numpy())) / max(last, 1)
+    return shares
+
+
+def _rescaled_baseline(axis: Axes, frame: pd.DataFrame, tag: str, final: float) -> None:
+    levels = curves.baselines(frame, "reconstruction", tag)
+    name = "most-frequent-in-group"
+    if name not in levels:
+        return
+    colour, dashes = style.BASELINE_LINES[name]
+    level = levels[name]["value"] / final
+    if level <= 1.3:
+        axis.axhline(level, color=colour, linestyle=dashes, linewidth=1.3, label=curves.BASELINES[name])
+    else:
+        axis.text(0.03, 0.9, f"baseline at {level:.1f} ↑", transform=axis.transAxes, color="#B34700")

@@ -1,0 +1,32 @@
+"""The probes by name. A new one is a file here and a name in this list."""
+
+from embryology.checkpoints import Series
+from embryology.errors import EmbryologyError
+from embryology.files import read_yaml
+from embryology.probes import Probe
+from embryology.probes.tokens import TokensProbe
+
+PROBES: dict[str, Probe] = {probe.name: probe for probe in (TokensProbe(),)}
+
+
+def get(name: str) -> Probe:
+    """The probe of that name.
+
+    Raises:
+        EmbryologyError: there is none.
+    """
+    if name not in PROBES:
+        raise EmbryologyError(f"there is no probe {name!r}; choose one of {', '.join(PROBES)}")
+    return PROBES[name]
+
+
+def chosen_settings(series: Series, names: list[str] | None = None) -> dict[str, dict]:
+    """Settings by probe, as the run's preset gave them.
+
+    Args:
+        series: whose run; settings are the defaults where it is a folder of checkpoints alone.
+        names: of the probes; None takes those of the preset, and all where it has none.
+    """
+    manifest = series.folder.manifest
+    recorded = read_yaml(manifest).get("probes", {}) if manifest.exists() else {}
+    return {name: recorded.get(name, {}) for name in names or recorded or PROBES}

@@ -1,0 +1,262 @@
+"""Which words a model can reconstruct and predict, by part of speech (section 3 of the paper).
+
+*Reconstruction*: the sentence goes in as it is; a word is right only if the largest logit over the
+whole vocabulary is its own piece at every one of its positions. *Mask prediction*: one copy of the
+sentence a word, with all of its pieces masked and predicted at once, so that their number is seen.
+Both are the protocols of the paper's released ``reconstruct.py`` and ``mask_predict.py``. Groups are
+single Penn tags, as there; every tag is measured, punctuation too, and the total is over all words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveInt
+
+from embryology.alignment import Method, align, longest_input
+from embryology.checkpoints import Series
+from embryology.errors import EmbryologyError
+from embryology.precision import Precision, resolve
+from embryology.probes import ProbeSettings
+from embryology.treebanks import Sentence, catalogue
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from embryology.encoder import Encoder
+
+RESAMPLES = 1000
+RECONSTRUCTION, MASK_PREDICTION = "reconstruction", "mask-prediction"
+BASELINES = ("most-frequent-word", "most-frequent-in-group")
+
+
+class TokensSettings(ProbeSettings):
+    treebank: Literal["auto", "ewt", "silver"] = "auto"
+    split: Literal["train", "dev", "test"] = "test"
+    sentences: PositiveInt | None = None
+    """At most so many sentences, drawn evenly; None takes all."""
+    mask_words_per_tag: PositiveInt | None = None
+    """At most so many words of each tag for mask prediction, as each is a sequence of its own; None takes all."""
+    alignment: Method = "running"
+    precision: Precision = "float32"
+    """``auto`` is faster where the processor has bfloat16, and gives slightly other numbers there."""
+    seed: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The scored words of a set: those that own their pieces. ``words`` has a row each, sentence after sentence."""
+
+    settings: TokensSettings
+    source: str
+    ids: list[list[int]]
+    words: pd.DataFrame
+    """item_id, sentence, word, tag; ``row`` in ``ids``; ``positions`` and ``pieces`` (tuples); and two
+    baselines: whether the word is the most frequent one of the set, and the most frequent one of its tag."""
+    masked: np.ndarray
+    """Which rows of ``words`` are also predicted from a mask."""
+    mask_id: int
+    unaligned: int
+
+
+class TokensProbe:
+    name = "tokens"
+    version = 1
+    needs = frozenset({"masked-head"})
+    Settings = TokensSettings
+
+    def inputs(self, settings: TokensSettings, series: Series) -> dict:
+        treebank = catalogue.find(settings.treebank, settings.split)
+        return {"treebank": treebank.name, **treebank.identity(), "precision": resolve(settings.precision)}
+
+    def prepare(self, settings: TokensSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
+        treebank = catalogue.find(settings.treebank, settings.split)
+        longest = longest_input(tokenizer, series.checkpoints[0].location)
+        return choose_examples(treebank.read(), treebank.label, settings, tokenizer, longest)
+
+    def measure(self, encoder: "Encoder", examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Accuracy (Wilson) and mean log-probability in nats (bootstrap over sentences), by tag and in total.
+
+        ``log_probability`` is the mean over words of the mean over a word's true pieces. Mask
+        prediction has no total where its words are capped by tag: such a sample has no natural mix.
+        Baselines are rows of their own: ``most-frequent-word`` guesses the most frequent scored word
+        everywhere, ``most-frequent-in-group`` that of the tag; words are the same if their pieces are.
+        """
+        settings = examples.settings
+        n = examples.unaligned + len(examples.words)
+        share = examples.unaligned / n
+        rows = [_row("alignment", "", "share_unaligned", share, *_wilson(examples.unaligned, n), n)]
+        items = []
+        resamples = _resamples(len(examples.ids), settings.seed)
+        for task, words, total in (
+            (RECONSTRUCTION, examples.words, True),
+            (MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
+        ):
+            scored = words.assign(task=task, **_score(encoder, examples, words, task))
+            rows += _accuracies(task, scored, total) + _log_probabilities(task, scored, total, resamples)
+            items.append(scored)
+        columns = ["item_id", "sentence", "word", "tag", "task", "correct", "log_probability"]
+        return (
+            pd.DataFrame(rows).assign(layer=None, seed=settings.seed),
+            pd.concat(items, ignore_index=True)[columns].assign(source=examples.source),
+        )
+
+
+def choose_examples(
+    sentences: Sequence[Sentence],
+    source: str,
+    settings: TokensSettings,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int | None = None,
+) -> Examples:
+    """Tokenise and align sentences, and choose those and the words to score.
+
+    Args:
+        sentences: of a treebank, in its order.
+        source: human label of the treebank.
+        settings: caps, alignment and seed.
+        tokenizer: the models'.
+        max_length: most ids a model reads; words beyond are unaligned.
+    """
+    rng = np.random.default_rng(settings.seed)
+    chosen = [sentences[i] for i in _draw(np.zeros(len(sentences), int), settings.sentences, rng)]
+    aligned = align(
+        tokenizer,
+        [sentence.text for sentence in chosen],
+        [[(word.start, word.end) for word in sentence.words] for sentence in chosen],
+        settings.alignment,
+        max_length,
+    )
+    words = pd.DataFrame(
+        [
+            (
+                f"{sentence.id}:{number}",
+                sentence.id,
+                word.form,
+                word.tag,
+                row,
+                positions,
+                tuple(found.ids[position] for position in positions),
+            )
+            for row, (sentence, found) in enumerate(zip(chosen, aligned, strict=True))
+            for number, (word, positions) in enumerate(zip(sentence.words, found.words, strict=True), start=1)
+        ],
+        columns=["item_id", "sentence", "word", "tag", "row", "positions", "pieces"],
+    )
+    scored = words[words["positions"].map(len) > 0].reset_index(drop=True)
+    if scored.empty:
+        raise EmbryologyError(f"{source}: none of {len(words)} words could be aligned with the tokenizer's pieces")
+    same = pd.Series(pd.factorize(scored["pieces"])[0])
+    scored[BASELINES[0]] = same == same.mode()[0]
+    scored[BASELINES[1]] = same == same.groupby(scored["tag"]).transform(lambda group: group.mode()[0])
+    return Examples(
+        settings=settings,
+        source=source,
+        ids=[found.ids for found in aligned],
+        words=scored,
+        masked=_draw(scored["tag"].factorize()[0], settings.mask_words_per_tag, rng),
+        mask_id=tokenizer.mask_token_id,
+        unaligned=len(words) - len(scored),
+    )
+
+
+def _draw(groups: np.ndarray, most: int | None, rng: np.random.Generator) -> np.ndarray:
+    """Row numbers, rising: at most ``most`` of each group, drawn evenly. A smaller draw lies within a larger one."""
+    lots = pd.Series(rng.random(len(groups)))
+    if most is None:
+        return np.arange(len(groups))
+    return np.flatnonzero(lots.groupby(groups).rank(method="first") <= most)
+
+
+def _score(encoder: "Encoder", examples: Examples, words: pd.DataFrame, task: str) -> dict[str, np.ndarray]:
+    """For every word whether all of its pieces are right, and the mean log-probability of them."""
+    positions, pieces = words["positions"].tolist(), words["pieces"].tolist()
+    if task == RECONSTRUCTION:
+        sequences = examples.ids
+        places, targets = [[] for _ in sequences], [[] for _ in sequences]
+        for row, at, true in zip(words["row"], positions, pieces, strict=True):
+            places[row] += at
+            targets[row] += true
+    else:
+        sequences, places, targets = [], positions, pieces
+        for row, at in zip(words["row"], positions, strict=True):
+            sequence = list(examples.ids[row])
+            for position in at:
+                sequence[position] = examples.mask_id
+            sequences.append(sequence)
+    predictions = encoder.predict(sequences, places, targets, examples.settings.precision)
+    lengths = np.array([len(at) for at in positions])
+    starts = np.cumsum(lengths) - lengths
+    right = predictions.top == np.concatenate(pieces)
+    sums = np.add.reduceat(predictions.log_probability, starts, dtype=np.float64)
+    return {
+        "correct": np.logical_and.reduceat(right, starts),
+        "log_probability": (sums / lengths).astype(np.float32),
+    }
+
+
+def _row(
+    task: str, item: str, metric: str, value: float, low: float, high: float, n: int, baseline: str | None = None
+) -> dict:
+    # Wilson's bounds at 0 and 1 and the percentiles of a few skewed sentences can pass the value by.
+    low, high = np.fmin(low, value), np.fmax(high, value)
+    return {
+        "task": task,
+        "item": item,
+        "metric": metric,
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": int(n),
+        "baseline": baseline,
+    }
+
+
+def _accuracies(task: str, scored: pd.DataFrame, total: bool) -> list[dict]:
+    rows = []
+    for column in ("correct", *BASELINES):
+        counts = scored.groupby("tag")[column].agg(["sum", "size"])
+        if total:
+            counts.loc[""] = counts.sum()
+        baseline = None if column == "correct" else column
+        for tag, right, n in counts.itertuples():
+            rows.append(_row(task, tag, "accuracy", right / n, *_wilson(right, n), n, baseline))
+    return rows
+
+
+def _wilson(count: int, n: int) -> tuple[float, float]:
+    from statsmodels.stats.proportion import proportion_confint  # late: it takes a second to import
+
+    return proportion_confint(count, n, method="wilson")
+
+
+def _resamples(sentences: int, seed: int) -> np.ndarray:
+    """(RESAMPLES, sentences): how often each bootstrap sample drew each sentence."""
+    drawn = np.random.default_rng(seed).integers(sentences, size=(RESAMPLES, sentences))
+    cells = drawn + sentences * np.arange(RESAMPLES)[:, None]
+    return np.bincount(cells.ravel(), minlength=RESAMPLES * sentences).reshape(RESAMPLES, sentences).astype(float)
+
+
+def _log_probabilities(task: str, scored: pd.DataFrame, total: bool, resamples: np.ndarray) -> list[dict]:
+    groups, tags = pd.factorize(scored["tag"], sort=True)
+    # A resample weighs whole sentences, so that sums and counts by sentence are all it needs.
+    sums = np.zeros((resamples.shape[1], len(tags)))
+    counts = np.zeros_like(sums)
+    np.add.at(sums, (scored["row"], groups), scored["log_probability"])
+    np.add.at(counts, (scored["row"], groups), 1)
+    if total:
+        tags = [*tags, ""]
+        sums, counts = (np.column_stack([table, table.sum(axis=1)]) for table in (sums, counts))
+    with np.errstate(invalid="ignore"):  # a resample without the tag says nothing of it
+        lows, highs = np.nanpercentile((resamples @ sums) / (resamples @ counts), [2.5, 97.5], axis=0)
+    values, n = sums.sum(axis=0) / counts.sum(axis=0), counts.sum(axis=0)
+    rows = [_row(task, *row) for row in zip(tags, repeat("log_probability"), values, lows, highs, n, strict=False)]
+    for row, sentences in zip(rows, np.count_nonzero(counts, axis=0), strict=True):
+        if sentences == 1:  # which does not show how sentences vary
+            row["low"] = row["high"] = None
+    return rows

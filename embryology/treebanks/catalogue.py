@@ -1,0 +1,75 @@
+"""The named sets of tagged sentences, and which of them there is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from embryology.errors import EmbryologyError
+from embryology.files import sha256_of_file
+from embryology.paths import data_folder
+from embryology.treebanks import Sentence, conllu_reader, silver
+
+NAMES = ("auto", "ewt", "silver")
+SPLITS = ("train", "dev", "test")
+EWT = "treebanks/UD_English-EWT"
+
+
+@dataclass(frozen=True)
+class Treebank:
+    """A set that is there, not yet read."""
+
+    name: str
+    label: str
+    """For figures: whose tags, on which text."""
+    licence: str
+    identity: Callable[[], dict]
+    """What its sentences depend on: hashes or versions; cheap."""
+    read: Callable[[], list[Sentence]]
+
+
+def find(name: str = "auto", split: str = "test") -> Treebank:
+    """A set by its name.
+
+    Args:
+        name: ``ewt`` (gold tags, from ``EMBRYOLOGY_DATA``), ``silver`` (spaCy's tags on held-out
+            bundled articles), or ``auto``: ``ewt`` where it is there, else ``silver``.
+        split: ``train``, ``dev`` or ``test``; ``silver`` has only ``test``.
+
+    Raises:
+        EmbryologyError: there is no such set or split, or its data are not there.
+    """
+    if name not in NAMES or split not in SPLITS:
+        raise EmbryologyError(
+            f"there is no treebank {name!r} {split!r}; choose {', '.join(NAMES)}; {', '.join(SPLITS)}"
+        )
+    data = data_folder()
+    if name == "ewt" or (name == "auto" and data is not None and (data / EWT).is_dir()):
+        return _ewt(split)
+    if split != "test":
+        raise EmbryologyError(f"the silver treebank has only the split 'test', not {split!r}; gold sets have more")
+    return Treebank(
+        name="silver",
+        label="silver tags (spaCy), held-out vital articles",
+        licence="text CC BY-SA 4.0 (Wikipedia)",
+        identity=silver.versions,
+        read=silver.read,
+    )
+
+
+def _ewt(split: str) -> Treebank:
+    data = data_folder()
+    stem = f"en_ewt-ud-{split}.conllu"
+    candidates = [data / EWT / name for name in (stem, f"{stem}.gz")] if data else []
+    file = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if file is None:
+        raise EmbryologyError(
+            f"the treebank 'ewt' is not there: get a release of UD_English-EWT from universaldependencies.org "
+            f"and put {stem} (or {stem}.gz) under $EMBRYOLOGY_DATA/{EWT}/"
+        )
+    return Treebank(
+        name="ewt",
+        label=f"gold tags, UD English-EWT {split}",
+        licence="annotation CC BY-SA 4.0; texts of various owners",
+        identity=lambda: {"file": sha256_of_file(file)},
+        read=partial(conllu_reader.read, file),
+    )

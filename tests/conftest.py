@@ -1,0 +1,73 @@
+"""A small tokenizer and a small series of models with random parameters."""
+
+import itertools
+
+import pytest
+import torch
+from transformers import AlbertConfig, AlbertForPreTraining, BertConfig, BertForPreTraining
+
+from embryology.checkpoints import MANIFEST, WEIGHTS, Series
+from embryology.corpus import articles, sentences
+from embryology.corpus import tokenizer as tokenizers
+from embryology.files import sha256_of_file, write_json
+from embryology.paths import RunFolder
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """1,000 pieces, trained on the bundled articles that are not held out."""
+    training = (article for article in articles.articles("bundled") if not articles.is_held_out(article.title))
+    text = (sentence for article in training for sentence in sentences.split(article.text))
+    return tokenizers.train(itertools.islice(text, 800), 1000)
+
+
+def tiny_model(kind="albert", seed=0):
+    """2 layers × 32, random parameters but for a head that nearly copies, so that some answers are right."""
+    shape = {
+        "vocab_size": 1000,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.2,
+        "pad_token_id": 0,
+    }
+    torch.manual_seed(seed)
+    if kind == "albert":
+        model = AlbertForPreTraining(AlbertConfig(**shape, embedding_size=32))
+        torch.nn.init.eye_(model.albert.encoder.embedding_hidden_mapping_in.weight)
+        torch.nn.init.eye_(model.predictions.dense.weight)
+    else:
+        model = BertForPreTraining(BertConfig(**shape))
+        torch.nn.init.eye_(model.cls.predictions.transform.dense.weight)
+    return model
+
+
+def save_checkpoint(folder, step, model, tokenizer):
+    """A checkpoint in the layout of a run."""
+    location = folder.checkpoint(step)
+    model.save_pretrained(location)
+    tokenizer.save_pretrained(location)
+    manifest = {"step": step, "tokens": step * 100, "epoch": 0.0, "held_out": {}}
+    write_json(location / MANIFEST, manifest | {"sha256": sha256_of_file(location / WEIGHTS)})
+
+
+@pytest.fixture(scope="session")
+def make_series(tokenizer, tmp_path_factory):
+    """Make a run of checkpoints with random parameters: ``make_series(kind, steps)``."""
+
+    def make(kind="albert", steps=(0, 10, 20)):
+        folder = RunFolder(tmp_path_factory.mktemp("runs") / f"tiny-{kind}")
+        for step in steps:
+            save_checkpoint(folder, step, tiny_model(kind, seed=step), tokenizer)
+        tokenizer.save_pretrained(folder.tokenizer)
+        return Series.open(folder.root)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_series(make_series):
+    """Three checkpoints; shared, so tests that write measurements or damage weights make their own."""
+    return make_series()

@@ -1,0 +1,119 @@
+"""Runs that were never trained: measurements made from known curves, for analysis, figures and notebooks."""
+
+import numpy as np
+import pandas as pd
+
+from embryology import losses, measurements
+from embryology.analysis.intervals import wilson
+from embryology.files import write_json, write_table, write_yaml
+from embryology.paths import RunFolder
+
+STEPS = (0, 20, 40, 80, 160, 320, 640, 1280, 2000)
+GOLD, SILVER = "gold tags, UD English-EWT test", "silver tags (spaCy), held-out vital articles"
+# By tag: step of half the final accuracy, final accuracy, share of the group's most frequent word.
+KNOWN = {
+    "DT": (50, 0.99, 0.55),
+    "CC": (70, 0.98, 0.60),
+    "IN": (100, 0.95, 0.20),
+    "PRP": (300, 0.90, 0.15),
+    "RB": (420, 0.60, 0.08),
+    "VB": (520, 0.50, 0.06),
+    "VBZ": (260, 0.80, 0.30),
+    "VBD": (400, 0.60, 0.15),
+    "VBN": (600, 0.30, 0.05),
+    "VBG": (700, 0.20, 0.03),
+    "JJ": (900, 0.40, 0.02),
+    "NN": (1000, 0.30, 0.01),
+    "NNP": (1100, 0.02, 0.05),
+    ".": (30, 1.0, 0.9),
+}
+
+
+def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0):
+    """A run folder with everything but weights.
+
+    ``total``: whether mask prediction has one; ``without``: tags that no word has; ``factor``: of
+    all learning times; the tag ``NNP`` never clears its baseline.
+    """
+    folder = RunFolder(root)
+    words = _words(sentences, [tag for tag in KNOWN if tag not in without], seed)
+    for step in steps:
+        key = f"{step:064x}"
+        rows, items = [], []
+        for task, slower in (("reconstruction", 1), ("mask-prediction", 2)):
+            scored = words.assign(task=task, correct=_correct(words, step, slower * factor, 1 / slower))
+            items.append(scored)
+            rows += _rows(task, scored, total or task == "reconstruction")
+        rows.append({"task": "alignment", "item": "", "metric": "share_unaligned", "value": 0.0, "n": len(words)})
+        columns = {"series": folder.name, "step": step, "tokens": step * 2048, "model": "albert", "probe": "tokens"}
+        frame = pd.DataFrame(rows).assign(**columns, objective="masked", layer=None, seed=0, key=key)
+        details = pd.concat(items)[["item_id", "sentence", "word", "tag", "task", "correct"]]
+        write_table(folder.details("tokens", step, key), details.assign(log_probability=-3.0, source=source, step=step))
+        measurements.write(folder.measurement("tokens", step, key), frame)
+        facts = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": key}
+        held_out = {"held_out_masked_loss": _loss(step)}
+        write_json(folder.checkpoint(step) / "checkpoint.json", facts | {"held_out": held_out})
+    losses.write(folder, _losses(steps))
+    write_yaml(
+        folder.manifest, {"preset": "synthetic", "outcome": {"steps": steps[-1]}, "sessions": [{"commit": None}]}
+    )
+    write_json(folder.corpus, {"source": "bundled <text>", "train": {"words": 10}})
+    return folder
+
+
+def _words(sentences, tags, seed):
+    """Every sentence has each tag about three times; ``lot`` decides how late a word is learnt."""
+    rng = np.random.default_rng(seed)
+    rows = [(f"s{s}:{n}", f"s{s}", "word", tags[n % len(tags)]) for s in range(sentences) for n in range(3 * len(tags))]
+    words = pd.DataFrame(rows, columns=["item_id", "sentence", "word", "tag"])
+    return words.assign(lot=rng.random(len(words)), frequent=rng.random(len(words)))
+
+
+def _correct(words, step, slower, ceiling):
+    half, final, _ = (words["tag"].map({tag: known[i] for tag, known in KNOWN.items()}) for i in range(3))
+    share = step**3 / (step**3 + (half * slower) ** 3)
+    return (words["lot"] < final * share * ceiling).to_numpy()
+
+
+def _rows(task, scored, total):
+    frequent = scored["frequent"] < scored["tag"].map({tag: known[2] for tag, known in KNOWN.items()})
+    answers = {
+        None: scored["correct"],
+        "most-frequent-word": (scored["tag"] == "DT") & frequent,
+        "most-frequent-in-group": frequent,
+    }
+    rows = []
+    for baseline, right in answers.items():
+        table = right.groupby(scored["tag"]).agg(["sum", "size"])
+        if total:
+            table.loc[""] = table.sum()
+        for tag, count, n in table.itertuples():
+            low, high = wilson(count, n)
+            row = {"value": count / n, "low": float(low), "high": float(high), "n": n, "baseline": baseline}
+            rows.append({"task": task, "item": tag, "metric": "accuracy"} | row)
+    value = {"task": task, "item": "DT", "metric": "log_probability", "value": -3.0, "low": -3.1, "high": -2.9, "n": 10}
+    return [*rows, value]
+
+
+def _loss(step):
+    """Falls to the unigram line (6.7) and stays until about step 1,000."""
+    return 6.7 + 2.3 * np.exp(-step / 40) - 1.2 / (1 + np.exp(-(step - 1200) / 150))
+
+
+def _losses(steps):
+    rows = []
+    for step in sorted({*steps, *range(10, steps[-1], 50)}):
+        row = {
+            "step": step, "tokens": step * 2048, "learning_rate": 1e-3 * (1 - step / (steps[-1] + 1)),
+            "loss": _loss(step) + 0.7, "masked_loss": _loss(step) + 0.05 * np.sin(step), "order_loss": 0.69,
+            "gradient_norm": 1.0 + 0.3 * np.cos(step / 100), "tokens_per_second": 5000.0,
+        }  # fmt: skip
+        if step == 0:
+            row |= dict.fromkeys(["loss", "masked_loss", "order_loss", "gradient_norm", "tokens_per_second"])
+        if step in steps:
+            row |= {
+                "held_out_masked_loss": _loss(step), "held_out_masked_accuracy": 0.05 + step / 10_000,
+                "held_out_order_accuracy": 0.5 + step / 5000, "unigram_loss": 6.7, "unigram_accuracy": 0.05,
+            }  # fmt: skip
+        rows.append(row)
+    return rows

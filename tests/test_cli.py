@@ -1,0 +1,133 @@
+"""What a person sees: the right thing with status 0, or one line and a status that is not 0."""
+
+import subprocess
+import sys
+
+import pytest
+
+from embryology import cli
+from tests.training import small_preset, train
+
+
+@pytest.fixture
+def embryology(monkeypatch, capsys, tmp_path):
+    """Run a command in this process: ``embryology("probe", "x")`` gives status, output and error lines."""
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["embryology", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        said = capsys.readouterr()
+        return exit_.value.code or 0, said.out, said.err.splitlines()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    home = tmp_path_factory.mktemp("cli")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBRYOLOGY_RUNS", str(home / "runs"))
+        return train(small_preset(home, steps=10, checkpoints=[0, 10]), home / "runs" / "small")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", "tyni"], "no preset 'tyni'; choose one of"),
+        (["pretrain", "no/such.yaml"], "such.yaml is missing"),
+        (["pretrain", "smoke", "--run", ".."], "is no name for a run"),
+        (["probe", "nowhere"], "there is no run at"),
+        (["report", "nowhere"], "there is no run at"),
+        (["show", "nowhere"], "there is no run at"),
+        (["data", "get", "ewt"], "set EMBRYOLOGY_DATA"),
+        (["data", "get", "etw"], "no data set 'etw'; choose one of"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_a_status(embryology, arguments, message):
+    status, out, errors = embryology(*arguments)
+    assert status == 1
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert message in errors[0]
+    assert out == ""
+
+
+def test_a_wrong_probe_or_step_is_named_and_nothing_is_written(embryology, run_folder):
+    for arguments, message in (
+        (["--probe", "tokns"], "no probe 'tokns'; choose one of"),
+        (["--steps", "5"], "small has no checkpoint at step 5; it has 0, 10"),
+    ):
+        status, _, errors = embryology("probe", run_folder.root, *arguments)
+        assert (status, len(errors)) == (1, 1)
+        assert message in errors[0]
+    assert not run_folder.measurements.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "is empty"), (b"\x7fELF\0\1", "is a binary file"), (b"\xff\xfea", "is not UTF-8")]
+)
+def test_text_that_is_none(embryology, tmp_path, content, message):
+    text = tmp_path / "my.txt"
+    text.write_bytes(content)
+    preset = small_preset(tmp_path).model_dump(mode="json")
+    preset["outcome"]["corpus"]["path"] = str(text)
+    file = tmp_path / "mine.yaml"
+    file.write_text(cli_yaml(preset))
+    status, _, errors = embryology("pretrain", file)
+    assert (status, len(errors)) == (1, 1)
+    assert f"{text} {message}" in errors[0]
+
+
+def test_an_unknown_corpus(embryology, tmp_path):
+    preset = small_preset(tmp_path).model_dump(mode="json")
+    preset["outcome"]["corpus"] = {"source": "gutenberg"}
+    file = tmp_path / "mine.yaml"
+    file.write_text(cli_yaml(preset))
+    status, _, errors = embryology("pretrain", file)
+    assert (status, len(errors)) == (1, 1)
+    assert "no corpus source 'gutenberg'; choose one of bundled, text, wikipedia" in errors[0]
+
+
+def test_an_asked_for_treebank_that_is_missing_says_how_to_get_it(embryology, run_folder, tmp_path):
+    from embryology.files import read_yaml, write_yaml
+
+    recorded = read_yaml(run_folder.manifest)
+    write_yaml(run_folder.manifest, recorded | {"probes": {"tokens": {"treebank": "ewt"}}})
+    status, _, errors = embryology("probe", run_folder.root)
+    write_yaml(run_folder.manifest, recorded)
+    assert (status, len(errors)) == (1, 1)
+    assert "universaldependencies.org" in errors[0]
+
+
+def test_a_run_of_another_preset_is_left_alone(embryology, run_folder):
+    before = run_folder.manifest.read_bytes()
+    status, _, errors = embryology("pretrain", "smoke", "--run", run_folder.root, "--resume")
+    assert (status, len(errors)) == (1, 1)
+    assert "holds a run of preset 'small' that differs in" in errors[0]
+    assert run_folder.manifest.read_bytes() == before
+
+
+def test_what_is_done_is_said_to_be_skipped(embryology, run_folder, tmp_path):
+    assert embryology("data", "where")[0] == 0
+    status, out, _ = embryology("data", "list")
+    assert status == 0
+    assert "wikipedia" in out
+
+
+def test_a_command_with_nothing_to_do_loads_nothing_heavy():
+    code = (
+        "import sys; import embryology.cli, embryology.presets, embryology.pretraining.manifest,"
+        "embryology.checkpoints, embryology.probes.runner, embryology.report;"
+        "print(sorted({'torch', 'spacy', 'papermill', 'sphinx', 'matplotlib'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def cli_yaml(preset):
+    import yaml
+
+    return yaml.safe_dump({key: preset[key] for key in ("outcome", "speed")})
