@@ -113,10 +113,15 @@ def build(root: Path, runs: Sequence[str], console: Console) -> Path:
     try:
         with console.status("book: building"), open(log, "w", encoding="utf-8") as stream:
             outcome = subprocess.run(
-                [sys.executable, "-c", JUPYTER_BOOK, "build", root, "--path-output", apart]
-                + ["--toc", build_folder / CONTENTS, "-n", "-W", "--keep-going"],
-                cwd=root, stdout=stream, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                [
+                    *(sys.executable, "-c", JUPYTER_BOOK, "build", root),
+                    *("--path-output", apart, "--toc", build_folder / CONTENTS),
+                    *("-n", "-W", "--keep-going"),
+                ],
+                cwd=root,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
         made = apart / "_build" / "html"
         if outcome.returncode or not (made / "index.html").is_file():
             raise EmbryologyError(f"the book does not build: {_complaints(log, console)}; the whole log is {log}")

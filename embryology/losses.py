@@ -17,13 +17,18 @@ COLUMNS = {
     "gradient_norm": "float64",
     "tokens_per_second": "float64",
     "held_out_masked_loss": "float64",
+    "held_out_masked_loss_low": "float64",
+    "held_out_masked_loss_high": "float64",
     "held_out_masked_accuracy": "float64",
+    "held_out_places": "float64",
     "held_out_order_accuracy": "float64",
+    "held_out_pairs": "float64",
     "unigram_loss": "float64",
     "unigram_accuracy": "float64",
 }
 """Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
-before. The held-out columns and the unigram baseline at the same places are null but at checkpoints."""
+before. Null but at checkpoints: the held-out values, with the ends of the loss's 95% interval and the
+numbers of masked places and of ordered pairs that were scored, and the unigram baseline at those places."""
 
 
 def write(folder: RunFolder, rows: list[dict]) -> None:

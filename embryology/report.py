@@ -15,6 +15,7 @@ import yaml
 from rich.console import Console
 
 from embryology import analysis, book, figures, losses, measurements
+from embryology.checkpoints import MANIFEST
 from embryology.errors import EmbryologyError
 from embryology.files import read_json, sha256_of, sha256_of_file, written_whole
 from embryology.paths import ROOT, RunFolder
@@ -152,7 +153,7 @@ def _parsed(text: str) -> Any:
 
 
 def files_of(run: str | Path) -> list[Path]:
-    """The files of a run that its pages can depend on: measurements and their items, losses and manifests.
+    """The files of a run that its pages can depend on: measurements and their items, losses, manifests.
 
     Raises:
         EmbryologyError: the run is missing or has not been measured.
@@ -160,7 +161,9 @@ def files_of(run: str | Path) -> list[Path]:
     folder = RunFolder.named(run)
     measured = measurements.files_read(run)
     items = [folder.measurements / "details" / file.parent.name / file.name for file in measured]
-    return measured + [file for file in (*items, folder.losses, folder.manifest, folder.corpus) if file.is_file()]
+    checkpoints = sorted(folder.checkpoints.glob(f"*/{MANIFEST}"))
+    others = [*items, *checkpoints, folder.losses, folder.manifest, folder.corpus]
+    return measured + [file for file in others if file.is_file()]
 
 
 def _published(root: Path) -> list[list[str]]:

@@ -57,7 +57,7 @@ def test_low_precision_casts_once_and_gradients_reach_every_parameter(trainee, b
 def test_a_batch_of_single_sentences_has_no_order_loss(trainee, batches):
     batch = batches[0]
     batch.order_labels.fill_(IGNORED)
-    assert float(trainee(batch).order_loss(batch)) == 0
+    assert trainee(batch).order_loss(batch).item() == 0
 
 
 def test_the_seed_decides_the_parameters(tokenizer):
@@ -83,6 +83,8 @@ def test_held_out_values_against_a_plain_computation(trainee, batches, tokenizer
                 hits.append(int(row.argmax()) == label)
                 unigrams.append(-math.log(counts[label] / counts.sum()))
     assert values["held_out_masked_loss"] == pytest.approx(np.mean(losses), abs=1e-4)
+    assert values["held_out_masked_loss_low"] < np.mean(losses) < values["held_out_masked_loss_high"]
+    assert values["held_out_places"] == len(losses)
     assert values["held_out_masked_accuracy"] == pytest.approx(np.mean(hits))
     assert values["unigram_loss"] == pytest.approx(np.mean(unigrams), abs=1e-6)
     assert 0 <= values["held_out_order_accuracy"] <= 1

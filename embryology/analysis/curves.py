@@ -10,25 +10,28 @@ from embryology import measurements
 from embryology.errors import EmbryologyError
 
 GROUPS = {
-    "CC": "conjunction",
     "DT": "determiner",
+    "CC": "conjunction",
     "IN": "preposition",
-    "JJ": "adjective",
-    "NN": "noun",
-    "NNP": "proper noun",
     "PRP": "pronoun",
     "RB": "adverb",
     "VB": "verb",
+    "JJ": "adjective",
+    "NN": "noun",
+    "NNP": "proper noun",
 }
-"""The nine groups of the paper's figure; each is a single Penn tag, as in the released ``plot_pos.py``."""
+"""The nine groups of the paper's figure, in the order in which its ALBERT learns them; each is a single
+Penn tag, as in the released ``plot_pos.py``."""
 
 VERB_FORMS = {"VB": "base form", "VBD": "past tense", "VBG": "-ing form", "VBN": "past participle", "VBZ": "-s form"}
 """The five verb forms that the release plots apart."""
 
-UNTRAINED = "untrained"
+FREQUENT_WORD, GROUP_WORD, UNTRAINED = "most-frequent-word", "most-frequent-in-group", "untrained"
+BLIND = (FREQUENT_WORD, UNTRAINED)
+"""The baselines that are told nothing of the word in question."""
 BASELINES = {
-    "most-frequent-word": "most frequent word of the set",
-    "most-frequent-in-group": "most frequent word of the group",
+    FREQUENT_WORD: "most frequent word of the set",
+    GROUP_WORD: "most frequent word of the group",
     UNTRAINED: "untrained model (step 0)",
 }
 
@@ -68,6 +71,7 @@ def select(frame: pd.DataFrame, steps: str) -> pd.DataFrame:
     Raises:
         EmbryologyError: a step that is not in ``frame``.
     """
+    steps = str(steps)  # a command line makes a number of a single step
     if steps == "all":
         return frame
     there = sorted(frame["step"].unique())
@@ -107,13 +111,24 @@ def baselines(frame: pd.DataFrame, task: str, tag: str, series: str | None = Non
 
 
 def clears_baselines(frame: pd.DataFrame, task: str, tag: str, series: str | None = None) -> bool:
-    """Whether a curve has learnt anything: at some checkpoint its 95% interval lies above every baseline.
+    """Whether a curve has learnt anything: its interval lies apart from those of blind answers, and above them.
 
-    The most frequent words are fixed answers to the same questions and count by their value; the
-    untrained model is one of many random ones and counts by the upper end of its interval. Where no
-    curve or no baseline was measured nothing was shown, and the answer is no.
+    Blind answers are the set's most frequent word everywhere and the untrained model; at some
+    checkpoint the 95% interval of the curve has to lie above both of theirs. Where no curve or no
+    baseline was measured nothing was shown, and the answer is no.
     """
-    lines = baselines(frame, task, tag, series)
-    levels = [row["high"] if name == UNTRAINED else row["value"] for name, row in lines.items()]
+    return _lies_above(frame, task, tag, series, BLIND)
+
+
+def clears_group(frame: pd.DataFrame, task: str, tag: str, series: str | None = None) -> bool:
+    """Whether a curve shows more than one word of its group, apart from the group's most frequent word likewise.
+
+    That baseline is told the part of speech, which no model is: a curve below it may have learnt much.
+    """
+    return _lies_above(frame, task, tag, series, (GROUP_WORD,))
+
+
+def _lies_above(frame: pd.DataFrame, task: str, tag: str, series: str | None, names: tuple[str, ...]) -> bool:
+    levels = [row["high"] for name, row in baselines(frame, task, tag, series).items() if name in names]
     low = curve(frame, task, tag, series)["low"].to_numpy(float)
     return bool(levels) and bool(np.any(low > max(levels)))

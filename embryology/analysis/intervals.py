@@ -1,11 +1,12 @@
 """95% intervals: Wilson for proportions, the percentile bootstrap over clusters for everything else."""
 
+import warnings
+
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 RESAMPLES = 1000
 SEED = 0
-LEVEL = 0.95
 
 
 def wilson(count: np.ndarray | int, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +21,7 @@ def wilson(count: np.ndarray | int, n: np.ndarray | int) -> tuple[np.ndarray, np
     count, n = np.asarray(count), np.asarray(n)
     if np.any(n <= 0):
         raise ValueError("an interval of a proportion needs at least one trial")
-    low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
+    low, high = proportion_confint(count, n, alpha=0.05, method="wilson")
     share = count / n  # rounding moves the ends past 0 and 1 by one unit in the last place
     return np.minimum(np.maximum(low, 0), share), np.maximum(np.minimum(high, 1), share)
 
@@ -55,12 +56,6 @@ def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Samples that are nan say nothing and are left out; nan where all are. Ends are values of the
     draws, never between two of them, so that infinite draws ("not reached") stay what they are.
     """
-    tail = (1 - LEVEL) / 2
-    ordered = np.sort(draws, axis=0)  # nan last
-    n = np.count_nonzero(~np.isnan(draws), axis=0)
-
-    def at(share: float) -> np.ndarray:
-        rank = np.maximum(np.ceil(share * n).astype(int) - 1, 0)
-        return np.take_along_axis(ordered, rank[None], axis=0)[0]
-
-    return at(tail), at(1 - tail)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # all nan
+        low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0, method="inverted_cdf")
+    return low, high

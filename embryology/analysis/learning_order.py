@@ -2,7 +2,7 @@
 
 The learning time of a curve is the step at which it first reaches half of its final value, linear
 between checkpoints. Two outcomes are no numbers: :data:`BEFORE_FIRST`, where the curve is there at
-the first checkpoint, and :data:`NOT_REACHED`, where it ends at zero or never clears its baselines:
+the first checkpoint, and :data:`NOT_REACHED`, where it ends at zero or never clears blind answers:
 half of nothing is not a time of learning.
 """
 
@@ -74,14 +74,14 @@ def learning_times(
         A row a tag, by tag: ``state``; ``step``, null unless reached; ``low`` and ``high``, infinite
         where more than 2.5% of the samples do not reach half, or do so before the first checkpoint;
         ``spacing`` of the two checkpoints around; ``final`` accuracy; ``learnt``, whether the curve
-        clears its baselines; ``n`` words.
+        clears blind answers; ``n`` words.
     """
     tags = [tag for tag in tags if not curves.curve(frame, task, tag).empty]
     steps = np.sort(frame.loc[frame["series"] == curves.main_series(frame), "step"].unique())
     sums, counts = _by_sentence(items[items["task"] == task], tags, steps)
     weights = intervals.resamples(len(sums), draws, seed)
     low, high = intervals.percentile_interval(half_steps(steps, intervals.bootstrap_means(sums, counts, weights)))
-    values = sums.sum(axis=0) / counts.sum(axis=0)
+    values = intervals.bootstrap_means(sums, counts, np.ones((1, len(sums))))[0]
     sentences = np.count_nonzero(counts[..., -1], axis=0)
     low, high = (np.where(sentences > 1, end, np.nan) for end in (low, high))  # one sentence shows no spread
     learnt = [curves.clears_baselines(frame, task, tag) for tag in tags]

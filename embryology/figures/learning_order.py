@@ -14,15 +14,16 @@ TASKS = {"reconstruction": "reconstruction", "mask-prediction": "mask prediction
 
 
 @style.styled
-def learning_order(times: dict[str, pd.DataFrame], steps: np.ndarray, series: str, source: str) -> HTML:
+def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: str) -> HTML:
     """Learning time of the nine groups with bootstrap intervals, beside the published times.
 
     Args:
-        times: by task, of :func:`embryology.analysis.learning_order.learning_times`.
-        steps: (s,) of the checkpoints.
-        series: name of the run.
+        frame: of :func:`embryology.analysis.curves.read`.
+        times: by task, of :func:`embryology.analysis.learning_order.learning_times` on that frame.
         source: whose tags on which text.
     """
+    series = curves.main_series(frame)
+    steps = np.sort(frame.loc[frame["series"] == series, "step"].unique())
     theirs = published.learning_times()
     order = in_order(theirs)
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
@@ -45,7 +46,7 @@ def learning_order(times: dict[str, pd.DataFrame], steps: np.ndarray, series: st
     style.legend(figure, (axis, beside), 3)
     main = times["reconstruction"]
     found = agreement(main, theirs)
-    answer = f"{_ends(main)}; τ = {_number(found.tau)} with the published order"
+    answer = _ends(main) + ("" if found.tau is None else f"; τ = {found.tau:.2f} with the published order")
     style.title(figure, answer)
     mask = (
         f" The order of mask prediction has {_agreement_words(agreement(times['mask-prediction'], theirs))} with it."
@@ -59,10 +60,10 @@ def learning_order(times: dict[str, pd.DataFrame], steps: np.ndarray, series: st
         f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
         f"accuracy first reaches half of its final value, linear between checkpoints, for {series} on {source}; bars: "
         f"95% percentile bootstrap over sentences ({RESAMPLES:,} resamples, seed {SEED}). A group whose accuracy never "
-        f"clears its baselines (most frequent word, most frequent of the group, untrained model) has learnt nothing "
-        f"yet and has no time. Right: published ALBERT, on its own axis, from curves with a point every 1,000 steps. "
-        f"Reconstruction and the published order have {_agreement_words(found)}; ties are gaps below the spacing of "
-        f"the checkpoints.{mask}",
+        f"clears blind answers (the most frequent word everywhere, the untrained model) has learnt nothing "
+        f"yet, has no time and counts as last. Right: published ALBERT, on its own axis, from curves with a point "
+        f"every 1,000 steps. Reconstruction and the published order have {_agreement_words(found)}; ties are gaps "
+        f"below the spacing of the checkpoints.{mask}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{TASKS[task]}: {_said(table)}" for task, table in times.items())
         + f". Published order: {', '.join(order)}.",
@@ -78,6 +79,8 @@ def _times(axis: Axes, times: pd.DataFrame, rows: dict, offset: float, colour, m
     # Not errorbar: the interval of a skewed bootstrap may leave out the estimate.
     axis.hlines(at, low, high, color=colour, linewidth=2)
     axis.plot(reached["step"], at, color=colour, marker=marker, markersize=6, linestyle="", label=label)
+    for tag in rows.keys() - set(times.index):
+        axis.text(edges[0], rows[tag] + offset, "no word of this tag", color=style.MUTED, va="center", fontsize=9)
     for tag, row in times[times["state"] != REACHED].iterrows():
         place = rows[tag] + offset
         if row["state"] == BEFORE_FIRST:
@@ -89,12 +92,13 @@ def _times(axis: Axes, times: pd.DataFrame, rows: dict, offset: float, colour, m
 
 
 def _ends(times: pd.DataFrame) -> str:
-    reached = [tag for tag in in_order(times) if times.loc[tag, "learnt"]]
-    if not reached:
+    learnt = times[times["learnt"]]
+    names = [f"{curves.GROUPS[tag]}s" for tag in in_order(learnt)]
+    if not names:
         return "No group has learnt anything yet"
-    if len(reached) == 1:
-        return f"Only {reached[0]} has been learnt"
-    return f"{reached[0]} first, {reached[-1]} last"
+    if not (learnt["state"] == REACHED).any():
+        return "The checkpoints begin too late to tell an order"
+    return f"Only {names[0]} are learnt" if len(names) == 1 else f"{names[0].capitalize()} first, {names[-1]} last"
 
 
 def _number(value: float | None) -> str:
@@ -106,13 +110,13 @@ def _agreement_words(found: Agreement) -> str:
         return "no Kendall's τ (one of the orders is all ties)"
     pairs = found.same + found.reversed + found.tied
     return (
-        f"Kendall's τ = {found.tau:.2f} (exact permutation p {_p(found.p)}, {found.groups} groups; of {pairs} pairs "
+        f"Kendall's τ = {found.tau:.2f} (exact permutation p = {_p(found.p)}, {found.groups} groups; of {pairs} pairs "
         f"{found.same} in the same order, {found.reversed} reversed, {found.tied} tied)"
     )
 
 
 def _p(p: float) -> str:
-    return f"= {p:.2g}" if p >= 1e-4 else f"= {p:.1e}"
+    return f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}"
 
 
 def _said(times: pd.DataFrame) -> str:
@@ -135,24 +139,34 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
     """
     main, mask = times["reconstruction"], times["mask-prediction"]
     theirs = published.learning_times("ALBERT")
+    found = agreement(main, theirs)
     age = published.developmental_age(frame).iloc[-1]
     learnt = {task: [tag for tag in in_order(table) if table.loc[tag, "learnt"]] for task, table in times.items()}
     return {
-        "order": ", ".join(in_order(main)),
-        "published_order": ", ".join(in_order(theirs)),
+        "order": ", ".join(learnt["reconstruction"]) or "none yet",
+        "order_names": _names(learnt["reconstruction"]) or "none yet",
+        "published_names": _names(in_order(theirs)),
         "learnt": style.listed(learnt["reconstruction"]),
         "learnt_count": f"{len(learnt['reconstruction'])} of {len(main)}",
         "mask_learnt": style.listed(learnt["mask-prediction"]),
         "mask_learnt_count": f"{len(learnt['mask-prediction'])} of {len(mask)}",
-        "agreement": _agreement_words(agreement(main, theirs)),
+        "tau": _number(found.tau),
+        "p": "undefined" if found.p is None else _p(found.p),
+        "pairs": f"{found.same + found.reversed + found.tied}",
+        "pairs_same": f"{found.same}",
+        "pairs_reversed": f"{found.reversed}",
+        "pairs_tied": f"{found.tied}",
         "bert_agreement": _agreement_words(agreement(main, published.learning_times("BERT"))),
-        "mask_agreement": _agreement_words(agreement(mask, theirs)),
         "tasks_agreement": _agreement_words(agreement(mask, main)),
         "age": f"{age['published_step']:,.0f}",
         "age_difference": f"{age['difference']:.2f}",
         "age_correlation": "undefined" if pd.isna(age["rank_correlation"]) else f"{age['rank_correlation']:.2f}",
         **_extremes(main),
     }
+
+
+def _names(tags: list[str]) -> str:
+    return ", ".join(curves.GROUPS[tag] for tag in tags)
 
 
 def _extremes(times: pd.DataFrame) -> dict[str, str]:
@@ -162,5 +176,4 @@ def _extremes(times: pd.DataFrame) -> dict[str, str]:
         "best_accuracy": f"{times.loc[best, 'final']:.2f}",
         "worst": f"{curves.GROUPS[worst]}s ({worst})",
         "worst_accuracy": f"{times.loc[worst, 'final']:.2f}",
-        "total_words": f"{times['n'].sum():,}",
     }

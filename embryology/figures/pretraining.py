@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
+from embryology.analysis.intervals import wilson
 from embryology.analysis.plateau import MARGIN, plateau
 from embryology.figures import style
 
@@ -28,6 +29,9 @@ def _plateau_words(table: pd.DataFrame) -> str:
     found = plateau(table)
     if found.entered is None:
         return "the held-out loss has not come down to the unigram line"
+    first = table.dropna(subset=["held_out_masked_loss"])["step"].min()
+    if found.left is not None and found.left <= first:
+        return f"the held-out loss is below the unigram line at the first checkpoint shown, step {first:,}"
     if found.left is None:
         return f"from step {found.entered:,.0f} on the loss stays at the unigram line"
     if found.left - found.entered < 1:
@@ -51,6 +55,9 @@ def losses(table: pd.DataFrame) -> HTML:
             held_out[x], held_out["held_out_masked_loss"], color=colour, marker=marker, linestyle=dashes,
             label=f"{name}: held-out text",
         )  # fmt: skip
+        ends = held_out["held_out_masked_loss_low"], held_out["held_out_masked_loss_high"]
+        axis.fill_between(held_out[x], *ends, color=colour, alpha=0.22, linewidth=0)
+    held_out_columns = [column for column in table if column.startswith("held_out_masked_loss")]
     main = _runs(table)[0][1]
     found = plateau(main)
     unigram = main["unigram_loss"].dropna().iloc[-1]
@@ -68,13 +75,14 @@ def losses(table: pd.DataFrame) -> HTML:
     return style.show(
         figure,
         "losses",
-        table[["series", "step", "tokens", "masked_loss", "held_out_masked_loss", "unigram_loss"]],
+        table[["series", "step", "tokens", "masked_loss", *held_out_columns, "unigram_loss"]],
         f"When does the model learn more than how often words occur? Masked-word loss of {name}, mean nats a "
         f"masked piece, on training text (mean over the steps since the point before) and on held-out articles "
-        f"(fixed masks, dots are checkpoints). Baseline, dashed: cross-entropy of the training text's unigram "
+        f"(fixed masks, dots are checkpoints, band: 95% bootstrap over sequences). "
+        f"Baseline, dashed: cross-entropy of the training text's unigram "
         f"distribution at the same held-out places, {unigram:.2f} nats. Shaded: the plateau, from where the "
         f"held-out loss comes within {MARGIN} nats of the baseline to where it is {MARGIN} nats below it, linear "
-        f"between checkpoints. The loss is stored as a mean only, so no interval can be given.",
+        f"between checkpoints.",
         f"Line chart of masked-word loss over {label}: {words}. Held-out loss ends at {found.final:.2f} nats, the "
         f"unigram line is at {unigram:.2f}.",
     )
@@ -91,9 +99,13 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     figure, axes = style.panels(2, 1, 7.5, 6.2, sharex=True)
     held_out = table.dropna(subset=["held_out_masked_accuracy"])
     columns = ("held_out_masked_accuracy", "held_out_order_accuracy")
+    counts = ("held_out_places", "held_out_pairs")
     for name, rows, (colour, marker, dashes) in _runs(held_out):
-        for axis, column in zip(axes, columns, strict=True):
+        for axis, column, count in zip(axes, columns, counts, strict=True):
             axis.plot(rows[x], rows[column], color=colour, marker=marker, linestyle=dashes, label=name)
+            scored = rows[rows[column].notna()]
+            ends = wilson((scored[column] * scored[count]).round(), scored[count])
+            axis.fill_between(scored[x], *ends, color=colour, alpha=0.22, linewidth=0)
     main = _runs(held_out)[0][1]
     last = main.iloc[-1]
     lines = (last["unigram_accuracy"], 0.5)
@@ -116,11 +128,12 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     return style.show(
         figure,
         "held-out-accuracy",
-        held_out[["series", "step", "tokens", *columns, "unigram_accuracy"]].assign(order_baseline=0.5),
+        held_out[["series", "step", "tokens", *columns, *counts, "unigram_accuracy"]].assign(order_baseline=0.5),
         f"How well does {_runs(table)[0][0]} do on text it never saw? Accuracy at masked pieces of held-out articles "
         f"(top) and at telling whether two neighbouring segments were swapped (bottom), dots are checkpoints. "
         f"Baselines: the most frequent piece of the training text everywhere ({lines[0]:.3f} right), and 0.5 for two "
-        f"equally likely orders. How many places were scored is not stored with the run, so no interval can be given.",
+        f"equally likely orders. Bands: 95% Wilson intervals from {last['held_out_places']:,.0f} masked places and "
+        f"{last['held_out_pairs']:,.0f} pairs of segments.",
         f"Two line charts of held-out accuracy over {label}. {answer}. The most frequent piece is right at "
         f"{lines[0]:.1%} of masked places, guessing the order at 50%.",
     )

@@ -87,7 +87,7 @@ def _number(value: float | None) -> str:
 def _table(table: pd.DataFrame) -> HTML:
     # A long hash or command scrolls within its table, not the page.
     with pd.option_context("display.max_colwidth", None):
-        body = table.to_html(index=False, border=0, escape=True, classes="embryology-provenance")
+        body = table.to_html(index=False, border=0, escape=True, justify="left", classes="embryology-provenance")
     return HTML(f'<div style="overflow-x: auto">{body}</div>')
 
 

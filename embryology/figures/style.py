@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-INK, MUTED, GRID = "#222222", "#595959", "#dddddd"
+INK, MUTED, GRID, ALERT = "#222222", "#595959", "#dddddd", "#B34700"
 
 # Okabe and Ito's colours (2008) without black and yellow; each comes with its own marker and dashes,
 # so that no line is told from another by colour alone.
@@ -101,7 +101,7 @@ def short(number: float) -> str:
     """A count for an axis: 500, 1k, 2.5M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
-            return f"{number / size:g}{unit}"
+            return f"{number / size:.3g}{unit}"
     return f"{number:g}"
 
 
@@ -115,19 +115,17 @@ def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
     """
     values = np.unique(np.asarray(values, float))
     axis.set_xlabel(label)
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     positive = values[values > 0]
     if len(positive) < 2:  # nothing to spread
         axis.set_xlim(min(values[0], 0) - 1, values[-1] * 1.1 + 1)
         axis.set_xticks(values)
-        return
-    first, last = positive[0], positive[-1]
-    axis.set_xscale("symlog", linthresh=first, linscale=0.4)
-    axis.set_xlim(-0.15 * first if values[0] == 0 else first * 0.9, last * 1.15)
-    decades = 10.0 ** np.arange(np.ceil(np.log10(first * 1.3)), np.log10(last) + 1)
-    decades = decades[decades <= last * 1.1]
-    ticks = decades if len(decades) > 1 else np.array([first, last])
-    axis.set_xticks(np.concatenate([[0], ticks]) if values[0] == 0 else ticks)
+    else:
+        first, last = positive[0], positive[-1]
+        axis.set_xscale("symlog", linthresh=first, linscale=0.4)
+        axis.set_xlim(-0.15 * first if values[0] == 0 else first * 0.9, last * 1.15)
+        decades = 10.0 ** np.arange(np.ceil(np.log10(first * 2)), np.log10(last * 1.1))
+        axis.set_xticks(np.concatenate([values[values == 0], [first], decades if len(decades) else [last]]))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
 
 
@@ -155,7 +153,7 @@ def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) 
         f'<figure class="embryology-figure" id="figure-{name}">'
         f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="figure {name}">'
         f'<img class="dark-light" src="{svg}" alt="{alt}" '
-        f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"></div>'
+        f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"/></div>'
         f"<figcaption>{caption} "
         f'<a href="{csv}" download="{name}.csv">Data (CSV)</a> · '
         f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a></figcaption></figure>'

@@ -71,11 +71,21 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     style.legend(figure, axes[: len(groups)], 2)
     kind = _tags_kind(groups)
     last = frame.loc[frame["series"] == curves.main_series(frame), "step"].max()
-    answer = f"{NAMES[task]}: {len(learnt)} of {len(groups)} {kind} clear every baseline by step {last:,}"
+    there = [tag for tag in groups if len(curves.curve(frame, task, tag))]
+    beyond = [tag for tag in learnt if curves.clears_group(frame, task, tag)]
+    answer = (
+        f"{NAMES[task]} by step {last:,}: {len(learnt)} of {len(there)} {kind} learnt, "
+        f"{len(beyond)} beyond their most frequent word"
+    )
     style.title(figure, answer)
-    unlearnt = [tag for tag in groups if tag not in learnt]
+    unlearnt = [tag for tag in there if tag not in learnt]
+    whose = (
+        ""
+        if frame["series"].nunique() == 1
+        else f" All baselines and numbers of words are those of {frame['series'].iloc[0]}."
+    )
     no_untrained = "" if _has_untrained(frame) else " The run has no checkpoint at step 0, so no untrained model."
-    said = f" Not clear of every baseline at any checkpoint, so learnt nothing yet: {style.listed(unlearnt)}."
+    said = f" At no checkpoint apart from blind answers, so learnt nothing yet: {style.listed(unlearnt)}."
     finals = [f"{tag} {rows['value'].iloc[-1]:.2f}" for tag in groups if len(rows := curves.curve(frame, task, tag))]
     return style.show(
         figure,
@@ -83,8 +93,9 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
         _drawn(frame, task, groups),
         f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
         f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
-        f"Baselines: the set's most frequent word everywhere, the group's most frequent word, and the untrained model "
-        f"(with its interval).{no_untrained}{said if unlearnt else ''}",
+        f"Blind answers: the set's most frequent word everywhere, and the untrained model (with its interval); a group "
+        f"is learnt once its interval lies above both of theirs. The dashed line, the group's own most frequent word, "
+        f"needs to be told the part of speech.{whose}{no_untrained}{said if unlearnt else ''}",
         f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
         f"{', '.join(finals)}.",
     )
@@ -95,7 +106,7 @@ def _has_untrained(frame: pd.DataFrame) -> bool:
 
 
 def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: str) -> bool:
-    """Draw one group; whether it clears its baselines."""
+    """Draw one group; whether it clears blind answers."""
     own = curves.curve(frame, task, tag)
     size = f" · n = {own['n'].iloc[-1]:,}" if len(own) else ""
     axis.set_title(f"{tag} {name}{size}")
@@ -115,8 +126,10 @@ def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: s
         axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=str(series))
     learnt = curves.clears_baselines(frame, task, tag)
     if not learnt:
-        place = 0.62 if own["value"].max() < 0.5 else 0.06
-        axis.text(0.03, place, "learnt nothing yet", transform=axis.transAxes, color="#B34700", fontweight="bold")
+        axis.text(
+            0.03, 0.9, "learnt nothing yet", transform=axis.transAxes, color=style.ALERT, fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
     return learnt
 
 
@@ -143,7 +156,8 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
         data += _rescaled_rows(f"published {model}", tag, theirs.columns, last, values)
         rows = curves.curve(frame, "reconstruction", tag)
         if rows.empty or rows["value"].iloc[-1] == 0:
-            axis.text(0.95, 0.1, "ours ends at 0", transform=axis.transAxes, ha="right", color="#B34700")
+            words = "no word of this tag" if rows.empty else "ours ends at 0"
+            axis.text(0.95, 0.1, words, transform=axis.transAxes, ha="right", color=style.ALERT)
             continue
         scaled = rows["value"] / rows["value"].iloc[-1]
         colour, marker, dashes = style.LINES[0]
@@ -159,8 +173,9 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
         axis.set_ylabel("accuracy / final")
     style.legend(figure, axes, 2)
     shares = _half_shares(frame, ours_last), half_steps(theirs.columns, theirs.to_numpy()) / last
-    earliest, latest = (min(curves.GROUPS, key=shares[0].get), max(curves.GROUPS, key=shares[0].get))
-    answer = f"Half of the final value: {earliest} first, {latest} last"
+    learnt = [tag for tag in curves.GROUPS if curves.clears_baselines(frame, "reconstruction", tag)]
+    learnt.sort(key=shares[0].get)
+    answer = f"Half of the final value: {learnt[0]} first, {learnt[-1]} last" if learnt else "Nothing is learnt yet"
     style.title(figure, answer)
     return style.show(
         figure,
@@ -200,4 +215,4 @@ def _rescaled_baseline(axis: Axes, frame: pd.DataFrame, tag: str, final: float) 
     if level <= 1.3:
         axis.axhline(level, color=colour, linestyle=dashes, linewidth=1.3, label=curves.BASELINES[name])
     else:
-        axis.text(0.03, 0.9, f"baseline at {level:.1f} ↑", transform=axis.transAxes, color="#B34700")
+        axis.text(0.03, 0.9, f"baseline at {level:.1f} ↑", transform=axis.transAxes, color=style.ALERT)

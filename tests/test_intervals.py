@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from embryology.analysis import intervals
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_agrees_with_scipy_and_contains_the_share(case):
+    count, n = case
+    low, high = intervals.wilson(count, n)
+    theirs = stats.binomtest(count, n).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert 0 <= low <= count / n <= high <= 1
+
+
+def test_wilson_takes_arrays_and_refuses_no_trials():
+    low, high = intervals.wilson(np.array([0, 5]), np.array([10, 10]))
+    assert low.shape == high.shape == (2,)
+    with pytest.raises(ValueError, match="at least one trial"):
+        intervals.wilson(0, 0)
+
+
+def test_resamples_draw_as_many_clusters_as_there_are_and_repeat():
+    weights = intervals.resamples(7, draws=50)
+    assert weights.shape == (50, 7)
+    assert (weights.sum(axis=1) == 7).all()
+    assert (weights == intervals.resamples(7, draws=50)).all()
+    assert (weights != intervals.resamples(7, draws=50, seed=1)).any()
+    with pytest.raises(ValueError, match="at least one cluster"):
+        intervals.resamples(0)
+
+
+def test_bootstrap_means_are_those_of_resampling_item_by_item():
+    rng = np.random.default_rng(0)
+    items = [rng.random(size) for size in (3, 1, 4)]
+    sums, counts = np.array([item.sum() for item in items]), np.array([len(item) for item in items])
+    weights = intervals.resamples(3, draws=20)
+    by_hand = [np.concatenate([items[i] for i in range(3) for _ in range(int(row[i]))]).mean() for row in weights]
+    assert intervals.bootstrap_means(sums, counts, weights) == pytest.approx(by_hand)
+
+
+def test_a_sample_without_items_says_nothing():
+    means = intervals.bootstrap_means(np.array([1.0, 0]), np.array([1, 0]), np.array([[1.0, 1], [0, 2]]))
+    assert means.tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)]
+    assert intervals.percentile_interval(means) == (1.0, 1.0)
+    assert np.isnan(intervals.percentile_interval(np.array([np.nan]))).all()
+
+
+def test_bootstrap_of_the_mean_has_the_known_width():
+    """1,000 independent sentences of one word each: the standard error is that of a proportion."""
+    right = np.repeat([1.0, 0.0], [300, 700])
+    means = intervals.bootstrap_means(right, np.ones(1000), intervals.resamples(1000, draws=4000))
+    low, high = intervals.percentile_interval(means)
+    error = np.sqrt(0.3 * 0.7 / 1000)
+    assert (low, high) == pytest.approx((0.3 - 1.96 * error, 0.3 + 1.96 * error), abs=0.003)
+
+
+def test_clusters_that_agree_inside_give_wider_intervals_than_independent_items():
+    sums, counts = np.repeat([10.0, 0.0], 20), np.full(40, 10)
+    low, high = intervals.percentile_interval(intervals.bootstrap_means(sums, counts, intervals.resamples(40)))
+    narrow_low, narrow_high = intervals.wilson(200, 400)
+    assert high - low > 2 * (narrow_high - narrow_low)
+
+
+def test_percentiles_are_values_of_the_draws_and_keep_infinities():
+    draws = np.concatenate([np.arange(950.0), np.full(50, np.inf)])
+    assert intervals.percentile_interval(draws) == (24.0, np.inf)
+    low, high = intervals.percentile_interval(np.column_stack([draws, -draws]))
+    assert low.tolist() == [24.0, -np.inf]
+    assert high.tolist() == [np.inf, -25.0]
