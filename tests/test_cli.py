@@ -41,7 +41,7 @@ def run_folder(tmp_path_factory):
         (["pretrain", "smoke", "--run", ".."], "is no name for a run"),
         (["probe", "nowhere"], "there is no run at"),
         (["report", "nowhere"], "there is no run at"),
-        (["show", "nowhere"], "there is no run at"),
+        (["show", "nowhere"], "is it a run?"),
         (["data", "get", "ewt"], "set EMBRYOLOGY_DATA"),
         (["data", "get", "etw"], "no data set 'etw'; choose one of"),
     ],

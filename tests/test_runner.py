@@ -113,6 +113,9 @@ def test_a_damaged_checkpoint_does_not_stop_the_others(series, probe):
     assert measurements.read(series.folder.root)["step"].tolist() == [0, 20]
     weights.write_bytes(whole)
     assert run_probes(series, {"count": {}}) == 1
+    weights.write_bytes(whole[:-1])  # measured, and then changed
+    with pytest.raises(EmbryologyError, match=r"1 checkpoint could not be measured: step 10: .*was changed after"):
+        run_probes(series, {"count": {}})
 
 
 def test_an_interrupt_keeps_what_is_done(series, probe):

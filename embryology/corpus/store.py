@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 import numpy as np
 from numpy.lib.format import open_memmap
 from transformers import PreTrainedTokenizerFast
@@ -79,9 +80,11 @@ def prepare(source: str, path: str | None, pieces: int, say: Callable[[str], Non
     """
     origin = {"source": source, "files": fingerprint(source, path), "pieces": pieces, "format": FORMAT}
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
-    if not folder.is_dir():
-        with written_whole(folder) as temporary:
-            _build(temporary, source, path, pieces, say)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
+        if not folder.is_dir():
+            with written_whole(folder) as temporary:
+                _build(temporary, source, path, pieces, say)
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
 
 

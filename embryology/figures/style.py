@@ -87,8 +87,8 @@ def panels(rows: int, columns: int, width: float, height: float, **kwargs) -> tu
 
 
 def title(figure: Figure, text: str) -> None:
-    """The answer that a figure gives, above its panels."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    """The answer that a figure gives. :func:`show` sets it as text, which a phone can break into lines."""
+    figure.set_label(text)
 
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
@@ -133,7 +133,7 @@ def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) 
     """A figure as HTML that needs no server and no other file, in Jupyter and in the book.
 
     Args:
-        figure: drawn within :func:`styled`.
+        figure: drawn within :func:`styled`, with a :func:`title`.
         name: of the files a reader saves.
         data: what was drawn, behind the link to the CSV.
         caption: plain text that stands alone: question, data, intervals, baselines.
@@ -146,11 +146,13 @@ def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) 
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
-    name, caption, alt = (html.escape(text, quote=True) for text in (name, caption, alt))
+    answer = str(figure.get_label())
+    name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)
     return HTML(
         f'<figure class="embryology-figure" id="figure-{name}">'
+        f"<p><strong>{answer}</strong></p>"
         f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="figure {name}">'
         f'<img class="dark-light" src="{svg}" alt="{alt}" '
         f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"/></div>'

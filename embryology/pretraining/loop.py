@@ -65,12 +65,13 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
         )
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder.lock, blocking=False):
-            Run(preset, folder, console).train()
+        lock = filelock.FileLock(folder.lock).acquire(blocking=False)
     except filelock.Timeout as error:
         raise EmbryologyError(f"another process is training in {folder.root}; wait, or give another --run") from error
     except OSError as error:
         raise EmbryologyError(f"cannot write to {folder.root}: {error.strerror or error}") from error
+    with lock:
+        Run(preset, folder, console).train()
 
 
 class Run:

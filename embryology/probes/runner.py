@@ -80,18 +80,35 @@ def run_probes(
     """
     console = console or Console(quiet=True)
     cells = _cells(series, probes, series.select(steps))
-    todo = [cell for cell in cells if not cell.files(series)[1].exists()]
-    if skipped := len(cells) - len(todo):
-        for cell in cells:
+    done, todo = [], []
+    for cell in cells:
+        (done if cell.files(series)[1].exists() else todo).append(cell)
+    failed = _changed({cell.checkpoint for cell in done})
+    if done:
+        for cell in done:
             _make_newest(cell.files(series))
         console.print(
-            f"{series.name}: {skipped} of {len(cells)} measured before (same weights, tokenizer, data, settings), "
+            f"{series.name}: {len(done)} of {len(cells)} measured before (same weights, tokenizer, data, settings), "
             "skipped",
             highlight=False,
         )
-    if not todo:
-        return 0
-    return _measure_all(series, todo, console, device, threads)
+    if todo:
+        failed += _measure_all(series, todo, console, device, threads)
+    if failed:
+        checkpoints = "1 checkpoint" if len(failed) == 1 else f"{len(failed)} checkpoints"
+        raise EmbryologyError(f"{series.name}: {checkpoints} could not be measured: {'; '.join(failed)}")
+    return len(todo)
+
+
+def _changed(checkpoints: set[Checkpoint]) -> list[str]:
+    """What is wrong with checkpoints that were measured: their measurements are of other bytes than those there now."""
+    wrong = []
+    for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.step):
+        try:
+            checkpoint.verify()
+        except EmbryologyError as error:
+            wrong.append(f"step {checkpoint.step}: {error}")
+    return wrong
 
 
 def _cells(series: Series, probes: dict[str, dict], checkpoints: tuple[Checkpoint, ...]) -> list[Cell]:
@@ -145,14 +162,14 @@ def _make_newest(files: tuple[Path, Path]) -> None:
             os.utime(file)
 
 
-def _measure_all(series: Series, cells: list[Cell], console: Console, device: str, threads: int | None) -> int:
+def _measure_all(series: Series, cells: list[Cell], console: Console, device: str, threads: int | None) -> list[str]:
+    """Returns what was wrong with the checkpoints that could not be measured."""
     # Late: these load torch.
     from embryology.corpus import tokenizer as tokenizers
     from embryology.encoder import Encoder
 
     examples: dict[tuple[str, str], Any] = {}  # by probe and tokenizer
     failed: list[str] = []
-    measured = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(series.name, total=len(cells))
@@ -169,14 +186,10 @@ def _measure_all(series: Series, cells: list[Cell], console: Console, device: st
                             examples[prepared] = cell.probe.prepare(cell.settings, tokenizer, series)
                         rows, items = cell.probe.measure(encoder, examples[prepared])
                     _write(series, cell, encoder, rows, items)
-                    measured += 1
                     progress.advance(task)
             except EmbryologyError as error:
                 failed.append(f"step {checkpoint.step}: {error}")
-    if failed:
-        checkpoints = "1 checkpoint" if len(failed) == 1 else f"{len(failed)} checkpoints"
-        raise EmbryologyError(f"{series.name}: {checkpoints} could not be measured: {'; '.join(failed)}")
-    return measured
+    return failed
 
 
 def _write(series: Series, cell: Cell, encoder: "Encoder", rows: pd.DataFrame, items: pd.DataFrame | None) -> None:

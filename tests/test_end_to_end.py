@@ -1,0 +1,82 @@
+"""`smoke` from text to HTML, by the commands that `make book` runs."""
+
+import io
+import re
+import shutil
+
+import pytest
+from rich.console import Console
+
+from embryology import measurements
+from embryology.checkpoints import Series
+from embryology.paths import ROOT
+from embryology.presets import load
+from embryology.probes.registry import chosen_settings
+from embryology.probes.runner import run_probes
+from embryology.report import report
+from tests.training import train
+
+PAGES = {"index": 1, "pretraining": 3, "tokens": 6, "build": 0}
+"""How many figures each page has."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the pages and a measured run: everything that a report is made from."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("book", "notebooks", "results"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("executed"))
+    for name in ("_config.yml", "_toc.yml", "README.md"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "embryology").mkdir()
+    shutil.copytree(ROOT / "embryology" / "presets", root / "embryology" / "presets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBRYOLOGY_RUNS", str(root / "runs"))
+        patch.delenv("EMBRYOLOGY_DATA", raising=False)
+        patch.delenv("EMBRYOLOGY_REPOSITORY", raising=False)
+        train(load("smoke"), root / "runs" / "smoke")
+        series = Series.open("smoke")
+        run_probes(series, chosen_settings(series))
+        yield root
+
+
+def test_smoke_becomes_a_book_with_its_figures(project):
+    index = report(["smoke"], root=project)
+    assert index == project / "_build" / "html" / "index.html"
+    pages = project / "_build" / "html" / "book" / "executed" / "smoke"
+    for name, figures in PAGES.items():
+        page = (pages / f"{name}.html").read_text()
+        found = re.findall(r'<figure class="embryology-figure".*?</figure>', page, flags=re.DOTALL)
+        assert len(found) == figures, name
+        for figure in found:
+            assert re.search(r'<img[^>]* alt="[^"]{40,}"', figure)
+            assert re.search(r"<figcaption>[^<]{80,}", figure)
+            assert 'download="' in figure
+        assert "Traceback" not in page
+        assert "{glue:text}" not in page
+    tokens = (pages / "tokens.html").read_text()
+    assert "silver tags (spaCy), held-out vital articles" in tokens
+    for page in ("data", "model", "method", "references"):
+        assert (project / "_build" / "html" / "book" / f"{page}.html").is_file()
+    assert "Chiang" in (project / "_build" / "html" / "book" / "references.html").read_text()
+
+
+def test_what_the_book_shows_was_measured_on_every_checkpoint(project):
+    frame = measurements.read("smoke", probe="tokens")
+    grid = load("smoke").outcome.checkpoints
+    for task in ("reconstruction", "mask-prediction"):
+        rows = frame[(frame["task"] == task) & (frame["item"] == "DT") & (frame["metric"] == "accuracy")]
+        assert rows.loc[rows["baseline"].isna(), "step"].tolist() == grid
+        assert set(rows["baseline"].dropna()) == {"most-frequent-word", "most-frequent-in-group"}
+    the = frame[(frame["baseline"] == "most-frequent-word") & (frame["item"] == "DT")]
+    # "the" is the most frequent word, and most of the determiners.
+    assert the.loc[the["task"] == "reconstruction", "value"].between(0.4, 0.9).all()
+
+
+def test_a_second_report_skips_everything_and_says_so(project):
+    report(["smoke"], root=project)
+    said = io.StringIO()
+    report(["smoke"], root=project, console=Console(file=said))
+    said = said.getvalue()
+    assert said.count("unchanged, skipped (same template, parameters, measurements, code)") == len(PAGES)
+    assert "book: unchanged, skipped" in said
