@@ -1,6 +1,6 @@
 """Silver tags: held-out bundled articles tagged by spaCy, for those who have no gold treebank.
 
-The tagger agrees with gold fine tags in 92.6% of the words of UD English-EWT's test set.
+They are a tagger's guesses, and every figure that rests on them says so.
 """
 
 from importlib import metadata, util
