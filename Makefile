@@ -10,7 +10,7 @@ RUN ?= tiny
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 EMBRYOLOGY := $(VENV)/bin/embryology
-# Test runs and books are reproducible: no hub, no telemetry, and one line of hash order.
+# Tests and books need no network and do not depend on the order of hashes.
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
@@ -22,7 +22,7 @@ book: $(INSTALLED)
 	$(EMBRYOLOGY) report $(RUN)
 
 test: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

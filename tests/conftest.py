@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from hypothesis import settings
 from transformers import AlbertConfig, AlbertForPreTraining, BertConfig, BertForPreTraining
 
 from embryology.checkpoints import MANIFEST, WEIGHTS, Series
@@ -11,6 +12,10 @@ from embryology.corpus import articles, sentences
 from embryology.corpus import tokenizer as tokenizers
 from embryology.files import sha256_of_file, write_json
 from embryology.paths import RunFolder
+
+# The same examples every time, however slow the machine.
+settings.register_profile("embryology", deadline=None, derandomize=True)
+settings.load_profile("embryology")
 
 
 @pytest.fixture(scope="session")
