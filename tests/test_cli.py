@@ -79,6 +79,7 @@ def test_text_that_is_none(embryology, tmp_path, content, message):
     status, _, errors = embryology("pretrain", file)
     assert (status, len(errors)) == (1, 1)
     assert f"{text} {message}" in errors[0]
+    assert not (tmp_path / "runs" / "mine").exists()
 
 
 def test_an_unknown_corpus(embryology, tmp_path):

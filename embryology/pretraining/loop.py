@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 
 import filelock
 import torch
@@ -63,6 +64,9 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
             f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
             f"{preset.outcome.steps}; go on with --resume, or give another --run"
         )
+    say = partial(_say, console, folder.name)
+    source = preset.outcome.corpus
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say)
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder.lock).acquire(blocking=False)
@@ -71,21 +75,25 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     except OSError as error:
         raise EmbryologyError(f"cannot write to {folder.root}: {error.strerror or error}") from error
     with lock:
-        Run(preset, folder, console).train()
+        Run(preset, folder, corpus, console).train()
+
+
+def _say(console: Console, name: str, line: str) -> None:
+    console.print(f"{name}: {line}", highlight=False, soft_wrap=True)
 
 
 class Run:
     """One training run: what it is made of, and its loop."""
 
-    def __init__(self, preset: Preset, folder: RunFolder, console: Console):
+    def __init__(self, preset: Preset, folder: RunFolder, corpus: store.PreparedCorpus, console: Console):
         outcome = preset.outcome
         self.preset, self.outcome, self.folder, self.console = preset, outcome, folder, console
+        self.say = partial(_say, console, folder.name)
         torch.set_num_threads(preset.speed.threads)
         transformers_logging.disable_progress_bar()  # one a checkpoint, over ours
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         precision = resolve(preset.speed.precision, self.device.type)
         self.precision = getattr(torch, precision)
-        corpus = store.prepare(outcome.corpus.source, outcome.corpus.path, outcome.tokenizer.pieces, self.say)
         device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
         manifest.open_session(folder, preset, precision, device)
         self._adopt(corpus)
@@ -98,9 +106,6 @@ class Run:
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
         self.tokens = 0
         self.rows: list[dict] = []
-
-    def say(self, line: str) -> None:
-        self.console.print(f"{self.folder.name}: {line}", highlight=False, soft_wrap=True)
 
     def _batches(self, side: store.TokenStore, objective: Objective, seed: int) -> Batches:
         shape = {"sequences": self.outcome.sequences, "length": self.outcome.sequence_length}

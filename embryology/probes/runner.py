@@ -91,6 +91,7 @@ def run_probes(
             f"{series.name}: {len(done)} of {len(cells)} measured before (same weights, tokenizer, data, settings), "
             "skipped",
             highlight=False,
+            soft_wrap=True,
         )
     if todo:
         failed += _measure_all(series, todo, console, device, threads)

@@ -63,8 +63,8 @@ def _ewt(split: str) -> Treebank:
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if file is None:
         raise EmbryologyError(
-            f"the treebank 'ewt' is not there: get a release of UD_English-EWT from universaldependencies.org "
-            f"and put {stem} (or {stem}.gz) under $EMBRYOLOGY_DATA/{EWT}/"
+            "the treebank 'ewt' is not there: set EMBRYOLOGY_DATA to a folder and run `embryology data get ewt`, or "
+            f"get UD_English-EWT from universaldependencies.org and put {stem} (or .gz) under $EMBRYOLOGY_DATA/{EWT}/"
         )
     return Treebank(
         name="ewt",
