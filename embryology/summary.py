@@ -9,6 +9,7 @@ from embryology import measurements
 from embryology.analysis import curves
 from embryology.analysis.learning_order import REACHED, in_order, learning_times
 from embryology.errors import EmbryologyError
+from embryology.figures.tokens import source_of
 from embryology.paths import RunFolder
 
 
@@ -22,9 +23,9 @@ def tables(run: str | Path) -> list[Table | str]:
     shown: list[Table | str] = [held_out(measurements.read_losses(run), name)]
     try:
         frame, items = curves.read(run), measurements.read_items(run, "tokens")
+        return shown + [order(frame, items, task) for task in ("reconstruction", "mask-prediction")]
     except EmbryologyError as error:
         return [*shown, str(error)]
-    return shown + [order(frame, items, task) for task in ("reconstruction", "mask-prediction")]
 
 
 def held_out(losses: pd.DataFrame, name: str) -> Table:
@@ -48,7 +49,7 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
 def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
     """A row a group, first learnt first."""
     times = learning_times(frame, items, task)
-    table = Table(title=f"{task}: step of half the final accuracy, {items['source'].iloc[0]}")
+    table = Table(title=f"{task}: step of half the final accuracy, {source_of(items)}")
     for column in ("group", "step", "95% interval", "final accuracy", "words"):
         table.add_column(column, justify="right" if column != "group" else "left")
     for tag in in_order(times):

@@ -15,6 +15,7 @@ from matplotlib.colors import to_rgb
 from embryology import measurements
 from embryology.analysis import curves, plateau
 from embryology.analysis.learning_order import learning_times
+from embryology.errors import EmbryologyError
 from embryology.figures import learning_order, pretraining, provenance, style, tokens
 from tests.synthetic import GOLD, SILVER, make_run
 
@@ -227,3 +228,11 @@ def test_provenance_shows_what_there_is_and_says_what_there_is_not(run, tmp_path
     (tmp_path / "empty").mkdir()
     for table in (provenance.run, provenance.corpus, provenance.checkpoints, provenance.measured):
         assert table(tmp_path / "empty").data.startswith("<p>")
+
+
+def test_checkpoints_that_were_measured_on_different_text_make_no_curve(tmp_path):
+    items = pd.DataFrame({"source": [SILVER, SILVER]})
+    assert tokens.source_of(items) == SILVER
+    items.loc[1, "source"] = GOLD
+    with pytest.raises(EmbryologyError, match=r"measured on different text \(gold.* and silver.*embryology probe RUN"):
+        tokens.source_of(items)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from embryology.analysis import curves, published
 from embryology.analysis.learning_order import half_steps
+from embryology.errors import EmbryologyError
 from embryology.figures import style
 
 QUESTIONS = {
@@ -19,8 +20,18 @@ NAMES = {"reconstruction": "Reconstruction", "mask-prediction": "Mask prediction
 
 
 def source_of(items: pd.DataFrame) -> str:
-    """Whose tags on which text were scored, as the probe recorded it."""
-    return style.listed(sorted(items["source"].unique()))
+    """Whose tags on which text were scored, as the probe recorded it.
+
+    Raises:
+        EmbryologyError: checkpoints were scored on different text, so that no curve can join them.
+    """
+    sources = sorted(items["source"].unique())
+    if len(sources) > 1:
+        raise EmbryologyError(
+            f"the checkpoints of this run were measured on different text ({style.listed(sources)}); measure all of "
+            "them alike: embryology probe RUN"
+        )
+    return sources[0]
 
 
 def _tags_kind(groups: Sequence[str]) -> str:
