@@ -12,6 +12,7 @@ from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
 from embryology.files import written_whole
 from embryology.paths import data_folder, runs_folder
+from embryology.treebanks.catalogue import EWT
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class DataSet:
         return sorted(folder.glob(self.files)) if folder else []
 
 
-_EWT = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.16/"
+RELEASE = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.16/"
 SETS = (
     DataSet(
         name="wikipedia",
@@ -44,11 +45,11 @@ SETS = (
     DataSet(
         name="ewt",
         serves="gold Penn tags for the tokens probe",
-        files="treebanks/UD_English-EWT/en_ewt-ud-*.conllu*",
+        files=f"{EWT}/en_ewt-ud-*.conllu*",
         instead="silver tags by spaCy on held-out bundled articles",
         licence="CC BY-SA 4.0 (annotation)",
         urls=tuple(
-            (f"{_EWT}en_ewt-ud-{split}.conllu", f"treebanks/UD_English-EWT/en_ewt-ud-{split}.conllu.gz", sha256)
+            (f"{RELEASE}en_ewt-ud-{split}.conllu", f"{EWT}/en_ewt-ud-{split}.conllu.gz", sha256)
             for split, sha256 in (
                 ("train", "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
                 ("dev", "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
