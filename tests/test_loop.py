@@ -85,7 +85,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypa
 
     monkeypatch.setattr(loop.Run, "_step", interrupt_once)
     with pytest.raises(
-        EmbryologyError, match=r"interrupted at step 40 of 60, everything is saved; go on with: .*--resume"
+        EmbryologyError, match=r"interrupted at step 40 of 60, everything is saved; go on with .* --resume"
     ):
         train(small_preset(home), home / "runs" / "interrupted")
     folder = train(small_preset(home), home / "runs" / "interrupted", resume=True)

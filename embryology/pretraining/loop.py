@@ -170,8 +170,8 @@ class Run:
                 last_save = step
             if interrupt.seen and step < self.outcome.steps:
                 raise EmbryologyError(
-                    f"interrupted at step {step} of {self.outcome.steps}, everything is saved; go on with: "
-                    f"embryology pretrain {self.preset.name} --run {self.folder.name} --resume"
+                    f"interrupted at step {step} of {self.outcome.steps}, everything is saved; go on with the same "
+                    "command and --resume"
                 )
             sums.zero_()
             last_row, tokens_then, since = step, self.tokens, time.perf_counter()
