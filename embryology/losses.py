@@ -30,6 +30,9 @@ COLUMNS = {
 before. Null but at checkpoints: the held-out values, with the ends of the loss's 95% interval and the
 numbers of masked places and of ordered pairs that were scored, and the unigram baseline at those places."""
 
+STALLED_NORM = 0.5
+"""Shared layers that give every position the same vector have gradients below this at the unigram line."""
+
 
 def write(folder: RunFolder, rows: list[dict]) -> None:
     """Replace the table of a run, whole or not at all."""

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from embryology import analysis, book, figures, losses, measurements
+from embryology import analysis, book, figures, intervals, losses, measurements
 from embryology.checkpoints import MANIFEST
 from embryology.errors import EmbryologyError
 from embryology.files import read_json, sha256_of, sha256_of_file, written_whole
@@ -176,7 +176,7 @@ def _code_sha256() -> str:
     """Of the source of all that notebooks call."""
     folders = [Path(package.__file__).parent for package in (analysis, figures)]
     files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
-    files += [Path(module.__file__) for module in (measurements, losses)]
+    files += [Path(module.__file__) for module in (measurements, losses, intervals)]
     return sha256_of([[file.name, sha256_of_file(file)] for file in files])
 
 

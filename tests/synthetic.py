@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from embryology import losses, measurements
-from embryology.analysis.intervals import wilson
 from embryology.files import write_json, write_table, write_yaml
+from embryology.intervals import wilson
 from embryology.paths import RunFolder
 
 STEPS = (0, 20, 40, 80, 160, 320, 640, 1280, 2000)

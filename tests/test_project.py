@@ -17,7 +17,7 @@ import embryology
 from embryology.paths import ROOT
 
 PACKAGE = ROOT / "embryology"
-EVERYONE_MAY_IMPORT = ("errors", "files", "paths", "precision")
+EVERYONE_MAY_IMPORT = ("errors", "files", "paths", "precision", "intervals")
 # In the order in which data flow. Beside DESIGN's list: `checkpoints` and `measurements` stand before those who
 # write them, pretraining and probes.
 ORDER = (

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from embryology.analysis import curves, intervals
+from embryology import intervals
+from embryology.analysis import curves
 
 REACHED = "reached"
 BEFORE_FIRST = "before the first checkpoint"

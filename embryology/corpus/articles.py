@@ -78,7 +78,7 @@ def fingerprint(source: str, path: str | None = None) -> list:
         return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), bundled_file().stat().st_size]
     if path == "hub":
         return list(WIKIPEDIA_HUB)
-    articles(source, path)  # refuses what is missing
+    articles(source, path)  # refuses an unknown source, or one that needs a path
     root = Path(path).expanduser() if path else _wikipedia_folder(path)
     files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
     return [str(root.resolve()), *(_stamp(file) for file in files)]

@@ -6,9 +6,9 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 
 from embryology.analysis import curves, published
-from embryology.analysis.intervals import RESAMPLES, SEED
 from embryology.analysis.learning_order import BEFORE_FIRST, REACHED, Agreement, agreement, in_order
 from embryology.figures import style
+from embryology.intervals import RESAMPLES, SEED
 
 TASKS = {"reconstruction": "reconstruction", "mask-prediction": "mask prediction"}
 

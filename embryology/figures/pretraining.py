@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology.analysis.intervals import wilson
 from embryology.analysis.plateau import MARGIN, plateau
 from embryology.figures import style
-
-STALLED_NORM = 0.5
-"""A gradient norm that sinks below this while the loss is at the unigram line is the sign of collapsed layers."""
+from embryology.intervals import wilson
+from embryology.losses import STALLED_NORM
 
 
 def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple]]:

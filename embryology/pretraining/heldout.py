@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from embryology import intervals
 from embryology.corpus.store import TokenStore
 from embryology.presets import Objective
 from embryology.pretraining.batches import Batch, Batches
 from embryology.pretraining.models import Trainee
 from embryology.pretraining.objectives import IGNORED
 
-RESAMPLES = 1000
 SEED = 20_201_016
 OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, order_weight=1)
 """Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions:
@@ -66,8 +66,8 @@ class HeldOut:
             pairs += int(ordered.sum())
         trainee.train()
         sums, places = np.concatenate(sums), np.concatenate(places)
-        draws = np.random.default_rng(SEED).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES)
-        low, high = np.percentile((draws @ sums) / (draws @ places), [2.5, 97.5])
+        weights = intervals.resamples(len(sums), seed=SEED)
+        low, high = intervals.percentile_interval(intervals.bootstrap_means(sums, places, weights))
         return {
             "held_out_masked_loss": float(sums.sum() / places.sum()),
             "held_out_masked_loss_low": float(low),

@@ -27,8 +27,6 @@ from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.models import Trainee, build
 
 LOG_EVERY = 10
-STALLED_GRADIENT = 0.5
-"""A model that gives every position the same vector has gradients below this and a loss at the unigram line."""
 
 
 def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
@@ -218,7 +216,7 @@ class Run:
             + (f", {row['tokens_per_second']:,.0f} tokens/s" if step else "")
         )
         past_warm_up = step > 3 * self.outcome.optimizer.warm_up
-        if past_warm_up and loss > unigram - 0.02 and row["gradient_norm"] < STALLED_GRADIENT:
+        if past_warm_up and loss > unigram - 0.02 and row["gradient_norm"] < losses.STALLED_NORM:
             self.say("stalled at the unigram line: smaller initializer_range or longer warm_up may free it")
         return held_out
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
+from embryology import intervals
 from embryology.alignment import Method, align, longest_input
 from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from embryology.encoder import Encoder
 
-RESAMPLES = 1000
 RECONSTRUCTION, MASK_PREDICTION = "reconstruction", "mask-prediction"
 BASELINES = ("most-frequent-word", "most-frequent-in-group")
 
@@ -91,9 +91,9 @@ class TokensProbe:
         settings = examples.settings
         n = examples.unaligned + len(examples.words)
         share = examples.unaligned / n
-        rows = [_row("alignment", "", "share_unaligned", share, *_wilson(examples.unaligned, n), n)]
+        rows = [_row("alignment", "", "share_unaligned", share, *intervals.wilson(examples.unaligned, n), n)]
         items = []
-        resamples = _resamples(len(examples.ids), settings.seed)
+        resamples = intervals.resamples(len(examples.ids), seed=settings.seed)
         for task, words, total in (
             (RECONSTRUCTION, examples.words, True),
             (MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
@@ -206,7 +206,7 @@ def _score(encoder: Encoder, examples: Examples, words: pd.DataFrame, task: str)
 def _row(
     task: str, item: str, metric: str, value: float, low: float, high: float, n: int, baseline: str | None = None
 ) -> dict:
-    # Wilson's bounds at 0 and 1 and the percentiles of a few skewed sentences can pass the value by.
+    # The percentiles of a few skewed sentences can pass the value by.
     low, high = np.fmin(low, value), np.fmax(high, value)
     return {
         "task": task,
@@ -228,21 +228,8 @@ def _accuracies(task: str, scored: pd.DataFrame, total: bool) -> list[dict]:
             counts.loc[""] = counts.sum()
         baseline = None if column == "correct" else column
         for tag, right, n in counts.itertuples():
-            rows.append(_row(task, tag, "accuracy", right / n, *_wilson(right, n), n, baseline))
+            rows.append(_row(task, tag, "accuracy", right / n, *intervals.wilson(right, n), n, baseline))
     return rows
-
-
-def _wilson(count: int, n: int) -> tuple[float, float]:
-    from statsmodels.stats.proportion import proportion_confint  # late: it takes a second to import
-
-    return proportion_confint(count, n, method="wilson")
-
-
-def _resamples(sentences: int, seed: int) -> np.ndarray:
-    """(RESAMPLES, sentences): how often each bootstrap sample drew each sentence."""
-    drawn = np.random.default_rng(seed).integers(sentences, size=(RESAMPLES, sentences))
-    cells = drawn + sentences * np.arange(RESAMPLES)[:, None]
-    return np.bincount(cells.ravel(), minlength=RESAMPLES * sentences).reshape(RESAMPLES, sentences).astype(float)
 
 
 def _log_probabilities(task: str, scored: pd.DataFrame, total: bool, resamples: np.ndarray) -> list[dict]:
@@ -255,8 +242,7 @@ def _log_probabilities(task: str, scored: pd.DataFrame, total: bool, resamples: 
     if total:
         tags = [*tags, ""]
         sums, counts = (np.column_stack([table, table.sum(axis=1)]) for table in (sums, counts))
-    with np.errstate(invalid="ignore"):  # a resample without the tag says nothing of it
-        lows, highs = np.nanpercentile((resamples @ sums) / (resamples @ counts), [2.5, 97.5], axis=0)
+    lows, highs = intervals.percentile_interval(intervals.bootstrap_means(sums, counts, resamples))
     values, n = sums.sum(axis=0) / counts.sum(axis=0), counts.sum(axis=0)
     rows = [_row(task, *row) for row in zip(tags, repeat("log_probability"), values, lows, highs, n, strict=False)]
     for row, sentences in zip(rows, np.count_nonzero(counts, axis=0), strict=True):

@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 RESAMPLES = 1000
 SEED = 0
@@ -18,6 +17,8 @@ def wilson(count: np.ndarray | int, n: np.ndarray | int) -> tuple[np.ndarray, np
     Returns:
         Lower and upper ends, of that shape, never beyond [0, 1] and never leaving out ``count / n``.
     """
+    from statsmodels.stats.proportion import proportion_confint  # late: a second, where nothing is to be done
+
     count, n = np.asarray(count), np.asarray(n)
     if np.any(n <= 0):
         raise ValueError("an interval of a proportion needs at least one trial")
