@@ -22,7 +22,7 @@ VARIANTS: dict[str, dict] = {
     "15% masked": {"objective": {"masked_share": 0.15}},
     "30% masked": {"objective": {"masked_share": 0.30}},
     "n-grams to 3": {"objective": {"longest_ngram": 3}},
-    "sentence order at weight 1": {"objective": {"order_weight": 1.0}},
+    "sentence order at weight 1": {"objective": {"pair_weight": 1.0}},
     "32 sequences a step": {"sequences": 32},
     "4 layers": {"model": {"layers": 4}},
     "initial range 0.06": {"model": {"initializer_range": 0.06}},

@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from embryology.errors import EmbryologyError
-from embryology.files import read_json, sha256_of_file
+from embryology.files import read_json, sha256_of_file, write_json, written_whole
 from embryology.paths import RunFolder
 
 WEIGHTS = "model.safetensors"
@@ -33,6 +35,26 @@ class Checkpoint:
                 f"{weights} was changed after it was written (its sha256 is not the one in {MANIFEST}); "
                 "restore it or train the run again"
             )
+
+
+def write(path: Path, models: Mapping[str, Any], tokenizer: Any, facts: dict) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: the folder to make.
+        models: ``model`` is written into the folder itself, any other (ELECTRA's ``generator``) into a
+            folder of its name in there, all in the layout of ``save_pretrained``.
+        tokenizer: of the models.
+        facts: of the checkpoint; hashes of the weights are added.
+    """
+    with written_whole(path) as temporary:
+        hashes = {}
+        for name, model in models.items():
+            place = temporary if name == "model" else temporary / name
+            model.save_pretrained(place)
+            tokenizer.save_pretrained(place)
+            hashes["sha256" if name == "model" else f"{name}_sha256"] = sha256_of_file(place / WEIGHTS)
+        write_json(temporary / MANIFEST, facts | hashes)
 
 
 @dataclass(frozen=True)

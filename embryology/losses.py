@@ -13,7 +13,8 @@ COLUMNS = {
     "learning_rate": "float64",
     "loss": "float64",
     "masked_loss": "float64",
-    "order_loss": "float64",
+    "pair_loss": "float64",
+    "replaced_loss": "float64",
     "gradient_norm": "float64",
     "tokens_per_second": "float64",
     "held_out_masked_loss": "float64",
@@ -21,14 +22,18 @@ COLUMNS = {
     "held_out_masked_loss_high": "float64",
     "held_out_masked_accuracy": "float64",
     "held_out_places": "float64",
-    "held_out_order_accuracy": "float64",
+    "held_out_pair_accuracy": "float64",
     "held_out_pairs": "float64",
+    "held_out_replaced_accuracy": "float64",
+    "held_out_original_share": "float64",
     "unigram_loss": "float64",
     "unigram_accuracy": "float64",
 }
 """Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
-before. Null but at checkpoints: the held-out values, with the ends of the loss's 95% interval and the
-numbers of masked places and of ordered pairs that were scored, and the unigram baseline at those places."""
+before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Null but at
+checkpoints: the held-out values, with the ends of the loss's 95% interval and the numbers of masked places
+and of pairs that were scored, the baseline of a discriminator that takes every piece for the original, and
+the unigram baseline at the masked places."""
 
 STALLED_NORM = 0.5
 """Shared layers that give every position the same vector have gradients below this at the unigram line."""

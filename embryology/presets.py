@@ -28,20 +28,32 @@ class Tokenizer(Section):
 
 
 class Model(Section):
-    """An ALBERT: ``layers`` passes through one shared layer (Lan et al. 2020, section 3.1)."""
+    """The shape of a model.
 
+    ``albert`` passes ``layers`` times through one shared layer (Lan et al. 2020, section 3.1); ``bert``
+    (Devlin et al. 2019) and ``electra`` (Clark et al. 2020) have as many of their own.
+    """
+
+    family: Literal["albert", "bert", "electra"] = "albert"
     layers: PositiveInt
     width: PositiveInt
     feed_forward: PositiveInt
     heads: PositiveInt
     embedding: PositiveInt
+    """Width of the piece embeddings; of ``bert`` it is the width itself."""
     initializer_range: PositiveFloat
     dropout: float = Field(0.0, ge=0, lt=1)
+    generator: Share | None = None
+    """Of ``electra``: the generator's width, feed-forward and heads as a share of the discriminator's."""
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> "Model":
+    def _is_consistent(self) -> "Model":
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.family == "bert" and self.embedding != self.width:
+            raise ValueError(f"a bert has embeddings of its width, {self.width}, not of {self.embedding}")
+        if (self.family == "electra") != (self.generator is not None):
+            raise ValueError("electra, and electra alone, has a generator")
         return self
 
 
@@ -50,19 +62,39 @@ class Objective(Section):
     """Of the pieces of a sequence, how many are to be predicted."""
     longest_ngram: PositiveInt
     """Spans of 1 to this many words are masked, n words with probability proportional to 1/n."""
-    order_weight: float = Field(ge=0)
-    """Weight of the sentence-order loss beside the masked loss."""
+    becomes_mask: float = Field(0.8, ge=0, le=1)
+    """Of the chosen pieces, the share that becomes ``[MASK]``."""
+    becomes_random: float = Field(0.1, ge=0, le=1)
+    """The share that becomes a random piece; the rest stays."""
+    pair: Literal["order", "next", "none"] = "order"
+    """What is asked of two segments: whether they stand in order (ALBERT), whether the second follows
+    the first or is from another document (BERT), or nothing (ELECTRA)."""
+    pair_weight: float = Field(ge=0)
+    """Weight of the pair's loss beside the masked loss."""
+    replaced_weight: float = Field(0.0, ge=0)
+    """Weight of the discriminator's loss beside the generator's masked loss; 50 in ELECTRA."""
 
 
 class Optimizer(Section):
-    """AdamW with linear warm-up and linear decay to zero."""
+    """Linear warm-up and linear decay to zero."""
 
+    name: Literal["adamw", "lamb"] = "adamw"
+    """LAMB (You et al. 2020) is ALBERT's, for batches of thousands of sequences."""
     peak_rate: PositiveFloat
     warm_up: PositiveInt
     weight_decay: float = Field(ge=0)
     betas: tuple[float, float]
+    epsilon: PositiveFloat = 1e-8
     clip: PositiveFloat
     """Greatest norm of the gradient."""
+
+
+class Long(Section):
+    """Longer sequences from a step on, as BERT learns its positions beyond 128 in the last tenth of its training."""
+
+    from_step: PositiveInt
+    sequences: PositiveInt
+    sequence_length: int = Field(ge=16)
 
 
 class Outcome(Section):
@@ -75,9 +107,10 @@ class Outcome(Section):
     optimizer: Optimizer
     steps: PositiveInt
     sequences: PositiveInt
-    """Sequences a step."""
+    """Sequences a step, over all devices."""
     sequence_length: int = Field(ge=16)
     """Pieces a sequence, ``[CLS]`` and both ``[SEP]`` included."""
+    long: Long | None = None
     held_out_sequences: PositiveInt
     """How many held-out sequences an evaluation reads."""
     checkpoints: list[int]
@@ -85,11 +118,20 @@ class Outcome(Section):
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
-    def _grid_spans_training(self) -> "Outcome":
+    def _fits_together(self) -> "Outcome":
         grid = self.checkpoints
         if grid != sorted(set(grid)) or grid[0] != 0 or grid[-1] != self.steps:
             raise ValueError(f"checkpoints must rise from 0 to steps ({self.steps})")
+        if self.long and not self.sequence_length < self.long.sequence_length:
+            raise ValueError("long sequences must be longer than the others")
+        if self.long and self.long.from_step >= self.steps:
+            raise ValueError(f"long sequences must begin before the last step ({self.steps})")
         return self
+
+    @property
+    def longest(self) -> int:
+        """Pieces of the longest sequence that the model must be able to read."""
+        return self.long.sequence_length if self.long else self.sequence_length
 
 
 class Speed(Section):
@@ -97,6 +139,10 @@ class Speed(Section):
 
     threads: PositiveInt = 2
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    compile: bool = False
+    """Whether torch compiles the step; needs a C++ compiler. Changes the last bits of the weights too."""
+    accumulate: PositiveInt = 1
+    """Parts in which a device works through its share of a step, where the whole does not fit."""
     resume_every: PositiveInt = 250
     """Steps between two resume points, beside those at checkpoints."""
 
@@ -110,7 +156,8 @@ class Preset(Section):
 
     @property
     def outcome_sha256(self) -> str:
-        return sha256_of(self.outcome.model_dump(mode="json"))
+        """Defaults are left out, so that a setting which is added later does not rename what was run before."""
+        return sha256_of(self.outcome.model_dump(mode="json", exclude_defaults=True))
 
     def with_seed(self, seed: int) -> "Preset":
         return self.model_copy(update={"outcome": self.outcome.model_copy(update={"seed": seed})})

@@ -41,7 +41,7 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
             f"{row.tokens:,}",
             f"{row.held_out_masked_loss:.3f}",
             f"{row.held_out_masked_accuracy:.3f}",
-            f"{row.held_out_order_accuracy:.3f}",
+            f"{row.held_out_pair_accuracy:.3f}",
         )
     return table
 

@@ -105,16 +105,16 @@ def _losses(steps):
     for step in sorted({*steps, *range(10, steps[-1], 50)}):
         row = {
             "step": step, "tokens": step * 2048, "learning_rate": 1e-3 * (1 - step / (steps[-1] + 1)),
-            "loss": _loss(step) + 0.7, "masked_loss": _loss(step) + 0.05 * np.sin(step), "order_loss": 0.69,
+            "loss": _loss(step) + 0.7, "masked_loss": _loss(step) + 0.05 * np.sin(step), "pair_loss": 0.69,
             "gradient_norm": 1.0 + 0.3 * np.cos(step / 100), "tokens_per_second": 5000.0,
         }  # fmt: skip
         if step == 0:
-            row |= dict.fromkeys(["loss", "masked_loss", "order_loss", "gradient_norm", "tokens_per_second"])
+            row |= dict.fromkeys(["loss", "masked_loss", "pair_loss", "gradient_norm", "tokens_per_second"])
         if step in steps:
             row |= {
                 "held_out_masked_loss": _loss(step), "held_out_masked_loss_low": _loss(step) - 0.05,
                 "held_out_masked_loss_high": _loss(step) + 0.05, "held_out_masked_accuracy": 0.05 + step / 10_000,
-                "held_out_places": 4000, "held_out_order_accuracy": 0.5 + step / 5000, "held_out_pairs": 400,
+                "held_out_places": 4000, "held_out_pair_accuracy": 0.5 + step / 5000, "held_out_pairs": 400,
                 "unigram_loss": 6.7, "unigram_accuracy": 0.05,
             }  # fmt: skip
         rows.append(row)

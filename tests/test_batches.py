@@ -22,7 +22,7 @@ def store_of(documents):
 
 
 def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3):
-    objective = Objective(masked_share=share, longest_ngram=longest, order_weight=1)
+    objective = Objective(masked_share=share, longest_ngram=longest, pair_weight=1)
     return Batches(store, tokenizer, objective, sequences=sequences, length=LENGTH, seed=seed)
 
 
@@ -54,7 +54,7 @@ def test_a_batch_is_what_it_says(tokenizer):
         true = batch.input_ids.flatten().clone()
         true[batch.positions[used]] = batch.labels[used]
         for row, kinds, mask, order in zip(
-            true.view(4, LENGTH), batch.token_type_ids, batch.attention_mask, batch.order_labels, strict=True
+            true.view(4, LENGTH), batch.token_type_ids, batch.attention_mask, batch.pair_labels, strict=True
         ):
             length = int(mask.sum())
             assert mask[:length].all()
@@ -91,7 +91,7 @@ def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
     one, two = batches_of(store, tokenizer), batches_of(store, tokenizer)
     later = len(one) * 2 + 1  # past the first epoch
     for step in (later, 0, 3):
-        for field in ("input_ids", "labels", "positions", "order_labels"):
+        for field in ("input_ids", "labels", "positions", "pair_labels"):
             assert torch.equal(getattr(one[step], field), getattr(two[step], field))
     assert not torch.equal(one[0].input_ids, one[1].input_ids)
     assert not torch.equal(one[0].input_ids, batches_of(store, tokenizer, seed=1)[0].input_ids)

@@ -191,7 +191,7 @@ def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(tmp_path):
 
 
 def test_losses_without_pairs_and_before_the_unigram_line(run):
-    losses = run.losses.assign(held_out_order_accuracy=np.nan)
+    losses = run.losses.assign(held_out_pair_accuracy=np.nan)
     assert "order of segments" not in pretraining.held_out_accuracy(losses).data
     numbers = pretraining.numbers(losses)
     assert numbers["order_accuracy"] == "not measured"

@@ -17,7 +17,7 @@ SETTINGS = Model(layers=2, width=32, feed_forward=64, heads=2, embedding=16, ini
 @pytest.fixture
 def batches(tokenizer):
     store = store_of([[9, 8, 7, 12], [20, 5, 6], [11, 3, 9]] * 10)
-    objective = Objective(masked_share=0.2, longest_ngram=2, order_weight=1)
+    objective = Objective(masked_share=0.2, longest_ngram=2, pair_weight=1)
     return Batches(store, tokenizer, objective, sequences=6, length=32, seed=0)
 
 
@@ -31,22 +31,22 @@ def test_losses_are_those_of_transformers_with_logits_everywhere(trainee, batche
     labels = torch.full(batch.input_ids.shape, IGNORED).flatten()
     used = batch.labels != IGNORED
     labels[batch.positions[used]] = batch.labels[used]
-    ordered = batch.order_labels != IGNORED
+    ordered = batch.pair_labels != IGNORED
     assert ordered.any()
     with torch.inference_mode():
         ours = trainee(batch)
         theirs = trainee.model(
             input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask,
-            labels=labels.view(batch.input_ids.shape), sentence_order_label=batch.order_labels,
+            labels=labels.view(batch.input_ids.shape), sentence_order_label=batch.pair_labels,
         )  # fmt: skip
-    whole = ours.masked_loss(batch) + ours.order_loss(batch)
+    whole = ours.masked_loss(batch) + ours.pair_loss(batch)
     assert torch.allclose(whole, theirs.loss, atol=1e-5)
     assert torch.allclose(ours.masked_logits, theirs.prediction_logits.flatten(0, 1)[batch.positions], atol=1e-5)
 
 
 def test_low_precision_casts_once_and_gradients_reach_every_parameter(trainee, batches):
     outputs = trainee.run(batches[0], torch.bfloat16)
-    (outputs.masked_loss(batches[0]) + outputs.order_loss(batches[0])).backward()
+    (outputs.masked_loss(batches[0]) + outputs.pair_loss(batches[0])).backward()
     for name, parameter in trainee.named_parameters():
         assert parameter.dtype == parameter.grad.dtype == torch.float32, name
         assert parameter.grad.abs().sum() > 0 or "token_type" in name, name
@@ -54,10 +54,10 @@ def test_low_precision_casts_once_and_gradients_reach_every_parameter(trainee, b
     assert outputs.masked_loss(batches[0]).item() == pytest.approx(reference.item(), abs=0.05)
 
 
-def test_a_batch_of_single_sentences_has_no_order_loss(trainee, batches):
+def test_a_batch_of_single_sentences_has_no_pair_loss(trainee, batches):
     batch = batches[0]
-    batch.order_labels.fill_(IGNORED)
-    assert trainee(batch).order_loss(batch).item() == 0
+    batch.pair_labels.fill_(IGNORED)
+    assert trainee(batch).pair_loss(batch).item() == 0
 
 
 def test_the_seed_decides_the_parameters(tokenizer):
@@ -87,5 +87,5 @@ def test_held_out_values_against_a_plain_computation(trainee, batches, tokenizer
     assert values["held_out_places"] == len(losses)
     assert values["held_out_masked_accuracy"] == pytest.approx(np.mean(hits))
     assert values["unigram_loss"] == pytest.approx(np.mean(unigrams), abs=1e-6)
-    assert 0 <= values["held_out_order_accuracy"] <= 1
+    assert 0 <= values["held_out_pair_accuracy"] <= 1
     assert trainee.training

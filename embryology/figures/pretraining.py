@@ -96,7 +96,7 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     x, label = _axis(table)
     figure, axes = style.panels(2, 1, 7.5, 6.2, sharex=True)
     held_out = table.dropna(subset=["held_out_masked_accuracy"])
-    columns = ("held_out_masked_accuracy", "held_out_order_accuracy")
+    columns = ("held_out_masked_accuracy", "held_out_pair_accuracy")
     counts = ("held_out_places", "held_out_pairs")
     for name, rows, (colour, marker, dashes) in _runs(held_out):
         for axis, column, count in zip(axes, columns, counts, strict=True):
@@ -114,13 +114,13 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     axes[0].set_title("masked words")
     axes[0].set_ylim(bottom=0)
     axes[1].set_title("order of two neighbouring segments")
-    if main["held_out_order_accuracy"].isna().all():
+    if main["held_out_pair_accuracy"].isna().all():
         axes[1].text(0.5, 0.7, "no pairs in this run", transform=axes[1].transAxes, ha="center", color=style.MUTED)
     axes[1].set_ylim(0.3, 1.02)
     style.training_axis(axes[1], held_out[x], label)
     style.legend(figure, axes, 2)
     answer = f"Masked words: {last['held_out_masked_accuracy']:.0%} right at the end"
-    order = last["held_out_order_accuracy"]
+    order = last["held_out_pair_accuracy"]
     answer += "" if pd.isna(order) else f"; order of segments: {order:.0%}"
     style.title(figure, answer)
     return style.show(
@@ -181,7 +181,7 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
     main = _runs(table)[0][1]
     found = plateau(main)
     last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
-    order, speed = last["held_out_order_accuracy"], main["tokens_per_second"].median()
+    order, speed = last["held_out_pair_accuracy"], main["tokens_per_second"].median()
     gap = found.unigram - found.final
     return {
         "plateau": _plateau_words(main),

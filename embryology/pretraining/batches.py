@@ -4,8 +4,8 @@ The position in the data is a number, so a resumed run reads on exactly where it
 of a loader to save.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -15,12 +15,14 @@ from transformers import PreTrainedTokenizerFast
 from embryology.corpus.store import TokenStore
 from embryology.corpus.tokenizer import word_starts
 from embryology.presets import Objective
-from embryology.pretraining.objectives import IGNORED, IN_ORDER, SWAPPED, choose_words, corrupt
+from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER, choose_words, corrupt
 
 SPECIALS = 3
 """``[CLS]`` and two ``[SEP]``."""
-ORDER_STREAM, BATCH_STREAM = 0, 1
+ORDER_STREAM, SEQUENCE_STREAM = 0, 1
 """Apart, so that shuffling and masking never share random numbers."""
+PATIENCE = 20
+"""Draws of a chunk from another document before a sequence stays as it is; a text of one document has none."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,24 @@ class Batch:
     """(sequences × places,) int64 into the flattened batch: where logits are wanted."""
     labels: torch.Tensor
     """(sequences × places,) int64: the true pieces there, or IGNORED at places not used."""
-    order_labels: torch.Tensor
-    """(sequences,) int64: IN_ORDER, SWAPPED, or IGNORED where a sequence is a single sentence."""
+    pair_labels: torch.Tensor
+    """(sequences,) int64: FOLLOWS, OTHER, or IGNORED where nothing is asked or a sequence is a single sentence."""
+    chances: torch.Tensor
+    """(sequences × places,) float32 in [0, 1): what a generator samples by, so that ELECTRA's replacements
+    too depend on seed and step alone."""
+
+    @property
+    def counts(self) -> torch.Tensor:
+        """(3,) float32: places to predict, pairs that are asked for, and pieces that are no padding."""
+        places, pairs = (self.labels != IGNORED).sum(), (self.pair_labels != IGNORED).sum()
+        return torch.stack([places, pairs, self.attention_mask.sum()]).float()
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+        """The batch on ``device``; a copy to an accelerator does not wait for it."""
+        tensors = [getattr(self, field.name) for field in fields(self)]
+        if device.type == "cuda":
+            tensors = [tensor.pin_memory() for tensor in tensors]
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
 
 def chunks(store: TokenStore, room: int) -> np.ndarray:
@@ -121,53 +136,94 @@ class Batches:
 
     def __getitem__(self, step: int) -> Batch:
         """Batch number ``step``, counted from 0. Every epoch reads each chunk once, in an order of its own."""
-        rng = np.random.default_rng([self.seed, BATCH_STREAM, step])
-        shape = (self.sequences, self.length)
+        return self.part(step, range(self.sequences))
+
+    def part(self, step: int, rows: range) -> Batch:
+        """Some ``rows`` of batch number ``step``: the same sequences, however a batch is divided over devices."""
+        shape = (len(rows), self.length)
         ids = np.full(shape, self.pad, np.int64)
         types = np.zeros(shape, np.int64)
-        positions = np.zeros((self.sequences, self.places), np.int64)
-        labels = np.full((self.sequences, self.places), IGNORED, np.int64)
-        order_labels = np.full(self.sequences, IGNORED, np.int64)
-        for row in range(self.sequences):
-            epoch, place = divmod(step * self.sequences + row, len(self.chunks))
-            segments, order_labels[row] = self._segments(*self.chunks[self._order(epoch)[place]], rng)
+        positions = np.zeros((len(rows), self.places), np.int64)
+        labels = np.full((len(rows), self.places), IGNORED, np.int64)
+        pair_labels = np.full(len(rows), IGNORED, np.int64)
+        chances = np.zeros((len(rows), self.places), np.float32)
+        objective = self.objective
+        for row, number in enumerate(step * self.sequences + place for place in rows):
+            rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
+            epoch, place = divmod(number, len(self.chunks))
+            segments, pair_labels[row] = self._segments(self._order(epoch)[place], rng)
             sequence = self._assemble(segments)
             ids[row, : len(sequence)] = sequence
             if len(segments) == 2:
                 types[row, len(segments[0]) + 2 : len(sequence)] = 1
             maskable = ids[row] >= self.first_ordinary
-            budget = min(self.places, max(1, round(self.objective.masked_share * maskable.sum())))
-            chosen = choose_words(self.starts[ids[row]], maskable, budget, self.objective.longest_ngram, rng)
+            budget = min(self.places, max(1, round(objective.masked_share * maskable.sum())))
+            chosen = choose_words(self.starts[ids[row]], maskable, budget, objective.longest_ngram, rng)
             true = ids[row, chosen]
             labels[row, : len(chosen)] = true
             positions[row] = row * self.length
             positions[row, : len(chosen)] += chosen
-            ids[row, chosen] = corrupt(true, self.mask, self.first_ordinary, len(self.starts), rng)
-        tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), order_labels)
+            ids[row, chosen] = corrupt(
+                true, objective.becomes_mask, objective.becomes_random,
+                mask=self.mask, first_ordinary=self.first_ordinary, vocabulary=len(self.starts), rng=rng,
+            )  # fmt: skip
+            chances[row] = rng.random(self.places, dtype=np.float32)
+        tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, chances.ravel())
         return Batch(*map(torch.from_numpy, tensors))
 
-    def _segments(self, first: int, after: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
-        """The pieces of a chunk as two segments in random order, or as one where it is a single sentence."""
-        offsets = self.store.sentences[first : after + 1]
-        pieces = self.store.pieces[offsets[0] : min(offsets[-1], offsets[0] + self.length - SPECIALS)].astype(np.int64)
-        inner = offsets[1:-1] - offsets[0]
-        inner = inner[(inner > 0) & (inner < len(pieces))]
+    def _segments(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
+        """The pieces of a chunk as two segments and their label, or as one where it is a single sentence."""
+        pieces, inner = self._read(chunk)
         if not len(inner):
             return [pieces], IGNORED
         cut = int(rng.choice(inner))
         segments = [pieces[:cut], pieces[cut:]]
-        return (segments[::-1], SWAPPED) if rng.random() < 0.5 else (segments, IN_ORDER)
+        if self.objective.pair == "none":
+            return segments, IGNORED
+        if rng.random() < 0.5:
+            return segments, FOLLOWS
+        if self.objective.pair == "order":
+            return segments[::-1], OTHER
+        return self._with_another_ending(chunk, segments, rng)
+
+    def _with_another_ending(
+        self, chunk: int, segments: list[np.ndarray], rng: np.random.Generator
+    ) -> tuple[list[np.ndarray], int]:
+        """The first segment with the beginning of a random document's chunk, no longer than what it replaces.
+
+        What is replaced is not read in this epoch; BERT's own preparation puts it back.
+        """
+        for _ in range(PATIENCE):
+            other = int(rng.integers(len(self.chunks)))
+            if self._document(other) != self._document(chunk):
+                return [segments[0], self._read(other)[0][: len(segments[1])]], OTHER
+        return segments, FOLLOWS
+
+    def _document(self, chunk: int) -> int:
+        return int(np.searchsorted(self.store.documents, self.chunks[chunk, 0], side="right"))
+
+    def _read(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+        """The pieces of a chunk, and where among them its second, third … sentence begins."""
+        first, after = self.chunks[chunk]
+        offsets = self.store.sentences[first : after + 1]
+        pieces = self.store.pieces[offsets[0] : min(offsets[-1], offsets[0] + self.length - SPECIALS)].astype(np.int64)
+        inner = offsets[1:-1] - offsets[0]
+        return pieces, inner[(inner > 0) & (inner < len(pieces))]
 
     def _assemble(self, segments: list[np.ndarray]) -> np.ndarray:
         ends = [np.append(segment, self.sep) for segment in segments]
         return np.concatenate([[self.cls], *ends])
 
-    def ahead(self, first: int, after: int, depth: int = 4) -> Iterator[Batch]:
-        """Batches ``first`` to ``after`` - 1, made ``depth`` ahead by a background thread."""
+    def ahead(self, first: int, after: int, parts: Sequence[range], depth: int = 4) -> Iterator[list[Batch]]:
+        """The ``parts`` of batches ``first`` to ``after`` - 1, made ``depth`` steps ahead by a background thread."""
         with ThreadPoolExecutor(1, "batches") as worker:
-            waiting = [worker.submit(self.__getitem__, step) for step in range(first, min(first + depth, after))]
+
+            def begin(step: int) -> Future:
+                return worker.submit(lambda: [self.part(step, rows) for rows in parts])
+
+            waiting = [begin(step) for step in range(first, min(first + depth, after))]
             for step in range(first, after):
                 batch = waiting.pop(0).result()
                 if step + depth < after:
-                    waiting.append(worker.submit(self.__getitem__, step + depth))
+                    waiting.append(begin(step + depth))
                 yield batch

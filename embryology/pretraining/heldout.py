@@ -5,18 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import PreTrainedTokenizerFast
 
 from embryology import intervals
 from embryology.corpus.store import TokenStore
-from embryology.presets import Objective
+from embryology.presets import Objective, Outcome
 from embryology.pretraining.batches import Batch, Batches
 from embryology.pretraining.models import Trainee
 from embryology.pretraining.objectives import IGNORED
 
 SEED = 20_201_016
-OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, order_weight=1)
+SEQUENCES = 32
+"""Read at once; which sequences are read does not depend on it."""
+OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, pair_weight=1)
 """Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions:
-BERT's 15%, single words."""
+BERT's 15%, single words, segments in order or swapped."""
 
 
 @dataclass(frozen=True)
@@ -24,46 +27,67 @@ class HeldOut:
     """A fixed set of masked held-out batches with the unigram baseline at the same places."""
 
     batches: list[Batch]
+    pairs: list[Batch]
+    """Batches that ask about pairs what the run is trained to answer: the same ones, others, or none."""
     unigram_loss: float
     """Mean cross-entropy (nats) of the true pieces under the unigram distribution of the training text."""
     unigram_accuracy: float
     """Share of places where the true piece is the most frequent one of the training text."""
 
     @classmethod
-    def of(cls, source: Batches, count: int, train: TokenStore, vocabulary: int) -> "HeldOut":
+    def of(
+        cls, outcome: Outcome, held_out: TokenStore, train: TokenStore, tokenizer: PreTrainedTokenizerFast
+    ) -> "HeldOut":
         """
         Args:
-            source: batches of the held-out side.
-            count: how many sequences to read; at most one epoch.
+            outcome: of the run: how many sequences of which length are read, and what is asked about pairs.
+            held_out: the held-out side of its corpus; read at most once.
             train: the training side, whose piece frequencies (plus one) are the unigram distribution.
-            vocabulary: number of pieces.
+            tokenizer: of both.
         """
-        wanted = max(1, min(count, len(source.chunks)) // source.sequences)
-        batches = [source[step] for step in range(wanted)]
-        counts = np.ones(vocabulary) + np.bincount(train.pieces, minlength=vocabulary)
+
+        def read(pair: str) -> list[Batch]:
+            source = Batches(
+                held_out, tokenizer, OBJECTIVE.model_copy(update={"pair": pair}),
+                sequences=SEQUENCES, length=outcome.sequence_length, seed=SEED,
+            )  # fmt: skip
+            wanted = max(1, min(outcome.held_out_sequences, len(source.chunks)) // SEQUENCES)
+            return [source[step] for step in range(wanted)]
+
+        pair, batches = outcome.objective.pair, read("order")
+        pairs = {"order": lambda: batches, "next": lambda: read("next"), "none": list}[pair]()
+        counts = np.ones(len(tokenizer)) + np.bincount(train.pieces, minlength=len(tokenizer))
         labels = torch.cat([batch.labels for batch in batches]).numpy()
         labels = labels[labels != IGNORED]
         loss = -np.log(counts / counts.sum())[labels].mean()
-        return cls(batches, float(loss), float((labels == counts.argmax()).mean()))
+        return cls(batches, pairs, float(loss), float((labels == counts.argmax()).mean()))
 
     @torch.inference_mode()
-    def evaluate(self, trainee: Trainee, precision: torch.dtype, device: torch.device) -> dict[str, float | None]:
-        """Held-out values by their names in ``losses.parquet``; order accuracy is None where no pair exists.
+    def evaluate(self, trainee: Trainee, device: torch.device) -> dict[str, float | None]:
+        """Held-out values by their names in ``losses.parquet``; None where a model has no answer.
 
         The interval of the loss is a percentile bootstrap over sequences, 1,000 resamples.
         """
-        sums, places, correct, in_order, pairs = [], [], 0, 0, 0
+        sums, places, correct, in_order, pairs, told, original, pieces = [], [], 0, 0, 0, 0, 0, 0
         trainee.eval()
         for batch in self.batches:
             batch = batch.to(device)
-            outputs = trainee.run(batch, precision)
-            here, ordered = batch.labels != IGNORED, batch.order_labels != IGNORED
-            losses = cross_entropy(outputs.masked_logits, batch.labels, ignore_index=IGNORED, reduction="none")
-            sums.append(losses.view(len(ordered), -1).sum(dim=1).double().cpu().numpy())
-            places.append(here.view(len(ordered), -1).sum(dim=1).cpu().numpy())
-            correct += int((outputs.masked_logits.argmax(-1) == batch.labels)[here].sum())
-            in_order += int((outputs.order_logits.argmax(-1) == batch.order_labels)[ordered].sum())
-            pairs += int(ordered.sum())
+            outputs = trainee.outputs(batch)
+            here = batch.labels != IGNORED
+            losses = cross_entropy(outputs.masked, batch.labels, ignore_index=IGNORED, reduction="none")
+            sums.append(losses.view(len(batch.input_ids), -1).sum(dim=1).double().cpu().numpy())
+            places.append(here.view(len(batch.input_ids), -1).sum(dim=1).cpu().numpy())
+            correct += int((outputs.masked.argmax(-1) == batch.labels)[here].sum())
+            if outputs.replaced is not None:
+                seen = batch.attention_mask
+                told += int(((outputs.replaced > 0) == outputs.is_replaced)[seen].sum())
+                original += int((~outputs.is_replaced)[seen].sum())
+                pieces += int(seen.sum())
+        for batch in self.pairs:
+            batch = batch.to(device)
+            asked = batch.pair_labels != IGNORED
+            in_order += int((trainee.outputs(batch).pair.argmax(-1) == batch.pair_labels)[asked].sum())
+            pairs += int(asked.sum())
         trainee.train()
         sums, places = np.concatenate(sums), np.concatenate(places)
         weights = intervals.resamples(len(sums), seed=SEED)
@@ -74,8 +98,10 @@ class HeldOut:
             "held_out_masked_loss_high": float(high),
             "held_out_masked_accuracy": correct / int(places.sum()),
             "held_out_places": int(places.sum()),
-            "held_out_order_accuracy": in_order / pairs if pairs else None,
+            "held_out_pair_accuracy": in_order / pairs if pairs else None,
             "held_out_pairs": pairs,
+            "held_out_replaced_accuracy": told / pieces if pieces else None,
+            "held_out_original_share": original / pieces if pieces else None,
             "unigram_loss": self.unigram_loss,
             "unigram_accuracy": self.unigram_accuracy,
         }

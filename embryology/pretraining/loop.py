@@ -1,113 +1,119 @@
 """Steps, schedule, evaluation, checkpoints: one run from random parameters to its last step."""
 
+import math
+import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import filelock
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
-from embryology import losses
-from embryology.checkpoints import MANIFEST, WEIGHTS
+from embryology import checkpoints, losses
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
-from embryology.files import read_json, sha256_of_file, write_json, written_whole
+from embryology.files import read_json, write_json, written_whole
 from embryology.paths import RunFolder
 from embryology.precision import resolve
-from embryology.presets import Objective, Optimizer, Preset
-from embryology.pretraining import heldout, manifest, state
-from embryology.pretraining.batches import Batch, Batches
+from embryology.presets import Preset
+from embryology.pretraining import manifest, state
+from embryology.pretraining.batches import Batch
+from embryology.pretraining.curriculum import Curriculum
+from embryology.pretraining.devices import Devices
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
-from embryology.pretraining.models import Trainee, build
+from embryology.pretraining.models import PARTS, Trainee, build
+from embryology.pretraining.optimizers import learning_rate, optimizer_for
 
 LOG_EVERY = 10
 
 
-def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
-    """Of step number ``step``, counted from 0: linear warm-up, then linear decay to zero at ``steps``."""
-    return settings.peak_rate * min((step + 1) / settings.warm_up, (steps - step) / max(1, steps - settings.warm_up))
-
-
-def optimizer_for(model: torch.nn.Module, settings: Optimizer) -> torch.optim.AdamW:
-    """AdamW; biases and the gains of layer norms are not decayed, as in BERT's recipe."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.peak_rate, betas=settings.betas, fused=True)
-
-
-def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console) -> None:
+def pretrain(
+    preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None
+) -> None:
     """Train ``preset`` into ``folder``, or go on with an unfinished run there.
 
     Args:
         resume: whether to go on. Without it an unfinished run is an error, lest one is gone on with
             by mistake.
         console: takes the progress.
+        track: a tracker of accelerate that is to see what ``losses.parquet`` gets, such as ``tensorboard``.
 
     Raises:
         EmbryologyError: a run of another experiment or an unfinished one is there, another process
             trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving).
     """
-    begun = manifest.refuse_another(folder, preset)
-    if begun and not resume:
-        raise EmbryologyError(
-            f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
-            f"{preset.outcome.steps}; go on with --resume, or give another --run"
-        )
+    devices = Devices(track, folder.root / "tracking")
+    if not devices.is_main:
+        console = Console(quiet=True)
     say = partial(_say, console, folder.name)
     source = preset.outcome.corpus
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say)
-    try:
-        folder.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder.lock).acquire(blocking=False)
-    except filelock.Timeout as error:
-        raise EmbryologyError(f"another process is training in {folder.root}; wait, or give another --run") from error
-    except OSError as error:
-        raise EmbryologyError(f"cannot write to {folder.root}: {error.strerror or error}") from error
+    with devices.main_first():  # one process writes, and the others find everything in place
+        if devices.is_main and manifest.refuse_another(folder, preset) and not resume:
+            raise EmbryologyError(
+                f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
+                f"{preset.outcome.steps}; go on with --resume, or give another --run"
+            )
+        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say)
+        lock = _lock(folder) if devices.is_main else nullcontext()
     with lock:
-        Run(preset, folder, corpus, console).train()
+        Run(preset, folder, corpus, devices, console).train()
 
 
 def _say(console: Console, name: str, line: str) -> None:
     console.print(f"{name}: {line}", highlight=False, soft_wrap=True)
 
 
+def _lock(folder: RunFolder) -> AbstractContextManager:
+    try:
+        folder.root.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(folder.lock).acquire(blocking=False)
+    except filelock.Timeout as error:
+        raise EmbryologyError(f"another process is training in {folder.root}; wait, or give another --run") from error
+    except OSError as error:
+        raise EmbryologyError(f"cannot write to {folder.root}: {error.strerror or error}") from error
+
+
 class Run:
     """One training run: what it is made of, and its loop."""
 
-    def __init__(self, preset: Preset, folder: RunFolder, corpus: store.PreparedCorpus, console: Console):
+    def __init__(
+        self, preset: Preset, folder: RunFolder, corpus: store.PreparedCorpus, devices: Devices, console: Console
+    ):
         outcome = preset.outcome
-        self.preset, self.outcome, self.folder, self.console = preset, outcome, folder, console
+        self.preset, self.outcome, self.folder, self.devices, self.console = preset, outcome, folder, devices, console
         self.say = partial(_say, console, folder.name)
         torch.set_num_threads(preset.speed.threads)
         transformers_logging.disable_progress_bar()  # one a checkpoint, over ours
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = devices.device
         precision = resolve(preset.speed.precision, self.device.type)
-        self.precision = getattr(torch, precision)
-        device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
-        manifest.open_session(folder, preset, precision, device)
-        self._adopt(corpus)
+        if devices.is_main:
+            device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
+            manifest.open_session(folder, preset, precision, device, devices.processes)
+            self._adopt(corpus)
+        devices.wait()
         self.tokenizer = tokenizer.load(folder.tokenizer)
-        self.batches = self._batches(corpus.train, outcome.objective, outcome.seed)
-        unseen = self._batches(corpus.held_out, heldout.OBJECTIVE, heldout.SEED)
-        self.held_out = HeldOut.of(unseen, outcome.held_out_sequences, corpus.train, len(self.tokenizer))
-        model = build(outcome.model, len(self.tokenizer), outcome.sequence_length, outcome.seed)
-        self.trainee = Trainee(model).to(self.device)
+        self.curriculum = Curriculum(outcome, corpus.train, self.tokenizer)
+        models = build(outcome.model, len(self.tokenizer), outcome.longest, outcome.seed)
+        self.trainee = Trainee(models, getattr(torch, precision)).to(self.device)
+        if preset.speed.compile:
+            compile_forward(self.trainee, self.device)
+        self.shared = devices.share(self.trainee)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
+        weights = (1.0, outcome.objective.pair_weight, outcome.objective.replaced_weight)
+        self.weights = torch.tensor(weights, device=self.device)
+        if devices.is_main:
+            self.held_out = HeldOut.of(outcome, corpus.held_out, corpus.train, self.tokenizer)
         self.tokens = 0
         self.rows: list[dict] = []
-
-    def _batches(self, side: store.TokenStore, objective: Objective, seed: int) -> Batches:
-        shape = {"sequences": self.outcome.sequences, "length": self.outcome.sequence_length}
-        return Batches(side, self.tokenizer, objective, seed=seed, **shape)
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
         """Copy tokenizer and facts of the corpus into the run, or hold them against what it began with."""
@@ -125,6 +131,24 @@ class Run:
     def train(self) -> None:
         """From the last resume point, or from random parameters, to the last step."""
         done, self.tokens = state.load(self.folder.state, self.trainee, self.optimizer, self.device)
+        if self.devices.is_main:
+            self._begin(done)
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[seen]}"),
+            TimeRemainingColumn(),
+        ]
+        with (
+            self.devices.tracking(self.folder.name, self.preset),
+            Interrupt.watched() as interrupt,
+            Progress(*columns, console=self.console, transient=True) as progress,
+        ):
+            bar = progress.add_task(self.folder.name, total=self.outcome.steps, completed=done, seen="")
+            self._steps(done, interrupt, lambda step, seen: progress.update(bar, completed=step, seen=seen))
+        self.say(f"done at step {self.outcome.steps}")
+
+    def _begin(self, done: int) -> None:
         for later in self.folder.checkpoints.glob("step-*"):  # beyond the resume point: made again
             if int(later.name.removeprefix("step-")) > done or done == 0:
                 shutil.rmtree(later)
@@ -135,80 +159,98 @@ class Run:
         else:
             start = {"step": 0, "tokens": 0}
             self.rows.append(start | self._checkpoint(start))
-        columns = [
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[seen]}"),
-            TimeRemainingColumn(),
-        ]
-        with Interrupt.watched() as interrupt, Progress(*columns, console=self.console, transient=True) as progress:
-            bar = progress.add_task(self.folder.name, total=self.outcome.steps, completed=done, seen="")
-            self._steps(done, interrupt, lambda step, seen: progress.update(bar, completed=step, seen=seen))
-        self.say(f"done at step {self.outcome.steps}")
 
     def _steps(self, done: int, interrupt: Interrupt, show: Callable[[int, str], None]) -> None:
-        """Rows are logged every LOG_EVERY steps and at checkpoints; states are saved only where a row ends."""
-        sums, since = torch.zeros(4, device=self.device), time.perf_counter()
-        last_row, tokens_then, last_save = done, self.tokens, done
-        for index, batch in enumerate(self.batches.ahead(done, self.outcome.steps), done):
-            self.tokens += int(batch.attention_mask.sum())
-            sums += self._step(index, batch.to(self.device))
+        """Rows are logged every LOG_EVERY steps and at checkpoints; states are saved only where a row ends.
+
+        Between two rows nothing waits for the device.
+        """
+        devices, last_row, last_save, since = self.devices, done, done, time.perf_counter()
+        sums, norms = torch.zeros(len(PARTS), device=self.device), torch.zeros((), device=self.device)
+        pieces = torch.zeros((), dtype=torch.int64, device=self.device)
+        share = (devices.process, devices.processes, self.preset.speed.accumulate)
+        for index, parts in enumerate(self.curriculum.ahead(done, *share), done):
+            counts = devices.total(sum(part.counts for part in parts).to(self.device))
+            means, norm = self._step(index, parts, counts)
+            sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
             step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints
             if step % LOG_EVERY and not at_checkpoint:
                 continue
-            speed = (self.tokens - tokens_then) / (time.perf_counter() - since)
-            rate = learning_rate(self.outcome.optimizer, index, self.outcome.steps)
-            means = (sums / (step - last_row)).tolist()
-            row = dict(zip(losses.COLUMNS, [step, self.tokens, rate, *means, speed], strict=False))
+            interrupted = bool(devices.total(torch.tensor(float(interrupt.seen), device=self.device)))
+            row = self._row(step, devices.total(sums) / (step - last_row), norms / (step - last_row), int(pieces), since)
             self._refuse_not_finite(row)
-            show(step, f"loss {row['masked_loss']:.2f}, {speed / 1000:.1f}k tokens/s")
-            self.rows.append(row | (self._checkpoint(row) if at_checkpoint else {}))
-            if at_checkpoint or interrupt.seen or step - last_save >= self.preset.speed.resume_every:
+            show(step, f"loss {row['masked_loss']:.2f}, {row['tokens_per_second'] / 1000:.1f}k tokens/s")
+            if at_checkpoint and devices.is_main:
+                row |= self._checkpoint(row)
+            self.rows.append(row)
+            devices.log(row)
+            if at_checkpoint or interrupted or step - last_save >= self.preset.speed.resume_every:
                 self._save(step)
                 last_save = step
-            if interrupt.seen and step < self.outcome.steps:
+            if interrupted and step < self.outcome.steps:
                 raise EmbryologyError(
                     f"interrupted at step {step} of {self.outcome.steps}, everything is saved; go on with the same "
                     "command and --resume"
                 )
-            sums.zero_()
-            last_row, tokens_then, since = step, self.tokens, time.perf_counter()
+            last_row, since = step, time.perf_counter()
+            sums, norms, pieces = (torch.zeros_like(value) for value in (sums, norms, pieces))
 
-    def _step(self, index: int, batch: Batch) -> torch.Tensor:
-        """One update. Returns (4,): loss, masked loss, order loss (nats) and gradient norm before clipping."""
+    def _step(self, index: int, parts: list[Batch], counts: Tensor) -> tuple[Tensor, Tensor]:
+        """One update.
+
+        Args:
+            index: of the step, counted from 0.
+            parts: this process's share of the step's sequences.
+            counts: (3,): what the step's losses are means of, over all parts and processes.
+
+        Returns:
+            (3,): this process's share of the mean losses (nats), and the gradient's norm before clipping.
+        """
+        # Dropout depends on seed, step and process alone, so a resume needs no random state.
+        torch.manual_seed(int(np.random.SeedSequence([self.outcome.seed, index, self.devices.process]).generate_state(1)[0]))
+        rate = learning_rate(self.outcome.optimizer, index, self.outcome.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.outcome.optimizer, index, self.outcome.steps)
-        outputs = self.trainee.run(batch, self.precision)
-        masked, order = outputs.masked_loss(batch), outputs.order_loss(batch)
-        loss = masked + self.outcome.objective.order_weight * order
+            group["lr"] = rate
         self.optimizer.zero_grad()
-        loss.backward()
+        means = torch.zeros(len(PARTS), device=self.device)
+        for number, part in enumerate(parts, 1):
+            with self.devices.together(self.shared, last=number == len(parts)):
+                shares = self.shared(part.to(self.device)) / counts.clamp(min=1)
+                # Gradients are averaged over processes, and these shares are to be summed.
+                ((shares * self.weights).sum() * self.devices.processes).backward()
+            means += shares.detach()
         norm = clip_grad_norm_(self.trainee.parameters(), self.outcome.optimizer.clip, foreach=True)
         self.optimizer.step()
-        return torch.stack([loss, masked, order, norm]).detach()
+        return means, norm
+
+    def _row(self, step: int, means: Tensor, norm: Tensor, pieces: int, since: float) -> dict:
+        self.tokens += pieces
+        rate = learning_rate(self.outcome.optimizer, step - 1, self.outcome.steps)
+        trained = {"masked": True, "pair": self.outcome.objective.pair != "none", "replaced": "generator" in self.trainee.models}
+        parts = {f"{part}_loss": float(mean) if trained[part] else None for part, mean in zip(PARTS, means, strict=True)}
+        return {
+            "step": step,
+            "tokens": self.tokens,
+            "learning_rate": rate,
+            "loss": float((means * self.weights).sum()),
+            **parts,
+            "gradient_norm": float(norm),
+            "tokens_per_second": pieces / (time.perf_counter() - since),
+        }
 
     def _refuse_not_finite(self, row: dict) -> None:
-        if not all(map(torch.isfinite, torch.tensor([row["loss"], row["gradient_norm"]]))):
+        if not all(map(math.isfinite, (row["loss"], row["gradient_norm"]))):
             raise EmbryologyError(
-                f"{self.folder.name}: the loss is not finite at step {row['step']}; earlier checkpoints are intact. "
+                f"{self.folder.name}: the loss is not finite at step {row['step']}; the last good checkpoint is that of "
+                f"step {max(step for step in self.outcome.checkpoints if step < row['step'])}. "
                 "Likely the peak rate is too high or the warm-up too short: mend the preset, give another --run"
             )
 
     def _checkpoint(self, row: dict) -> dict:
         """Evaluate, write the checkpoint, say how it stands. Returns the held-out values."""
-        held_out = self.held_out.evaluate(self.trainee, self.precision, self.device)
-        step, destination = row["step"], self.folder.checkpoint(row["step"])
-        with written_whole(destination) as temporary:
-            self.trainee.model.save_pretrained(temporary)
-            self.tokenizer.save_pretrained(temporary)
-            facts = {
-                "step": step,
-                "tokens": row["tokens"],
-                "epoch": self.batches.epoch(step),
-                "held_out": held_out,
-                "sha256": sha256_of_file(temporary / WEIGHTS),
-            }
-            write_json(temporary / MANIFEST, facts)
+        held_out, step = self.held_out.evaluate(self.trainee, self.device), row["step"]
+        facts = {"step": step, "tokens": row["tokens"], "epoch": self.curriculum.epoch(step), "held_out": held_out}
+        checkpoints.write(self.folder.checkpoint(step), dict(self.trainee.models), self.tokenizer, facts)
         loss, unigram = held_out["held_out_masked_loss"], held_out["unigram_loss"]
         self.say(
             f"step {step}, held-out masked loss {loss:.3f} (unigram {unigram:.3f}), "
@@ -221,5 +263,18 @@ class Run:
         return held_out
 
     def _save(self, step: int) -> None:
-        losses.write(self.folder, self.rows)
-        state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer)
+        if self.devices.is_main:
+            losses.write(self.folder, self.rows)
+            state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer)
+        self.devices.wait()
+
+
+def compile_forward(trainee: Trainee, device: torch.device) -> None:
+    """Let torch compile the forward pass of training, and with it the backward pass.
+
+    Raises:
+        EmbryologyError: a processor's code is to be made and there is no compiler.
+    """
+    if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise EmbryologyError("speed.compile needs a C++ compiler, and there is none; install g++ or set it to false")
+    trainee.compile(dynamic=False)

@@ -13,7 +13,7 @@ from embryology.errors import EmbryologyError
 from embryology.files import read_yaml, write_yaml
 from embryology.paths import ROOT, RunFolder
 
-RECORDED = ("torch", "transformers", "tokenizers", "sentencepiece", "sentencex", "numpy")
+RECORDED = ("torch", "accelerate", "transformers", "tokenizers", "sentencepiece", "sentencex", "numpy")
 
 
 def read(folder: RunFolder) -> dict | None:
@@ -53,12 +53,13 @@ def is_complete(folder: RunFolder, preset: presets.Preset) -> bool:
     return recorded is not None and (folder.checkpoint(preset.outcome.steps) / MANIFEST).exists()
 
 
-def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str) -> None:
+def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
     """Record that training begins or goes on: once what the run is, and for every session how it was run.
 
     Args:
         precision: as resolved, ``bfloat16`` or ``float32``.
         device: the name of the processor or accelerator.
+        processes: how many train together.
     """
     recorded = read(folder) or {
         "preset": preset.name,
@@ -73,6 +74,7 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
         "speed": preset.speed.model_dump(mode="json"),
         "precision": precision,
         "device": device,
+        "processes": processes,
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {"embryology": __version__} | {name: metadata.version(name) for name in RECORDED},

@@ -1,37 +1,66 @@
-"""The models that are born here, built by transformers, with logits only where they are wanted."""
+"""The models that are born here: made and saved by transformers, trained by our own forward pass."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.functional import cross_entropy
-from transformers import AlbertConfig, AlbertForPreTraining
+from torch.nn import functional as F
+from transformers import (
+    AlbertConfig,
+    AlbertForPreTraining,
+    BertConfig,
+    BertForPreTraining,
+    ElectraConfig,
+    ElectraForMaskedLM,
+    ElectraForPreTraining,
+    PreTrainedModel,
+)
 
 from embryology import presets
+from embryology.pretraining import forward
 from embryology.pretraining.batches import Batch
+from embryology.pretraining.forward import Parameters, pair
 from embryology.pretraining.objectives import IGNORED
+
+PARTS = ("masked", "pair", "replaced")
+"""What a loss is the sum of."""
+CONFIGS = {"albert": AlbertConfig, "bert": BertConfig, "electra": ElectraConfig}
+ARCHITECTURES = {"albert": AlbertForPreTraining, "bert": BertForPreTraining, "electra": ElectraForPreTraining}
 
 
 @dataclass(frozen=True)
 class Outputs:
-    masked_logits: Tensor
-    """(places, vocabulary) float32."""
-    order_logits: Tensor
-    """(sequences, 2) float32."""
+    """Logits in float32. What a model does not say is None."""
 
-    def masked_loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy of the true pieces, in nats."""
-        return cross_entropy(self.masked_logits, batch.labels, ignore_index=IGNORED)
+    masked: Tensor
+    """(places, vocabulary)."""
+    pair: Tensor | None = None
+    """(sequences, 2)."""
+    replaced: Tensor | None = None
+    """(sequences, length): of a piece being a replacement."""
+    is_replaced: Tensor | None = None
+    """(sequences, length) bool: whether it is one."""
 
-    def order_loss(self, batch: Batch) -> Tensor:
-        """Mean cross-entropy of the order of segments, in nats; 0 where no sequence has two segments."""
-        counted = (batch.order_labels != IGNORED).sum().clamp(min=1)
-        return cross_entropy(self.order_logits, batch.order_labels, ignore_index=IGNORED, reduction="sum") / counted
+    def sums(self, batch: Batch) -> Tensor:
+        """(3,): cross-entropies in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
+        none = self.masked.new_zeros(())
+        return torch.stack(
+            [
+                F.cross_entropy(self.masked, batch.labels, ignore_index=IGNORED, reduction="sum"),
+                none
+                if self.pair is None
+                else F.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
+                none
+                if self.replaced is None
+                else F.binary_cross_entropy_with_logits(
+                    self.replaced, self.is_replaced.float(), weight=batch.attention_mask.float(), reduction="sum"
+                ),
+            ]
+        )
 
 
-def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> AlbertForPreTraining:
-    """An ALBERT from random parameters.
+def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> nn.ModuleDict:
+    """A model from random parameters, under the name ``model``; ELECTRA's generator beside it, as ``generator``.
 
     Args:
         settings: its shape.
@@ -40,7 +69,7 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> A
         seed: of the parameters.
     """
     torch.manual_seed(seed)
-    config = AlbertConfig(
+    config = CONFIGS[settings.family](
         vocab_size=vocabulary,
         embedding_size=settings.embedding,
         hidden_size=settings.width,
@@ -51,6 +80,7 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> A
         initializer_range=settings.initializer_range,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
+        classifier_dropout=settings.dropout,
         classifier_dropout_prob=settings.dropout,
         hidden_act="gelu_new",
         pad_token_id=0,
@@ -58,36 +88,120 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> A
         eos_token_id=3,
         attn_implementation="sdpa",
     )
-    return AlbertForPreTraining(config)
+    models = nn.ModuleDict({"model": ARCHITECTURES[settings.family](config)})
+    if settings.family == "electra":
+        models["generator"] = _generator(settings, config)
+        # Clark et al. 2020, section 3.2: generator and discriminator share their embeddings.
+        models["generator"].electra.embeddings = models["model"].electra.embeddings
+        models["generator"].tie_weights()
+    return models
+
+
+def _generator(settings: presets.Model, config: ElectraConfig) -> ElectraForMaskedLM:
+    heads = max(1, round(settings.heads * settings.generator))
+    smaller = {
+        "hidden_size": settings.width // settings.heads * heads,
+        "num_attention_heads": heads,
+        "intermediate_size": round(settings.feed_forward * settings.generator),
+    }
+    return ElectraForMaskedLM(ElectraConfig.from_dict(config.to_dict() | smaller))
 
 
 class Trainee(nn.Module):
-    """Wraps a model so that one forward pass gives logits at a batch's places alone.
+    """What is trained: the models of :func:`build` with their losses.
 
-    Logits at every position cost more than the rest of a small model.
+    Called with a batch it gives the sums of its losses; :meth:`outputs` gives the logits.
     """
 
-    def __init__(self, model: AlbertForPreTraining):
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Batch) -> Outputs:
-        encoded = self.model.albert(
-            input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
-        )
-        wanted = encoded.last_hidden_state.flatten(0, 1)[batch.positions]
-        return Outputs(
-            masked_logits=self.model.predictions(wanted).float(),
-            order_logits=self.model.sop_classifier(encoded.pooler_output).float(),
-        )
-
-    def run(self, batch: Batch, precision: torch.dtype) -> Outputs:
-        """Forward in ``precision``; gradients arrive at the float32 parameters.
-
-        Parameters are cast once a call. Autocast would convert ALBERT's shared weights anew at every
-        pass through the layer.
+    def __init__(self, models: nn.ModuleDict, precision: torch.dtype = torch.float32):
         """
-        if precision == torch.float32:
-            return self(batch)
-        cast = {name: parameter.to(precision) for name, parameter in self.named_parameters()}
-        return functional_call(self, cast, (batch,), tie_weights=True)
+        Args:
+            models: as :func:`build` makes them.
+            precision: of the forward pass. Parameters are float32, and so are their gradients.
+        """
+        super().__init__()
+        self.models = models
+        self.precision = precision
+        first = {id(parameter): name for name, parameter in models.named_parameters()}
+        every = models.named_parameters(remove_duplicate=False)
+        self._names = [(name, first[id(parameter)]) for name, parameter in every]
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model that checkpoints are made of; of ELECTRA the discriminator."""
+        return self.models["model"]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(3,): the losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
+        return self.outputs(batch).sums(batch)
+
+    def outputs(self, batch: Batch) -> Outputs:
+        """Logits for a batch."""
+        cast = {name: parameter.to(self.precision) for name, parameter in self.models.named_parameters()}
+        parameters: dict[str, dict[str, Tensor]] = {part: {} for part in self.models}
+        for name, same in self._names:
+            part, _, inner = name.partition(".")
+            parameters[part][inner] = cast[same]
+        if "generator" in self.models:
+            return self._electra(parameters["generator"], parameters["model"], batch)
+        return self._with_pairs(parameters["model"], batch)
+
+    def _encoded(self, parameters: Parameters, part: str, ids: Tensor, batch: Batch) -> Tensor:
+        config = self.models[part].config
+        return forward.encode(parameters, config, ids, batch.token_type_ids, batch.attention_mask, self.training)
+
+    def _with_pairs(self, parameters: Parameters, batch: Batch) -> Outputs:
+        """ALBERT and BERT: the masked head, and the pair's head on the pooled first vector."""
+        config = self.model.config
+        albert = config.model_type == "albert"
+        encoded = self._encoded(parameters, "model", batch.input_ids, batch)
+        wanted = encoded.flatten(0, 1).index_select(0, batch.positions)
+        head = "predictions" if albert else "cls.predictions.transform"
+        wanted = forward.gelu(F.linear(wanted, *pair(parameters, f"{head}.dense")))
+        wanted = forward.norm(wanted, pair(parameters, f"{head}.LayerNorm"), config)
+        decoder = "predictions.decoder" if albert else "cls.predictions.decoder"
+        first = torch.tanh(F.linear(encoded[:, 0], *pair(parameters, "albert.pooler" if albert else "bert.pooler.dense")))
+        if albert:
+            first = forward.dropped(first, config.classifier_dropout_prob, self.training)
+        pair_head = "sop_classifier.classifier" if albert else "cls.seq_relationship"
+        return Outputs(
+            masked=F.linear(wanted, *pair(parameters, decoder)).float(),
+            pair=F.linear(first, *pair(parameters, pair_head)).float(),
+        )
+
+    def _electra(self, generator: Parameters, discriminator: Parameters, batch: Batch) -> Outputs:
+        """The generator fills the chosen places, the discriminator tells at every piece whether it was replaced."""
+        encoded = self._encoded(generator, "generator", batch.input_ids, batch)
+        wanted = encoded.flatten(0, 1).index_select(0, batch.positions)
+        wanted = F.gelu(F.linear(wanted, *pair(generator, "generator_predictions.dense")))
+        wanted = forward.norm(wanted, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
+        logits = F.linear(wanted, *pair(generator, "generator_lm_head")).float()
+        ids, is_replaced = replace(batch, logits.detach())
+        encoded = self._encoded(discriminator, "model", ids, batch)
+        verdict = forward.gelu(F.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
+        verdict = F.linear(verdict, *pair(discriminator, "discriminator_predictions.dense_prediction"))
+        return Outputs(masked=logits, replaced=verdict.squeeze(-1).float(), is_replaced=is_replaced)
+
+
+def replace(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """What the discriminator reads: the true text with the generator's samples at the chosen places.
+
+    Samples are drawn by inverting the cumulative distribution at ``batch.chances``.
+
+    Args:
+        batch: as the generator read it.
+        logits: (places, vocabulary) of the generator.
+
+    Returns:
+        (sequences, length) ids, and (sequences, length) bool: where they differ from the text. A sample
+        that happens to be the true piece is no replacement (Clark et al. 2020, section 2).
+    """
+    cumulative = logits.softmax(-1).cumsum(-1)
+    threshold = (batch.chances * cumulative[:, -1])[:, None]
+    sampled = torch.searchsorted(cumulative, threshold, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+    seen = batch.input_ids.flatten()
+    used = batch.labels != IGNORED
+    # Places that are not used all point to the beginning of a sequence: they write back what stands there.
+    true = seen.scatter(0, batch.positions, torch.where(used, batch.labels, seen[batch.positions]))
+    ids = seen.scatter(0, batch.positions, torch.where(used, sampled, seen[batch.positions]))
+    return ids.view_as(batch.input_ids), (ids != true).view_as(batch.input_ids)

@@ -1,13 +1,12 @@
-"""What ALBERT is trained to do: predict masked words, and tell whether two segments stand in order."""
+"""What models are trained to do: predict masked words, tell how two segments belong together, find replaced words."""
 
 import numpy as np
 
 IGNORED = -100
 """The label of a place that no loss counts (``torch.nn.functional.cross_entropy``'s default)."""
-MASKED, RANDOM = 0.8, 0.1
-"""Of the chosen pieces, how many become ``[MASK]`` and how many a random piece; the others stay (BERT's 80/10/10)."""
-IN_ORDER, SWAPPED = 0, 1
-"""Labels of ``AlbertForPreTraining``'s sentence-order head."""
+FOLLOWS, OTHER = 0, 1
+"""Labels of the heads of ``AlbertForPreTraining`` and ``BertForPreTraining``: the second segment follows the
+first in the text, or they were swapped (order) or are from two documents (next)."""
 
 
 def ngram_probabilities(longest: int) -> np.ndarray:
@@ -50,12 +49,20 @@ def choose_words(
 
 
 def corrupt(
-    pieces: np.ndarray, mask: int, first_ordinary: int, vocabulary: int, rng: np.random.Generator
+    pieces: np.ndarray,
+    becomes_mask: float,
+    becomes_random: float,
+    *,
+    mask: int,
+    first_ordinary: int,
+    vocabulary: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """What the model sees at the chosen positions, given the true ``pieces``: 80% mask, 10% random, 10% unchanged.
+    """What the model sees at the chosen positions, given the true ``pieces``.
 
-    Random pieces are drawn from the ordinary ones, ids ``first_ordinary`` to ``vocabulary`` - 1.
+    A share ``becomes_mask`` turns into the piece ``mask``, a share ``becomes_random`` into a random one
+    of the ordinary pieces (ids ``first_ordinary`` to ``vocabulary`` - 1), and the rest stays.
     """
     fate = rng.random(len(pieces))
     random = rng.integers(first_ordinary, vocabulary, len(pieces))
-    return np.where(fate < MASKED, mask, np.where(fate < MASKED + RANDOM, random, pieces))
+    return np.where(fate < becomes_mask, mask, np.where(fate < becomes_mask + becomes_random, random, pieces))

@@ -13,13 +13,15 @@ KEPT = 2
 
 
 def save(folder: Path, step: int, tokens: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Save what a resume needs after ``step`` steps and ``tokens`` tokens. The data position is ``step`` itself."""
+    """Save what a resume needs after ``step`` steps and ``tokens`` tokens.
+
+    The position in the data is ``step`` itself, and every step seeds its own random numbers.
+    """
     state = {
         "step": step,
         "tokens": tokens,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "random": torch.get_rng_state(),
     }
     with written_whole(folder / f"step-{step:08d}.pt") as temporary:
         torch.save(state, temporary)
@@ -45,7 +47,6 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, devic
             continue
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"].cpu())
         return state["step"], state["tokens"]
     if unreadable:
         raise EmbryologyError(f"{unreadable} is damaged and there is no earlier state; remove {folder} to start over")

@@ -1,0 +1,166 @@
+"""The forward pass of ALBERT, BERT and ELECTRA in training: what transformers computes, in less time.
+
+A step of a small model on a processor is spent in few matrix products and in much around them.
+Here parameters are cast once a step (autocast casts ALBERT's shared ones at every pass through the
+layer), query, key and value are one product, attention is two batched products (on a processor, at
+these lengths, several times faster than the fused kernel with its backward pass), and logits are
+computed only where they are asked for. ``benchmarks/README.md`` says what each gives.
+
+Functions take a model's parameters by name, as ``named_parameters`` gives them, in any precision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedConfig
+
+Parameters = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LayerNames:
+    """What the parts of a transformer layer are called in a family of transformers' models."""
+
+    query: str
+    key: str
+    value: str
+    attended: str
+    attended_norm: str
+    widened: str
+    narrowed: str
+    norm: str
+
+
+ALBERT = LayerNames(
+    *(f"attention.{part}" for part in ("query", "key", "value", "dense", "LayerNorm")),
+    "ffn", "ffn_output", "full_layer_layer_norm",
+)  # fmt: skip
+BERT = LayerNames(
+    *(f"attention.self.{part}" for part in ("query", "key", "value")),
+    *("attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LayerParameters:
+    """The parameters of one layer, those of query, key and value joined."""
+
+    inward: tuple[Tensor, Tensor]
+    """(3 × width, width) and (3 × width,)."""
+    attended: tuple[Tensor, Tensor]
+    attended_norm: tuple[Tensor, Tensor]
+    widened: tuple[Tensor, Tensor]
+    narrowed: tuple[Tensor, Tensor]
+    norm: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, parameters: Parameters, prefix: str, names: LayerNames) -> "LayerParameters":
+        threefold = [pair(parameters, f"{prefix}.{name}") for name in (names.query, names.key, names.value)]
+        inward = torch.cat([weight for weight, _ in threefold]), torch.cat([bias for _, bias in threefold])
+        rest = [field.name for field in fields(cls)][1:]
+        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in rest))
+
+
+def pair(parameters: Parameters, name: str) -> tuple[Tensor, Tensor]:
+    return parameters[f"{name}.weight"], parameters[f"{name}.bias"]
+
+
+def norm(x: Tensor, weight_and_bias: tuple[Tensor, Tensor], config: PreTrainedConfig) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], *weight_and_bias, config.layer_norm_eps)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """In its tanh form, as in the released code of all three papers."""
+    return F.gelu(x, approximate="tanh")
+
+
+def dropped(x: Tensor, probability: float, training: bool) -> Tensor:
+    return F.dropout(x, probability, training) if probability else x
+
+
+def embed(
+    parameters: Parameters, prefix: str, config: PreTrainedConfig, ids: Tensor, types: Tensor, training: bool
+) -> Tensor:
+    """(sequences, length, embedding width) of piece ids and segment numbers, both (sequences, length)."""
+    x = (
+        F.embedding(ids, parameters[f"{prefix}.word_embeddings.weight"])
+        + F.embedding(types, parameters[f"{prefix}.token_type_embeddings.weight"])
+        + parameters[f"{prefix}.position_embeddings.weight"][: ids.shape[1]]
+    )
+    return dropped(norm(x, pair(parameters, f"{prefix}.LayerNorm"), config), config.hidden_dropout_prob, training)
+
+
+def unseen(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """(sequences, 1, 1, length): what is added to attention scores, so that padding is not attended to."""
+    return torch.zeros_like(attention_mask, dtype=dtype).masked_fill(~attention_mask, torch.finfo(dtype).min)[
+        :, None, None
+    ]
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropout: float) -> Tensor:
+    """Scaled dot-product attention of (sequences, heads, length, head width) tensors."""
+    if query.is_cuda:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+    sequences, heads, length, width = query.shape
+    flat = sequences * heads, length, width
+    bias = bias.expand(sequences, heads, 1, length).reshape(-1, 1, length)
+    scores = torch.baddbmm(bias, query.reshape(flat), key.reshape(flat).transpose(1, 2), alpha=width**-0.5)
+    seen = dropped(scores.softmax(-1), dropout, training=True)
+    return torch.bmm(seen, value.reshape(flat)).view(query.shape)
+
+
+def layer(x: Tensor, bias: Tensor, own: LayerParameters, config: PreTrainedConfig, training: bool) -> Tensor:
+    """One post-norm transformer layer on (sequences, length, width)."""
+    sequences, length, width = x.shape
+    heads = config.num_attention_heads
+    threefold = F.linear(x, *own.inward).view(sequences, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    attention_dropout = config.attention_probs_dropout_prob if training else 0.0
+    attended = attend(*threefold.unbind(0), bias, attention_dropout).transpose(1, 2).reshape(x.shape)
+    attended = dropped(F.linear(attended, *own.attended), config.hidden_dropout_prob, training)
+    x = norm(x + attended, own.attended_norm, config)
+    wide = gelu(F.linear(x, *own.widened))
+    narrow = dropped(F.linear(wide, *own.narrowed), config.hidden_dropout_prob, training)
+    return norm(x + narrow, own.norm, config)
+
+
+def encode(
+    parameters: Parameters,
+    config: PreTrainedConfig,
+    ids: Tensor,
+    types: Tensor,
+    attention_mask: Tensor,
+    training: bool,
+) -> Tensor:
+    """The last layer's vectors.
+
+    Args:
+        parameters: of an ``AlbertModel``, ``BertModel`` or ``ElectraModel`` inside one with heads.
+        config: its configuration.
+        ids: (sequences, length) piece ids.
+        types: (sequences, length) segment numbers.
+        attention_mask: (sequences, length) bool, false at padding.
+        training: whether dropout is on.
+
+    Returns:
+        (sequences, length, width).
+    """
+    body = config.model_type
+    x = embed(parameters, f"{body}.embeddings", config, ids, types, training)
+    project = f"{body}.encoder.embedding_hidden_mapping_in" if body == "albert" else f"{body}.embeddings_project"
+    if f"{project}.weight" in parameters:
+        x = F.linear(x, *pair(parameters, project))
+    if body == "albert":
+        shared = LayerParameters.of(parameters, f"{body}.encoder.albert_layer_groups.0.albert_layers.0", ALBERT)
+        layers = [shared] * config.num_hidden_layers
+    else:
+        layers = [
+            LayerParameters.of(parameters, f"{body}.encoder.layer.{number}", BERT)
+            for number in range(config.num_hidden_layers)
+        ]
+    bias = unseen(attention_mask, x.dtype)
+    for own in layers:
+        x = layer(x, bias, own, config, training)
+    return x

@@ -1,0 +1,29 @@
+"""Optimizers and the schedule of their rate."""
+
+import torch
+from torch import nn
+
+from embryology.presets import Optimizer
+
+
+def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
+    """Of step number ``step``, counted from 0: linear warm-up, then linear decay to zero at ``steps``."""
+    return settings.peak_rate * min((step + 1) / settings.warm_up, (steps - step) / max(1, steps - settings.warm_up))
+
+
+def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """AdamW or LAMB; biases and the gains of layer norms are not decayed, as in BERT's recipe.
+
+    LAMB decays within the update whose norm it balances, without bias correction (You et al. 2020, version 3).
+    """
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    common = {"lr": settings.peak_rate, "betas": settings.betas, "eps": settings.epsilon}
+    if settings.name == "lamb":
+        from pytorch_optimizer import Lamb  # late: it loads a hundred optimizers
+
+        return Lamb(groups, weight_decouple=False, **common)
+    return torch.optim.AdamW(groups, fused=True, **common)
