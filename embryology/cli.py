@@ -33,6 +33,12 @@ def pretrain(
         str | None, typer.Option(help="Name or path of the run folder; the preset's name if left out.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Train nothing; say what it would cost in memory, FLOPs and days.")
+    ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Send losses to a tracker too: tensorboard, wandb or another of accelerate's.")
+    ] = None,
 ) -> None:
     """Pretrain a model from random parameters, saving checkpoints."""
     from embryology import presets
@@ -40,6 +46,11 @@ def pretrain(
     chosen = presets.load(preset)
     if seed is not None:
         chosen = chosen.with_seed(seed)
+    if dry_run:
+        from embryology.pretraining.cost import table
+
+        console.print(table(chosen))
+        return
     folder = RunFolder.named(run or (chosen.name if seed is None else f"{chosen.name}-seed{seed}"))
     from embryology.pretraining.manifest import is_complete
 
@@ -48,7 +59,7 @@ def pretrain(
         return
     from embryology.pretraining.loop import pretrain as train
 
-    train(chosen, folder, resume=resume, console=console)
+    train(chosen, folder, resume=resume, console=console, track=track)
 
 
 @app.command()

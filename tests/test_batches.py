@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from embryology.corpus.store import TokenStore
 from embryology.presets import Objective
 from embryology.pretraining.batches import SPECIALS, Batches, chunks
-from embryology.pretraining.objectives import IGNORED, IN_ORDER, SWAPPED
+from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER
 
 LENGTH = 32
 DOCUMENTS = st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=8), min_size=1, max_size=6)
@@ -21,8 +21,8 @@ def store_of(documents):
     return TokenStore((10 + np.arange(offsets[-1]) % 900).astype(np.uint16), offsets, bounds)
 
 
-def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3):
-    objective = Objective(masked_share=share, longest_ngram=longest, pair_weight=1)
+def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3, pair="order"):
+    objective = Objective(masked_share=share, longest_ngram=longest, pair=pair, pair_weight=1)
     return Batches(store, tokenizer, objective, sequences=sequences, length=LENGTH, seed=seed)
 
 
@@ -69,12 +69,12 @@ def test_a_batch_is_what_it_says(tokenizer):
             if order == IGNORED:
                 assert len(ends) == 1
                 continue
-            first, second = segments if order == IN_ORDER else segments[::-1]
+            first, second = segments if order == FOLLOWS else segments[::-1]
             text = np.array(first + second)
             assert len(text) <= LENGTH - SPECIALS
             assert ((np.diff(text) == 1) | (np.diff(text) == -899)).all()  # the pieces stand in the text in this order
-    assert {IN_ORDER, SWAPPED} <= set(orders)
-    assert abs(orders.count(SWAPPED) / (orders.count(SWAPPED) + orders.count(IN_ORDER)) - 0.5) < 0.2
+    assert {FOLLOWS, OTHER} <= set(orders)
+    assert abs(orders.count(OTHER) / (orders.count(OTHER) + orders.count(FOLLOWS)) - 0.5) < 0.2
 
 
 def test_every_epoch_reads_each_chunk_once_in_another_order(tokenizer):
@@ -95,9 +95,9 @@ def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
             assert torch.equal(getattr(one[step], field), getattr(two[step], field))
     assert not torch.equal(one[0].input_ids, one[1].input_ids)
     assert not torch.equal(one[0].input_ids, batches_of(store, tokenizer, seed=1)[0].input_ids)
-    ahead = list(two.ahead(1, 9))
+    ahead = list(two.ahead(1, 9, [range(4)]))
     assert len(ahead) == 8
-    assert all(torch.equal(batch.input_ids, one[step].input_ids) for step, batch in enumerate(ahead, 1))
+    assert all(torch.equal(batch.input_ids, one[step].input_ids) for step, (batch,) in enumerate(ahead, 1))
 
 
 @pytest.mark.parametrize("share", [0.15, 0.3])
@@ -106,3 +106,42 @@ def test_the_share_that_is_masked(tokenizer, share):
     batches = batches_of(store, tokenizer, share=share, longest=1)
     used = torch.cat([batches[step].labels != IGNORED for step in range(20)]).float().mean() * batches.places
     assert share * (LENGTH - SPECIALS) - 1.5 < used <= share * (LENGTH - SPECIALS) + 0.5
+
+
+def test_parts_are_the_whole_however_a_batch_is_divided(tokenizer):
+    batches = batches_of(store_of([[20, 21, 22]] * 10), tokenizer, sequences=6)
+    whole, parts = batches[3], [batches.part(3, range(first, first + 2)) for first in (0, 2, 4)]
+    for field in ("input_ids", "labels", "pair_labels", "chances", "attention_mask"):
+        assert torch.equal(getattr(whole, field), torch.cat([getattr(part, field) for part in parts]))
+    moved = torch.cat([part.positions + number * 2 * LENGTH for number, part in enumerate(parts)])
+    assert torch.equal(whole.positions, moved)
+    assert torch.equal(whole.counts, sum(part.counts for part in parts))
+
+
+def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
+    documents = [[9] * 6] * 16  # 54 pieces each, so a piece tells its document
+    batches = batches_of(store_of(documents), tokenizer, pair="next")
+    labels = []
+    for step in range(40):
+        batch = batches[step]
+        used = batch.labels != IGNORED
+        true = batch.input_ids.flatten().clone()
+        true[batch.positions[used]] = batch.labels[used]
+        for row, kinds, label in zip(true.view(4, LENGTH), batch.token_type_ids, batch.pair_labels, strict=True):
+            first, second = (row[(kinds == kind) & (row >= 10)] - 10 for kind in (0, 1))
+            labels.append(int(label))
+            if label == FOLLOWS:
+                assert second[0] == (first[-1] + 1) % 900
+            else:
+                assert label == OTHER
+                assert len(second)
+                assert (first // 54).unique().tolist() != (second // 54).unique().tolist()
+    assert 0.3 < labels.count(OTHER) / len(labels) < 0.7
+
+
+def test_one_document_has_no_other_and_pairs_may_be_left_unasked(tokenizer):
+    alone = batches_of(store_of([[9] * 20]), tokenizer, pair="next")
+    assert set(alone[0].pair_labels.tolist()) == {FOLLOWS}
+    unasked = batches_of(store_of([[9] * 20] * 5), tokenizer, pair="none")[0]
+    assert set(unasked.pair_labels.tolist()) == {IGNORED}
+    assert unasked.token_type_ids.any()

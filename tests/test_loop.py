@@ -11,12 +11,12 @@ import torch
 import yaml
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 
+from embryology import presets
 from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
 from embryology.files import read_json, read_yaml
 from embryology.losses import COLUMNS, read
 from embryology.paths import RunFolder
-from embryology.presets import Optimizer
 from embryology.pretraining import loop
 from tests.training import small_preset, train
 
@@ -77,11 +77,11 @@ def test_transformers_loads_a_checkpoint_with_the_logits_it_was_trained_with(fin
 def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypatch):
     real, seen = loop.Run._step, []
 
-    def interrupt_once(self, index, batch):
+    def interrupt_once(self, index, *arguments):
         seen.append(index)
         if index == 31 and seen.count(31) == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(self, index, batch)
+        return real(self, index, *arguments)
 
     monkeypatch.setattr(loop.Run, "_step", interrupt_once)
     with pytest.raises(
@@ -99,10 +99,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypa
 def test_a_run_that_died_loses_only_what_came_after_its_resume_point(home, finished, monkeypatch):
     real = loop.Run._step
 
-    def die(self, index, batch):
+    def die(self, index, *arguments):
         if index == 27:
             raise MemoryError("died")
-        return real(self, index, batch)
+        return real(self, index, *arguments)
 
     monkeypatch.setattr(loop.Run, "_step", die)
     with pytest.raises(MemoryError):
@@ -170,19 +170,15 @@ def test_two_trainers_do_not_share_a_run(home, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_saved(home, tmp_path, monkeypatch):
     real = loop.Run._step
-    monkeypatch.setattr(loop.Run, "_step", lambda self, i, b: real(self, i, b) * (float("nan") if i > 25 else 1))
-    with pytest.raises(EmbryologyError, match="not finite at step 30; earlier checkpoints are intact"):
+
+    def diverge(self, index, *arguments):
+        means, norm = real(self, index, *arguments)
+        return means * (float("nan") if index > 25 else 1), norm
+
+    monkeypatch.setattr(loop.Run, "_step", diverge)
+    with pytest.raises(EmbryologyError, match="not finite at step 30; the last good checkpoint is that of step 20"):
         train(small_preset(home), tmp_path / "run")
     assert list(hashes(RunFolder(tmp_path / "run"))) == [0, 5, 20]
-
-
-def test_the_rate_rises_and_falls():
-    settings = Optimizer(peak_rate=1.0, warm_up=10, weight_decay=0, betas=(0.9, 0.99), clip=1)
-    rates = [loop.learning_rate(settings, step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[9] == rates[10] == 1
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] == pytest.approx(1 / 90)
 
 
 def test_bfloat16_follows_float32(home, finished):
@@ -192,3 +188,45 @@ def test_bfloat16_follows_float32(home, finished):
     difference = read(folder)["masked_loss"] - read(finished)["masked_loss"]
     assert difference.abs().max() < 0.05
     shutil.rmtree(folder.root)
+
+
+def test_a_step_in_parts_is_the_step(home, finished):
+    whole = small_preset(home)
+    parts = whole.model_copy(update={"speed": whole.speed.model_copy(update={"accumulate": 4})})
+    folder = train(parts, home / "runs" / "parts")
+    columns = ["masked_loss", "pair_loss", "gradient_norm", "tokens"]
+    assert (read(folder)[columns] - read(finished)[columns]).abs().max().max() < 1e-4
+    uneven = whole.model_copy(update={"speed": whole.speed.model_copy(update={"accumulate": 5})})
+    with pytest.raises(EmbryologyError, match="16 sequences a step cannot be divided among 1 processes in 5 parts"):
+        train(uneven, home / "runs" / "uneven")
+
+
+@pytest.mark.parametrize("family", ["bert", "electra"])
+def test_other_families_train_and_resume_too(home, family):
+    name = f"tiny-{family}"
+    model = presets.load(name).outcome.model.model_dump() | {"layers": 2, "width": 32, "feed_forward": 64, "heads": 2}
+    model |= {"embedding": 32, "generator": 0.5 if family == "electra" else None, "dropout": 0.1}
+    objective = presets.load(name).outcome.objective.model_dump()
+    changes = {"model": model, "objective": objective, "steps": 30, "checkpoints": [0, 20, 30]}
+    preset = small_preset(home, **changes)
+    folder = train(preset, home / "runs" / family)
+    losses = read(folder)
+    assert losses["pair_loss"].isna().all() == (family == "electra")
+    assert losses["replaced_loss"].isna().all() == (family == "bert")
+    assert losses["masked_loss"].iloc[-1] < losses["masked_loss"].iloc[1]
+    again = RunFolder(home / "runs" / f"{family}-again")
+    shutil.copytree(folder.root, again.root)
+    shutil.rmtree(again.checkpoint(30))
+    (again.state / "step-00000030.pt").unlink()
+    train(preset, again.root, resume=True)  # from step 20
+    assert hashes(again) == hashes(folder)
+
+
+def test_longer_sequences_from_a_step_on(home):
+    longer = {"from_step": 12, "sequences": 16, "sequence_length": 96}
+    preset = small_preset(home, steps=20, checkpoints=[0, 20], long=longer)
+    folder = train(preset, home / "runs" / "long")
+    tokens = read(folder)["tokens"]
+    assert tokens.iloc[-1] - tokens.iloc[-2] > 1.1 * tokens.iloc[1]
+    model = AutoModelForMaskedLM.from_pretrained(folder.checkpoint(20))
+    assert model.config.max_position_embeddings == 96

@@ -48,7 +48,7 @@ def test_ngrams_are_as_frequent_as_albert_has_them():
 
 def test_eighty_ten_ten():
     true = np.full(100_000, 7)
-    seen = corrupt(true, mask=4, first_ordinary=5, vocabulary=1000, rng=np.random.default_rng(0))
+    seen = corrupt(true, 0.8, 0.1, mask=4, first_ordinary=5, vocabulary=1000, rng=np.random.default_rng(0))
     assert abs((seen == 4).mean() - 0.8) < 0.005
     assert abs((seen == 7).mean() - 0.1) < 0.005
     other = seen[(seen != 4) & (seen != 7)]

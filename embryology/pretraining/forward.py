@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import PreTrainedConfig
 
 Parameters = Mapping[str, Tensor]
@@ -69,16 +69,16 @@ def pair(parameters: Parameters, name: str) -> tuple[Tensor, Tensor]:
 
 
 def norm(x: Tensor, weight_and_bias: tuple[Tensor, Tensor], config: PreTrainedConfig) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], *weight_and_bias, config.layer_norm_eps)
+    return functional.layer_norm(x, x.shape[-1:], *weight_and_bias, config.layer_norm_eps)
 
 
 def gelu(x: Tensor) -> Tensor:
     """In its tanh form, as in the released code of all three papers."""
-    return F.gelu(x, approximate="tanh")
+    return functional.gelu(x, approximate="tanh")
 
 
 def dropped(x: Tensor, probability: float, training: bool) -> Tensor:
-    return F.dropout(x, probability, training) if probability else x
+    return functional.dropout(x, probability, training) if probability else x
 
 
 def embed(
@@ -86,8 +86,8 @@ def embed(
 ) -> Tensor:
     """(sequences, length, embedding width) of piece ids and segment numbers, both (sequences, length)."""
     x = (
-        F.embedding(ids, parameters[f"{prefix}.word_embeddings.weight"])
-        + F.embedding(types, parameters[f"{prefix}.token_type_embeddings.weight"])
+        functional.embedding(ids, parameters[f"{prefix}.word_embeddings.weight"])
+        + functional.embedding(types, parameters[f"{prefix}.token_type_embeddings.weight"])
         + parameters[f"{prefix}.position_embeddings.weight"][: ids.shape[1]]
     )
     return dropped(norm(x, pair(parameters, f"{prefix}.LayerNorm"), config), config.hidden_dropout_prob, training)
@@ -103,7 +103,7 @@ def unseen(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropout: float) -> Tensor:
     """Scaled dot-product attention of (sequences, heads, length, head width) tensors."""
     if query.is_cuda:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     sequences, heads, length, width = query.shape
     flat = sequences * heads, length, width
     bias = bias.expand(sequences, heads, 1, length).reshape(-1, 1, length)
@@ -116,13 +116,14 @@ def layer(x: Tensor, bias: Tensor, own: LayerParameters, config: PreTrainedConfi
     """One post-norm transformer layer on (sequences, length, width)."""
     sequences, length, width = x.shape
     heads = config.num_attention_heads
-    threefold = F.linear(x, *own.inward).view(sequences, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    threefold = functional.linear(x, *own.inward).view(sequences, length, 3, heads, width // heads)
+    query, key, value = threefold.permute(2, 0, 3, 1, 4).unbind(0)
     attention_dropout = config.attention_probs_dropout_prob if training else 0.0
-    attended = attend(*threefold.unbind(0), bias, attention_dropout).transpose(1, 2).reshape(x.shape)
-    attended = dropped(F.linear(attended, *own.attended), config.hidden_dropout_prob, training)
+    attended = attend(query, key, value, bias, attention_dropout).transpose(1, 2).reshape(x.shape)
+    attended = dropped(functional.linear(attended, *own.attended), config.hidden_dropout_prob, training)
     x = norm(x + attended, own.attended_norm, config)
-    wide = gelu(F.linear(x, *own.widened))
-    narrow = dropped(F.linear(wide, *own.narrowed), config.hidden_dropout_prob, training)
+    wide = gelu(functional.linear(x, *own.widened))
+    narrow = dropped(functional.linear(wide, *own.narrowed), config.hidden_dropout_prob, training)
     return norm(x + narrow, own.norm, config)
 
 
@@ -151,7 +152,7 @@ def encode(
     x = embed(parameters, f"{body}.embeddings", config, ids, types, training)
     project = f"{body}.encoder.embedding_hidden_mapping_in" if body == "albert" else f"{body}.embeddings_project"
     if f"{project}.weight" in parameters:
-        x = F.linear(x, *pair(parameters, project))
+        x = functional.linear(x, *pair(parameters, project))
     if body == "albert":
         shared = LayerParameters.of(parameters, f"{body}.encoder.albert_layer_groups.0.albert_layers.0", ALBERT)
         layers = [shared] * config.num_hidden_layers

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
@@ -36,9 +36,7 @@ from embryology.pretraining.optimizers import learning_rate, optimizer_for
 LOG_EVERY = 10
 
 
-def pretrain(
-    preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None
-) -> None:
+def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
     """Train ``preset`` into ``folder``, or go on with an unfinished run there.
 
     Args:
@@ -102,8 +100,7 @@ class Run:
         devices.wait()
         self.tokenizer = tokenizer.load(folder.tokenizer)
         self.curriculum = Curriculum(outcome, corpus.train, self.tokenizer)
-        models = build(outcome.model, len(self.tokenizer), outcome.longest, outcome.seed)
-        self.trainee = Trainee(models, getattr(torch, precision)).to(self.device)
+        self.trainee = Trainee(self._built(), getattr(torch, precision)).to(self.device)
         if preset.speed.compile:
             compile_forward(self.trainee, self.device)
         self.shared = devices.share(self.trainee)
@@ -114,6 +111,9 @@ class Run:
             self.held_out = HeldOut.of(outcome, corpus.held_out, corpus.train, self.tokenizer)
         self.tokens = 0
         self.rows: list[dict] = []
+
+    def _built(self) -> nn.ModuleDict:
+        return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
         """Copy tokenizer and facts of the corpus into the run, or hold them against what it began with."""
@@ -177,7 +177,9 @@ class Run:
             if step % LOG_EVERY and not at_checkpoint:
                 continue
             interrupted = bool(devices.total(torch.tensor(float(interrupt.seen), device=self.device)))
-            row = self._row(step, devices.total(sums) / (step - last_row), norms / (step - last_row), int(pieces), since)
+            row = self._row(
+                step, devices.total(sums) / (step - last_row), norms / (step - last_row), int(pieces), since
+            )
             self._refuse_not_finite(row)
             show(step, f"loss {row['masked_loss']:.2f}, {row['tokens_per_second'] / 1000:.1f}k tokens/s")
             if at_checkpoint and devices.is_main:
@@ -207,7 +209,9 @@ class Run:
             (3,): this process's share of the mean losses (nats), and the gradient's norm before clipping.
         """
         # Dropout depends on seed, step and process alone, so a resume needs no random state.
-        torch.manual_seed(int(np.random.SeedSequence([self.outcome.seed, index, self.devices.process]).generate_state(1)[0]))
+        torch.manual_seed(
+            int(np.random.SeedSequence([self.outcome.seed, index, self.devices.process]).generate_state(1)[0])
+        )
         rate = learning_rate(self.outcome.optimizer, index, self.outcome.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -226,24 +230,26 @@ class Run:
     def _row(self, step: int, means: Tensor, norm: Tensor, pieces: int, since: float) -> dict:
         self.tokens += pieces
         rate = learning_rate(self.outcome.optimizer, step - 1, self.outcome.steps)
-        trained = {"masked": True, "pair": self.outcome.objective.pair != "none", "replaced": "generator" in self.trainee.models}
-        parts = {f"{part}_loss": float(mean) if trained[part] else None for part, mean in zip(PARTS, means, strict=True)}
+        pair, replaced = self.outcome.objective.pair != "none", "generator" in self.trainee.models
+        asked = {"masked": True, "pair": pair, "replaced": replaced}
+        parts = zip(PARTS, means.tolist(), strict=True)
         return {
             "step": step,
             "tokens": self.tokens,
             "learning_rate": rate,
             "loss": float((means * self.weights).sum()),
-            **parts,
+            **{f"{part}_loss": mean if asked[part] else None for part, mean in parts},
             "gradient_norm": float(norm),
             "tokens_per_second": pieces / (time.perf_counter() - since),
         }
 
     def _refuse_not_finite(self, row: dict) -> None:
         if not all(map(math.isfinite, (row["loss"], row["gradient_norm"]))):
+            last = max(step for step in self.outcome.checkpoints if step < row["step"])
             raise EmbryologyError(
-                f"{self.folder.name}: the loss is not finite at step {row['step']}; the last good checkpoint is that of "
-                f"step {max(step for step in self.outcome.checkpoints if step < row['step'])}. "
-                "Likely the peak rate is too high or the warm-up too short: mend the preset, give another --run"
+                f"{self.folder.name}: the loss is not finite at step {row['step']}; the last good checkpoint is that "
+                f"of step {last}. Likely the peak rate is too high or the warm-up too short: mend the preset, "
+                "give another --run"
             )
 
     def _checkpoint(self, row: dict) -> dict:

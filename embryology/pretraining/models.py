@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import (
     AlbertConfig,
     AlbertForPreTraining,
@@ -46,13 +46,13 @@ class Outputs:
         none = self.masked.new_zeros(())
         return torch.stack(
             [
-                F.cross_entropy(self.masked, batch.labels, ignore_index=IGNORED, reduction="sum"),
+                functional.cross_entropy(self.masked, batch.labels, ignore_index=IGNORED, reduction="sum"),
                 none
                 if self.pair is None
-                else F.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
+                else functional.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
                 none
                 if self.replaced is None
-                else F.binary_cross_entropy_with_logits(
+                else functional.binary_cross_entropy_with_logits(
                     self.replaced, self.is_replaced.float(), weight=batch.attention_mask.float(), reduction="sum"
                 ),
             ]
@@ -157,29 +157,31 @@ class Trainee(nn.Module):
         encoded = self._encoded(parameters, "model", batch.input_ids, batch)
         wanted = encoded.flatten(0, 1).index_select(0, batch.positions)
         head = "predictions" if albert else "cls.predictions.transform"
-        wanted = forward.gelu(F.linear(wanted, *pair(parameters, f"{head}.dense")))
+        wanted = forward.gelu(functional.linear(wanted, *pair(parameters, f"{head}.dense")))
         wanted = forward.norm(wanted, pair(parameters, f"{head}.LayerNorm"), config)
         decoder = "predictions.decoder" if albert else "cls.predictions.decoder"
-        first = torch.tanh(F.linear(encoded[:, 0], *pair(parameters, "albert.pooler" if albert else "bert.pooler.dense")))
+        first = torch.tanh(
+            functional.linear(encoded[:, 0], *pair(parameters, "albert.pooler" if albert else "bert.pooler.dense"))
+        )
         if albert:
             first = forward.dropped(first, config.classifier_dropout_prob, self.training)
         pair_head = "sop_classifier.classifier" if albert else "cls.seq_relationship"
         return Outputs(
-            masked=F.linear(wanted, *pair(parameters, decoder)).float(),
-            pair=F.linear(first, *pair(parameters, pair_head)).float(),
+            masked=functional.linear(wanted, *pair(parameters, decoder)).float(),
+            pair=functional.linear(first, *pair(parameters, pair_head)).float(),
         )
 
     def _electra(self, generator: Parameters, discriminator: Parameters, batch: Batch) -> Outputs:
         """The generator fills the chosen places, the discriminator tells at every piece whether it was replaced."""
         encoded = self._encoded(generator, "generator", batch.input_ids, batch)
         wanted = encoded.flatten(0, 1).index_select(0, batch.positions)
-        wanted = F.gelu(F.linear(wanted, *pair(generator, "generator_predictions.dense")))
+        wanted = functional.gelu(functional.linear(wanted, *pair(generator, "generator_predictions.dense")))
         wanted = forward.norm(wanted, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
-        logits = F.linear(wanted, *pair(generator, "generator_lm_head")).float()
+        logits = functional.linear(wanted, *pair(generator, "generator_lm_head")).float()
         ids, is_replaced = replace(batch, logits.detach())
         encoded = self._encoded(discriminator, "model", ids, batch)
-        verdict = forward.gelu(F.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
-        verdict = F.linear(verdict, *pair(discriminator, "discriminator_predictions.dense_prediction"))
+        verdict = forward.gelu(functional.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
+        verdict = functional.linear(verdict, *pair(discriminator, "discriminator_predictions.dense_prediction"))
         return Outputs(masked=logits, replaced=verdict.squeeze(-1).float(), is_replaced=is_replaced)
 
 

@@ -25,5 +25,5 @@ def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimize
     if settings.name == "lamb":
         from pytorch_optimizer import Lamb  # late: it loads a hundred optimizers
 
-        return Lamb(groups, weight_decouple=False, **common)
+        return Lamb(groups, weight_decouple=False, adam_debias=True, **common)  # which here means: no correction
     return torch.optim.AdamW(groups, fused=True, **common)

@@ -1,0 +1,106 @@
+"""What a preset costs before anything is trained: parameters, memory, FLOPs, and days on named hardware."""
+
+import torch
+from rich.table import Table
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from embryology.presets import Outcome, Preset
+from embryology.pretraining.batches import SPECIALS, Batch
+from embryology.pretraining.models import Trainee, build
+
+HARDWARE = {
+    "two laptop cores with AVX512-BF16": 220e9,
+    "one NVIDIA A100 (40 GB)": 312e12 * 0.4,
+    "one NVIDIA H100 (80 GB)": 989e12 * 0.4,
+    "eight NVIDIA H100": 8 * 989e12 * 0.4,
+}
+"""FLOP a second in bfloat16 that training is expected to reach. The cores: as ``benchmarks/README.md`` measured
+them. The accelerators: 40% of the dense peak on their data sheets, an assumption and no measurement."""
+BYTES_A_PARAMETER = 4 + 4 + 8 + 2
+"""Weight, gradient, two moments of the optimizer, and the copy in bfloat16."""
+
+
+def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
+    """A batch of the shapes of a step, with no content, on torch's meta device."""
+    places = sequences * max(1, round(outcome.objective.masked_share * (length - SPECIALS)))
+    shape = (sequences, length)
+    with torch.device("meta"):
+        return Batch(
+            input_ids=torch.empty(shape, dtype=torch.int64),
+            token_type_ids=torch.empty(shape, dtype=torch.int64),
+            attention_mask=torch.empty(shape, dtype=torch.bool),
+            positions=torch.empty(places, dtype=torch.int64),
+            labels=torch.empty(places, dtype=torch.int64),
+            pair_labels=torch.empty(sequences, dtype=torch.int64),
+            chances=torch.empty(places),
+        )
+
+
+def step_cost(models: nn.ModuleDict, outcome: Outcome, sequences: int, length: int) -> tuple[float, float]:
+    """FLOPs of the matrix products of a step, and bytes that it keeps for its backward pass.
+
+    Both are counted on one sequence, forward and backward, and scale with their number. Fused attention,
+    which an accelerator uses, keeps less.
+    """
+    kept = 0
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    trainee = Trainee(models, torch.bfloat16).train()
+    batch = empty_batch(outcome, 1, length)
+    with FlopCounterMode(display=False) as counter:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            sums = trainee(batch)
+        sums.sum().backward()
+    return counter.get_total_flops() * sequences, kept * sequences
+
+
+def table(preset: Preset) -> Table:
+    """A row a figure, for reading."""
+    shown = Table("", "", title=f"{preset.name}, not trained", show_header=False)
+    for name, value in estimate(preset).items():
+        shown.add_row(name, value)
+    return shown
+
+
+def estimate(preset: Preset) -> dict[str, str]:
+    """Figures of a preset by their names, written out."""
+    outcome = preset.outcome
+    with torch.device("meta"):
+        models = build(outcome.model, outcome.tokenizer.pieces, outcome.longest, outcome.seed)
+    turn = outcome.long.from_step if outcome.long else outcome.steps
+    phases = [(turn, outcome.sequences, outcome.sequence_length)]
+    if outcome.long:
+        phases.append((outcome.steps - turn, outcome.long.sequences, outcome.long.sequence_length))
+    parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
+    together = sum(p.numel() for p in models.parameters())
+    costs = [step_cost(models, outcome, sequences, length) for _, sequences, length in phases]
+    flops = sum(steps * cost for (steps, _, _), (cost, _) in zip(phases, costs, strict=True))
+    tokens = sum(steps * sequences * length for steps, sequences, length in phases)
+    activations = max(kept for _, kept in costs) / preset.speed.accumulate
+    rows = {f"parameters of the {name}": f"{count:,}" for name, count in parameters.items()}
+    if len(parameters) > 1:
+        rows["parameters, shared ones once"] = f"{together:,}"
+    rows["tokens"] = f"{tokens / 1e6:,.1f} million in {outcome.steps:,} steps"
+    saved = len(outcome.checkpoints) * sum(parameters.values()) * 4 / 1e9
+    rows["checkpoints"] = f"{len(outcome.checkpoints)}, {saved:,.2f} GB"
+    rows["memory, parameters and optimizer"] = f"{together * BYTES_A_PARAMETER / 1e9:,.2f} GB"
+    rows["memory, activations on one device"] = (
+        f"{activations / 1e9:,.2f} GB, a step in {preset.speed.accumulate} parts"
+    )
+    for (_, sequences, length), (cost, _) in zip(phases, costs, strict=True):
+        rows[f"FLOPs a step, {sequences} × {length}"] = f"{cost:.3g}"
+    for name, rate in HARDWARE.items():
+        rows[f"time on {name}"] = _spelt(flops / rate)
+    return rows
+
+
+def _spelt(seconds: float) -> str:
+    for unit, length in {"days": 86400, "hours": 3600, "minutes": 60}.items():
+        if seconds >= length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:,.1f} seconds"
