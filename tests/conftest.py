@@ -12,6 +12,9 @@ from embryology.corpus import articles, sentences
 from embryology.corpus import tokenizer as tokenizers
 from embryology.files import sha256_of_file, write_json
 from embryology.paths import RunFolder
+from embryology.presets import Objective
+from embryology.pretraining.batches import Batches
+from tests.synthetic import store_of
 
 # The same examples every time, however slow the machine.
 settings.register_profile("embryology", deadline=None, derandomize=True)
@@ -24,6 +27,16 @@ def tokenizer():
     training = (article for article in articles.articles("bundled") if not articles.is_held_out(article.title))
     text = (sentence for article in training for sentence in sentences.split(article.text))
     return tokenizers.train(itertools.islice(text, 800), 1000)
+
+
+@pytest.fixture
+def batch(tokenizer):
+    """Six sequences of at most 32 pieces, some with padding, with pairs to tell the order of."""
+    store = store_of([[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10)
+    objective = Objective(masked_share=0.2, longest_ngram=2, pair_weight=1)
+    batch = Batches(store, tokenizer, objective, sequences=6, length=32, seed=0)[0]
+    assert not batch.attention_mask.all()
+    return batch
 
 
 def tiny_model(kind="albert", seed=0):

@@ -4,21 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embryology.corpus.store import TokenStore
 from embryology.presets import Objective
 from embryology.pretraining.batches import SPECIALS, Batches, chunks
 from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER
+from tests.synthetic import store_of
 
 LENGTH = 32
 DOCUMENTS = st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=8), min_size=1, max_size=6)
-
-
-def store_of(documents):
-    """Documents as lists of sentence lengths; piece number n of the text has id 10 + n mod 900."""
-    lengths = [length for document in documents for length in document]
-    offsets = np.cumsum([0, *lengths])
-    bounds = np.cumsum([0, *map(len, documents)])
-    return TokenStore((10 + np.arange(offsets[-1]) % 900).astype(np.uint16), offsets, bounds)
 
 
 def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3, pair="order"):

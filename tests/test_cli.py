@@ -132,3 +132,10 @@ def cli_yaml(preset):
     import yaml
 
     return yaml.safe_dump({key: preset[key] for key in ("outcome", "speed")})
+
+
+def test_a_dry_run_says_what_a_preset_costs_and_writes_nothing(embryology, tmp_path):
+    status, out, _ = embryology("pretrain", "albert-base", "--dry-run")
+    assert status == 0
+    assert "11,813,810" in out
+    assert not (tmp_path / "runs").exists()

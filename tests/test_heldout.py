@@ -8,9 +8,11 @@ from embryology.pretraining.batches import Batches
 from embryology.pretraining.heldout import OBJECTIVE, SEED, HeldOut
 from embryology.pretraining.models import Trainee, build
 from embryology.pretraining.objectives import IGNORED
-from tests.test_batches import store_of
-from tests.test_models import DOCUMENTS, FAMILIES
+from tests.synthetic import store_of
+from tests.test_models import FAMILIES
 from tests.training import small_preset
+
+DOCUMENTS = [[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10
 
 
 @pytest.fixture

@@ -6,11 +6,9 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
 
 from embryology import checkpoints
-from embryology.presets import Model, Objective
-from embryology.pretraining.batches import Batches
+from embryology.presets import Model
 from embryology.pretraining.models import Trainee, build, replace
 from embryology.pretraining.objectives import IGNORED
-from tests.test_batches import store_of
 
 SHAPE = {"layers": 2, "width": 32, "feed_forward": 64, "heads": 2, "embedding": 16, "initializer_range": 0.2}
 FAMILIES = {
@@ -18,15 +16,6 @@ FAMILIES = {
     "bert": Model(**SHAPE | {"family": "bert", "embedding": 32}),
     "electra": Model(**SHAPE, family="electra", generator=0.5),
 }
-DOCUMENTS = [[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10
-
-
-@pytest.fixture
-def batch(tokenizer):
-    objective = Objective(masked_share=0.2, longest_ngram=2, pair_weight=1)
-    batch = Batches(store_of(DOCUMENTS), tokenizer, objective, sequences=6, length=32, seed=0)[0]
-    assert not batch.attention_mask.all()  # some sequences have padding
-    return batch
 
 
 @pytest.fixture(params=FAMILIES)
