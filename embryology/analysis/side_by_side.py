@@ -42,9 +42,9 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
     """
     runs: dict[str, Learnt] = {}
     for name in [run, *compare]:
-        frame = curves.read(name, steps=steps if not runs else "all")
         if Path(name).name in runs:
             continue
+        frame = curves.read(name, steps="all" if runs else steps)
         items = measurements.read_items(name, "tokens")
         grid = frame[["step", "tokens"]].drop_duplicates().sort_values("step", ignore_index=True).astype(float)
         times = {task: learning_order.learning_times(frame, items, task) for task in TASKS}

@@ -112,12 +112,11 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
         pd.concat([*data, published_data]),
         f"Is the order of learning the same in a longer run? Tokens read when the accuracy of reconstruction first "
         f"reaches half of its final value, linear between checkpoints; bars: 95% percentile bootstrap over sentences "
-        f"({RESAMPLES:,} resamples, seed {SEED}). Measured: {sources}. Final values "
-        f"differ between runs, so an equal time is not an equal accuracy. "
-        f"A group whose accuracy never clears blind answers (the most frequent "
-        f"word everywhere, the untrained model) has learnt nothing yet, has no time and counts as last. Right: "
-        f"published ALBERT, on its own axis, from curves with a point every 1,000 steps, without intervals. The table "
-        f"below has Kendall's τ and p of every pair.",
+        f"({RESAMPLES:,} resamples, seed {SEED}). Measured: {sources}. Final values differ between runs, so an equal "
+        f"time is not an equal accuracy. A group whose accuracy never clears blind answers (the most frequent word "
+        f"everywhere, the untrained model) has learnt nothing yet, has no time and counts as last. Right: published "
+        f"ALBERT, on its own axis, from curves with a point every 1,000 steps, without intervals. The table below has "
+        f"Kendall's τ and p of every pair.",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{name}: {_said(run.times['reconstruction'])}" for name, run in runs.items())
         + f". Published order: {', '.join(order)}.",

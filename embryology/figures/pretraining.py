@@ -102,7 +102,6 @@ def below_unigram(table: pd.DataFrame) -> HTML:
     style.training_axis(axis, held_out["tokens"], "tokens read")
     axis.set_ylabel("nats below the unigram line")
     style.legend(figure, [axis], 2)
-    numbers = compared(table)
     answer = f"Nats below the unigram line at the end: {_lasts(held_out, 'below_unigram')}"
     style.title(figure, answer)
     return style.show(
@@ -114,7 +113,7 @@ def below_unigram(table: pd.DataFrame) -> HTML:
         f"are checkpoints, band: 95% bootstrap over sequences. Baseline, dashed: 0, a model that knows frequencies "
         f"alone. Runs with other text or another vocabulary have other unigram lines "
         f"({_lasts(held_out, 'unigram_loss')}), so the distance to the own line is drawn, not the loss.",
-        f"Line chart of nats below the unigram line over tokens read. {answer}. {numbers['at_equal_tokens']}",
+        f"Line chart of nats below the unigram line over tokens read. {answer}. {compared(table)['at_equal_tokens']}",
     )
 
 
@@ -137,24 +136,19 @@ def _lasts(held_out: pd.DataFrame, column: str) -> str:
 
 def compared(table: pd.DataFrame) -> dict[str, str]:
     """What the text says of several runs beside each other, formatted, by the name to glue."""
-    (name, own, _), *others = _runs(_below_unigram(table))
-    last = own.iloc[-1]
-    equal = []
-    for other, rows, _ in others:
-        if rows["tokens"].iloc[-1] >= last["tokens"]:
-            there = np.interp(last["tokens"], rows["tokens"], rows["below_unigram"])
-            equal.append(f"{other} is {_side(there)} its own, linear between checkpoints")
+    runs = [(name, rows["tokens"], rows["below_unigram"]) for name, rows, _ in _runs(_below_unigram(table))]
     ends = [
-        f"{series} ends {_side(rows['below_unigram'].iloc[-1])} its unigram line after "
-        f"{style.short(rows['tokens'].iloc[-1])} tokens"
-        for series, rows in [(name, own), *((other, rows) for other, rows, _ in others)]
+        f"{name} ends {_side(below.iloc[-1])} its unigram line after {style.short(tokens.iloc[-1])} tokens"
+        for name, tokens, below in runs
     ]
-    return {
-        "ends": style.listed(ends),
-        "at_equal_tokens": f"At {style.short(last['tokens'])} tokens, where {name} ends, {style.listed(equal)}."
-        if equal
-        else "",
-    }
+    own, last = runs[0][0], runs[0][1].iloc[-1]
+    equal = [
+        f"{name} is {_side(np.interp(last, tokens, below))} its own, linear between checkpoints"
+        for name, tokens, below in runs[1:]
+        if tokens.iloc[-1] >= last
+    ]
+    said = f"At {style.short(last)} tokens, where {own} ends, {style.listed(equal)}." if equal else ""
+    return {"ends": style.listed(ends), "at_equal_tokens": said}
 
 
 def _side(nats: float) -> str:
