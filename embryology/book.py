@@ -16,8 +16,10 @@ from embryology.errors import EmbryologyError
 from embryology.files import read_json, read_yaml, sha256_of, sha256_of_file, write_json, write_yaml
 
 CONTENTS, SETTINGS = "_toc.yml", "_config.yml"
-EXECUTED = re.compile(r"book/executed/[^/]+/(.+)")
+EXECUTED = re.compile(r"book/executed/([^/]+)/(.+)")
 """A page that is an executed notebook: ``book/executed/<run>/<name of the notebook>``."""
+REFERENCE = "reference_runs"
+"""The notebook that draws a run beside frozen ones. It opens the part that their pages follow in."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
@@ -34,32 +36,55 @@ def templates(root: Path) -> list[str]:
     Raises:
         EmbryologyError: one of them is not in ``notebooks/``.
     """
-    names = [found[1] for page in _pages(read_yaml(root / CONTENTS)) if (found := EXECUTED.fullmatch(page))]
+    names = [name for _, name in executed(read_yaml(root / CONTENTS))]
     for name in names:
         if not (root / "notebooks" / f"{name}.ipynb").is_file():
             raise EmbryologyError(f"{CONTENTS} names a page {name!r}, and there is no notebooks/{name}.ipynb")
     return names
 
 
-def contents(root: Path, runs: Sequence[str]) -> dict:
-    """The table of contents with the pages of ``runs``.
+def executed(toc: Any) -> list[tuple[str, str]]:
+    """The run and the notebook of every executed page in a table of contents."""
+    return [found.groups() for page in _pages(toc) if (found := EXECUTED.fullmatch(page))]
+
+
+def contents(root: Path, runs: Sequence[str], frozen: Sequence[str] = ()) -> dict:
+    """The table of contents with the pages of ``runs`` and of ``frozen`` runs.
 
     The first run takes the places of the run named in ``_toc.yml``; each further one is a part of its
-    own, with all its pages, after the first part that holds executed pages.
+    own, with all its pages, after the first part that holds executed pages. Frozen runs follow in the
+    part of :data:`REFERENCE` with the pages of that first part. A run has no page :data:`REFERENCE`
+    where there is no other run that is frozen.
     """
     toc = read_yaml(root / CONTENTS)
     first, *others = runs
+    names = templates(root)
+    own = [part for part in toc["parts"] if executed(part)][:1]
     parts = []
-    waiting = others
     for part in toc["parts"]:
+        if any(name == REFERENCE for _, name in executed(part)):
+            if set(frozen) - {first}:
+                parts.append(_for_run(part, first))
+                parts[-1]["chapters"] += [
+                    {"file": f"book/executed/{run}/{name}", "title": f"{run}: {_title(root, name)}"}
+                    for run in frozen
+                    if run not in runs
+                    for _, name in executed(own)
+                ]
+            continue
         parts.append(_for_run(part, first))
-        if waiting and any(EXECUTED.fullmatch(page) for page in _pages(part)):
+        if others and part in own:
             parts[-1]["caption"] = f"{part['caption']}: {first}"
-            for run in waiting:
-                chapters = [{"file": f"book/executed/{run}/{name}"} for name in templates(root)]
+            for run in others:
+                wanted = [name for name in names if name != REFERENCE or set(frozen) - {run}]
+                chapters = [{"file": f"book/executed/{run}/{name}"} for name in wanted]
                 parts.append({"caption": f"{part['caption']}: {run}", "chapters": chapters})
-            waiting = []
     return _for_run({key: value for key, value in toc.items() if key != "parts"}, first) | {"parts": parts}
+
+
+def _title(root: Path, name: str) -> str:
+    """The heading that a notebook begins with."""
+    return "".join(read_json(root / "notebooks" / f"{name}.ipynb")["cells"][0]["source"]).splitlines()[0].lstrip("# ")
 
 
 def _pages(node: Any) -> Iterator[str]:
@@ -80,18 +105,18 @@ def _for_run(node: Any, run: str) -> Any:
     if isinstance(node, list):
         return [_for_run(value, run) for value in node]
     if isinstance(node, str) and (found := EXECUTED.fullmatch(node)):
-        return f"book/executed/{run}/{found[1]}"
+        return f"book/executed/{run}/{found[2]}"
     return node
 
 
-def build(root: Path, runs: Sequence[str], console: Console) -> Path:
+def build(root: Path, toc: dict, console: Console) -> Path:
     """Build the book from executed pages, every warning an error; skipped where nothing changed.
 
     The pages are built apart and take the place of the old ones when all of them are there.
 
     Args:
         root: the project's folder.
-        runs: names of the runs whose pages are executed.
+        toc: of :func:`contents`; its notebooks are executed.
         console: where progress is shown, and the warnings of a failed build.
 
     Returns:
@@ -102,8 +127,7 @@ def build(root: Path, runs: Sequence[str], console: Console) -> Path:
     """
     build_folder = root / "_build"
     html = build_folder / "html"
-    toc = contents(root, runs)
-    sha256 = _inputs_sha256(root, toc, runs)
+    sha256 = _inputs_sha256(root, toc)
     if (html / "index.html").is_file() and _built_from(html) == sha256:
         console.print("book: unchanged, skipped (same pages, settings, table of contents)", highlight=False)
         return html / "index.html"
@@ -134,14 +158,14 @@ def build(root: Path, runs: Sequence[str], console: Console) -> Path:
     return html / "index.html"
 
 
-def _inputs_sha256(root: Path, toc: dict, runs: Sequence[str]) -> str:
-    executed = [executed_page(root, run, name) for run in runs for name in templates(root)]
+def _inputs_sha256(root: Path, toc: dict) -> str:
+    notebooks = [executed_page(root, run, name) for run, name in executed(toc)]
     written = [
         file
         for file in (root / "book").rglob("*")
         if file.is_file() and not file.is_relative_to(root / "book" / "executed")
     ]
-    files = sorted([*executed, *written, root / SETTINGS])
+    files = sorted([*notebooks, *written, root / SETTINGS])
     hashes = {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
     links = [source_links.repository_url(root), sha256_of_file(Path(source_links.__file__))]
     return sha256_of([toc, hashes, links])

@@ -78,6 +78,20 @@ def probe(
 
 
 @app.command()
+def freeze(
+    run: RunArgument,
+    to: Annotated[str | None, typer.Option(help="The folder to write; results/<name>-seed<seed> if left out.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a run that was frozen there.")] = False,
+) -> None:
+    """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""
+    from embryology.freeze import freeze as write
+
+    folder = write(run, to, replace)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    console.print(f"{folder}: {size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def report(
     runs: Annotated[list[str], typer.Argument(help="Runs, by name or path; a part of the book each.")],
     parameter: Annotated[

@@ -38,12 +38,18 @@ class RunFolder:
 
     @classmethod
     def named(cls, name: str | Path) -> "RunFolder":
-        """A run by its name under the runs folder, or by a path (anything with a separator in it)."""
+        """A run by its name under the runs folder, or by a path (anything with a separator in it).
+
+        A path that is not there from the current folder may be meant from the project's:
+        ``results/baby-seed0`` is one run wherever it is asked for, in a notebook too.
+        """
         text = os.fspath(name)
         if not text or text in {".", ".."}:
             raise EmbryologyError(f"{text!r} is no name for a run")
-        is_path = os.sep in text or isinstance(name, Path)
-        return cls(Path(text).expanduser().resolve() if is_path else runs_folder().resolve() / text)
+        if not (os.sep in text or isinstance(name, Path)):
+            return cls(runs_folder().resolve() / text)
+        path = Path(text).expanduser().resolve()
+        return cls(ROOT / text if not path.exists() and (ROOT / text).is_dir() else path)
 
     @property
     def name(self) -> str:
@@ -89,3 +95,14 @@ class RunFolder:
 
     def details(self, probe: str, step: int, key: str) -> Path:
         return self.measurements / "details" / probe / f"{step:08d}-{key[:16]}.parquet"
+
+    @property
+    def frozen(self) -> Path:
+        """There where only measurements are kept of a run: how it was frozen, and what was left out."""
+        return self.root / "frozen.yaml"
+
+    def frozen_measurement(self, probe: str) -> Path:
+        return self.measurements / probe / "all.parquet"
+
+    def frozen_details(self, probe: str) -> Path:
+        return self.measurements / "details" / probe / "all.parquet"

@@ -1,7 +1,8 @@
 """Measurements -> executed notebooks (papermill) -> the book.
 
-Every notebook of the table of contents is a template, executed once for every run. An executed
-notebook carries the hash of all that it was made of, and is made again only where that changed.
+Every notebook of the table of contents is a template, executed once for every run; runs that are frozen
+in ``results/`` get some pages too. An executed notebook carries the hash of all that it was made of, and
+is made again only where that changed.
 """
 
 import ast
@@ -49,7 +50,7 @@ def report(
 
     Args:
         runs: names or paths of runs; the first gives the book's front page.
-        parameters: ``name=value`` for every notebook, beside ``run``.
+        parameters: ``name=value`` for every notebook of ``runs``, beside ``run``.
         console: where progress is shown; None shows none.
         root: the project's folder.
 
@@ -64,7 +65,9 @@ def report(
     names = [RunFolder.named(run).name for run in runs]
     if not names or len(set(names)) < len(names):
         raise EmbryologyError(f"a report needs runs of different names, and got: {', '.join(names) or 'none'}")
-    pages = _pages(runs, names, parameters, root)
+    frozen = _frozen(root)
+    toc = book.contents(root, names, list(frozen))
+    pages = _pages(frozen | dict(zip(names, runs, strict=True)), names, list(frozen), toc, parameters, root)
     for page in pages:
         if page.is_current():
             because = "same template, parameters, measurements, code"
@@ -74,29 +77,39 @@ def report(
         with console.status(f"{page.label}: executing"):
             _execute(page)
         console.print(f"{page.label}: executed in {time.monotonic() - started:.1f} s", highlight=False)
-    index = book.build(root, names, console)
+    index = book.build(root, toc, console)
     console.print(f"open {index}", highlight=False, soft_wrap=True)
     return index
 
 
-def _pages(runs: Sequence[str], names: Sequence[str], parameters: Sequence[str], root: Path) -> list[Page]:
+def _frozen(root: Path) -> dict[str, str]:
+    """Path by name of the runs that are frozen in the project."""
+    names = sorted(file.parent.name for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
+    return {name: f"results/{name}" for name in names}
+
+
+def _pages(
+    runs: dict[str, str], own: Sequence[str], frozen: Sequence[str], toc: dict, parameters: Sequence[str], root: Path
+) -> list[Page]:
     given = dict(_split(parameter) for parameter in parameters)
     code = _code_sha256()
     pages = []
-    for run, name in zip(runs, names, strict=True):
-        for notebook in book.templates(root):
-            template = root / "notebooks" / f"{notebook}.ipynb"
-            values = {"run": run, **_checked(given, template)}
-            files = [file for each in (run, *values.get("compare", [])) for file in files_of(each)]
-            made_of = [
-                sha256_of_file(template),
-                values,
-                [[file.name, sha256_of_file(file)] for file in files],
-                _published(root),
-                code,
-            ]
-            label = f"{notebook}.ipynb" if len(runs) == 1 else f"{name}/{notebook}.ipynb"
-            pages.append(Page(label, template, values, book.executed_page(root, name, notebook), sha256_of(made_of)))
+    for name, notebook in book.executed(toc):
+        template = root / "notebooks" / f"{notebook}.ipynb"
+        # Steps, say, are chosen of the runs that were asked for; a frozen one has others.
+        values = {"run": runs[name], **_checked(given if name in own else {}, template)}
+        if notebook == book.REFERENCE:
+            values["compare"] = [*values["compare"], *(runs[other] for other in frozen if other != name)]
+        files = [file for each in (runs[name], *values.get("compare", [])) for file in files_of(each)]
+        made_of = [
+            sha256_of_file(template),
+            values,
+            [[file.name, sha256_of_file(file)] for file in files],
+            _published(root),
+            code,
+        ]
+        label = f"{notebook}.ipynb" if own == [name] else f"{name}/{notebook}.ipynb"
+        pages.append(Page(label, template, values, book.executed_page(root, name, notebook), sha256_of(made_of)))
     return pages
 
 
@@ -162,13 +175,13 @@ def files_of(run: str | Path) -> list[Path]:
     measured = measurements.files_read(run)
     items = [folder.measurements / "details" / file.parent.name / file.name for file in measured]
     checkpoints = sorted(folder.checkpoints.glob(f"*/{MANIFEST}"))
-    others = [*items, *checkpoints, folder.losses, folder.manifest, folder.corpus]
+    others = [*items, *checkpoints, folder.losses, folder.manifest, folder.corpus, folder.frozen]
     return measured + [file for file in others if file.is_file()]
 
 
 def _published(root: Path) -> list[list[str]]:
-    """The frozen results that notebooks draw beside a run's own."""
-    files = sorted(file for file in (root / "results").rglob("*") if file.is_file())
+    """The published curves that notebooks draw beside a run's own."""
+    files = sorted(file for file in (root / "results" / "published").glob("*") if file.is_file())
     return [[file.relative_to(root).as_posix(), sha256_of_file(file)] for file in files]
 
 

@@ -9,7 +9,6 @@ from embryology import measurements
 from embryology.analysis import curves
 from embryology.analysis.learning_order import REACHED, in_order, learning_times
 from embryology.errors import EmbryologyError
-from embryology.figures.tokens import source_of
 from embryology.paths import RunFolder
 
 
@@ -49,7 +48,7 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
 def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
     """A row a group, first learnt first."""
     times = learning_times(frame, items, task)
-    table = Table(title=f"{task}: step of half the final accuracy, {source_of(items)}")
+    table = Table(title=f"{task}: step of half the final accuracy, {curves.source_of(items)}")
     for column in ("group", "step", "95% interval", "final accuracy", "words"):
         table.add_column(column, justify="right" if column != "group" else "left")
     for tag in in_order(times):

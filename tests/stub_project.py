@@ -1,4 +1,4 @@
-"""A small project in a folder of its own: two notebooks, one page, and runs with one measurement."""
+"""A small project in a folder of its own: three notebooks, one page, and runs with one measurement."""
 
 import shutil
 from pathlib import Path
@@ -17,6 +17,8 @@ root: book/executed/tiny/index
 parts:
   - caption: The report
     chapters: [{file: book/executed/tiny/tokens}]
+  - caption: Reference runs
+    chapters: [{file: book/executed/tiny/reference_runs}]
   - caption: Reference
     chapters: [{file: book/about}]
 """
@@ -38,7 +40,7 @@ def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> Non
 
 def make_project(root: Path) -> Path:
     """The project's own settings, style and references with the stub's pages."""
-    for name in ("index", "tokens"):
+    for name in ("index", "tokens", "reference_runs"):
         write_notebook(root / "notebooks" / f"{name}.ipynb", "import sys\nprint(run, steps, compare, sys.executable)")
     (root / "_toc.yml").write_text(CONTENTS)
     (root / "book").mkdir()
@@ -51,8 +53,8 @@ def make_project(root: Path) -> Path:
     return root
 
 
-def measured_run(name: str, value: float = 0.5) -> RunFolder:
-    """A run below ``EMBRYOLOGY_RUNS`` with one measurement, its items, losses and a manifest."""
+def measured_run(name: str | Path, value: float = 0.5) -> RunFolder:
+    """A run, by name or by path, with one measurement, its items, losses and a manifest."""
     folder = RunFolder.named(name)
     row = dict.fromkeys(measurements.SCHEMA.names) | {
         "series": folder.name,

@@ -55,9 +55,8 @@ def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, withou
         held_out = {"held_out_masked_loss": _loss(step)}
         write_json(folder.checkpoint(step) / "checkpoint.json", facts | {"held_out": held_out})
     losses.write(folder, _losses(steps))
-    write_yaml(
-        folder.manifest, {"preset": "synthetic", "outcome": {"steps": steps[-1]}, "sessions": [{"commit": None}]}
-    )
+    outcome = {"steps": steps[-1], "checkpoints": list(steps), "seed": 0}
+    write_yaml(folder.manifest, {"preset": "synthetic", "outcome": outcome, "sessions": [{"commit": None}]})
     write_json(folder.corpus, {"source": "bundled <text>", "train": {"words": 10}})
     return folder
 

@@ -24,14 +24,17 @@ def project(tmp_path, monkeypatch):
 def build(project):
     stream = io.StringIO()
     try:
-        assert book.build(project, ["tiny"], Console(file=stream, width=200)) == project / "_build/html/index.html"
+        assert (
+            book.build(project, book.contents(project, ["tiny"]), Console(file=stream, width=200))
+            == project / "_build/html/index.html"
+        )
     except EmbryologyError as error:
         return f"{stream.getvalue()}error: {error}"
     return stream.getvalue()
 
 
 def test_templates_come_from_the_table_of_contents(project):
-    assert book.templates(project) == ["index", "tokens"]
+    assert book.templates(project) == ["index", "tokens", "reference_runs"]
 
 
 def test_a_page_without_its_notebook_is_an_error(project):
@@ -40,8 +43,23 @@ def test_a_page_without_its_notebook_is_an_error(project):
         book.templates(project)
 
 
-def test_the_named_run_keeps_the_table_as_it_is(project):
-    assert book.contents(project, ["tiny"]) == yaml.safe_load((project / "_toc.yml").read_text())
+def test_the_named_run_keeps_the_table_as_it_is_but_for_reference_runs_that_are_not_there(project):
+    toc = yaml.safe_load((project / "_toc.yml").read_text())
+    toc["parts"] = [part for part in toc["parts"] if part["caption"] != "Reference runs"]
+    assert book.contents(project, ["tiny"]) == toc
+    assert book.contents(project, ["long"], ["long"])["parts"][1]["caption"] == "Reference"  # beside nothing but itself
+
+
+def test_frozen_runs_follow_in_a_part_of_their_own(project):
+    toc = book.contents(project, ["tiny", "long"], ["baby", "long"])
+    assert [part["caption"] for part in toc["parts"]] == [
+        "The report: tiny", "The report: long", "Reference runs", "Reference",
+    ]  # fmt: skip
+    assert toc["parts"][1]["chapters"][-1] == {"file": "book/executed/long/reference_runs"}
+    assert toc["parts"][2]["chapters"] == [
+        {"file": "book/executed/tiny/reference_runs"},
+        {"file": "book/executed/baby/tokens", "title": "baby: tokens"},
+    ]
 
 
 def test_several_runs_are_a_part_each(project):

@@ -40,6 +40,7 @@ def run_folder(tmp_path_factory):
         (["pretrain", "no/such.yaml"], "such.yaml is missing"),
         (["pretrain", "smoke", "--run", ".."], "is no name for a run"),
         (["probe", "nowhere"], "there is no run at"),
+        (["freeze", "nowhere"], "there is no run at"),
         (["report", "nowhere"], "there is no run at"),
         (["show", "nowhere"], "is it a run?"),
         (["data", "get", "ewt"], "set EMBRYOLOGY_DATA"),

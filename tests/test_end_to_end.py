@@ -9,6 +9,7 @@ from rich.console import Console
 
 from embryology import measurements
 from embryology.checkpoints import Series
+from embryology.freeze import freeze
 from embryology.paths import ROOT
 from embryology.presets import load
 from embryology.probes.registry import chosen_settings
@@ -16,16 +17,17 @@ from embryology.probes.runner import run_probes
 from embryology.report import report
 from tests.training import train
 
-PAGES = {"index": 1, "pretraining": 3, "tokens": 6, "build": 0}
+PAGES = {"index": 1, "pretraining": 3, "tokens": 6, "reference_runs": 2, "build": 0}
 """How many figures each page has."""
+FROZEN_PAGES = ("pretraining", "tokens")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the pages and a measured run: everything that a report is made from."""
+    """A copy of the pages, a measured run and a frozen one: everything that a report is made from."""
     root = tmp_path_factory.mktemp("project")
     for name in ("book", "notebooks", "results"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("executed"))
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("executed", "*-seed*"))
     for name in ("_config.yml", "_toc.yml", "README.md"):
         shutil.copy(ROOT / name, root / name)
     (root / "embryology").mkdir()
@@ -37,6 +39,8 @@ def project(tmp_path_factory):
         train(load("smoke"), root / "runs" / "smoke")
         series = Series.open("smoke")
         run_probes(series, chosen_settings(series))
+        freeze("smoke", root / "results" / "smoke-seed0")
+        patch.chdir(root)
         yield root
 
 
@@ -54,7 +58,12 @@ def test_smoke_becomes_a_book_with_its_figures(project):
             assert 'download="' in figure
         assert "Traceback" not in page
         assert "{glue:text}" not in page
+    for name in FROZEN_PAGES:
+        page = (pages.parent / "smoke-seed0" / f"{name}.html").read_text()
+        assert page.count('<figure class="embryology-figure"') == PAGES[name]
+        assert "It is frozen" in page
     tokens = (pages / "tokens.html").read_text()
+    assert "It is frozen" not in tokens
     assert "silver tags (spaCy), held-out vital articles" in tokens
     for page in ("data", "model", "method", "references"):
         assert (project / "_build" / "html" / "book" / f"{page}.html").is_file()
@@ -78,5 +87,7 @@ def test_a_second_report_skips_everything_and_says_so(project):
     said = io.StringIO()
     report(["smoke"], root=project, console=Console(file=said))
     said = said.getvalue()
-    assert said.count("unchanged, skipped (same template, parameters, measurements, code)") == len(PAGES)
+    assert said.count("unchanged, skipped (same template, parameters, measurements, code)") == len(PAGES) + len(
+        FROZEN_PAGES
+    )
     assert "book: unchanged, skipped" in said

@@ -1,5 +1,6 @@
 import base64
 import io
+import itertools
 import os
 import re
 import subprocess
@@ -13,8 +14,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from embryology import measurements
-from embryology.analysis import curves, plateau
-from embryology.analysis.learning_order import learning_times
+from embryology.analysis import curves, plateau, published, side_by_side
+from embryology.analysis.learning_order import agreement, learning_times
 from embryology.errors import EmbryologyError
 from embryology.figures import learning_order, pretraining, provenance, style, tokens
 from tests.synthetic import GOLD, SILVER, make_run
@@ -29,7 +30,8 @@ class Run:
         self.items = measurements.read_items(root, "tokens")
         self.times = {task: learning_times(self.frame, self.items, task) for task in learning_order.TASKS}
         self.losses = plateau.read(root, compare, steps)
-        self.source = tokens.source_of(self.items)
+        self.learnt = side_by_side.read(root, compare, steps)
+        self.source = curves.source_of(self.items)
 
     def draw(self, *names):
         """Figures by the name of their files."""
@@ -44,6 +46,8 @@ class Run:
                 self.frame, "mask-prediction", self.source, curves.VERB_FORMS
             ),
             "rescaled-reconstruction": lambda: tokens.rescaled(self.frame, self.source),
+            "learning-order-side-by-side": lambda: learning_order.side_by_side(self.learnt),
+            "below-unigram": lambda: pretraining.below_unigram(self.losses),
             "losses": lambda: pretraining.losses(self.losses),
             "held-out-accuracy": lambda: pretraining.held_out_accuracy(self.losses),
             "optimisation": lambda: pretraining.optimisation(self.losses),
@@ -56,6 +60,7 @@ class Run:
 NAMES = [
     "learning-order", "reconstruction-groups", "mask-prediction-groups", "reconstruction-verb-forms",
     "mask-prediction-verb-forms", "rescaled-reconstruction", "losses", "held-out-accuracy", "optimisation",
+    "learning-order-side-by-side", "below-unigram",
 ]  # fmt: skip
 
 
@@ -165,10 +170,39 @@ def test_compared_runs_are_drawn_beside_the_run_at_equal_tokens(tmp_path):
     assert "over tokens read" in figures["losses"]
 
 
+def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_published_order(tmp_path):
+    other = make_run(tmp_path / "slower", factor=2, source=GOLD, sentences=30)
+    run = Run(tmp_path / "run", compare=[other.root], sentences=30)
+    figures = run.draw("below-unigram", "learning-order-side-by-side")
+    drawn = csv_of(figures["below-unigram"])
+    assert drawn["below_unigram"].tolist() == pytest.approx((6.7 - run.losses["held_out_masked_loss"]).dropna())
+    assert "Nats below the unigram line at the end: run 1.19 and slower 1.19" in figures["below-unigram"]
+    assert pretraining.compared(run.losses)["at_equal_tokens"].startswith(
+        "At 4.1M tokens, where run ends, slower is 1.19"
+    )
+    assert f"run on {SILVER}; slower on {GOLD}." in caption_of(figures["learning-order-side-by-side"])
+    drawn = csv_of(figures["learning-order-side-by-side"]).query("tag == 'JJ'").set_index("source")
+    assert 1.2 < drawn.loc["slower", "tokens"] / drawn.loc["run", "tokens"] < 2  # half of a lower end
+    assert drawn.loc["published ALBERT", "step"] == published.learning_times().loc["JJ", "step"]
+    said, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
+    orders = {name: learnt.times["reconstruction"] for name, learnt in run.learnt.items()}
+    orders["published ALBERT"] = published.learning_times()
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[1:]]
+    assert [row[:3] for row in rows] == [
+        *(["reconstruction", *pair] for pair in itertools.combinations(orders, 2)),
+        ["mask prediction", "run", "slower"],
+    ]
+    for _, one, other, tau, p, *_ in rows[:3]:
+        found = agreement(orders[one], orders[other])
+        assert (tau, float(p)) == (f"{found.tau:.2f}", pytest.approx(found.p, rel=0.05))
+        assert f"{one} and {other} {tau} (exact p = {p})" in said
+
+
 @pytest.mark.parametrize("steps", ["last", "0", "0,20"])
 def test_few_checkpoints_can_be_drawn(tmp_path, steps):
     run = Run(tmp_path / "few", steps=steps, sentences=20)
     run.draw("learning-order", "reconstruction-verb-forms", "rescaled-reconstruction", "losses", "held-out-accuracy")
+    run.draw("learning-order-side-by-side", "below-unigram")
     assert pretraining.numbers(run.losses)
     assert learning_order.numbers(run.frame, run.times)
 
@@ -225,14 +259,18 @@ def test_provenance_shows_what_there_is_and_says_what_there_is_not(run, tmp_path
     assert "bundled &lt;text&gt;" in provenance.corpus(root).data
     assert provenance.checkpoints(root).data.count("<tr>") == 9
     assert "2,000" in provenance.measured(root).data
+    assert "<strong>synthetic</strong>" in provenance.about(root).data
+    assert "frozen" not in provenance.about(root).data
+    assert "4,096,000" in provenance.side_by_side(root).data
     (tmp_path / "empty").mkdir()
+    assert provenance.about(tmp_path / "empty").data.count(provenance.UNKNOWN) == 4
     for table in (provenance.run, provenance.corpus, provenance.checkpoints, provenance.measured):
         assert table(tmp_path / "empty").data.startswith("<p>")
 
 
 def test_checkpoints_that_were_measured_on_different_text_make_no_curve(tmp_path):
     items = pd.DataFrame({"source": [SILVER, SILVER]})
-    assert tokens.source_of(items) == SILVER
+    assert curves.source_of(items) == SILVER
     items.loc[1, "source"] = GOLD
     with pytest.raises(EmbryologyError, match=r"measured on different text \(gold.* and silver.*embryology probe RUN"):
-        tokens.source_of(items)
+        curves.source_of(items)

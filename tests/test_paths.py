@@ -19,6 +19,14 @@ def test_a_run_is_found_by_name_or_by_path(tmp_path, monkeypatch):
             RunFolder.named(name)
 
 
+def test_a_path_that_is_not_there_may_be_meant_from_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert RunFolder.named("results/published").root == ROOT / "results" / "published"
+    assert RunFolder.named("results/nothing").root == tmp_path / "results" / "nothing"
+    (tmp_path / "results" / "published").mkdir(parents=True)
+    assert RunFolder.named("results/published").root == tmp_path / "results" / "published"
+
+
 def test_folders_come_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("EMBRYOLOGY_RUNS", raising=False)
     monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)

@@ -34,6 +34,7 @@ ORDER = (
     "probes",
     "analysis",
     "figures",
+    "freeze",
     "summary",
     "data",
     "source_links",

@@ -109,8 +109,8 @@ def test_whatever_a_page_depends_on_makes_it_stale(change, project, executed, mo
         case "losses" | "manifest":
             getattr(folder, change).write_bytes(b"others")
         case "results":
-            (project / "results").mkdir()
-            (project / "results" / "published.csv").write_text("step,value\n")
+            (project / "results" / "published").mkdir(parents=True)
+            (project / "results" / "published" / "albert.csv").write_text("step,value\n")
         case "code":
             monkeypatch.setattr(reports, "_code_sha256", lambda: "other")
         case "parameter":
@@ -139,6 +139,27 @@ def test_several_runs_get_pages_of_their_own(project, executed):
     assert "other/tokens.ipynb: executed" in said(project, "tiny", "other")
     assert [page.place.parent.name for page in executed] == ["tiny", "tiny", "other", "other"]
     assert [page.parameters["run"] for page in executed] == ["tiny", "tiny", "other", "other"]
+
+
+def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, executed, monkeypatch):
+    monkeypatch.chdir(project)
+    frozen = [measured_run(project / "results" / name) for name in ("baby", "child")]
+    for folder in frozen:
+        folder.frozen.write_text("command: embryology freeze\n")
+    said(project, parameters=["steps=0,100"])
+    assert [(page.label, page.parameters) for page in executed[2:]] == [
+        ("reference_runs.ipynb", {"run": "tiny", "steps": "0,100", "compare": ["results/baby", "results/child"]}),
+        ("baby/tokens.ipynb", {"run": "results/baby", "steps": "all", "compare": []}),
+        ("child/tokens.ipynb", {"run": "results/child", "steps": "all", "compare": []}),
+    ]
+    executed.clear()
+    measured_run(frozen[0].root, value=0.6)
+    frozen[1].frozen.write_text("command: another\n")
+    said(project, parameters=["steps=0,100"])
+    assert [page.label for page in executed] == ["reference_runs.ipynb", "baby/tokens.ipynb", "child/tokens.ipynb"]
+    executed.clear()
+    said(project, "results/baby")
+    assert [page.parameters.get("compare") for page in executed] == [[], ["results/child"]]  # tokens, reference: index
 
 
 @pytest.mark.parametrize(

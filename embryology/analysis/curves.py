@@ -65,6 +65,21 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
     return pd.concat(tables, ignore_index=True)
 
 
+def source_of(items: pd.DataFrame) -> str:
+    """Whose tags on which text were scored, as the probe recorded it.
+
+    Raises:
+        EmbryologyError: checkpoints were scored on different text, so that no curve can join them.
+    """
+    sources = sorted(items["source"].unique())
+    if len(sources) > 1:
+        raise EmbryologyError(
+            f"the checkpoints of this run were measured on different text ({' and '.join(sources)}); measure all of "
+            "them alike: embryology probe RUN"
+        )
+    return sources[0]
+
+
 def select(frame: pd.DataFrame, steps: str) -> pd.DataFrame:
     """The rows of chosen checkpoints: ``all``, ``last``, or a list such as ``0,100,200``.
 

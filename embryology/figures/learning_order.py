@@ -1,5 +1,7 @@
 """The order in which parts of speech are learnt, beside the published one, and the numbers prose tells of it."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -7,10 +9,12 @@ from matplotlib.axes import Axes
 
 from embryology.analysis import curves, published
 from embryology.analysis.learning_order import BEFORE_FIRST, REACHED, Agreement, agreement, in_order
+from embryology.analysis.side_by_side import Learnt
 from embryology.figures import style
 from embryology.intervals import RESAMPLES, SEED
 
 TASKS = {"reconstruction": "reconstruction", "mask-prediction": "mask prediction"}
+PUBLISHED = "published ALBERT"
 
 
 @style.styled
@@ -31,18 +35,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
     for (task, table), offset, (colour, marker, _) in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
         _times(axis, table, rows, offset, colour, marker, TASKS[task], steps)
     axis.set_title(series)
-    style.training_axis(axis, steps, "step of half the final accuracy")
-    axis.set_xlim(right=max(steps.max(), 1) * 4)  # room for what was not reached
-    axis.set_yticks(range(len(order)), [f"{curves.GROUPS[tag]} {tag}" for tag in order])
-    axis.set_ylim(len(order) - 0.5, -0.5)
-    beside.errorbar(
-        theirs.loc[order, "step"], range(len(order)), color=style.INK, marker="D", markersize=5, linestyle="",
-        label="published (no interval)",
-    )  # fmt: skip
-    beside.set_title("published ALBERT")
-    beside.set_xlabel("step, of 30,000 shown")
-    beside.set_xlim(0, 16_500)
-    beside.set_xticks([0, 5_000, 10_000, 15_000], ["0", "5k", "10k", "15k"])
+    _axes(axis, beside, steps, "step of half the final accuracy", theirs)
     style.legend(figure, (axis, beside), 3)
     main = times["reconstruction"]
     found = agreement(main, theirs)
@@ -68,6 +61,107 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
         + "; ".join(f"{TASKS[task]}: {_said(table)}" for task, table in times.items())
         + f". Published order: {', '.join(order)}.",
     )
+
+
+def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, theirs: pd.DataFrame) -> None:
+    """Rows in the published order, an axis of training for ours, and the published times."""
+    order = in_order(theirs)
+    style.training_axis(axis, at, label)
+    axis.set_xlim(right=max(at.max(), 1) * 4)  # room for what was not reached
+    axis.set_yticks(range(len(order)), [f"{curves.GROUPS[tag]} {tag}" for tag in order])
+    axis.set_ylim(len(order) - 0.5, -0.5)
+    beside.errorbar(
+        theirs.loc[order, "step"], range(len(order)), color=style.INK, marker="D", markersize=5, linestyle="",
+        label="published (no interval)",
+    )  # fmt: skip
+    beside.set_title("published ALBERT")
+    beside.set_xlabel("step, of 30,000 shown")
+    beside.set_xlim(0, 16_500)
+    beside.set_xticks([0, 5_000, 10_000, 15_000], ["0", "5k", "10k", "15k"])
+
+
+@style.styled
+def side_by_side(runs: dict[str, Learnt]) -> HTML:
+    """Learning times of reconstruction in several runs, over tokens read, beside the published times.
+
+    Args:
+        runs: of :func:`embryology.analysis.side_by_side.read`.
+    """
+    theirs = published.learning_times()
+    order = in_order(theirs)
+    figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
+    rows = {tag: place for place, tag in enumerate(order)}
+    tokens = {name: run.in_tokens("reconstruction") for name, run in runs.items()}
+    offsets = np.linspace(-0.2, 0.2, len(runs)) if len(runs) > 1 else [0]
+    for (name, run), offset, (colour, marker, _) in zip(runs.items(), offsets, itertools.cycle(style.LINES)):
+        _times(axis, tokens[name], rows, offset, colour, marker, name, run.grid["tokens"])
+    axis.set_title("reconstruction")
+    at = np.concatenate([run.grid["tokens"] for run in runs.values()])
+    _axes(axis, beside, at, "tokens read at half of the final accuracy", theirs)
+    style.legend(figure, (axis, beside), 3)
+    answer = compared(runs, p=False)
+    style.title(figure, answer)
+    sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
+    data = [
+        table.reset_index().rename(columns={"step": "tokens"}).assign(source=name) for name, table in tokens.items()
+    ]
+    published_data = theirs.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
+    return style.show(
+        figure,
+        "learning-order-side-by-side",
+        pd.concat([*data, published_data]),
+        f"Is the order of learning the same in a longer run? Tokens read when the accuracy of reconstruction first "
+        f"reaches half of its final value, linear between checkpoints; bars: 95% percentile bootstrap over sentences "
+        f"({RESAMPLES:,} resamples, seed {SEED}). Measured: {sources}. Final values differ between runs, so an equal "
+        f"time is not an equal accuracy. A group whose accuracy never clears blind answers (the most frequent word "
+        f"everywhere, the untrained model) has learnt nothing yet, has no time and counts as last. Right: published "
+        f"ALBERT, on its own axis, from curves with a point every 1,000 steps, without intervals. The table below has "
+        f"Kendall's τ and p of every pair.",
+        f"Dot plot of learning times of nine parts of speech. {answer}. "
+        + "; ".join(f"{name}: {_said(run.times['reconstruction'])}" for name, run in runs.items())
+        + f". Published order: {', '.join(order)}.",
+    )
+
+
+def agreements(runs: dict[str, Learnt]) -> HTML:
+    """A table of Kendall's tau for every pair of orders: those of the runs by task, and the published one.
+
+    Args:
+        runs: of :func:`embryology.analysis.side_by_side.read`.
+    """
+    pairs = [(TASKS[task], *pair) for task in TASKS for pair in _pairs(runs, task)]
+    return style.table(
+        pd.DataFrame(
+            {
+                "order of": task,
+                "in": one,
+                "and in": other,
+                "Kendall's τ": _number(found.tau),
+                "exact p": "undefined" if found.p is None else _p(found.p),
+                "pairs of groups alike": found.same,
+                "reversed": found.reversed,
+                "tied": found.tied,
+            }
+            for task, one, other, found in pairs
+        )
+    )
+
+
+def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement]]:
+    """Of reconstruction there is a published order too."""
+    orders = {name: run.times[task] for name, run in runs.items()}
+    if task == "reconstruction":
+        orders[PUBLISHED] = published.learning_times()
+    return [(one, other, agreement(orders[one], orders[other])) for one, other in itertools.combinations(orders, 2)]
+
+
+def compared(runs: dict[str, Learnt], p: bool = True) -> str:
+    """Kendall's tau of every pair of orders of reconstruction, as prose says it; ``p``: with its exact p."""
+    found = [
+        f"{one} and {other} {_number(pair.tau)}{f' (exact p = {_p(pair.p)})' if p and pair.p is not None else ''}"
+        for one, other, pair in _pairs(runs, "reconstruction")
+    ]
+    return f"Kendall's τ: {style.listed(found)}"
 
 
 def _times(axis: Axes, times: pd.DataFrame, rows: dict, offset: float, colour, marker, label: str, steps) -> None:

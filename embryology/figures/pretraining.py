@@ -87,6 +87,75 @@ def losses(table: pd.DataFrame) -> HTML:
 
 
 @style.styled
+def below_unigram(table: pd.DataFrame) -> HTML:
+    """How far the held-out masked loss of several runs lies below their own unigram lines, over tokens read.
+
+    Args:
+        table: of :func:`embryology.analysis.plateau.read`.
+    """
+    held_out = _below_unigram(table)
+    figure, (axis,) = style.panels(1, 1, 7.5, 4.4)
+    axis.axhline(0, color=style.INK, linestyle="--", linewidth=1.3, label="unigram frequencies, each run's own")
+    for name, rows, (colour, marker, dashes) in _runs(held_out):
+        axis.fill_between(rows["tokens"], rows["low"], rows["high"], color=colour, alpha=0.22, linewidth=0)
+        axis.plot(rows["tokens"], rows["below_unigram"], color=colour, marker=marker, linestyle=dashes, label=name)
+    style.training_axis(axis, held_out["tokens"], "tokens read")
+    axis.set_ylabel("nats below the unigram line")
+    style.legend(figure, [axis], 2)
+    answer = f"Nats below the unigram line at the end: {_lasts(held_out, 'below_unigram')}"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "below-unigram",
+        held_out,
+        f"How much more than word frequencies does a run learn from more text? Cross-entropy of the training text's "
+        f"unigram distribution minus masked-word loss, both in nats a masked piece at the same held-out places; dots "
+        f"are checkpoints, band: 95% bootstrap over sequences. Baseline, dashed: 0, a model that knows frequencies "
+        f"alone. Runs with other text or another vocabulary have other unigram lines "
+        f"({_lasts(held_out, 'unigram_loss')}), so the distance to the own line is drawn, not the loss.",
+        f"Line chart of nats below the unigram line over tokens read. {answer}. {compared(table)['at_equal_tokens']}",
+    )
+
+
+def _below_unigram(table: pd.DataFrame) -> pd.DataFrame:
+    rows = table.dropna(subset=["held_out_masked_loss"])
+    return pd.DataFrame(
+        {
+            **{column: rows[column] for column in ("series", "step", "tokens", "unigram_loss")},
+            "below_unigram": rows["unigram_loss"] - rows["held_out_masked_loss"],
+            "low": rows["unigram_loss"] - rows["held_out_masked_loss_high"],
+            "high": rows["unigram_loss"] - rows["held_out_masked_loss_low"],
+        }
+    )
+
+
+def _lasts(held_out: pd.DataFrame, column: str) -> str:
+    last = held_out.groupby("series", sort=False)[column].last()
+    return style.listed([f"{name} {value:.2f}" for name, value in last.items()])
+
+
+def compared(table: pd.DataFrame) -> dict[str, str]:
+    """What the text says of several runs beside each other, formatted, by the name to glue."""
+    runs = [(name, rows["tokens"], rows["below_unigram"]) for name, rows, _ in _runs(_below_unigram(table))]
+    ends = [
+        f"{name} ends {_side(below.iloc[-1])} its unigram line after {style.short(tokens.iloc[-1])} tokens"
+        for name, tokens, below in runs
+    ]
+    own, last = runs[0][0], runs[0][1].iloc[-1]
+    equal = [
+        f"{name} is {_side(np.interp(last, tokens, below))} its own, linear between checkpoints"
+        for name, tokens, below in runs[1:]
+        if tokens.iloc[-1] >= last
+    ]
+    said = f"At {style.short(last)} tokens, where {own} ends, {style.listed(equal)}." if equal else ""
+    return {"ends": style.listed(ends), "at_equal_tokens": said}
+
+
+def _side(nats: float) -> str:
+    return f"{abs(nats):.2f} nats {'below' if nats > 0 else 'above'}"
+
+
+@style.styled
 def held_out_accuracy(table: pd.DataFrame) -> HTML:
     """Held-out accuracy of the two training tasks, masked words and sentence order, against guessing.
 
@@ -182,14 +251,13 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
     found = plateau(main)
     last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
     order, speed = last["held_out_pair_accuracy"], main["tokens_per_second"].median()
-    gap = found.unigram - found.final
     return {
         "plateau": _plateau_words(main),
         "steps": f"{last['step']:,}",
         "tokens": f"{last['tokens']:,}",
         "held_out_loss": f"{found.final:.2f}",
         "unigram_loss": f"{found.unigram:.2f}",
-        "unigram_gap": f"{abs(gap):.2f} nats {'below' if gap > 0 else 'above'}",
+        "unigram_gap": _side(found.unigram - found.final),
         "masked_accuracy": f"{last['held_out_masked_accuracy']:.1%}",
         "unigram_accuracy": f"{last['unigram_accuracy']:.1%}",
         "order_accuracy": "not measured" if pd.isna(order) else f"{order:.1%}",

@@ -1,15 +1,20 @@
 """What a report was made from: the run, its text, its checkpoints and its measurements, as tables."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
 from embryology import measurements
 from embryology.errors import EmbryologyError
+from embryology.figures import style
 from embryology.files import read_json, read_yaml
 from embryology.paths import RunFolder
+
+UNKNOWN = "not recorded"
 
 
 def run(name: str | Path) -> HTML:
@@ -34,7 +39,7 @@ def checkpoints(name: str | Path) -> HTML:
     if not files:
         return _absent("No checkpoint is kept here.")
     found = [read_json(file) for file in files]
-    return _table(
+    return style.table(
         pd.DataFrame(
             {
                 "step": [f"{checkpoint['step']:,}" for checkpoint in found],
@@ -59,11 +64,73 @@ def measured(name: str | Path) -> HTML:
     table = groups.agg(values=("value", "size"), key=("key", lambda keys: ", ".join(sorted({k[:16] for k in keys}))))
     table = table.reset_index()
     table["step"] = [f"{step:,}" for step in table["step"]]
-    return _table(table)
+    return style.table(table)
+
+
+def about(name: str | Path) -> HTML:
+    """Which run a page is about, and whether it is frozen: a sentence or two."""
+    facts = {key: html.escape(value) for key, value in _facts(name).items()}
+    frozen = (
+        " It was not trained for this build. It is frozen: its measurements are kept, its checkpoints are not."
+        if RunFolder.named(name).frozen.exists()
+        else ""
+    )
+    return HTML(
+        f"<p>This page is about the run <strong>{facts['run']}</strong>, made by <code>{facts['command']}</code> with "
+        f"seed {facts['seed']} on {facts['machine']}. It read {facts['tokens read']} tokens.{frozen}</p>"
+    )
+
+
+def side_by_side(name: str | Path, compare: Sequence[str | Path] = ()) -> HTML:
+    """Where runs come from, a column each: machine, command, seed, tokens, size, text."""
+    facts = [_facts(each) for each in dict.fromkeys([name, *compare])]
+    table = pd.DataFrame(facts).set_index("run").T.reset_index(names="run").rename_axis(columns=None)
+    return style.table(table)
+
+
+def _facts(name: str | Path) -> dict[str, str]:
+    """What a manifest, the facts of the text and the losses say of a run; parts may be missing."""
+    folder = RunFolder.named(name)
+    manifest = read_yaml(folder.manifest) if folder.manifest.is_file() else {}
+    text = read_json(folder.corpus) if folder.corpus.is_file() else {}
+    outcome, session = manifest.get("outcome", {}), (manifest.get("sessions") or [{}])[0]
+    model, train = outcome.get("model", {}), text.get("train", {})
+    losses = measurements.read_losses(name) if folder.losses.is_file() else pd.DataFrame()
+    tokens = losses["tokens"].iloc[-1] if len(losses) else None
+    speed = losses["tokens_per_second"].median() if len(losses) else None
+    found = {
+        "run": folder.name,
+        "origin": "frozen, not trained for this build" if folder.frozen.exists() else "the runs folder",
+        "command": session.get("command"),
+        "machine": session.get("device"),
+        "threads": session.get("speed", {}).get("threads"),
+        "sessions of training": len(manifest.get("sessions", [])) or None,
+        "commit": (session.get("commit") or "")[:12] or None,
+        "seed": outcome.get("seed"),
+        "model": f"{model['layers']} layers of width {model['width']}" if model else None,
+        "pieces of the vocabulary": text.get("pieces"),
+        "text": text.get("source"),
+        "words of training text": train.get("words"),
+        "steps": outcome.get("steps"),
+        "tokens read": tokens,
+        "time of training, by median speed": _hours(tokens / speed) if speed else None,
+        "checkpoints": len(outcome.get("checkpoints", [])) or None,
+    }
+    return {key: _said(value) for key, value in found.items()}
+
+
+def _said(value) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds > 2 * 3600 else f"{seconds / 60:.0f} minutes"
 
 
 def _settings(values: dict) -> HTML:
-    return _table(pd.DataFrame(list(_flat(values)), columns=["setting", "value"]))
+    return style.table(pd.DataFrame(list(_flat(values)), columns=["setting", "value"]))
 
 
 def _flat(value, name: str = ""):
@@ -82,13 +149,6 @@ def _flat(value, name: str = ""):
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
-
-
-def _table(table: pd.DataFrame) -> HTML:
-    # A long hash or command scrolls within its table, not the page.
-    with pd.option_context("display.max_colwidth", None):
-        body = table.to_html(index=False, border=0, escape=True, justify="left", classes="embryology-provenance")
-    return HTML(f'<div style="overflow-x: auto">{body}</div>')
 
 
 def _absent(sentence: str) -> HTML:

@@ -162,6 +162,14 @@ def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) 
     )
 
 
+def table(table: pd.DataFrame) -> HTML:
+    """A table as HTML."""
+    # A long hash or command scrolls within its table, not the page.
+    with pd.option_context("display.max_colwidth", None):
+        body = table.to_html(index=False, border=0, escape=True, justify="left", classes="embryology-provenance")
+    return HTML(f'<div style="overflow-x: auto">{body}</div>')
+
+
 def _data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 

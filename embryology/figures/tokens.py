@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from embryology.analysis import curves, published
 from embryology.analysis.learning_order import half_steps
-from embryology.errors import EmbryologyError
 from embryology.figures import style
 
 QUESTIONS = {
@@ -17,21 +16,6 @@ QUESTIONS = {
     "mask-prediction": "Which words can the model predict when they are masked?",
 }
 NAMES = {"reconstruction": "Reconstruction", "mask-prediction": "Mask prediction"}
-
-
-def source_of(items: pd.DataFrame) -> str:
-    """Whose tags on which text were scored, as the probe recorded it.
-
-    Raises:
-        EmbryologyError: checkpoints were scored on different text, so that no curve can join them.
-    """
-    sources = sorted(items["source"].unique())
-    if len(sources) > 1:
-        raise EmbryologyError(
-            f"the checkpoints of this run were measured on different text ({style.listed(sources)}); measure all of "
-            "them alike: embryology probe RUN"
-        )
-    return sources[0]
 
 
 def _tags_kind(groups: Sequence[str]) -> str:
@@ -63,7 +47,7 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     Args:
         frame: of :func:`embryology.analysis.curves.read`.
         task: ``reconstruction`` or ``mask-prediction``.
-        source: whose tags on which text, of :func:`source_of`.
+        source: whose tags on which text, of :func:`curves.source_of`.
         groups: name by tag, :data:`curves.GROUPS` or :data:`curves.VERB_FORMS`.
     """
     rows = -(-len(groups) // 3)
@@ -150,7 +134,7 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
 
     Args:
         frame: of :func:`embryology.analysis.curves.read`.
-        source: whose tags on which text, of :func:`source_of`.
+        source: whose tags on which text, of :func:`curves.source_of`.
         model: whose published curves, ``ALBERT`` or ``BERT``.
     """
     theirs = published.reconstruction(model)

@@ -75,10 +75,15 @@ def run_probes(
         How many measurements were taken.
 
     Raises:
-        EmbryologyError: a probe, setting or step is unknown or data are missing; or, after all others
-            were measured, the list of checkpoints that could not be.
+        EmbryologyError: a probe, setting or step is unknown, data are missing, or the run is frozen; or,
+            after all others were measured, the list of checkpoints that could not be.
     """
     console = console or Console(quiet=True)
+    if series.folder.frozen.exists():
+        raise EmbryologyError(
+            f"{series.name} is frozen: its measurements are kept and its checkpoints are not, so that nothing more can "
+            f"be measured; {series.folder.manifest} has the command that trains it again"
+        )
     cells = _cells(series, probes, series.select(steps))
     done, todo = [], []
     for cell in cells:

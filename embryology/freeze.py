@@ -1,0 +1,134 @@
+"""A finished, measured run -> a small folder that stands in for it where its checkpoints are gone.
+
+It has the layout of a run folder, so that whatever reads a run reads it too: the manifest, the facts of
+the corpus, the losses, of every checkpoint its ``checkpoint.json`` alone, and for every probe one table
+of measurements and one of items over all checkpoints. ``frozen.yaml`` says what was left out.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from embryology import __version__, losses, measurements
+from embryology.analysis import curves
+from embryology.checkpoints import MANIFEST, Series
+from embryology.errors import EmbryologyError
+from embryology.files import read_yaml, write_table, write_yaml, written_whole
+from embryology.paths import ROOT, RunFolder
+from embryology.pretraining.manifest import commit
+
+ITEM_COLUMNS = ("item_id", "sentence", "tag", "task", "correct", "source", "step")
+"""Of the items; no others are kept, so that no text of a treebank gets into the repository with them."""
+DIRECTORIES = re.compile(r"""(?<![\w.~/-])[~]?/(?:[^\s'"/]+/)+""")
+"""Of an absolute path. Where things lay on that machine repeats nothing, and is not for the public."""
+
+
+def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False) -> Path:
+    """Write the frozen folder of a run, whole or not at all.
+
+    Args:
+        run: name or path of a run.
+        to: the folder; None takes ``results/<name>-seed<seed>`` in the project's. Its name becomes that
+            of the series, so that a reader's own run of the same preset can stand beside it.
+        replace: whether a run that was frozen there before gives way.
+
+    Returns:
+        The folder.
+
+    Raises:
+        EmbryologyError: there is no run, it is unfinished, frozen itself or not measured at every
+            checkpoint, or the folder is there already.
+    """
+    folder = RunFolder.named(run)
+    if folder.frozen.exists():
+        raise EmbryologyError(f"{folder.root} is frozen already; copy the folder")
+    steps = _finished(folder)
+    frame = measurements.read(folder.root)
+    items = {probe: _measured(folder, probe, frame, steps) for probe in _probes(folder, frame)}
+    target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(folder))
+    if target.root.exists() and not (replace and target.frozen.exists()):
+        hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
+        raise EmbryologyError(f"{target.root} is there already; {hint}")
+
+    with written_whole(target.root) as temporary:
+        new = RunFolder(temporary)
+        for file in (folder.manifest, folder.corpus, *folder.checkpoints.glob(f"step-*/{MANIFEST}")):
+            place = temporary / file.relative_to(folder.root)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(DIRECTORIES.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
+        shutil.copyfile(folder.losses, new.losses)
+        left_out = ["the weights and tokenizers of checkpoints", "the state of training"]
+        for probe, table in items.items():
+            rows = frame[frame["probe"] == probe].assign(series=target.name)
+            measurements.write(new.frozen_measurement(probe), rows)
+            if table is not None:
+                write_table(new.frozen_details(probe), _kept(table))
+                dropped = [column for column in table if column not in ITEM_COLUMNS]
+                left_out.append(f"of the items of probe {probe}: {', '.join(dropped) or 'nothing'}")
+        write_yaml(
+            new.frozen,
+            {
+                "command": f"embryology freeze {folder.name}",
+                "embryology": __version__,
+                "commit": commit(),
+                "left_out": left_out,
+            },
+        )
+        if target.root.exists():
+            shutil.rmtree(target.root)  # last, when the new one is complete
+    return target.root
+
+
+def _finished(folder: RunFolder) -> list[int]:
+    """The steps of the checkpoints, all that the manifest asks for."""
+    if not folder.manifest.exists():
+        raise EmbryologyError(f"there is no run at {folder.root}: it has no {folder.manifest.name}")
+    wanted = read_yaml(folder.manifest)["outcome"]["checkpoints"]
+    there = {checkpoint.step for checkpoint in Series.open(folder.root).checkpoints}
+    evaluated = losses.read(folder).dropna(subset=["held_out_masked_loss"])["step"]
+    missing = [step for step in wanted if step not in there or step not in set(evaluated)]
+    if missing:
+        raise EmbryologyError(
+            f"{folder.name} is unfinished: it lacks {_steps(missing)} of its {len(wanted)} checkpoints; "
+            "go on with: embryology pretrain PRESET --resume"
+        )
+    return wanted
+
+
+def _probes(folder: RunFolder, frame: pd.DataFrame) -> list[str]:
+    """Those that measured the run, and those that its preset asks for."""
+    return sorted({*frame["probe"], *read_yaml(folder.manifest).get("probes", {})})
+
+
+def _measured(folder: RunFolder, probe: str, frame: pd.DataFrame, steps: list[int]) -> pd.DataFrame | None:
+    """The items of a probe that measured every checkpoint, on the same text; None where it has none."""
+    has_items = any(folder.root.glob(f"measurements/details/{probe}/*"))
+    items = measurements.read_items(folder.root, probe) if has_items else None
+    for table in (frame[frame["probe"] == probe], items):
+        missing = [] if table is None else sorted(set(steps) - set(table["step"]))
+        if missing:
+            raise EmbryologyError(
+                f"{folder.name}: probe {probe} has not measured {_steps(missing)}; "
+                f"measure it: embryology probe {folder.name}"
+            )
+    if items is not None:
+        curves.source_of(items)
+    return items
+
+
+def _kept(items: pd.DataFrame) -> pd.DataFrame:
+    """The columns to keep, all checkpoints of an item in a row: a tenth of the size, in the same order of items."""
+    place = items.groupby(["task", "item_id"], sort=False).ngroup()
+    kept = items.assign(place=place).sort_values(["place", "step"], kind="stable", ignore_index=True)
+    return kept[[column for column in ITEM_COLUMNS if column in items]]
+
+
+def _name(folder: RunFolder) -> str:
+    seed = f"-seed{read_yaml(folder.manifest)['outcome'].get('seed', 0)}"
+    return folder.name.removesuffix(seed) + seed
+
+
+def _steps(steps: list[int]) -> str:
+    return f"step {', '.join(map(str, steps[:4]))}{' …' if len(steps) > 4 else ''}"
