@@ -64,7 +64,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
         )
     say = partial(_say, console, folder.name)
     source = preset.outcome.corpus
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say)
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say, console)
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder.lock).acquire(blocking=False)
