@@ -14,6 +14,7 @@ from embryology.pretraining.models import Trainee
 from embryology.pretraining.objectives import IGNORED
 
 SEED = 20_201_016
+PIECES_A_SLICE = 1_000_000
 OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, order_weight=1)
 """Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions:
 BERT's 15%, single words."""
@@ -40,7 +41,9 @@ class HeldOut:
         """
         wanted = max(1, min(count, len(source.chunks)) // source.sequences)
         batches = [source[step] for step in range(wanted)]
-        counts = np.ones(vocabulary) + np.bincount(train.pieces, minlength=vocabulary)
+        counts = np.ones(vocabulary)
+        for begin in range(0, len(train.pieces), PIECES_A_SLICE):  # bincount copies what it counts as int64
+            counts += np.bincount(train.pieces[begin : begin + PIECES_A_SLICE], minlength=vocabulary)
         labels = torch.cat([batch.labels for batch in batches]).numpy()
         labels = labels[labels != IGNORED]
         loss = -np.log(counts / counts.sum())[labels].mean()
