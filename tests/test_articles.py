@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embryology.corpus import articles
 from embryology.corpus.articles import Article
@@ -50,6 +52,21 @@ def test_a_file_holds_articles_between_blank_lines(tmp_path):
         Article("1", "book.txt:1", "Two."),
         Article("2", "book.txt:2", "Three."),
     ]
+
+
+@given(st.lists(st.sampled_from(["a", " ", "\n", "\n\n", "\r\n", "\r", "\u2028", "é"]), max_size=20))
+def test_a_file_is_read_line_by_line_as_if_it_were_read_whole(tmp_path_factory, parts):
+    file = tmp_path_factory.mktemp("texts") / "x.txt"
+    file.write_bytes("".join(["b", *parts]).encode())
+    blocks = file.read_bytes().decode().replace("\r\n", "\n").split("\n\n")
+    assert [a.text for a in articles.articles("text", str(file))] == [b.strip() for b in blocks if b.strip()]
+
+
+def test_the_byte_that_is_no_text_is_counted_from_the_beginning(tmp_path):
+    file = tmp_path / "x.txt"
+    file.write_bytes(b"One line.\r\nTw\xff.")
+    with pytest.raises(EmbryologyError, match=r"not UTF-8 text \(byte 13\)"):
+        list(articles.articles("text", str(file)))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +118,30 @@ def test_the_hub_is_streamed(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     assert list(articles.articles("wikipedia", "hub")) == [Article("1", "T", "x")]
     assert asked == {"name": "wikimedia/wikipedia", "config": "20231101.en", "split": "train", "streaming": True}
+
+
+def test_a_part_of_the_hub_is_a_corpus_of_its_own(monkeypatch):
+    rows = ({"id": str(number), "title": "T", "text": "x"} for number in range(10))
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=lambda *_, **__: rows))
+    assert [article.id for article in articles.articles("wikipedia", "hub:3")] == ["0", "1", "2"]
+    assert next(rows)["id"] == "3"  # no more was asked for
+    assert articles.fingerprint("wikipedia", "hub:3") != articles.fingerprint("wikipedia", "hub")
+    for wrong in ("hub:", "hub:0", "hub:many"):
+        with pytest.raises(EmbryologyError, match=f"'{wrong}' is not 'hub', or 'hub:' and how many"):
+            articles.articles("wikipedia", wrong)
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
+    def load_dataset(*_, **__):
+        yield {"id": "0", "title": "T", "text": "x"}
+        raise ConnectionError("no\nroute")
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    with pytest.raises(EmbryologyError, match=r"cannot be streamed from the Hub \(ConnectionError: no route\); check"):
+        list(articles.articles("wikipedia", "hub"))
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(EmbryologyError, match="needs the package 'datasets'"):
+        list(articles.articles("wikipedia", "hub"))
 
 
 def test_a_fingerprint_changes_with_the_text(tmp_path):

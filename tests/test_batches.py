@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embryology.presets import Objective
+from embryology.pretraining import batches as module
 from embryology.pretraining.batches import SPECIALS, Batches, chunks
 from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER
 from tests.synthetic import store_of
@@ -31,6 +34,44 @@ def test_chunks_read_every_sentence_and_cross_no_document(documents, room):
         assert after == first + 1 or store.sentences[after - 1] - start < room  # the last one has room for a piece
         read |= {n for n in range(first, after) if store.sentences[n + 1] - start <= room or n == first}
     assert read == set(range(len(store.sentences) - 1))
+
+
+def chunks_one_by_one(store, room):
+    """Slow: what ``chunks`` gives, as it was first written."""
+    offsets, found = store.sentences, []
+    for begin, end in zip(store.documents[:-1].tolist(), store.documents[1:].tolist(), strict=True):
+        first = begin
+        while first < end:
+            after = min(int(np.searchsorted(offsets, offsets[first] + room)), end)
+            full = offsets[after] - offsets[first] >= room
+            if not full:
+                first = max(begin, int(np.searchsorted(offsets, offsets[end] - room)))
+            if offsets[after] > offsets[first]:
+                found.append((first, after))
+            cut = offsets[after] - offsets[first] > room
+            first = after - 1 if full and cut and after - 1 > first else after
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+@given(st.lists(st.lists(st.integers(0, 50), max_size=8), max_size=9), st.integers(1, 90), st.integers(1, 30))
+def test_chunks_are_the_same_computed_in_blocks(documents, room, block):
+    store = store_of(documents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SENTENCES_A_BLOCK", block)
+        assert np.array_equal(chunks(store, room), chunks_one_by_one(store, room))
+
+
+@pytest.mark.parametrize(("share", "longest", "digest"), [(0.4, 1, "170dcac3a0ecfbc8"), (0.15, 3, "dd76f1ea579a0656")])
+def test_batches_are_those_that_runs_were_trained_on(tokenizer, share, longest, digest):
+    rng = np.random.default_rng(1)
+    store = store_of([rng.integers(3, 25, rng.integers(1, 9)).tolist() for _ in range(40)])
+    batches = batches_of(store, tokenizer, seed=5, share=share, longest=longest)
+    seen = hashlib.sha256()
+    for step in (0, 1, 50):
+        batch = batches[step]
+        for field in ("input_ids", "token_type_ids", "attention_mask", "positions", "labels", "pair_labels", "chances"):
+            seen.update(getattr(batch, field).numpy().tobytes())
+    assert seen.hexdigest().startswith(digest)
 
 
 def test_a_batch_is_what_it_says(tokenizer):

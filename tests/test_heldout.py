@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from embryology.pretraining import heldout
 from embryology.pretraining.batches import Batches
 from embryology.pretraining.heldout import OBJECTIVE, SEED, HeldOut
 from embryology.pretraining.models import Trainee, build
@@ -68,3 +69,15 @@ def test_all_families_are_asked_for_the_same_words(outcome, tokenizer):
     assert torch.equal(found["albert"], found["bert"])
     assert torch.equal(found["albert"], found["electra"])
     assert 0 < values["held_out_original_share"] < 1
+
+
+def test_the_unigram_line_is_that_of_all_pieces_however_they_are_sliced(outcome, tokenizer, monkeypatch):
+    store = store_of(DOCUMENTS * 4)
+    whole = HeldOut.of(outcome, store, store, tokenizer)
+    monkeypatch.setattr(heldout, "PIECES_A_SLICE", 7)
+    sliced = HeldOut.of(outcome, store, store, tokenizer)
+    assert (sliced.unigram_loss, sliced.unigram_accuracy) == (whole.unigram_loss, whole.unigram_accuracy)
+    labels = torch.cat([batch.labels for batch in whole.batches]).numpy()
+    labels = labels[labels != IGNORED]
+    counts = np.bincount(store.pieces, minlength=len(tokenizer)) + 1
+    assert whole.unigram_loss == pytest.approx(-np.log(counts[labels] / counts.sum()).mean())

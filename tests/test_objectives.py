@@ -34,6 +34,32 @@ def test_whole_words_within_budget_and_none_that_may_not_be_masked(sequence, bud
         assert all(length > budget - len(chosen) for length in left)
 
 
+def choose_words_one_by_one(starts, maskable, budget, longest, rng):
+    """Slow: what ``choose_words`` gives, as it was first written."""
+    places = np.flatnonzero(maskable)
+    begins = starts[places] | (np.diff(places, prepend=-2) > 1)
+    words = np.split(places, np.flatnonzero(begins)[1:]) if len(places) else []
+    sizes = rng.choice(longest, len(words), p=ngram_probabilities(longest)) + 1
+    chosen = set()
+    for first in rng.permutation(len(words)):
+        span = np.concatenate(words[first : first + sizes[first]])
+        within_one_segment = span[-1] - span[0] == len(span) - 1
+        if within_one_segment and len(chosen) + len(span) <= budget and chosen.isdisjoint(span.tolist()):
+            chosen.update(span.tolist())
+        if len(chosen) == budget:
+            break
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+@given(SEQUENCES, st.integers(1, 20), st.integers(1, 4), st.integers(0, 9))
+def test_the_choice_and_the_random_numbers_that_it_takes_are_those_of_the_slow_way(sequence, budget, longest, seed):
+    starts, maskable = (np.array(column, dtype=bool) for column in zip(*sequence, strict=True))
+    ours, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
+    chosen = choose_words(starts, maskable, budget, longest, ours)
+    assert np.array_equal(chosen, choose_words_one_by_one(starts, maskable, budget, longest, theirs))
+    assert ours.random() == theirs.random()
+
+
 def test_ngrams_are_as_frequent_as_albert_has_them():
     assert np.allclose(ngram_probabilities(3), [6 / 11, 3 / 11, 2 / 11])
     rng, starts = np.random.default_rng(0), np.ones(60, bool)

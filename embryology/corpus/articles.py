@@ -5,6 +5,7 @@ larger than memory needs no other code.
 """
 
 import hashlib
+import itertools
 import json
 import unicodedata
 from collections.abc import Iterator
@@ -43,7 +44,8 @@ def articles(source: str, path: str | None = None) -> Iterator[Article]:
             registry), ``text`` (a file or folder of plain text) or ``wikipedia`` (Parquet files with
             the columns of ``wikimedia/wikipedia``, or ``hub``).
         path: where ``text`` or ``wikipedia`` lies. Wikipedia defaults to ``wikipedia/`` in
-            ``EMBRYOLOGY_DATA``; ``hub`` streams it through ``datasets``.
+            ``EMBRYOLOGY_DATA``; ``hub`` streams it through ``datasets``, ``hub:100000`` its first
+            100,000 articles.
 
     Raises:
         EmbryologyError: an unknown source, or text that is missing, empty or not text.
@@ -55,8 +57,8 @@ def articles(source: str, path: str | None = None) -> Iterator[Article]:
             raise EmbryologyError("the corpus source 'text' needs a path: a file or a folder of .txt files")
         return plain_text(Path(path).expanduser())
     if source == "wikipedia":
-        if path == "hub":
-            return wikipedia_from_hub()
+        if _is_hub(path):
+            return wikipedia_from_hub(_most(path))
         return wikipedia(_wikipedia_folder(path))
     raise EmbryologyError(f"there is no corpus source {source!r}; choose one of {', '.join(SOURCES)}")
 
@@ -76,9 +78,9 @@ def fingerprint(source: str, path: str | None = None) -> list:
     """What changes when the text of a corpus changes, without reading it: versions, or names, sizes and times."""
     if source == "bundled":
         return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), bundled_file().stat().st_size]
-    if path == "hub":
-        return list(WIKIPEDIA_HUB)
     articles(source, path)  # refuses an unknown source, or one that needs a path
+    if source == "wikipedia" and _is_hub(path):
+        return [*WIKIPEDIA_HUB, *([] if path == "hub" else [_most(path)])]
     root = Path(path).expanduser() if path else _wikipedia_folder(path)
     files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
     return [str(root.resolve()), *(_stamp(file) for file in files)]
@@ -124,28 +126,34 @@ def plain_text(path: Path) -> Iterator[Article]:
             raise EmbryologyError(f"{path} holds no .txt files; put plain text there or name a file")
         for file in files:
             name = str(file.relative_to(path))
-            yield Article(id=name, title=name, text=_read_text(file))
+            yield Article(id=name, title=name, text="".join(_lines(file)))
     elif path.is_file():
-        blocks = (block.strip() for block in _read_text(path).split("\n\n"))
+        blocks = ("".join(lines).strip() for blank, lines in itertools.groupby(_lines(path), "\n".__eq__) if not blank)
         for number, block in enumerate(block for block in blocks if block):
             yield Article(id=str(number), title=f"{path.name}:{number}", text=block)
     else:
         raise EmbryologyError(f"there is no text at {path}; name a file or a folder of .txt files")
 
 
-def _read_text(file: Path) -> str:
+def _lines(file: Path) -> Iterator[str]:
+    """The lines of a text file with their ends, one at a time: the file may be larger than memory."""
+    read, empty = 0, True
     try:
         with fsspec.open(str(file), "rb", compression="infer") as stream:
-            text = stream.read().decode("utf-8").replace("\r\n", "\n")
+            for raw in stream:
+                line = raw.decode("utf-8").replace("\r\n", "\n")
+                if "\0" in line:
+                    raise EmbryologyError(f"{file} is a binary file, not text; leave it out")
+                empty = empty and not line.strip()
+                read += len(raw)
+                yield line
     except UnicodeDecodeError as error:
-        raise EmbryologyError(f"{file} is not UTF-8 text (byte {error.start}); convert it or leave it out") from error
+        place = read + error.start
+        raise EmbryologyError(f"{file} is not UTF-8 text (byte {place}); convert it or leave it out") from error
     except OSError as error:
         raise EmbryologyError(f"{file} cannot be read: {error}") from error
-    if "\0" in text:
-        raise EmbryologyError(f"{file} is a binary file, not text; leave it out")
-    if not text.strip():
+    if empty:
         raise EmbryologyError(f"{file} is empty; leave it out or put text into it")
-    return text
 
 
 def _wikipedia_folder(path: str | None) -> Path:
@@ -178,12 +186,31 @@ def wikipedia(folder: Path) -> Iterator[Article]:
             raise EmbryologyError(f"{file} is not a readable Parquet file: {error}") from error
 
 
-def wikipedia_from_hub() -> Iterator[Article]:
-    """Wikipedia streamed from the Hub, article by article."""
+def _is_hub(path: str | None) -> bool:
+    return path is not None and path.partition(":")[0] == "hub"
+
+
+def _most(path: str) -> int | None:
+    """How many articles ``hub:100000`` allows; None for ``hub``, which allows all."""
+    _, colon, number = path.partition(":")
+    if colon and not (number.isdecimal() and int(number)):
+        raise EmbryologyError(f"the corpus path {path!r} is not 'hub', or 'hub:' and how many articles to take")
+    return int(number) if colon else None
+
+
+def wikipedia_from_hub(most: int | None = None) -> Iterator[Article]:
+    """Wikipedia streamed from the Hub, article by article, never on disk; ``most`` ends it early."""
     try:
         from datasets import load_dataset
     except ImportError as error:
         raise EmbryologyError("streaming from the Hub needs the package 'datasets'; pip install datasets") from error
     name, config = WIKIPEDIA_HUB
-    for row in load_dataset(name, config, split="train", streaming=True):
-        yield Article(id=row["id"], title=row["title"], text=row["text"])
+    try:
+        for row in itertools.islice(load_dataset(name, config, split="train", streaming=True), most):
+            yield Article(id=row["id"], title=row["title"], text=row["text"])
+    except Exception as error:  # of whichever network library lies below; what a reader of ours throws is not seen here
+        reason = " ".join(str(error).split())[:200]
+        raise EmbryologyError(
+            f"{name} cannot be streamed from the Hub ({type(error).__name__}: {reason}); check the network and "
+            "HF_HUB_OFFLINE, or give the corpus a path of Parquet files"
+        ) from error

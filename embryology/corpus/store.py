@@ -10,15 +10,23 @@ same text and tokenizer::
 """
 
 import hashlib
-from array import array
+import itertools
+import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import filelock
 import numpy as np
-from numpy.lib.format import open_memmap
-from transformers import PreTrainedTokenizerFast
+from numpy.lib import format as npy
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from tokenizers import Tokenizer
 
 from embryology.corpus import tokenizer as tokenizers
 from embryology.corpus.articles import Article, articles, fingerprint, is_held_out
@@ -29,7 +37,10 @@ from embryology.paths import runs_folder
 
 FORMAT = 1
 """Raised whenever the same text would be stored otherwise."""
-SENTENCES_A_CALL = 4096
+CHARACTERS_A_TASK = 100_000
+"""About 650 sentences, 10 MB while they are tokenised."""
+SIDES = (("train", False), ("held-out", True))
+"""Folders of the store, and whether their articles are held out."""
 
 
 @dataclass(frozen=True)
@@ -67,45 +78,97 @@ class PreparedCorpus:
         return TokenStore.open(self.folder / "held-out")
 
 
-def prepare(source: str, path: str | None, pieces: int, say: Callable[[str], None]) -> PreparedCorpus:
+def prepare(
+    source: str, path: str | None, pieces: int, say: Callable[[str], None], console: Console | None = None
+) -> PreparedCorpus:
     """The corpus ``source`` with a tokenizer of ``pieces`` pieces, from the cache where it was made before.
+
+    The text is read twice, an article at a time, and never held; the bytes of the store depend on
+    neither the number of cores nor the console.
 
     Args:
         source, path: as in :func:`embryology.corpus.articles.articles`.
         pieces: size of the tokenizer's vocabulary.
         say: takes one line of progress.
+        console: where a bar is shown beside the lines, if it is a terminal; None shows none.
 
     Raises:
-        EmbryologyError: text that cannot be read, or too little of it on one side of the split.
+        EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
     origin = {"source": source, "files": fingerprint(source, path), "pieces": pieces, "format": FORMAT}
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
         if not folder.is_dir():
-            with written_whole(folder) as temporary:
-                _build(temporary, source, path, pieces, say)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:,} articles{task.fields[rate]}"),
+                TimeRemainingColumn(),
+            )
+            bar = Progress(*columns, console=console or Console(quiet=True), transient=True)
+            try:
+                with written_whole(folder) as temporary, bar:
+                    _build(temporary, source, path, pieces, say, bar)
+            except KeyboardInterrupt as error:
+                raise EmbryologyError(
+                    f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
+                ) from error
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
 
 
-def _build(folder: Path, source: str, path: str | None, pieces: int, say: Callable[[str], None]) -> None:
+def _build(
+    folder: Path, source: str, path: str | None, pieces: int, say: Callable[[str], None], progress: Progress
+) -> None:
     say(f"training a tokenizer of {pieces} pieces on corpus {source!r}")
     digest = hashlib.sha256()
-    tokenizer = tokenizers.train(_training_sentences(_hashed(articles(source, path), digest)), pieces)
+    reading = _Counted(progress, "reading the articles")
+
+    def training_sentences() -> Iterator[str]:
+        for article in reading.count(_hashed(articles(source, path), digest)):
+            if not is_held_out(article.title):
+                yield from split(article.text)
+        reading.describe("training the tokenizer")
+
+    tokenizer = tokenizers.train(training_sentences(), pieces)
     tokenizer.save_pretrained(folder / "tokenizer")
     facts = {"source": source, "text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
     facts["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
     facts["pieces"] = pieces
-    for side, held_out in (("train", False), ("held-out", True)):
-        say(f"tokenising the {side} articles")
-        chosen = (article for article in articles(source, path) if is_held_out(article.title) == held_out)
-        facts[side] = _store(folder / side, chosen, tokenizer)
+    say(f"tokenising {reading.done:,} articles")
+    tokenising = _Counted(progress, "tokenising", total=reading.done)
+    kind = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
+    facts |= _store(folder, tokenising.count(articles(source, path)), tokenizer.backend_tokenizer, kind)
+    for side, _ in SIDES:
         if not facts[side]["documents"]:
             raise EmbryologyError(
                 f"corpus {source!r} at {path} leaves no {side} article (one article in twenty is held out, by its "
                 "title); give more articles: a folder of files, or one file with blank lines between articles"
             )
     write_json(folder / "corpus.json", facts)
+
+
+class _Counted:
+    """A bar that counts the articles that go by, and how many a second."""
+
+    def __init__(self, progress: Progress, description: str, total: int | None = None):
+        self.done = 0
+        self.progress = progress
+        for earlier in progress.task_ids:
+            progress.remove_task(earlier)
+        self.bar = progress.add_task(description, total=total, rate="")
+
+    def count(self, source: Iterable[Article]) -> Iterator[Article]:
+        begun = time.perf_counter()
+        for article in source:
+            yield article
+            self.done += 1
+            if self.done % 50 == 0:
+                rate = f", {self.done / (time.perf_counter() - begun):,.0f}/s"
+                self.progress.update(self.bar, completed=self.done, rate=rate)
+
+    def describe(self, description: str) -> None:
+        self.progress.update(self.bar, description=description, completed=self.done)
 
 
 def _hashed(source: Iterable[Article], digest) -> Iterator[Article]:
@@ -115,47 +178,134 @@ def _hashed(source: Iterable[Article], digest) -> Iterator[Article]:
         yield article
 
 
-def _training_sentences(source: Iterable[Article]) -> Iterator[str]:
+class _Tokenised(NamedTuple):
+    """Some documents of one side."""
+
+    pieces: np.ndarray
+    sentences: np.ndarray
+    """Pieces a sentence."""
+    documents: np.ndarray
+    """Sentences a document."""
+    words: int
+
+
+def _tokenise(some: list[Article], tokenizer: Tokenizer, kind: np.dtype) -> list[_Tokenised]:
+    """The documents of both sides. Articles without a sentence are none."""
+    found = []
+    for _, held_out in SIDES:
+        texts = [article.text for article in some if is_held_out(article.title) == held_out]
+        documents = [sentences for sentences in map(split, texts) if sentences]
+        encoded = tokenizer.encode_batch_fast(list(itertools.chain(*documents)), add_special_tokens=False)
+        ids = [sentence.ids for sentence in encoded]
+        found.append(
+            _Tokenised(
+                np.fromiter(itertools.chain.from_iterable(ids), kind),
+                np.array([len(sentence) for sentence in ids], np.int64),
+                np.array([len(sentences) for sentences in documents], np.int64),
+                sum(len(text.split()) for text in texts),
+            )
+        )
+    return found
+
+
+def _store(folder: Path, source: Iterable[Article], tokenizer: Tokenizer, kind: np.dtype) -> dict[str, dict]:
+    """Write both sides as the articles come. Returns their counts."""
+    # Threads suffice: nearly all of the time is spent in the tokenizer, which holds no lock of Python's.
+    with ExitStack() as files, ThreadPoolExecutor(_cores()) as pool:
+        sides = {name: files.enter_context(_Side(folder / name, kind)) for name, _ in SIDES}
+        waiting: deque = deque()
+
+        def add_oldest() -> None:
+            for side, tokenised in zip(sides.values(), waiting.popleft().result(), strict=True):
+                side.add(tokenised)
+
+        try:
+            for some in _tasks(source):
+                waiting.append(pool.submit(_tokenise, some, tokenizer, kind))
+                if len(waiting) > 2 * _cores():
+                    add_oldest()
+            while waiting:
+                add_oldest()
+        finally:
+            for task in waiting:
+                task.cancel()
+    return {name: side.counts() for name, side in sides.items()}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _tasks(source: Iterable[Article]) -> Iterator[list[Article]]:
+    some, size = [], 0
     for article in source:
-        if not is_held_out(article.title):
-            yield from split(article.text)
+        some.append(article)
+        size += len(article.text)
+        if size >= CHARACTERS_A_TASK:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
-def _store(folder: Path, source: Iterable[Article], tokenizer: PreTrainedTokenizerFast) -> dict:
-    """Write one side; sentences go through the tokenizer in large calls, ids go to disk as they come."""
-    folder.mkdir(parents=True)
-    kind = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
-    raw = folder / "pieces.raw"
-    lengths = array("q")
-    documents = array("q", [0])
-    words = 0
-    with open(raw, "wb") as stream:
-        waiting: list[str] = []
+class _Side:
+    """The three files of one side, appended to."""
 
-        def flush() -> None:
-            ids = tokenizer(waiting, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-            np.fromiter((piece for sentence in ids for piece in sentence), kind).tofile(stream)
-            lengths.extend(len(sentence) for sentence in ids)
-            waiting.clear()
+    def __init__(self, folder: Path, kind: np.dtype):
+        folder.mkdir(parents=True)
+        self.pieces = _Appended(folder / "pieces.npy", kind)
+        self.sentences, self.documents = (_Offsets(folder / f"{name}.npy") for name in ("sentences", "documents"))
+        self.words = 0
 
-        for article in source:
-            sentences = split(article.text)
-            if not sentences:
-                continue
-            waiting += sentences
-            words += len(article.text.split())
-            documents.append(documents[-1] + len(sentences))
-            if len(waiting) >= SENTENCES_A_CALL:
-                flush()
-        if waiting:
-            flush()
-    offsets = np.concatenate([[0], np.cumsum(np.array(lengths, dtype=np.int64), dtype=np.int64)])
-    np.save(folder / "sentences.npy", offsets)
-    np.save(folder / "documents.npy", np.array(documents, dtype=np.int64))
-    total = int(offsets[-1])
-    stored = open_memmap(folder / "pieces.npy", mode="w+", dtype=kind, shape=(total,))
-    if total:
-        stored[:] = np.memmap(raw, dtype=kind, mode="r")
-    stored.flush()
-    raw.unlink()
-    return {"documents": len(documents) - 1, "sentences": len(lengths), "words": words, "pieces": total}
+    def add(self, tokenised: _Tokenised) -> None:
+        self.pieces.append(tokenised.pieces)
+        self.sentences.append_lengths(tokenised.sentences)
+        self.documents.append_lengths(tokenised.documents)
+        self.words += tokenised.words
+
+    def counts(self) -> dict[str, int]:
+        lengths = {"documents": self.documents.length - 1, "sentences": self.sentences.length - 1}
+        return lengths | {"words": self.words, "pieces": self.pieces.length}
+
+    def __enter__(self) -> "_Side":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self.pieces, self.sentences, self.documents):
+            file.close()
+
+
+class _Appended:
+    """A ``.npy`` file of one axis, as ``numpy.save`` writes it, whose length is known at its end."""
+
+    def __init__(self, file: Path, kind: np.dtype):
+        self.kind, self.length = kind, 0
+        self.stream = open(file, "wb")  # noqa: SIM115
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # Every length fits: numpy leaves room in the header for a growing first axis.
+        header = {"descr": npy.dtype_to_descr(self.kind), "fortran_order": False, "shape": (self.length,)}
+        npy.write_array_header_1_0(self.stream, header)
+
+    def append(self, values: np.ndarray) -> None:
+        values.astype(self.kind, copy=False).tofile(self.stream)
+        self.length += len(values)
+
+    def close(self) -> None:
+        self.stream.seek(0)
+        self._write_header()
+        self.stream.close()
+
+
+class _Offsets(_Appended):
+    """Where each of some lengths begins, and where the last one ends."""
+
+    def __init__(self, file: Path):
+        super().__init__(file, np.dtype(np.int64))
+        self.end = 0
+        self.append(np.zeros(1))
+
+    def append_lengths(self, lengths: np.ndarray) -> None:
+        self.append(self.end + np.cumsum(lengths))
+        self.end += int(lengths.sum())

@@ -4,8 +4,10 @@ Lower-cased, accents stripped, with ALBERT's special pieces at ALBERT's ids: ``<
 ``[CLS]`` 2, ``[SEP]`` 3, ``[MASK]`` 4 (Lan et al. 2020, appendix; ``AlbertTokenizer``).
 """
 
-import io
+import subprocess
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import sentencepiece
@@ -14,50 +16,54 @@ from transformers import AlbertTokenizer, AutoTokenizer, PreTrainedTokenizerFast
 from embryology.errors import EmbryologyError
 
 WORD_START = "▁"
-# The sums of the training depend on how they are split over threads: a fixed number, so that every
-# machine gets the same pieces.
-TRAINING_THREADS = 2
+TRAINER = Path(__file__).with_name("unigram.py")
 
 
 def train(sentences: Iterable[str], pieces: int) -> AlbertTokenizer:
     """Train a tokenizer of ``pieces`` pieces, special ones included.
 
     Args:
-        sentences: the training text, one sentence at a time.
+        sentences: the training text, one sentence at a time; of more than 1.1 million, a fixed sample is used.
         pieces: size of the vocabulary.
 
     Raises:
-        EmbryologyError: the text is too small for so many pieces.
+        EmbryologyError: the text is too small for so many pieces, or memory too small for the text.
     """
     # The tokenizer's own normaliser prepares the text, so that training and use cannot disagree.
     normalise = AlbertTokenizer().backend_tokenizer.normalizer.normalize_str
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(" ".join(normalise(sentence).split()) for sentence in sentences),
-            model_writer=model,
-            model_type="unigram",
-            vocab_size=pieces,
-            normalization_rule_name="identity",
-            pad_id=0,
-            pad_piece="<pad>",
-            unk_id=1,
-            unk_piece="<unk>",
-            bos_id=-1,
-            eos_id=-1,
-            control_symbols=["[CLS]", "[SEP]", "[MASK]"],
-            input_sentence_size=1_000_000,
-            shuffle_input_sentence=True,
-            num_threads=TRAINING_THREADS,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        reason = str(error).split("] ")[-1].strip() or "too little text"
-        raise EmbryologyError(f"a tokenizer of {pieces} pieces cannot be trained on this text: {reason}") from error
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    lines = (" ".join(normalise(sentence).split()) for sentence in sentences)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=_trained(filter(None, lines), pieces))
     vocabulary = [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())]
     # Not AlbertTokenizer(vocab_file=...): transformers 5 then silently builds one of five pieces.
     return AlbertTokenizer(vocab=vocabulary)
+
+
+def _trained(lines: Iterable[str], pieces: int) -> bytes:
+    """The model that ``unigram.py`` makes of ``lines``, none empty. Its process never outlives this call."""
+    command = [sys.executable, "-P", str(TRAINER), str(pieces)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, **pipes) as child:
+        try:
+            with suppress(BrokenPipeError):  # it has ended: why is on its standard error
+                for line in lines:
+                    child.stdin.write(line.encode("utf-8") + b"\n")
+                child.stdin.write(b"\n")
+                child.stdin.flush()  # and left open, which tells it that we are here
+            model, said = child.stdout.read(), child.stderr.read().decode()
+            child.wait()
+        finally:
+            child.kill()
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+    if child.returncode < 0:
+        raise EmbryologyError(
+            f"training a tokenizer of {pieces} pieces was ended by signal {-child.returncode}, most likely because "
+            "memory ran out; give it a smaller corpus or more memory"
+        )
+    if child.returncode:
+        reason = said.strip().splitlines()[-1]
+        raise EmbryologyError(f"a tokenizer of {pieces} pieces cannot be trained on this text: {reason}")
+    return model
 
 
 def load(folder: Path) -> PreTrainedTokenizerFast:

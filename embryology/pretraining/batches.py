@@ -4,6 +4,8 @@ The position in the data is a number, so a resumed run reads on exactly where it
 of a loader to save.
 """
 
+import itertools
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -19,6 +21,7 @@ from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER, choose_wo
 
 SPECIALS = 3
 """``[CLS]`` and two ``[SEP]``."""
+SENTENCES_A_BLOCK = 1_000_000
 ORDER_STREAM, SEQUENCE_STREAM = 0, 1
 """Apart, so that shuffling and masking never share random numbers."""
 PATIENCE = 20
@@ -69,20 +72,42 @@ def chunks(store: TokenStore, room: int) -> np.ndarray:
     Returns:
         (n, 2) int64: the first sentence of each chunk and the one after its last.
     """
-    offsets = np.asarray(store.sentences)
-    found: list[tuple[int, int]] = []
-    for begin, end in zip(store.documents[:-1].tolist(), store.documents[1:].tolist(), strict=True):
-        first = begin
+    found = array("q")
+    documents, begin = store.documents, 0
+    while begin < len(documents) - 1:
+        # As many documents as make a block, one at least: what is computed a sentence must not grow with the corpus.
+        last = int(np.searchsorted(documents, documents[begin] + SENTENCES_A_BLOCK, side="right")) - 1
+        end = min(max(last, begin + 1), len(documents) - 1)
+        bounds = np.asarray(documents[begin : end + 1])
+        offsets = np.asarray(store.sentences[bounds[0] : bounds[-1] + 1])
+        found.frombytes((_chunks_of_block(bounds - bounds[0], offsets, room) + bounds[0]).tobytes())
+        begin = end
+    return np.frombuffer(found, np.int64).reshape(-1, 2)
+
+
+def _chunks_of_block(documents: np.ndarray, offsets: np.ndarray, room: int) -> np.ndarray:
+    """:func:`chunks` of documents whose sentences are counted from 0.
+
+    Where a chunk that begins with a sentence ends, and with which sentence the next one begins, is known for every
+    sentence at once; only the walk from one beginning to the next is a loop.
+    """
+    firsts = np.arange(len(offsets) - 1)
+    ends = np.repeat(documents[1:], np.diff(documents))
+    afters = np.minimum(np.searchsorted(offsets, offsets[:-1] + room), ends)
+    pieces = offsets[afters] - offsets[:-1]
+    again = (pieces > room) & (afters - 1 > firsts)
+    following = np.where(again, afters - 1, afters).tolist()
+    begins = []
+    for first, end in itertools.pairwise(documents.tolist()):
         while first < end:
-            after = min(int(np.searchsorted(offsets, offsets[first] + room)), end)
-            full = offsets[after] - offsets[first] >= room
-            if not full:
-                first = max(begin, int(np.searchsorted(offsets, offsets[end] - room)))
-            if offsets[after] > offsets[first]:
-                found.append((first, after))
-            cut = offsets[after] - offsets[first] > room
-            first = after - 1 if full and cut and after - 1 > first else after
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+            begins.append(first)
+            first = following[first]
+    begins = np.array(begins, dtype=np.int64)
+    afters, ends, short = afters[begins], ends[begins], pieces[begins] < room
+    back = np.searchsorted(offsets, offsets[ends] - room)
+    starts = np.repeat(documents[:-1], np.diff(documents))[begins]
+    begins = np.where(short, np.maximum(starts, back), begins)
+    return np.stack([begins, afters], axis=1)[offsets[afters] > offsets[begins]]
 
 
 class Batches:

@@ -15,6 +15,7 @@ from embryology.pretraining.models import Trainee
 from embryology.pretraining.objectives import IGNORED
 
 SEED = 20_201_016
+PIECES_A_SLICE = 1_000_000
 SEQUENCES = 32
 """Read at once; which sequences are read does not depend on it."""
 OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, pair_weight=1)
@@ -56,7 +57,9 @@ class HeldOut:
 
         pair, batches = outcome.objective.pair, read("order")
         pairs = {"order": lambda: batches, "next": lambda: read("next"), "none": list}[pair]()
-        counts = np.ones(len(tokenizer)) + np.bincount(train.pieces, minlength=len(tokenizer))
+        counts = np.ones(len(tokenizer))
+        for begin in range(0, len(train.pieces), PIECES_A_SLICE):  # bincount copies what it counts as int64
+            counts += np.bincount(train.pieces[begin : begin + PIECES_A_SLICE], minlength=len(tokenizer))
         labels = torch.cat([batch.labels for batch in batches]).numpy()
         labels = labels[labels != IGNORED]
         loss = -np.log(counts / counts.sum())[labels].mean()

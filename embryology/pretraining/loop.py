@@ -60,7 +60,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
                 f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
                 f"{preset.outcome.steps}; go on with --resume, or give another --run"
             )
-        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say)
+        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say, console)
         lock = _lock(folder) if devices.is_main else nullcontext()
     with lock:
         Run(preset, folder, corpus, devices, console).train()

@@ -35,14 +35,18 @@ def choose_words(
     places = np.flatnonzero(maskable)
     # A cut word has no start of its own: what follows a special piece begins one all the same.
     begins = starts[places] | (np.diff(places, prepend=-2) > 1)
-    words = np.split(places, np.flatnonzero(begins)[1:]) if len(places) else []
+    words = np.flatnonzero(begins)
     sizes = rng.choice(longest, len(words), p=ngram_probabilities(longest)) + 1
+    order = rng.permutation(len(words)).tolist()
+    # Lists, as arrays of a few numbers cost more than what is done with them.
+    ends = np.append(words, len(places))[np.minimum(np.arange(len(words)) + sizes, len(words))].tolist()
+    words, places = words.tolist(), places.tolist()
     chosen: set[int] = set()
-    for first in rng.permutation(len(words)):
-        span = np.concatenate(words[first : first + sizes[first]])
+    for first in order:
+        span = places[words[first] : ends[first]]
         within_one_segment = span[-1] - span[0] == len(span) - 1
-        if within_one_segment and len(chosen) + len(span) <= budget and chosen.isdisjoint(span.tolist()):
-            chosen.update(span.tolist())
+        if within_one_segment and len(chosen) + len(span) <= budget and chosen.isdisjoint(span):
+            chosen.update(span)
         if len(chosen) == budget:
             break
     return np.array(sorted(chosen), dtype=np.int64)
