@@ -16,7 +16,7 @@ from embryology import losses
 from embryology.checkpoints import MANIFEST, WEIGHTS
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
-from embryology.files import read_json, sha256_of_file, write_json, written_whole
+from embryology.files import read_json, refusal, removed_whole, sha256_of_file, write_json, written_whole
 from embryology.paths import RunFolder
 from embryology.precision import resolve
 from embryology.presets import Objective, Optimizer, Preset
@@ -26,7 +26,7 @@ from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.models import Trainee, build
 
-LOG_EVERY = 10
+LOG_EVERY = losses.LOG_EVERY
 
 
 def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
@@ -45,7 +45,7 @@ def optimizer_for(model: torch.nn.Module, settings: Optimizer) -> torch.optim.Ad
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console) -> None:
-    """Train ``preset`` into ``folder``, or go on with an unfinished run there.
+    """Train ``preset`` into ``folder``, or go on with an unfinished run there; a finished one is left as it is.
 
     Args:
         resume: whether to go on. Without it an unfinished run is an error, lest one is gone on with
@@ -57,9 +57,11 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
             trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving).
     """
     begun = manifest.refuse_another(folder, preset)
+    if manifest.is_complete(folder, preset):
+        return
     if begun and not resume:
         raise EmbryologyError(
-            f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
+            f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
             f"{preset.outcome.steps}; go on with --resume, or give another --run"
         )
     say = partial(_say, console, folder.name)
@@ -71,7 +73,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     except filelock.Timeout as error:
         raise EmbryologyError(f"another process is training in {folder.root}; wait, or give another --run") from error
     except OSError as error:
-        raise EmbryologyError(f"cannot write to {folder.root}: {error.strerror or error}") from error
+        raise EmbryologyError(f"cannot write to {folder.root}: {refusal(error) or error}") from error
     with lock:
         Run(preset, folder, corpus, console).train()
 
@@ -127,7 +129,7 @@ class Run:
         done, self.tokens = state.load(self.folder.state, self.trainee, self.optimizer, self.device)
         for later in self.folder.checkpoints.glob("step-*"):  # beyond the resume point: made again
             if int(later.name.removeprefix("step-")) > done or done == 0:
-                shutil.rmtree(later)
+                removed_whole(later)
         if done:
             logged = losses.read(self.folder)
             self.rows = logged[logged["step"] <= done].to_dict("records")
