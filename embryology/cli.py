@@ -113,6 +113,14 @@ def show(run: RunArgument) -> None:
         console.print(table)
 
 
+@app.command()
+def verify(run: RunArgument) -> None:
+    """Hold a run, or any folder of checkpoints, against its own records: hashes, gaps, half-written files."""
+    from embryology.verify import verify as check
+
+    check(run, console)
+
+
 @data_app.command("list")
 def data_list() -> None:
     """Print the optional data sets: what they serve, whether they are there, what is used instead."""
@@ -143,6 +151,17 @@ def main() -> None:
     """The ``embryology`` command: what a person can mend is one line on standard error and exit status 1."""
     try:
         app()
-    except EmbryologyError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (EmbryologyError, OSError) as error:
+        said = error if isinstance(error, EmbryologyError) else _refused(error)
+        if said is None:
+            raise
+        print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
+
+
+def _refused(error: OSError) -> str | None:
+    """What :func:`embryology.files.refusal` says of a folder or lock that could not be made, or a file not read."""
+    from embryology.files import refusal
+
+    reason = refusal(error)
+    return reason and f"cannot use {error.filename or 'the output'}: {reason}"

@@ -1,8 +1,10 @@
 """Files that are whole or absent, and the hashes that identify them."""
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,42 @@ import yaml
 
 from embryology.errors import EmbryologyError
 
+ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or have the quota raised",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: "see to its permissions, or choose another folder",
+    errno.EPERM: "see to its permissions, or choose another folder",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.EIO: "see to the disk",
+    errno.EEXIST: "move away what is there",
+    errno.ENOTEMPTY: "move away what is there",
+    errno.ENOTDIR: "choose a folder, not something below a file",
+}
+"""What a person can do, by the error number of the system; every other number is a defect of ours."""
+
+PART = ".part"
+
+
+def refusal(error: BaseException) -> str | None:
+    """Why the system refused, and what to do about it, in one line; None where ``error`` is no refusal.
+
+    Writers hide what the system said: torch raises another error over it, shutil, safetensors and tokenizers only
+    quote it, numpy only counts. So the errors beneath are looked at too, and the messages.
+    """
+    beneath: BaseException | None = error
+    while beneath is not None:
+        quoted = re.search(r"\[Errno (\d+)\]|\(os error (\d+)\)", str(beneath))
+        number = beneath.errno if isinstance(beneath, OSError) else None
+        number = number or (int(quoted[1] or quoted[2]) if quoted else None)
+        if number is None and re.search(r"\d+ requested and \d+ written", str(beneath)):
+            number = errno.ENOSPC
+        if number in ADVICE:
+            again = "then give the same command again (`embryology pretrain` with --resume)"
+            return f"{os.strerror(number)}; {ADVICE[number]}, {again}"
+        beneath = beneath.__cause__ or beneath.__context__
+    return None
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
@@ -23,22 +61,57 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Works for files and for folders. A half-written thing never has a final name, whenever the
     process dies. An existing folder at ``path`` is refused; an existing file is replaced.
+
+    Raises:
+        EmbryologyError: the system refuses to write; what was at ``path`` is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _temporary(path)
     try:
-        yield temporary
-        for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
-            _flush(file)
-        os.rename(temporary, path)
-        _flush(path.parent)
-    except OSError as error:
-        raise EmbryologyError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(temporary)  # of a process that died and had our number, as in containers
+        try:
+            yield temporary
+            for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
+                _flush(file)
+            os.rename(temporary, path)
+            _flush(path.parent)
+        finally:
+            _remove(temporary)
+    except EmbryologyError:
+        raise
+    except Exception as error:
+        reason = refusal(error)
+        if reason is None:
+            raise
+        raise EmbryologyError(f"cannot write {path}: {reason}") from error
+
+
+def removed_whole(path: Path) -> None:
+    """Remove a file or folder; a process that dies half-way leaves nothing under the name ``path``."""
+    os.rename(path, _temporary(path))
+    _remove(_temporary(path))
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What processes that died left half-written in ``folder``, or what living ones are writing."""
+    return sorted(folder.glob(f".*{PART}"))
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Remove what processes that died left half-written, where no other process can be writing."""
+    for path in [path for folder in folders for path in leftovers(folder)]:
+        _remove(path)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}{PART}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

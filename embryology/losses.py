@@ -1,6 +1,7 @@
 """``losses.parquet``: how training went, a row every few steps."""
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embryology.errors import EmbryologyError
@@ -35,6 +36,9 @@ checkpoints: the held-out values, with the ends of the loss's 95% interval and t
 and of pairs that were scored, the baseline of a discriminator that takes every piece for the original, and
 the unigram baseline at the masked places."""
 
+LOG_EVERY = 10
+"""Steps between two rows, beside those at checkpoints."""
+
 STALLED_NORM = 0.5
 """Shared layers that give every position the same vector have gradients below this at the unigram line."""
 
@@ -48,10 +52,13 @@ def read(folder: RunFolder) -> pd.DataFrame:
     """The table of a run.
 
     Raises:
-        EmbryologyError: the folder has none.
+        EmbryologyError: the folder has none, or a damaged one.
     """
     if not folder.losses.exists():
         raise EmbryologyError(
             f"{folder.root} has no {folder.losses.name}; is it a run? `embryology pretrain` makes one"
         )
-    return pq.read_table(folder.losses).to_pandas()
+    try:
+        return pq.read_table(folder.losses).to_pandas()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EmbryologyError(f"{folder.losses} is damaged ({error}); restore it, or train the run again") from error

@@ -1,11 +1,16 @@
 """What a person sees: the right thing with status 0, or one line and a status that is not 0."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
+import torch
 
 from embryology import cli
+from embryology.paths import RunFolder
 from tests.training import small_preset, train
 
 
@@ -43,6 +48,7 @@ def run_folder(tmp_path_factory):
         (["freeze", "nowhere"], "there is no run at"),
         (["report", "nowhere"], "there is no run at"),
         (["show", "nowhere"], "is it a run?"),
+        (["verify", "nowhere"], "there is no run at"),
         (["data", "get", "ewt"], "set EMBRYOLOGY_DATA"),
         (["data", "get", "etw"], "no data set 'etw'; choose one of"),
     ],
@@ -105,11 +111,53 @@ def test_an_asked_for_treebank_that_is_missing_says_how_to_get_it(embryology, ru
 
 
 def test_a_run_of_another_preset_is_left_alone(embryology, run_folder):
-    before = run_folder.manifest.read_bytes()
-    status, _, errors = embryology("pretrain", "smoke", "--run", run_folder.root, "--resume")
+    before = bytes_of(run_folder)
+    for resume in ([], ["--resume"]):
+        status, _, errors = embryology("pretrain", "smoke", "--run", run_folder.root, *resume)
+        assert (status, len(errors)) == (1, 1)
+        assert "holds a run of preset 'small' that differs in" in errors[0]
+        assert "; give another --run" in errors[0]
+    assert bytes_of(run_folder) == before
+
+
+def test_a_run_whose_text_has_changed_is_left_alone(embryology, tmp_path):
+    file = tmp_path / "small.yaml"
+    file.write_text(cli_yaml(small_preset(tmp_path).model_dump(mode="json")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", stop_at(30, torch.optim.AdamW.step))
+        assert "interrupted at step 30 of 60" in embryology("pretrain", file)[2][0]
+    run = RunFolder.named("small")
+    before = bytes_of(run)
+    assert {f"checkpoints/step-{step:08d}/model.safetensors" for step in (0, 5, 20)} <= before.keys()
+    text = tmp_path / "articles.txt"
+    old = text.read_text()
+    text.write_text(old + "\n\nA new article.")
+    status, _, errors = embryology("pretrain", file, "--resume")
     assert (status, len(errors)) == (1, 1)
-    assert "holds a run of preset 'small' that differs in" in errors[0]
-    assert run_folder.manifest.read_bytes() == before
+    assert "has changed since the run began; restore the text, or give another --run" in errors[0]
+    after = bytes_of(run)
+    assert after.pop("run.yaml") != before.pop("run.yaml")  # tells of the session
+    assert after == before
+    text.write_text(old)
+    assert embryology("pretrain", file, "--resume")[0] == 0
+    assert embryology("verify", "small")[0] == 0
+
+
+def test_a_run_is_verified(embryology, run_folder, tmp_path):
+    holds = "everything holds: 2 checkpoints with different weights, 2 rows of losses, at step 10 of 10"
+    before = bytes_of(run_folder)
+    assert embryology("verify", run_folder.root) == (0, f"small: {holds}\n", [])
+    assert bytes_of(run_folder) == before
+    damaged = shutil.copytree(run_folder.root, tmp_path / "damaged")
+    (damaged / "tokenizer" / "tokenizer.json").unlink()
+    (damaged / "checkpoints" / "step-00000010" / "config.json").unlink()
+    status, out, errors = embryology("verify", damaged)
+    assert (status, len(errors)) == (1, 1)
+    assert "findings: 2" in errors[0]
+    assert out.splitlines() == [
+        "damaged: step-00000010: config.json is missing, which other checkpoints have",
+        "damaged: tokenizer/tokenizer.json is missing",
+    ]
 
 
 def test_what_is_done_is_said_to_be_skipped(embryology, run_folder, tmp_path):
@@ -122,11 +170,29 @@ def test_what_is_done_is_said_to_be_skipped(embryology, run_folder, tmp_path):
 def test_a_command_with_nothing_to_do_loads_nothing_heavy():
     code = (
         "import sys; import embryology.cli, embryology.presets, embryology.pretraining.manifest,"
-        "embryology.checkpoints, embryology.probes.runner, embryology.report;"
+        "embryology.checkpoints, embryology.probes.runner, embryology.report, embryology.verify;"
         "print(sorted({'torch', 'spacy', 'papermill', 'sphinx', 'matplotlib'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def bytes_of(run):
+    files = [path for path in run.root.rglob("*") if path.is_file() and path != run.lock]
+    return {str(path.relative_to(run.root)): path.read_bytes() for path in files}
+
+
+def stop_at(number, real):
+    """An optimizer's ``step`` that asks the run to stop, as Ctrl-C does, at call ``number``."""
+    calls = []
+
+    def step(self, *arguments, **settings):
+        calls.append(None)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, *arguments, **settings)
+
+    return step
 
 
 def cli_yaml(preset):

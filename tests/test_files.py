@@ -1,7 +1,12 @@
+import errno
 import json
 import os
+import re
+import shutil
 
 import pytest
+import torch
+from safetensors import SafetensorError
 
 from embryology import files
 from embryology.errors import EmbryologyError
@@ -31,9 +36,91 @@ def test_a_folder_appears_whole(tmp_path):
     assert (target / "inner" / "file").read_text() == "x"
 
 
-def test_a_full_disk_is_one_line(tmp_path):
-    with pytest.raises(EmbryologyError, match=r"cannot write .*No space left"), files.written_whole(tmp_path / "a"):
-        raise OSError(28, "No space left on device")
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def fail_with(error):
+    raise error
+
+
+class Unwritable:
+    write = full
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        full,
+        lambda: torch.save(torch.zeros(10_000), Unwritable()),
+        lambda: fail_with(SafetensorError("Error while serializing: I/O error: No space left (os error 28)")),
+        lambda: fail_with(shutil.Error([("from", "to", "[Errno 28] No space left on device: 'from' -> 'to'")])),
+        lambda: fail_with(OSError("400000 requested and 131072 written")),  # numpy
+    ],
+)
+def test_a_full_disk_is_one_line_whoever_writes(tmp_path, write):
+    with pytest.raises(EmbryologyError) as error, files.written_whole(tmp_path / "a"):
+        write()
+    assert str(error.value) == (
+        f"cannot write {tmp_path}/a: No space left on device; free some space, "
+        "then give the same command again (`embryology pretrain` with --resume)"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", files.ADVICE)
+def test_whatever_the_system_refuses_is_one_line_even_where_only_the_flush_shows_it(tmp_path, monkeypatch, number):
+    (tmp_path / "a").write_text("old")
+
+    def refuse(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(
+        EmbryologyError, match=f"cannot write .*a: {os.strerror(number)}; {re.escape(files.ADVICE[number])}"
+    ):
+        files.write_json(tmp_path / "a", 1)
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 598"),
+        SafetensorError("Error while serializing: InvalidTensorView"),
+        FileNotFoundError(errno.ENOENT, "No such file"),
+        EmbryologyError("said already"),
+        TypeError("28"),
+    ],
+)
+def test_what_the_system_did_not_refuse_is_left_as_it_is(tmp_path, defect):
+    with pytest.raises(type(defect)) as error, files.written_whole(tmp_path / "a"):
+        raise defect
+    assert error.value is defect
+
+
+def test_a_thing_is_removed_whole_and_so_are_leftovers(tmp_path, monkeypatch):
+    for name in ("thing", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    files.removed_whole(tmp_path / "thing")
+    assert os.listdir(tmp_path) == ["other"]
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", full)
+        with pytest.raises(OSError, match="No space"):
+            files.removed_whole(tmp_path / "other")
+    (left,) = files.leftovers(tmp_path)
+    assert os.listdir(tmp_path) == [left.name]
+    files.remove_leftovers(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_process_of_the_same_number_left_is_not_taken_over(tmp_path):
+    (tmp_path / f".a.{os.getpid()}.part").mkdir()
+    with files.written_whole(tmp_path / "a") as temporary:
+        temporary.write_text("x")
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_hashes_do_not_depend_on_the_order_of_keys():

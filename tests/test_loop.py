@@ -115,6 +115,13 @@ def test_a_run_that_died_loses_only_what_came_after_its_resume_point(home, finis
     assert hashes(train(small_preset(home), home / "runs" / "died", resume=True)) == hashes(finished)
 
 
+def test_a_finished_run_is_left_as_it_is(home, finished):
+    before = finished.manifest.read_bytes()
+    for resume in (False, True):
+        train(small_preset(home), finished.root, resume=resume)
+    assert finished.manifest.read_bytes() == before
+
+
 def test_a_killed_process_leaves_no_half_written_checkpoint(home, finished, tmp_path):
     preset = tmp_path / "small.yaml"
     values = small_preset(home).model_dump(mode="json")

@@ -27,6 +27,7 @@ ORDER = (
     "corpus",
     "checkpoints",
     "pretraining",
+    "verify",
     "alignment",
     "encoder",
     "treebanks",

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from embryology import checkpoints, losses
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
-from embryology.files import read_json, write_json, written_whole
+from embryology.files import read_json, refusal, removed_whole, write_json, written_whole
 from embryology.paths import RunFolder
 from embryology.precision import resolve
 from embryology.presets import Preset
@@ -33,11 +33,11 @@ from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.models import PARTS, Trainee, build
 from embryology.pretraining.optimizers import learning_rate, optimizer_for
 
-LOG_EVERY = 10
+LOG_EVERY = losses.LOG_EVERY
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
-    """Train ``preset`` into ``folder``, or go on with an unfinished run there.
+    """Train ``preset`` into ``folder``, or go on with an unfinished run there; a finished one is left as it is.
 
     Args:
         resume: whether to go on. Without it an unfinished run is an error, lest one is gone on with
@@ -55,9 +55,11 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     say = partial(_say, console, folder.name)
     source = preset.outcome.corpus
     with devices.main_first():  # one process writes, and the others find everything in place
-        if devices.is_main and manifest.refuse_another(folder, preset) and not resume:
+        if manifest.is_complete(folder, preset):
+            return
+        if devices.is_main and manifest.read(folder) and not resume:
             raise EmbryologyError(
-                f"{folder.root} holds an unfinished run at step {state.steps_done(folder.state)} of "
+                f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
                 f"{preset.outcome.steps}; go on with --resume, or give another --run"
             )
         corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say, console)
@@ -77,7 +79,7 @@ def _lock(folder: RunFolder) -> AbstractContextManager:
     except filelock.Timeout as error:
         raise EmbryologyError(f"another process is training in {folder.root}; wait, or give another --run") from error
     except OSError as error:
-        raise EmbryologyError(f"cannot write to {folder.root}: {error.strerror or error}") from error
+        raise EmbryologyError(f"cannot write to {folder.root}: {refusal(error) or error}") from error
 
 
 class Run:
@@ -151,7 +153,7 @@ class Run:
     def _begin(self, done: int) -> None:
         for later in self.folder.checkpoints.glob("step-*"):  # beyond the resume point: made again
             if int(later.name.removeprefix("step-")) > done or done == 0:
-                shutil.rmtree(later)
+                removed_whole(later)
         if done:
             logged = losses.read(self.folder)
             self.rows = logged[logged["step"] <= done].to_dict("records")

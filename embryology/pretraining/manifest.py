@@ -10,7 +10,7 @@ from importlib import metadata
 from embryology import __version__, presets
 from embryology.checkpoints import MANIFEST
 from embryology.errors import EmbryologyError
-from embryology.files import read_yaml, write_yaml
+from embryology.files import leftovers, read_yaml, remove_leftovers, write_yaml
 from embryology.paths import ROOT, RunFolder
 
 RECORDED = ("torch", "accelerate", "transformers", "tokenizers", "sentencepiece", "sentencex", "numpy")
@@ -30,7 +30,8 @@ def refuse_another(folder: RunFolder, preset: presets.Preset) -> dict | None:
     """
     recorded = read(folder)
     if recorded is None:
-        if folder.root.is_dir() and any(file != folder.lock for file in folder.root.iterdir()):
+        ours = {folder.lock, *leftovers(folder.root)}  # of a run killed before it had a manifest
+        if folder.root.is_dir() and not ours.issuperset(folder.root.iterdir()):
             raise EmbryologyError(f"{folder.root} is not empty and holds no run; give another --run")
         return None
     if recorded.get("outcome_sha256") != preset.outcome_sha256:
@@ -44,23 +45,36 @@ def refuse_another(folder: RunFolder, preset: presets.Preset) -> dict | None:
 
 
 def is_complete(folder: RunFolder, preset: presets.Preset) -> bool:
-    """Whether the run in ``folder`` has reached the last step of ``preset``.
+    """Whether the run in ``folder`` has reached the last step of ``preset`` and saved all that belongs to it.
+
+    Losses and state are written after the checkpoint, in this order. States may have been removed since.
 
     Raises:
         EmbryologyError: as :func:`refuse_another`.
     """
     recorded = refuse_another(folder, preset)
-    return recorded is not None and (folder.checkpoint(preset.outcome.steps) / MANIFEST).exists()
+    if recorded is None or not (folder.checkpoint(preset.outcome.steps) / MANIFEST).exists():
+        return False
+    done = steps_done(folder)
+    return done == preset.outcome.steps if done else folder.losses.exists()
+
+
+def steps_done(folder: RunFolder) -> int:
+    """The step of the newest state, 0 where there is none; nothing is read."""
+    return max((int(file.stem.removeprefix("step-")) for file in folder.state.glob("step-*.pt")), default=0)
 
 
 def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
     """Record that training begins or goes on: once what the run is, and for every session how it was run.
+
+    What an earlier session left half-written is removed, so the caller holds the lock of the run.
 
     Args:
         precision: as resolved, ``bfloat16`` or ``float32``.
         device: the name of the processor or accelerator.
         processes: how many train together.
     """
+    remove_leftovers(folder.root, folder.checkpoints, folder.state)
     recorded = read(folder) or {
         "preset": preset.name,
         "outcome": preset.outcome.model_dump(mode="json"),

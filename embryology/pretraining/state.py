@@ -23,8 +23,9 @@ def save(folder: Path, step: int, tokens: int, model: nn.Module, optimizer: torc
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    with written_whole(folder / f"step-{step:08d}.pt") as temporary:
-        torch.save(state, temporary)
+    # Through a stream of ours: given a path, torch does not say why a write failed.
+    with written_whole(folder / f"step-{step:08d}.pt") as temporary, open(temporary, "wb") as stream:
+        torch.save(state, stream)
     for old in _newest_first(folder)[KEPT:]:
         old.unlink()
 
@@ -51,12 +52,6 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, devic
     if unreadable:
         raise EmbryologyError(f"{unreadable} is damaged and there is no earlier state; remove {folder} to start over")
     return 0, 0
-
-
-def steps_done(folder: Path) -> int:
-    """The step of the newest state, 0 where there is none; nothing is read."""
-    newest = _newest_first(folder)
-    return int(newest[0].stem.removeprefix("step-")) if newest else 0
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -1,0 +1,52 @@
+"""Run a function in a process of its own: what kills it, or what it may write, is its own affair.
+
+Forked from a server that has loaded the trainer but computed nothing, so that a process starts at once.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from embryology import cli
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["embryology.pretraining.loop", "embryology.cli"])
+CAPABILITIES_VERSION_3 = 0x20080522
+
+
+def exit_status(function: Callable, *arguments) -> int:
+    """Of a process that calls ``function``; negative where a signal ended it."""
+    process = CONTEXT.Process(target=function, args=arguments)
+    process.start()
+    process.join(120)
+    return process.exitcode
+
+
+def command(said: Path, prepare: Callable[[], None], *arguments: str) -> tuple[int, list[str]]:
+    """``embryology`` with ``arguments`` in a process of its own, after ``prepare``: status and lines on standard error.
+
+    Args:
+        said: a file that takes what the command says.
+    """
+    status = exit_status(_command, said, os.environ["EMBRYOLOGY_RUNS"], prepare, arguments)
+    return status, said.read_text().splitlines()
+
+
+def _command(said: Path, runs: str, prepare: Callable[[], None], arguments: tuple[str, ...]) -> None:
+    os.environ["EMBRYOLOGY_RUNS"] = runs
+    with open(said, "w") as stream, open(os.devnull, "w") as nowhere:
+        os.dup2(stream.fileno(), 2)
+        os.dup2(nowhere.fileno(), 1)
+    prepare()
+    sys.argv = ["embryology", *arguments]
+    cli.main()
+
+
+def hold_to_permissions() -> None:
+    """Root may write anywhere by a capability; without it, it is held to permissions as everyone is."""
+    if os.geteuid() == 0:
+        header = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION_3, 0)
+        assert ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)()) == 0
