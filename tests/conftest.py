@@ -29,6 +29,15 @@ def tokenizer():
     return tokenizers.train(itertools.islice(text, 800), 1000)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder for a module's runs, where everything looks for them."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBRYOLOGY_RUNS", str(folder / "runs"))
+        yield folder
+
+
 @pytest.fixture
 def batch(tokenizer):
     """Six sequences of at most 32 pieces, some with padding, with pairs to tell the order of."""

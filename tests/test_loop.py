@@ -22,14 +22,6 @@ from tests.training import small_preset, train
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBRYOLOGY_RUNS", str(folder / "runs"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def finished(home):
     return train(small_preset(home), home / "runs" / "finished")
 
@@ -206,6 +198,17 @@ def test_a_step_in_parts_is_the_step(home, finished):
     uneven = whole.model_copy(update={"speed": whole.speed.model_copy(update={"accumulate": 5})})
     with pytest.raises(EmbryologyError, match="16 sequences a step cannot be divided among 1 processes in 5 parts"):
         train(uneven, home / "runs" / "uneven")
+    assert not (home / "runs" / "uneven").exists()
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_written(home, monkeypatch):
+    preset = small_preset(home)
+    compiled = preset.model_copy(update={"speed": preset.speed.model_copy(update={"compile": True})})
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(EmbryologyError, match=r"speed\.compile needs a C\+\+ compiler"):
+        train(compiled, home / "runs" / "compiled")
+    assert not (home / "runs" / "compiled").exists()
 
 
 @pytest.mark.parametrize("family", ["bert", "electra"])
@@ -215,6 +218,8 @@ def test_other_families_train_and_resume_too(home, family):
     model |= {"embedding": 32, "generator": 0.5 if family == "electra" else None, "dropout": 0.1}
     objective = presets.load(name).outcome.objective.model_dump()
     changes = {"model": model, "objective": objective, "steps": 30, "checkpoints": [0, 20, 30]}
+    if family == "bert":  # LAMB's state goes into a resume as well
+        changes["optimizer"] = small_preset(home).outcome.optimizer.model_dump() | {"name": "lamb", "peak_rate": 0.01}
     preset = small_preset(home, **changes)
     folder = train(preset, home / "runs" / family)
     losses = read(folder)

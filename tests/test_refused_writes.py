@@ -23,14 +23,6 @@ FULL = "No space left on device; free some space, then give the same command aga
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("refused")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBRYOLOGY_RUNS", str(folder / "runs"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def preset(home):
     values = small_preset(home).model_dump(mode="json")
     file = home / "small.yaml"

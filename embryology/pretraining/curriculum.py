@@ -44,18 +44,24 @@ class Curriculum:
         """What one process reads in every step after ``done``, in ``parts`` that it works through one by one.
 
         Together the processes read the same sequences, however many they are.
-
-        Raises:
-            EmbryologyError: a step's sequences cannot be divided into as many equal parts.
         """
         for phase in self.phases:
-            if phase.batches.sequences % (processes * parts):
-                raise EmbryologyError(
-                    f"{phase.batches.sequences} sequences a step cannot be divided among {processes} processes in "
-                    f"{parts} parts each; choose numbers whose product divides it"
-                )
-            size = phase.batches.sequences // (processes * parts)
-            begin = process * parts * size
-            rows = [range(begin + part * size, begin + (part + 1) * size) for part in range(parts)]
+            rows = divide(phase.batches.sequences, processes, parts)[process]
             if done < phase.after:
                 yield from phase.batches.ahead(max(done, phase.first) - phase.first, phase.after - phase.first, rows)
+
+
+def divide(sequences: int, processes: int, parts: int) -> list[list[range]]:
+    """The rows of a batch by process and part, all parts of one size.
+
+    Raises:
+        EmbryologyError: there are no such parts.
+    """
+    size, left = divmod(sequences, processes * parts)
+    if left or not size:
+        raise EmbryologyError(
+            f"{sequences} sequences a step cannot be divided among {processes} processes in {parts} parts each; "
+            "choose numbers whose product divides it"
+        )
+    rows = [range(begin, begin + size) for begin in range(0, sequences, size)]
+    return [rows[process * parts : (process + 1) * parts] for process in range(processes)]

@@ -67,11 +67,9 @@ class Devices:
         if self.tracked:
             self.accelerator.log({key: value for key, value in row.items() if value is not None}, step=row["step"])
 
-    @contextmanager
-    def main_first(self) -> Iterator[None]:
-        """The main process does it before the others begin."""
-        with self.accelerator.main_process_first():
-            yield
+    def main_first(self) -> AbstractContextManager:
+        """Around what the main process does before the others begin."""
+        return self.accelerator.main_process_first()
 
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()

@@ -26,14 +26,12 @@ from embryology.precision import resolve
 from embryology.presets import Preset
 from embryology.pretraining import manifest, state
 from embryology.pretraining.batches import Batch
-from embryology.pretraining.curriculum import Curriculum
+from embryology.pretraining.curriculum import Curriculum, divide
 from embryology.pretraining.devices import Devices
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.models import PARTS, Trainee, build
 from embryology.pretraining.optimizers import learning_rate, optimizer_for
-
-LOG_EVERY = losses.LOG_EVERY
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
@@ -47,9 +45,11 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
 
     Raises:
         EmbryologyError: a run of another experiment or an unfinished one is there, another process
-            trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving).
+            trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving); or what
+            the preset asks of this machine it cannot do.
     """
     devices = Devices(track, folder.root / "tracking")
+    _refuse_impossible(preset, devices)
     if not devices.is_main:
         console = Console(quiet=True)
     say = partial(_say, console, folder.name)
@@ -66,6 +66,15 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
         lock = _lock(folder) if devices.is_main else nullcontext()
     with lock:
         Run(preset, folder, corpus, devices, console).train()
+
+
+def _refuse_impossible(preset: Preset, devices: Devices) -> None:
+    """Said before anything is written, rather than at the step where it shows."""
+    for phase in filter(None, (preset.outcome, preset.outcome.long)):
+        divide(phase.sequences, devices.processes, preset.speed.accumulate)
+    compilers = (os.environ.get("CXX", "g++"), "clang++")
+    if preset.speed.compile and devices.device.type == "cpu" and not any(map(shutil.which, compilers)):
+        raise EmbryologyError("speed.compile needs a C++ compiler, and there is none; install g++ or set it to false")
 
 
 def _say(console: Console, name: str, line: str) -> None:
@@ -104,7 +113,7 @@ class Run:
         self.curriculum = Curriculum(outcome, corpus.train, self.tokenizer)
         self.trainee = Trainee(self._built(), getattr(torch, precision)).to(self.device)
         if preset.speed.compile:
-            compile_forward(self.trainee, self.device)
+            self.trainee.compile(dynamic=False)  # the forward pass of training, and with it the backward pass
         self.shared = devices.share(self.trainee)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
         weights = (1.0, outcome.objective.pair_weight, outcome.objective.replaced_weight)
@@ -163,7 +172,7 @@ class Run:
             self.rows.append(start | self._checkpoint(start))
 
     def _steps(self, done: int, interrupt: Interrupt, show: Callable[[int, str], None]) -> None:
-        """Rows are logged every LOG_EVERY steps and at checkpoints; states are saved only where a row ends.
+        """Rows are logged every ``losses.LOG_EVERY`` steps and at checkpoints; states are saved only where a row ends.
 
         Between two rows nothing waits for the device.
         """
@@ -176,7 +185,7 @@ class Run:
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
             step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints
-            if step % LOG_EVERY and not at_checkpoint:
+            if step % losses.LOG_EVERY and not at_checkpoint:
                 continue
             interrupted = bool(devices.total(torch.tensor(float(interrupt.seen), device=self.device)))
             row = self._row(
@@ -275,14 +284,3 @@ class Run:
             losses.write(self.folder, self.rows)
             state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer)
         self.devices.wait()
-
-
-def compile_forward(trainee: Trainee, device: torch.device) -> None:
-    """Let torch compile the forward pass of training, and with it the backward pass.
-
-    Raises:
-        EmbryologyError: a processor's code is to be made and there is no compiler.
-    """
-    if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
-        raise EmbryologyError("speed.compile needs a C++ compiler, and there is none; install g++ or set it to false")
-    trainee.compile(dynamic=False)
