@@ -39,7 +39,8 @@ def test_held_out_values_against_a_plain_computation(outcome, tokenizer):
         batch = batches[step]
         with torch.inference_mode():
             outputs = trainee.outputs(batch)
-        for row, label in zip(outputs.masked, batch.labels.tolist(), strict=True):
+            masked = outputs.masked()
+        for row, label in zip(masked, batch.labels.tolist(), strict=True):
             if label != IGNORED:
                 losses.append(-float(row.log_softmax(-1)[label]))
                 hits.append(int(row.argmax()) == label)

@@ -45,7 +45,7 @@ def test_a_saved_checkpoint_gives_our_logits_in_transformers(trainee, batch, tok
     if "generator" in trainee.models:
         generator = AutoModelForMaskedLM.from_pretrained(tmp_path / "step-1" / "generator").eval()
         masked = generator(**inputs(batch)).logits
-        ids, is_replaced = replace(batch, ours.masked)
+        ids, is_replaced = replace(batch, ours.masked())
         assert torch.equal(ours.is_replaced, is_replaced)
         seen = batch.attention_mask
         assert torch.allclose(ours.replaced[seen], theirs(**inputs(batch, ids)).logits[seen], atol=1e-4)
@@ -55,8 +55,8 @@ def test_a_saved_checkpoint_gives_our_logits_in_transformers(trainee, batch, tok
         masked, pairs = answer.prediction_logits, answer.get("sop_logits", answer.get("seq_relationship_logits"))
         assert torch.allclose(ours.pair, pairs, atol=1e-4)
         assert ours.replaced is None
-    assert torch.allclose(ours.masked, masked.flatten(0, 1)[batch.positions], atol=1e-4)
-    assert ours.masked.std() > 0.1
+    assert torch.allclose(ours.masked(), masked.flatten(0, 1)[batch.positions], atol=1e-4)
+    assert ours.masked().std() > 0.1
 
 
 def test_gradients_are_those_of_transformers(tokenizer, batch):

@@ -3,8 +3,8 @@
 A step of a small model on a processor is spent in few matrix products and in much around them.
 Here parameters are cast once a step (autocast casts ALBERT's shared ones at every pass through the
 layer), query, key and value are one product, attention is two batched products (on a processor, at
-these lengths, several times faster than the fused kernel with its backward pass), and logits are
-computed only where they are asked for. ``benchmarks/README.md`` says what each gives.
+these lengths, several times faster than the fused kernel with its backward pass), and the last layer
+is computed only where its vectors are asked for. ``benchmarks/README.md`` says what each gives.
 
 Functions take a model's parameters by name, as ``named_parameters`` gives them, in any precision.
 """
@@ -101,23 +101,39 @@ def unseen(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropout: float) -> Tensor:
-    """Scaled dot-product attention of (sequences, heads, length, head width) tensors."""
+    """Scaled dot-product attention of (sequences, heads, length, head width) tensors; queries may be fewer."""
     if query.is_cuda:
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-    sequences, heads, length, width = query.shape
-    flat = sequences * heads, length, width
+    sequences, heads, length, width = key.shape
     bias = bias.expand(sequences, heads, 1, length).reshape(-1, 1, length)
-    scores = torch.baddbmm(bias, query.reshape(flat), key.reshape(flat).transpose(1, 2), alpha=width**-0.5)
+    scores = torch.baddbmm(bias, query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2), alpha=width**-0.5)
     seen = dropped(scores.softmax(-1), dropout, training=True)
-    return torch.bmm(seen, value.reshape(flat)).view(query.shape)
+    return torch.bmm(seen, value.flatten(0, 1)).view(query.shape)
 
 
-def layer(x: Tensor, bias: Tensor, own: LayerParameters, config: PreTrainedConfig, training: bool) -> Tensor:
-    """One post-norm transformer layer on (sequences, length, width)."""
+def by_head(x: Tensor, weight: Tensor, bias: Tensor, heads: int) -> tuple[Tensor, ...]:
+    """What linear maps in one product, each to x's width, make of it: (sequences, heads, length, head width) a map."""
     sequences, length, width = x.shape
-    heads = config.num_attention_heads
-    threefold = functional.linear(x, *own.inward).view(sequences, length, 3, heads, width // heads)
-    query, key, value = threefold.permute(2, 0, 3, 1, 4).unbind(0)
+    mapped = functional.linear(x, weight, bias).view(sequences, length, -1, heads, width // heads)
+    return mapped.permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def layer(
+    x: Tensor, bias: Tensor, own: LayerParameters, config: PreTrainedConfig, training: bool, at: Tensor | None = None
+) -> Tensor:
+    """One post-norm transformer layer on (sequences, length, width), computed ``at`` some places if given.
+
+    ``at`` is (sequences × places,) int64 into the flattened sequences, as many places in each; then the result
+    is (sequences, places, width).
+    """
+    heads, width = config.num_attention_heads, x.shape[-1]
+    weight, offset = own.inward
+    if at is None:
+        query, key, value = by_head(x, weight, offset, heads)
+    else:
+        key, value = by_head(x, weight[width:], offset[width:], heads)
+        x = x.flatten(0, 1).index_select(0, at).view(len(x), -1, width)
+        (query,) = by_head(x, weight[:width], offset[:width], heads)
     attention_dropout = config.attention_probs_dropout_prob if training else 0.0
     attended = attend(query, key, value, bias, attention_dropout).transpose(1, 2).reshape(x.shape)
     attended = dropped(functional.linear(attended, *own.attended), config.hidden_dropout_prob, training)
@@ -134,6 +150,7 @@ def encode(
     types: Tensor,
     attention_mask: Tensor,
     training: bool,
+    at: Tensor | None = None,
 ) -> Tensor:
     """The last layer's vectors.
 
@@ -144,9 +161,11 @@ def encode(
         types: (sequences, length) segment numbers.
         attention_mask: (sequences, length) bool, false at padding.
         training: whether dropout is on.
+        at: (sequences × places,) int64 into the flattened batch, as many places a sequence: where the vectors
+            are wanted. Everywhere if left out.
 
     Returns:
-        (sequences, length, width).
+        (sequences, length or places, width).
     """
     body = config.model_type
     x = embed(parameters, f"{body}.embeddings", config, ids, types, training)
@@ -162,6 +181,6 @@ def encode(
             for number in range(config.num_hidden_layers)
         ]
     bias = unseen(attention_mask, x.dtype)
-    for own in layers:
+    for own in layers[:-1]:
         x = layer(x, bias, own, config, training)
-    return x
+    return layer(x, bias, layers[-1], config, training, at)

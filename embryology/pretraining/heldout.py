@@ -76,11 +76,12 @@ class HeldOut:
         for batch in self.batches:
             batch = batch.to(device)
             outputs = trainee.outputs(batch)
+            masked = outputs.masked()
             here = batch.labels != IGNORED
-            losses = cross_entropy(outputs.masked, batch.labels, ignore_index=IGNORED, reduction="none")
+            losses = cross_entropy(masked, batch.labels, ignore_index=IGNORED, reduction="none")
             sums.append(losses.view(len(batch.input_ids), -1).sum(dim=1).double().cpu().numpy())
             places.append(here.view(len(batch.input_ids), -1).sum(dim=1).cpu().numpy())
-            correct += int((outputs.masked.argmax(-1) == batch.labels)[here].sum())
+            correct += int((masked.argmax(-1) == batch.labels)[here].sum())
             if outputs.replaced is not None:
                 seen = batch.attention_mask
                 told += int(((outputs.replaced > 0) == outputs.is_replaced)[seen].sum())

@@ -1,5 +1,6 @@
 """The models that are born here: made and saved by transformers, trained by our own forward pass."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ from transformers import (
 from embryology import presets
 from embryology.pretraining import forward
 from embryology.pretraining.batches import Batch
+from embryology.pretraining.cross_entropy import linear_cross_entropy
 from embryology.pretraining.forward import Parameters, pair
 from embryology.pretraining.objectives import IGNORED
 
@@ -30,10 +32,12 @@ ARCHITECTURES = {"albert": AlbertForPreTraining, "bert": BertForPreTraining, "el
 
 @dataclass(frozen=True)
 class Outputs:
-    """Logits in float32. What a model does not say is None."""
+    """What a model answers; logits are in float32, and what it does not say is None."""
 
-    masked: Tensor
-    """(places, vocabulary)."""
+    vectors: Tensor
+    """(places, embedding width): what the masked head makes of the encoded places."""
+    decoder: tuple[Tensor, Tensor]
+    """(vocabulary, embedding width) and (vocabulary,): what turns them into logits."""
     pair: Tensor | None = None
     """(sequences, 2)."""
     replaced: Tensor | None = None
@@ -41,12 +45,16 @@ class Outputs:
     is_replaced: Tensor | None = None
     """(sequences, length) bool: whether it is one."""
 
+    def masked(self) -> Tensor:
+        """(places, vocabulary), made here; the loss does without."""
+        return functional.linear(self.vectors, *self.decoder).float()
+
     def sums(self, batch: Batch) -> Tensor:
         """(3,): cross-entropies in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
-        none = self.masked.new_zeros(())
+        none = torch.zeros((), device=self.vectors.device)
         return torch.stack(
             [
-                functional.cross_entropy(self.masked, batch.labels, ignore_index=IGNORED, reduction="sum"),
+                linear_cross_entropy(self.vectors, *self.decoder, batch.labels),
                 none
                 if self.pair is None
                 else functional.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
@@ -146,43 +154,47 @@ class Trainee(nn.Module):
             return self._electra(parameters["generator"], parameters["model"], batch)
         return self._with_pairs(parameters["model"], batch)
 
-    def _encoded(self, parameters: Parameters, part: str, ids: Tensor, batch: Batch) -> Tensor:
-        config = self.models[part].config
-        return forward.encode(parameters, config, ids, batch.token_type_ids, batch.attention_mask, self.training)
+    def _encoded(
+        self, parameters: Parameters, part: str, ids: Tensor, batch: Batch, at: Tensor | None = None
+    ) -> Tensor:
+        config, types, seen = self.models[part].config, batch.token_type_ids, batch.attention_mask
+        return forward.encode(parameters, config, ids, types, seen, self.training, at)
 
     def _with_pairs(self, parameters: Parameters, batch: Batch) -> Outputs:
         """ALBERT and BERT: the masked head, and the pair's head on the pooled first vector."""
         config = self.model.config
         albert = config.model_type == "albert"
-        encoded = self._encoded(parameters, "model", batch.input_ids, batch)
-        wanted = encoded.flatten(0, 1).index_select(0, batch.positions)
+        sequences, length = batch.input_ids.shape
+        firsts = torch.arange(0, sequences * length, length, device=batch.positions.device)[:, None]
+        at = torch.cat([firsts, batch.positions.view(sequences, -1)], dim=1).flatten()
+        encoded = self._encoded(parameters, "model", batch.input_ids, batch, at)
+        first, wanted = encoded[:, 0], encoded[:, 1:].flatten(0, 1)
         head = "predictions" if albert else "cls.predictions.transform"
         wanted = forward.gelu(functional.linear(wanted, *pair(parameters, f"{head}.dense")))
         wanted = forward.norm(wanted, pair(parameters, f"{head}.LayerNorm"), config)
-        decoder = "predictions.decoder" if albert else "cls.predictions.decoder"
-        first = torch.tanh(
-            functional.linear(encoded[:, 0], *pair(parameters, "albert.pooler" if albert else "bert.pooler.dense"))
-        )
+        pooler = "albert.pooler" if albert else "bert.pooler.dense"
+        first = torch.tanh(functional.linear(first, *pair(parameters, pooler)))
         if albert:
             first = forward.dropped(first, config.classifier_dropout_prob, self.training)
         pair_head = "sop_classifier.classifier" if albert else "cls.seq_relationship"
         return Outputs(
-            masked=functional.linear(wanted, *pair(parameters, decoder)).float(),
+            vectors=wanted,
+            decoder=pair(parameters, "predictions.decoder" if albert else "cls.predictions.decoder"),
             pair=functional.linear(first, *pair(parameters, pair_head)).float(),
         )
 
     def _electra(self, generator: Parameters, discriminator: Parameters, batch: Batch) -> Outputs:
         """The generator fills the chosen places, the discriminator tells at every piece whether it was replaced."""
-        encoded = self._encoded(generator, "generator", batch.input_ids, batch)
-        wanted = encoded.flatten(0, 1).index_select(0, batch.positions)
+        wanted = self._encoded(generator, "generator", batch.input_ids, batch, batch.positions).flatten(0, 1)
         wanted = functional.gelu(functional.linear(wanted, *pair(generator, "generator_predictions.dense")))
         wanted = forward.norm(wanted, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
-        logits = functional.linear(wanted, *pair(generator, "generator_lm_head")).float()
-        ids, is_replaced = replace(batch, logits.detach())
+        filled = Outputs(vectors=wanted, decoder=pair(generator, "generator_lm_head"))
+        with torch.no_grad():
+            ids, is_replaced = replace(batch, filled.masked())
         encoded = self._encoded(discriminator, "model", ids, batch)
         verdict = forward.gelu(functional.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
         verdict = functional.linear(verdict, *pair(discriminator, "discriminator_predictions.dense_prediction"))
-        return Outputs(masked=logits, replaced=verdict.squeeze(-1).float(), is_replaced=is_replaced)
+        return dataclasses.replace(filled, replaced=verdict.squeeze(-1).float(), is_replaced=is_replaced)
 
 
 def replace(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
