@@ -8,7 +8,7 @@ import conllu
 
 from embryology.errors import EmbryologyError
 from embryology.treebanks import DEPENDENCY, Edge, Reading, Sentence, Word
-from embryology.treebanks.lines import Malformed, blocks, tolerated
+from embryology.treebanks.lines import MalformedError, blocks, tolerated
 from embryology.treebanks.spans import tags
 
 COLUMNS = 10
@@ -55,7 +55,7 @@ def documents(
             try:
                 (tokens,) = conllu.parse("\n".join(line for _, line in block))
             except (conllu.exceptions.ParseException, ValueError) as error:
-                raise Malformed("malformed sentence", block[-1][0], f"the one that ends here: {error}") from error
+                raise MalformedError("malformed sentence", block[-1][0], f"the one that ends here: {error}") from error
             name = tokens.metadata.get("sent_id") or f"{path.name.split('.')[0]}-{number}"
             lines = [line for line, text in block if not text.lstrip().startswith("#")]
             sentence = _sentence(name, tokens, lines, block[-1][0], edges)
@@ -67,14 +67,16 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
     number, last_of_multiword = 0, 0
     for token, line in zip(tokens, lines, strict=True):
         if len(token) != COLUMNS:
-            raise Malformed("ragged columns", line, f"{COLUMNS} columns expected, found {len(token)}")
+            raise MalformedError("ragged columns", line, f"{COLUMNS} columns expected, found {len(token)}")
         identifier = token["id"]
         if isinstance(identifier, int):
             number += 1
             if identifier != number:
-                raise Malformed("rows out of order", line, f"word {number} expected, found {identifier}")
+                raise MalformedError("rows out of order", line, f"word {number} expected, found {identifier}")
             if not token["form"] or not token["xpos"] or token["xpos"] == "_":
-                raise Malformed("word without form or tag", line, f"word {number} has no form or no Penn tag (XPOS)")
+                raise MalformedError(
+                    "word without form or tag", line, f"word {number} has no form or no Penn tag (XPOS)"
+                )
             if number > last_of_multiword:
                 units.append((token, []))
             units[-1][1].append(token)
@@ -82,7 +84,7 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
             last_of_multiword = identifier[2]
             units.append((token, []))
     if number < max(last_of_multiword, 1):
-        raise Malformed("rows out of order", last, "words are missing")
+        raise MalformedError("rows out of order", last, "words are missing")
 
     text, words = "", []
     for unit, parts in units:
@@ -105,8 +107,10 @@ def _dependencies(tokens: conllu.TokenList, lines: list[int], words: int) -> Ite
         if not isinstance(place, int):
             continue
         if relation in ("", "_"):
-            raise Malformed("word without a relation", line, f"word {place} has no DEPREL")
+            raise MalformedError("word without a relation", line, f"word {place} has no DEPREL")
         if head is None or not 0 <= head <= words or head == place:
-            raise Malformed("head out of range", line, f"the head of word {place} is {head}, not another of {words}")
+            raise MalformedError(
+                "head out of range", line, f"the head of word {place} is {head}, not another of {words}"
+            )
         if head:
             yield Edge(DEPENDENCY, relation, (place - 1, place), (head - 1, head))

@@ -7,7 +7,7 @@ a parser's output and is not read. The 18 Reddit documents are not there, as the
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from embryology.errors import EmbryologyError
 from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Span
 from embryology.treebanks.conllu_reader import documents
-from embryology.treebanks.lines import Lines, Malformed, numbered, tolerated
+from embryology.treebanks.lines import Lines, MalformedError, numbered, tolerated
 from embryology.treebanks.spans import coreference, mentions
 
 BEGIN = "# begin document "
@@ -27,7 +27,7 @@ MIXED_UP = ("GENTLE_poetry_road",)
 
 IN_DOCUMENT = "in a document with a malformed sentence"
 ACROSS = "mention over a sentence boundary"
-NO_PARTNER = "mention with a bracket that has no partner"
+NO_PARTNER = "bracket of a mention without its partner"
 NO_WORDS = "document without words in dep/"
 
 Mention = tuple[str, Span]
@@ -97,28 +97,28 @@ def _mentions(
     words = [word for sentence in sentences for word in sentence.words]
     last = rows[-1][0] if rows else 1
     if len(rows) != len(words):
-        raise Malformed("layers differ", last, f"{name} has {len(rows)} rows here and {len(words)} words in dep/")
+        raise MalformedError("layers differ", last, f"{name} has {len(rows)} rows here and {len(words)} words in dep/")
     marks = []
     for place, ((line, row), word) in enumerate(zip(rows, words, strict=True)):
         fields = row.split("\t")
         if len(fields) != 3:
-            raise Malformed("ragged columns", line, f"3 expected, found {len(fields)}")
+            raise MalformedError("ragged columns", line, f"3 expected, found {len(fields)}")
         number, form, cell = fields
         if number != str(place):
-            raise Malformed("rows out of order", line, f"word {place} of {name} expected, found {number}")
+            raise MalformedError("rows out of order", line, f"word {place} of {name} expected, found {number}")
         if form not in (word.form, ""):  # a form is empty in GUM_news_iodine, where dep/ has |
-            raise Malformed("layers differ", line, f"{form!r} is {word.form!r} in dep/")
+            raise MalformedError("layers differ", line, f"{form!r} is {word.form!r} in dep/")
         if cell == "_":
             continue
         of_cell = MARKS.findall(cell)
         if "".join(of_cell) != cell or not all(pattern.fullmatch(mark.strip("()")) for mark in of_cell):
-            raise Malformed("malformed brackets", line, f"{cell!r}")
+            raise MalformedError("malformed brackets", line, f"{cell!r}")
         marks += [(place, line, mark) for mark in of_cell]
     spans, broken = mentions(marks)
     if broken and name not in MIXED_UP:
         raise broken[0]
-    # A bracket without its partner is half a mention.
-    left_out[NO_PARTNER] += len(broken)
+    if broken:
+        left_out[NO_PARTNER] += len(broken)
     return spans
 
 
@@ -137,7 +137,8 @@ def _with_edges(
     return [replace(sentence, edges=tuple(edges)) for sentence, edges in zip(sentences, found, strict=True)]
 
 
-def _in_sentences(those: list[Mention], starts: list[int], left_out: Counter[str]):
+def _in_sentences(those: list[Mention], starts: list[int], left_out: Counter[str]) -> Iterator[tuple[int, str, Span]]:
+    """Sentence, name and span in words of the sentence."""
     for name, (first, last) in those:
         index = bisect_right(starts, first) - 1
         if last > starts[index + 1]:

@@ -15,7 +15,7 @@ Lines = list[tuple[int, str]]
 """Lines with their numbers in the file, from 1."""
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """A sentence that cannot be read: a reason to count it under, the line, and what is wrong there."""
 
     def __init__(self, reason: str, line: int, detail: str):
@@ -29,7 +29,7 @@ def tolerated(path: Path, skipped: Counter[str], skip_bad: bool, sentences: int 
     """Where the block finds a sentence of ``path`` malformed, raise what names file and line, or count it and go on."""
     try:
         yield
-    except Malformed as error:
+    except MalformedError as error:
         if not skip_bad:
             advice = "mend it or, where edges are read, leave such sentences out (--skip-bad)"
             raise EmbryologyError(f"{path}, line {error.line}: {error}; {advice}") from error
@@ -50,7 +50,7 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with fsspec.open(str(path), "rt", encoding="utf-8", newline="\n", compression="infer") as stream:
-            for number, line in enumerate(stream, start=1):  # noqa: B007 (read below)
+            for number, line in enumerate(stream, start=1):
                 yield number, line.rstrip("\r\n")
     except FileNotFoundError as error:
         raise EmbryologyError(f"{path} is missing") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from embryology.treebanks import Edge, Reading, Sentence
 from embryology.treebanks.conllu_reader import documents
-from embryology.treebanks.lines import Malformed, blocks, tolerated
+from embryology.treebanks.lines import MalformedError, blocks, tolerated
 from embryology.treebanks.spans import constituents, roles, tags
 
 TAG, BRACKETS, ROLESET, ROLES = 4, 5, 7, 8  # columns; a column of roles for each predicate follows
@@ -107,13 +107,13 @@ def _edges(rows: Skeleton, position: int, reading: Reading) -> list[Edge]:
     source = rows[0][1][0]
     for place, (line, fields) in enumerate(rows):
         if len(fields) != len(rows[0][1]) or len(fields) < ROLES:
-            raise Malformed("ragged columns", line, f"{max(len(rows[0][1]), ROLES)} expected, found {len(fields)}")
+            raise MalformedError("ragged columns", line, f"{max(len(rows[0][1]), ROLES)} expected, found {len(fields)}")
         if fields[:3] != [source, str(position), str(place)]:
-            raise Malformed("rows out of order", line, f"{source} {position} {place} expected, found {fields[:3]}")
+            raise MalformedError("rows out of order", line, f"{source} {position} {place} expected, found {fields[:3]}")
     heads = [place for place, (_, fields) in enumerate(rows) if fields[ROLESET] != "-"]
     columns = len(rows[0][1]) - ROLES
     if len(heads) != columns:
-        raise Malformed("ragged columns", rows[0][0], f"{len(heads)} predicates have {columns} columns of roles")
+        raise MalformedError("ragged columns", rows[0][0], f"{len(heads)} predicates have {columns} columns of roles")
     left_out: Counter[str] = Counter()
     edges = constituents([(line, fields[BRACKETS]) for line, fields in rows], left_out)
     for column, head in enumerate(heads, start=ROLES):

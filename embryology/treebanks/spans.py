@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from embryology.treebanks import CONSTITUENT, COREFERENCE, POS, ROLE, Edge, Span, Word
-from embryology.treebanks.lines import Malformed
+from embryology.treebanks.lines import MalformedError
 
 Column = Sequence[tuple[int, str]]
 """The cells of a column, a word each, with their lines."""
@@ -22,7 +22,7 @@ def bracketed(column: Column, nested: bool) -> list[tuple[str, Span]]:
     """Labels and spans of a column such as ``(S(NP*)``, ``*``, ``*)``; inner ones come before outer ones.
 
     Raises:
-        Malformed: a cell is none, brackets do not balance, or spans overlap where they may not nest.
+        MalformedError: a cell is none, brackets do not balance, or spans overlap where they may not nest.
     """
     spans, opened = [], []
     for place, (line, cell) in enumerate(column):
@@ -30,18 +30,18 @@ def bracketed(column: Column, nested: bool) -> list[tuple[str, Span]]:
             continue
         match = CELL.fullmatch(cell)
         if match is None:
-            raise Malformed("malformed brackets", line, f"{cell!r} is not of the form (LABEL*)")
+            raise MalformedError("malformed brackets", line, f"{cell!r} is not of the form (LABEL*)")
         for label in match[1].split("(")[1:]:
             if opened and not nested:
-                raise Malformed("overlapping spans", line, f"{label} opens within {opened[-1][0]}")
+                raise MalformedError("overlapping spans", line, f"{label} opens within {opened[-1][0]}")
             opened.append((label, place, line))
         for _ in match[2]:
             if not opened:
-                raise Malformed("unbalanced brackets", line, f"{cell!r} closes more than was opened")
+                raise MalformedError("unbalanced brackets", line, f"{cell!r} closes more than was opened")
             label, start, _ = opened.pop()
             spans.append((label, (start, place + 1)))
     if opened:
-        raise Malformed("unbalanced brackets", opened[-1][2], f"({opened[-1][0]} is never closed")
+        raise MalformedError("unbalanced brackets", opened[-1][2], f"({opened[-1][0]} is never closed")
     return spans
 
 
@@ -74,7 +74,7 @@ def roles(column: Column, left_out: Counter[str], row: int | None = None) -> lis
     return edges
 
 
-def mentions(marks: Iterable[tuple[int, int, str]]) -> tuple[list[tuple[str, Span]], list[Malformed]]:
+def mentions(marks: Iterable[tuple[int, int, str]]) -> tuple[list[tuple[str, Span]], list[MalformedError]]:
     """Names and spans of mentions, which may nest, cross, and be open twice under one name (the last closes first).
 
     Args:
@@ -92,9 +92,9 @@ def mentions(marks: Iterable[tuple[int, int, str]]) -> tuple[list[tuple[str, Spa
             if opened[name]:
                 spans.append((name, (opened[name].pop()[0], place + 1)))
             else:
-                broken.append(Malformed("unbalanced brackets", line, f"{name} is closed and was not opened"))
+                broken.append(MalformedError("unbalanced brackets", line, f"{name} is closed and was not opened"))
     for name, places in opened.items():
-        broken += [Malformed("unbalanced brackets", line, f"{name} is never closed") for _, line in places]
+        broken += [MalformedError("unbalanced brackets", line, f"{name} is never closed") for _, line in places]
     return spans, broken
 
 
