@@ -75,7 +75,7 @@ SETS = (
     DataSet(
         name="ontonotes",
         serves="the data of the paper's edge probing",
-        files=f"{ONTONOTES}/**/*_gold_conll*",
+        files=f"{ONTONOTES}/**/*gold_conll*",
         instead="propbank and gum",
         licence="LDC user agreement",
     ),

@@ -129,7 +129,7 @@ def _ontonotes(name: str, split: str) -> EdgeSet:
     folder = _folder(name, ONTONOTES, "your own OntoNotes 5 (LDC2013T19) as CoNLL-2012")
     files = ontonotes.files(folder, split)
     if not files:
-        raise _missing(name, ONTONOTES, f"*_gold_conll files in a folder {ontonotes.FOLDERS[split]!r}")
+        raise _missing(name, ONTONOTES, f"*gold_conll files in a folder {ontonotes.FOLDERS[split]!r}")
     return EdgeSet(
         name, split, f"gold, OntoNotes 5 {split}", "LDC user agreement",
         (POS, CONSTITUENT, ENTITY, COREFERENCE, ROLE), partial(_hashes, files), partial(ontonotes.read, files),

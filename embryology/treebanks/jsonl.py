@@ -54,22 +54,22 @@ def _parsed(line: str, number: int) -> tuple[str, list[Any]]:
 
 def _edges(target: Any, task: str, words: int, number: int, left_out: Counter[str]) -> list[Edge]:
     if not isinstance(target, dict) or "label" not in target or "span1" not in target:
-        raise MalformedError("malformed target", number, f"span1 and label are expected: {target!r}")
+        raise MalformedError("malformed target", number, f"span1 and label are expected: {target!r:.80}")
     if (target.get("span2") is not None) != (task in TWO_SPANS):
         expected = "two spans" if task in TWO_SPANS else "one span"
-        raise MalformedError("malformed target", number, f"{expected} expected for the task {task!r}: {target!r}")
+        raise MalformedError("malformed target", number, f"{expected} expected for the task {task!r}: {target!r:.80}")
     first = _span(target["span1"], words, number)
     second = _span(target["span2"], words, number) if task in TWO_SPANS else None
     labels = target["label"] if isinstance(target["label"], list) else [target["label"]]
     if not all(isinstance(label, str) for label in labels):
-        raise MalformedError("malformed target", number, f"label is no text: {target!r}")
+        raise MalformedError("malformed target", number, f"label is no text: {target!r:.80}")
     left_out["target without a label"] += not labels
     return [Edge(task, label, first, second) for label in labels]
 
 
 def _span(span: Any, words: int, number: int) -> Span:
     if not (isinstance(span, list) and len(span) == 2 and all(type(end) is int for end in span)):
-        raise MalformedError("malformed target", number, f"a span is two whole numbers, not {span!r}")
+        raise MalformedError("malformed target", number, f"a span is two whole numbers, not {span!r:.80}")
     first, last = span
     if first == last:
         raise MalformedError("empty span", number, f"{span} holds no word")

@@ -1,26 +1,28 @@
-"""OntoNotes 5 as ``*_gold_conll`` files: the columns of the CoNLL-2012 shared task, split at blanks."""
+"""OntoNotes 5 as ``*gold_conll`` files: the columns of the CoNLL-2012 shared task, split at blanks."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Word
+from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Span, Word
 from embryology.treebanks.lines import Lines, MalformedError, blocks, tolerated
-from embryology.treebanks.spans import bracketed, constituents, coreference, mentions, roles, tags
+from embryology.treebanks.spans import Column, bracketed, constituents, coreference, mentions, roles, tags
 
 DOCUMENT, PART, NUMBER, FORM, TAG, PARSE, ENTITIES, ROLES = 0, 1, 2, 3, 4, 5, 10, 11  # the last column holds chains
 FEWEST_COLUMNS = 12
 NO_PARSE = "XX"
 """As a tag or a word: the sentence was not parsed, and has neither tags nor constituents."""
 FOLDERS = {"train": "train", "dev": "development", "test": "test", "conll-2012-test": "conll-2012-test"}
+MARK = re.compile(r"\(\d+\)?|\d+\)")
 OTHER_LANGUAGES = ("arabic", "chinese")
 
 
 def files(folder: Path, split: str) -> list[Path]:
-    """The English ``*_gold_conll`` files below ``folder`` that lie in a folder named as the split is."""
+    """The English ``*gold_conll`` files below ``folder`` that lie in a folder named as the split is."""
     return sorted(
         file
-        for pattern in ("*_gold_conll", "*_gold_conll.gz")
+        for pattern in ("*gold_conll", "*gold_conll.gz")
         for file in folder.rglob(pattern)
         if FOLDERS[split] in (parts := file.relative_to(folder).parts[:-1]) and not set(parts) & set(OTHER_LANGUAGES)
     )
@@ -68,7 +70,7 @@ def _sentence(lines: Lines, number: int) -> tuple[Sentence, Counter[str], Counte
         text = f"{text} {fields[FORM]}" if text else fields[FORM]
         words.append(Word(fields[FORM], start, len(text), fields[TAG]))
 
-    def column(place: int) -> list[tuple[int, str]]:
+    def column(place: int) -> Column:
         return [(line, fields[place]) for line, fields in rows]
 
     left_out: Counter[str] = Counter()
@@ -87,13 +89,13 @@ def _sentence(lines: Lines, number: int) -> tuple[Sentence, Counter[str], Counte
     return Sentence(f"{document}-{part}-{number}", text, tuple(words), tuple(edges)), left_out, counts
 
 
-def _chained(column: list[tuple[int, str]]):
+def _chained(column: Column) -> list[tuple[str, Span]]:
     marks = []
     for place, (line, cell) in enumerate(column):
-        for mark in cell.split("|") if cell != "-" else ():
-            if mark in (name := mark.strip("()"), "") or not name.isdigit() or len(mark) - len(name) > 2:
-                raise MalformedError("malformed brackets", line, f"{cell!r}")
-            marks.append((place, line, mark))
+        of_cell = cell.split("|") if cell != "-" else []
+        if not all(map(MARK.fullmatch, of_cell)):
+            raise MalformedError("malformed brackets", line, f"{cell!r} is not of the form (1|2)|(3)")
+        marks += [(place, line, mark) for mark in of_cell]
     spans, broken = mentions(marks)
     if broken:
         raise broken[0]
