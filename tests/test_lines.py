@@ -28,7 +28,7 @@ def test_a_file_is_found_with_and_without_gz(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("latin.txt", "ok\nOù\n".encode("latin-1"), r"latin\.txt cannot be read after line"),
+        ("latin.txt", "ok\nOù\n".encode("latin-1"), r"latin\.txt cannot be read at line 2, which is not UTF-8"),
         ("cut.gz", gzip.compress(b"abc\n" * 99)[:-9], r"cut\.gz cannot be read after line"),
         ("cut.xz", lzma.compress(b"abc\n" * 99)[:-9], r"cut\.xz cannot be read after line"),
         ("no.xz", b"no", r"no\.xz cannot be read after line 0"),

@@ -38,8 +38,8 @@ def read_edges(path: Path, skip_bad: bool = False) -> Reading:
         EmbryologyError: as of :func:`read`, and where a head is none of the sentence's words.
     """
     reading = Reading()
-    documents_and_sentences = documents(path, reading.skipped, skip_bad)
-    reading.sentences.extend(sentence for _, sentence in documents_and_sentences if sentence is not None)
+    sentences = (sentence for _, sentence in documents(path, reading.skipped, skip_bad))
+    reading.sentences.extend(sentence for sentence in sentences if sentence is not None)
     return reading
 
 
@@ -86,8 +86,9 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
     if number < max(last_of_multiword, 1):
         raise MalformedError("rows out of order", last, "words are missing")
 
-    text, words = "", []
+    text, blank, words = "", "", []
     for unit, parts in units:
+        text += blank
         start = len(text)
         text += unit["form"]
         spelt = "".join(part["form"] for part in parts) == unit["form"]
@@ -95,10 +96,9 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
             end = start + len(part["form"]) if spelt else len(text)
             words.append(Word(part["form"], start, end, part["xpos"]))
             start = end if spelt else start
-        if (unit["misc"] or {}).get("SpaceAfter") != "No":
-            text += " "
+        blank = "" if (unit["misc"] or {}).get("SpaceAfter") == "No" else " "
     found = (*tags(words), *_dependencies(tokens, lines, number)) if edges else ()
-    return Sentence(name, text.rstrip(" "), tuple(words), found)
+    return Sentence(name, text, tuple(words), found)
 
 
 def _dependencies(tokens: conllu.TokenList, lines: list[int], words: int) -> Iterator[Edge]:

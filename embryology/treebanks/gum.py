@@ -71,7 +71,7 @@ def read(dep: Path, entities: Path, chains: Path, skip_bad: bool = False) -> Rea
             reading.left_out.update(left_out)
             reading.counts.update(_counts(found[1]))
     for path, layer, _ in layers:
-        for name in layer.keys() - names:
+        for name in (name for name in layer if name not in names):
             if not skip_bad:
                 raise EmbryologyError(f"{path}, line {layer[name][0][0]}: document {name!r} is not in {dep}")
             reading.left_out[NO_WORDS] += 1

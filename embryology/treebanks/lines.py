@@ -45,16 +45,18 @@ def numbered(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file, without their ends.
 
     Raises:
-        EmbryologyError: the file is missing, cut, or not UTF-8; the last line that was read is named.
+        EmbryologyError: the file is missing, cut, or not UTF-8; the line is named. None of this can be skipped.
     """
     number = 0
     try:
-        with fsspec.open(str(path), "rt", encoding="utf-8", newline="\n", compression="infer") as stream:
+        with fsspec.open(str(path), "rb", compression="infer") as stream:
             for number, line in enumerate(stream, start=1):
-                yield number, line.rstrip("\r\n")
+                yield number, line.decode("utf-8").rstrip("\r\n")
     except FileNotFoundError as error:
         raise EmbryologyError(f"{path} is missing") from error
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error, lzma.LZMAError) as error:
+    except UnicodeDecodeError as error:
+        raise EmbryologyError(f"{path} cannot be read at line {number}, which is not UTF-8: {error.reason}") from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise EmbryologyError(f"{path} cannot be read after line {number}: {error}") from error
 
 

@@ -38,7 +38,7 @@ def read(paths: Sequence[Path], skip_bad: bool = False) -> Reading:
         EmbryologyError: a file is missing or malformed; file and line are named.
     """
     reading = Reading()
-    seen: set[tuple[str, str]] = set()
+    names: set[str] = set()
     for path in paths:
         for number, block in enumerate(blocks(path)):
             rows = [(line, row) for line, row in block if not row.startswith("#")]
@@ -49,8 +49,8 @@ def read(paths: Sequence[Path], skip_bad: bool = False) -> Reading:
                 reading.sentences.append(sentence)
                 reading.left_out.update(left_out)
                 reading.counts.update(counts)
-                seen.add(tuple(rows[0][1].split()[:2]))
-    reading.counts["documents"] = len({document for document, _ in seen})
+                names.add(rows[0][1].split()[DOCUMENT])
+    reading.counts["documents"] = len(names)
     return reading
 
 

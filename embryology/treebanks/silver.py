@@ -56,8 +56,7 @@ def read_edges(split: str) -> Reading:
         EmbryologyError: as of :func:`read`.
     """
     reading = Reading()
-    chosen = lambda title: articles.is_held_out(title) and split_of(title) == split  # noqa: E731
-    for doc, name in _annotated(chosen, exclude=UNUSED):
+    for doc, name in _annotated(lambda title: articles.is_held_out(title) and split_of(title) == split, exclude=UNUSED):
         places = {token.i: place for place, token in enumerate(token for token in doc if not token.is_space)}
         words = tuple(_word(doc[i]) for i in places)
         edges = tags(words)
