@@ -138,6 +138,16 @@ def data_get(name: Annotated[str, typer.Argument(help="A data set, as `embryolog
     console.print("\n".join(map(str, written)) or f"{name}: all of it is there, nothing to fetch", highlight=False)
 
 
+@data_app.command("check")
+def data_check(
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and go on.")] = False,
+) -> None:
+    """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
+    from embryology.treebanks.counts import check
+
+    check(console, skip_bad)
+
+
 @data_app.command("where")
 def data_where() -> None:
     """Print the folders that are read and written."""

@@ -13,6 +13,7 @@ from embryology.errors import EmbryologyError
 from embryology.files import written_whole
 from embryology.paths import data_folder, runs_folder
 from embryology.treebanks.catalogue import EWT
+from embryology.treebanks.edge_sets import GUM, ONTONOTES, PROPBANK
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,27 @@ SETS = (
                 ("test", "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
             )
         ),
+    ),
+    DataSet(
+        name="propbank",
+        serves="gold constituents and semantic roles on the sentences of ewt",
+        files=f"{PROPBANK}/**/*.gold_skel*",
+        instead="nothing",
+        licence="CC BY-SA 4.0",
+    ),
+    DataSet(
+        name="gum",
+        serves="gold tags, dependencies, entities and coreference; GENTLE, out of domain",
+        files=f"{GUM}/**/*.conll*",
+        instead="silver tags, dependencies and entities by spaCy on held-out bundled articles",
+        licence="CC BY 4.0 (annotation)",
+    ),
+    DataSet(
+        name="ontonotes",
+        serves="the data of the paper's edge probing",
+        files=f"{ONTONOTES}/**/*gold_conll*",
+        instead="propbank and gum",
+        licence="LDC user agreement",
     ),
 )
 

@@ -1,6 +1,7 @@
 """A small tokenizer and a small series of models with random parameters."""
 
 import itertools
+import os
 
 import pytest
 import torch
@@ -16,9 +17,10 @@ from embryology.presets import Objective
 from embryology.pretraining.batches import Batches
 from tests.synthetic import store_of
 
-# The same examples every time, however slow the machine.
+# The same examples every time, however slow the machine; many more with HYPOTHESIS_PROFILE=long.
 settings.register_profile("embryology", deadline=None, derandomize=True)
-settings.load_profile("embryology")
+settings.register_profile("long", settings.get_profile("embryology"), max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "embryology"))
 
 
 @pytest.fixture(scope="session")

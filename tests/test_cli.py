@@ -12,6 +12,7 @@ import torch
 from embryology import cli
 from embryology.paths import RunFolder
 from tests.training import small_preset, train
+from tests.treebank_files import conllu
 
 
 @pytest.fixture
@@ -108,6 +109,23 @@ def test_an_asked_for_treebank_that_is_missing_says_how_to_get_it(embryology, ru
     write_yaml(run_folder.manifest, recorded)
     assert (status, len(errors)) == (1, 1)
     assert "universaldependencies.org" in errors[0]
+
+
+def test_a_known_count_that_does_not_hold_is_a_status(embryology, tmp_path, monkeypatch):
+    from embryology.treebanks import catalogue, edge_sets
+
+    monkeypatch.setattr(edge_sets, "NAMES", ("ewt",))
+    monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
+    file = tmp_path / catalogue.EWT / "en_ewt-ud-test.conllu"
+    file.parent.mkdir(parents=True)
+    file.write_text(conllu("x", "Cats/NNS sleep/VBP", "Cats/_ sleep/VBP"), encoding="utf-8")
+    status, _, errors = embryology("data", "check")
+    assert (status, len(errors)) == (1, 1)
+    assert "en_ewt-ud-test.conllu, line 7: word without form or tag" in errors[0]
+    status, out, errors = embryology("data", "check", "--skip-bad")
+    assert (status, len(errors)) == (1, 1)
+    assert "ewt test: sentences 1, skipped 1; pos 2, dependency 1" in out
+    assert "2 known counts do not hold: ewt test has 1 sentences instead of 2,077" in errors[0]
 
 
 def test_a_run_of_another_preset_is_left_alone(embryology, run_folder):

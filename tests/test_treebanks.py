@@ -1,11 +1,12 @@
 import gzip
 import os
+from dataclasses import replace
 
 import pytest
 
 from embryology.corpus import articles
 from embryology.errors import EmbryologyError
-from embryology.treebanks import Word, catalogue, conllu_reader, silver
+from embryology.treebanks import Edge, Word, catalogue, conllu_reader, silver
 
 GOLD = """# sent_id = a-1
 # text = I can't, don't.
@@ -48,11 +49,12 @@ def test_running_text_is_put_together_again(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (("nsubj\t_\t_", "nsubj"), r"ends at line 12 is malformed: 10 columns expected"),
-        (("4\t,\t,\tPUNCT\t,", "5\t,\t,\tPUNCT\t,"), r"line 12 is malformed: word 4 expected, found 5"),
-        (("INTJ\tUH", "INTJ\t_"), r"line 14 is malformed: word 1 has no form or no Penn tag"),
-        (("1\tYes", "x\tYes"), r"line 14 is malformed: .*"),
-        (("1\tYes", "1-2\tYes"), r"line 14 is malformed: words are missing"),
+        (("nsubj\t_\t_", "nsubj"), r", line 3: ragged columns: 10 columns expected"),
+        (("4\t,\t,\tPUNCT\t,", "5\t,\t,\tPUNCT\t,"), r", line 7: rows out of order: word 4 expected, found 5"),
+        (("INTJ\tUH", "INTJ\t_"), r", line 14: word without form or tag: word 1 has no form or no Penn tag"),
+        (("1\tYes", "x\tYes"), r", line 14: malformed sentence: the one that ends here: .*'x' is not a valid ID"),
+        (("1\tYes", "_\tYes"), r", line 14: rows out of order: words are missing"),
+        (("1\tYes", "1-2\tYes"), r", line 14: rows out of order: words are missing"),
         ((GOLD, "\n\n"), r"holds no sentences"),
     ],
 )
@@ -62,6 +64,39 @@ def test_malformed_files_name_file_and_line(tmp_path, damage, message):
     file.write_text(GOLD.replace(*damage), encoding="utf-8")
     with pytest.raises(EmbryologyError, match=rf"bad\.conllu.*{message}"):
         conllu_reader.read(file)
+
+
+def test_dependencies_go_from_a_word_to_its_head(tmp_path):
+    file = tmp_path / "x.conllu"
+    file.write_text(GOLD, encoding="utf-8")
+    first, second = conllu_reader.read_edges(file).sentences
+    assert (replace(first, edges=()), replace(second, edges=())) == tuple(conllu_reader.read(file))
+    assert [edge[1:] for edge in first.edges if edge.task == "pos"][5] == ("RB", (5, 6), None)
+    dependencies = [edge[1:] for edge in first.edges if edge.task == "dependency"]
+    assert dependencies[:2] == [("nsubj", (0, 1), (2, 3)), ("advmod", (2, 3), (1, 2))]
+    assert len(dependencies) == 6  # the root is none, and empty nodes are no words
+    assert second.edges == (Edge("pos", "UH", (0, 1)),)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (("2\tadvmod", "8\tadvmod"), r"line 6: head out of range: the head of word 3 is 8, not another of 7"),
+        (("2\tadvmod", "3\tadvmod"), r"line 6: head out of range: the head of word 3 is 3"),
+        (("2\tadvmod", "_\tadvmod"), r"line 6: head out of range: the head of word 3 is None"),
+        (("2\tadvmod", "2\t_"), r"line 6: word without a relation"),
+        (("RB\t_\t2", "_\t_\t2"), r"line 6: word without form or tag"),
+    ],
+)
+def test_malformed_sentences_are_raised_or_counted(tmp_path, damage, message):
+    file = tmp_path / "bad.conllu"
+    assert damage[0] in GOLD
+    file.write_text(GOLD.replace(*damage), encoding="utf-8")
+    with pytest.raises(EmbryologyError, match=rf"bad\.conllu, {message}"):
+        conllu_reader.read_edges(file)
+    reading = conllu_reader.read_edges(file, skip_bad=True)
+    assert [sentence.text for sentence in reading.sentences] == ["Yes"]
+    assert reading.skipped.total() == 1
 
 
 def test_unreadable_files_are_named(tmp_path):

