@@ -32,16 +32,14 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
     rows = losses.dropna(subset=["held_out_masked_loss"])
     unigram = f"{rows['unigram_loss'].iloc[-1]:.3f}" if len(rows) else "?"
     table = Table(title=f"{name}: held-out text (unigram cross-entropy {unigram} nats)")
-    for column in ("step", "tokens", "masked loss (nats)", "masked accuracy", "order accuracy"):
-        table.add_column(column, justify="right")
-    for row in rows.itertuples():
-        table.add_row(
-            f"{row.step:,}",
-            f"{row.tokens:,}",
-            f"{row.held_out_masked_loss:.3f}",
-            f"{row.held_out_masked_accuracy:.3f}",
-            f"{row.held_out_pair_accuracy:.3f}",
-        )
+    shown = {"step": "{:,}", "tokens": "{:,}", "held_out_masked_loss": "{:.3f}", "held_out_masked_accuracy": "{:.3f}"}
+    asked = ("held_out_pair_accuracy", "held_out_replaced_accuracy")
+    shown |= {column: "{:.3f}" for column in asked if column in rows and rows[column].notna().any()}
+    for column in shown:
+        words = column.removeprefix("held_out_").replace("_", " ")
+        table.add_column(f"{words} (nats)" if words.endswith("loss") else words, justify="right")
+    for row in rows.to_dict("records"):
+        table.add_row(*(form.format(row[column]) for column, form in shown.items()))
     return table
 
 

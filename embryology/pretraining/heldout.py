@@ -106,6 +106,7 @@ class HeldOut:
             "held_out_pairs": pairs,
             "held_out_replaced_accuracy": told / pieces if pieces else None,
             "held_out_original_share": original / pieces if pieces else None,
+            "held_out_pieces": pieces or None,
             "unigram_loss": self.unigram_loss,
             "unigram_accuracy": self.unigram_accuracy,
         }
