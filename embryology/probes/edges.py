@@ -1,0 +1,330 @@
+"""What every layer knows of syntax and semantics: linear edge probes on frozen vectors (section 4 of the paper).
+
+An edge is a labelled span or pair of spans of a sentence; a span's vector is the mean of its pieces' vectors, as
+in the paper, and a pair's the two one after the other. One linear classifier a layer and task learns to tell the
+label on the training split, and is scored on the whole test split. The encoder learns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from torch.nn import functional
+
+from embryology import intervals
+from embryology.alignment import Method, align, longest_input
+from embryology.checkpoints import Series
+from embryology.errors import EmbryologyError
+from embryology.linear import UNKNOWN, Recipe, fit
+from embryology.precision import Precision, resolve
+from embryology.probes import ProbeSettings
+from embryology.treebanks import Edge, Sentence, edge_sets
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from embryology.encoder import Encoder
+
+GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
+MAJORITY, CONTROL = "majority", "control"
+
+
+class EdgesSettings(ProbeSettings):
+    sets: tuple[str, ...] | Literal["auto"] = "auto"
+    """Of ``embryology.treebanks.edge_sets``; ``auto`` takes the gold ones where both are there, else silver."""
+    train_sentences: PositiveInt | None = None
+    """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
+    steps: PositiveInt = 600
+    batch: PositiveInt = 1024
+    rate: PositiveFloat = 0.01
+    seeds: PositiveInt = 1
+    """Classifiers trained a layer and task, from ``seed`` on; the first gives the items."""
+    alignment: Method = "running"
+    precision: Precision = "float32"
+    seed: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The edges of one task in one split. Spans are (edges, 2) first and past-the-last of its pieces, counted
+    through all sentences."""
+
+    spans: list[np.ndarray]
+    """One array, or two for pairs."""
+    labels: np.ndarray
+    """(edges,) int64 into the task's classes, or UNKNOWN."""
+    control: np.ndarray
+    """(edges,) int64: a class drawn for the words of the edge, whatever its label (Hewitt and Liang 2019)."""
+    sentences: np.ndarray
+    """(edges,) int64: the sentence each is of."""
+    names: list[str]
+    """Stable within the set: sentence, spans."""
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    """``set/task``."""
+    classes: list[str]
+    """The labels of the training split."""
+    train: Targets
+    test: Targets
+    unaligned: int
+    """Edges of the test split that cannot be scored, as a word of theirs shares a piece or lies beyond the input."""
+
+
+@dataclass(frozen=True)
+class Set:
+    label: str
+    train: list[list[int]]
+    """Input ids, a sentence each."""
+    test: list[list[int]]
+    tasks: list[Task]
+
+
+@dataclass(frozen=True)
+class Examples:
+    settings: EdgesSettings
+    sets: list[Set]
+
+
+class EdgesProbe:
+    name = "edges"
+    version = 1
+    needs = frozenset({"hidden-states"})
+    Settings = EdgesSettings
+
+    def inputs(self, settings: EdgesSettings, series: Series) -> dict:
+        found = [edge_sets.find(name, split) for name in _sets(settings) for split in ("train", "test")]
+        return {f"{each.name} {each.split}": each.identity() for each in found} | {
+            "precision": resolve(settings.precision)
+        }
+
+    def prepare(self, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
+        longest = longest_input(tokenizer, series.checkpoints[0].location)
+        return Examples(settings, [_prepared(name, settings, tokenizer, longest) for name in _sets(settings)])
+
+    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Micro and macro F1 and every label's F1 by layer, each with a bootstrap over test sentences.
+
+        With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
+        frequent training label; ``control`` is the micro F1 of classifiers of the same size on labels drawn by word
+        type. ``selectivity`` is micro F1 less that of the control.
+        """
+        rows, items = [], []
+        for each in examples.sets:
+            states = {
+                split: encoder.hidden_states(ids, examples.settings.precision)
+                for split, ids in (("train", each.train), ("test", each.test))
+            }
+            for task in each.tasks:
+                train, test = (_vectors(states[split], getattr(task, split)) for split in ("train", "test"))
+                found, scored = _measured(task, train, test, examples.settings)
+                rows += found
+                items.append(scored.assign(source=each.label))
+        return pd.DataFrame(rows), pd.concat(items, ignore_index=True)
+
+
+def _sets(settings: EdgesSettings) -> tuple[str, ...]:
+    if settings.sets != "auto":
+        return settings.sets
+    try:
+        for name in GOLD:
+            edge_sets.find(name)
+    except EmbryologyError:
+        return SILVER
+    return GOLD
+
+
+def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, longest: int) -> Set:
+    sets = {split: edge_sets.find(name, split) for split in ("train", "test")}
+    sentences = {split: found.read().sentences for split, found in sets.items()}
+    rng = np.random.default_rng(settings.seed)
+    if settings.train_sentences and settings.train_sentences < len(sentences["train"]):
+        drawn = np.sort(rng.permutation(len(sentences["train"]))[: settings.train_sentences])
+        sentences["train"] = [sentences["train"][i] for i in drawn]
+    aligned = {
+        split: align(
+            tokenizer,
+            [sentence.text for sentence in some],
+            [[(word.start, word.end) for word in sentence.words] for sentence in some],
+            settings.alignment,
+            longest,
+        )
+        for split, some in sentences.items()
+    }
+    places = {split: _places(found) for split, found in aligned.items()}
+    tasks = []
+    for task in sets["train"].tasks:
+        edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
+        if not edges["train"] or not edges["test"]:
+            raise EmbryologyError(f"{name}: no edge of the task {task!r} could be aligned with the tokenizer's pieces")
+        classes = sorted({edge.label for _, edge, _ in edges["train"]})
+        controls = _controls(edges, sentences, classes, rng)
+        targets = {
+            split: Targets(
+                spans=[np.array(spans) for spans in zip(*(spans for _, _, spans in found), strict=True)],
+                labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in found]),
+                control=controls[split],
+                sentences=np.array([row for row, _, _ in found]),
+                names=[_name(sentences[split][row], edge) for row, edge, _ in found],
+            )
+            for split, found in edges.items()
+        }
+        everything = sum(edge.task == task for sentence in sentences["test"] for edge in sentence.edges)
+        tasks.append(Task(f"{name}/{task}", classes, **targets, unaligned=everything - len(edges["test"])))
+    ids = {split: [one.ids for one in found] for split, found in aligned.items()}
+    return Set(sets["test"].label, **ids, tasks=tasks)
+
+
+Placed = list[tuple[int, Edge, list[tuple[int, int]]]]
+"""The number of the sentence, an edge of it, and the pieces of its spans."""
+
+
+def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
+    """For every word of every sentence its first piece and the one past its last, counted through all sentences."""
+    places, before = [], 0
+    for one in aligned:
+        places.append([(before + own[0], before + own[-1] + 1) if own else None for own in one.words])
+        before += len(one.ids)
+    return places
+
+
+def _edges(sentences: Sequence[Sentence], places: list, task: str) -> Placed:
+    found = []
+    for row, sentence in enumerate(sentences):
+        for edge in sentence.edges:
+            if edge.task != task:
+                continue
+            words = [places[row][first:last] for first, last in filter(None, (edge.first, edge.second))]
+            if all(None not in span for span in words):
+                found.append((row, edge, [(span[0][0], span[-1][1]) for span in words]))
+    return found
+
+
+def _controls(
+    edges: dict[str, Placed], sentences: dict[str, list[Sentence]], classes: list[str], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """A class for every type of edge, its words, drawn as often as labels are in training; the same in both splits."""
+
+    def kind(sentence: Sentence, edge: Edge) -> tuple:
+        spans = filter(None, (edge.first, edge.second))
+        return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in spans)
+
+    kinds = {split: [kind(sentences[split][row], edge) for row, edge, _ in some] for split, some in edges.items()}
+    labels = pd.Index(classes).get_indexer([edge.label for _, edge, _ in edges["train"]])
+    shares = np.bincount(labels, minlength=len(classes)) / len(labels)
+    every = sorted({*kinds["train"], *kinds["test"]})
+    drawn = dict(zip(every, rng.choice(len(classes), len(every), p=shares), strict=True))
+    return {split: np.array([drawn[one] for one in some]) for split, some in kinds.items()}
+
+
+def _name(sentence: Sentence, edge: Edge) -> str:
+    spans = filter(None, (edge.first, edge.second))
+    return ":".join([sentence.id, *(f"{first + 1}-{last}" for first, last in spans)])
+
+
+def _vectors(states: Tensor, targets: Targets) -> Tensor:
+    """(layers, edges, width of the spans together): means over the pieces of each span."""
+    parts = []
+    for spans in targets.spans:
+        lengths = spans[:, 1] - spans[:, 0]
+        offsets = np.cumsum(lengths) - lengths
+        pieces = np.arange(lengths.sum()) - np.repeat(offsets - spans[:, 0], lengths)
+        bags = torch.from_numpy(pieces), torch.from_numpy(offsets)
+        parts.append(torch.stack([functional.embedding_bag(bags[0], layer, bags[1], mode="mean") for layer in states]))
+    return torch.cat(parts, dim=-1)
+
+
+def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
+    resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
+    labels, rows, n = task.test.labels, [], len(task.test.labels)
+    most = np.full(n, np.bincount(task.train.labels).argmax())
+    rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
+    first = None
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        recipe = Recipe(settings.rate, settings.batch, settings.steps, seed)
+        predicted, control = (
+            fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy()
+            for known in (task.train.labels, task.train.control)
+        )
+        first = predicted if first is None else first
+        for layer, (own, controlled) in enumerate(zip(predicted, control, strict=True)):
+            rows += _scores(task, own, resamples, layer=layer, seed=seed)
+            right = np.stack([own == labels, controlled == task.test.control], axis=1).astype(float)
+            right = np.column_stack([right, right[:, 0] - right[:, 1]])[:, 1:]
+            for column, (metric, baseline) in enumerate((("f1_micro", CONTROL), ("selectivity", None))):
+                draws = _means(right[:, column], task, resamples)
+                low, high = intervals.percentile_interval(draws)
+                value = right[:, column].mean()
+                rows.append(_row(task, "", metric, value, low, high, n, layer=layer, seed=seed, baseline=baseline))
+    known = pd.Series([*task.classes, "not in training"])
+    items = pd.DataFrame(
+        {
+            "item_id": task.test.names,
+            "sentence": [name.rsplit(":", len(task.test.spans))[0] for name in task.test.names],
+            "tag": known.iloc[labels].to_numpy(),
+            "task": task.name,
+            "correct": first[-1] == labels,
+            # Bit k: whether the classifier of layer k is right.
+            "layers": ((first == labels) << np.arange(len(first))[:, None]).sum(0).astype(np.int64),
+        }
+    )
+    return rows, items
+
+
+def _means(values: np.ndarray, task: Task, resamples: np.ndarray) -> np.ndarray:
+    size = resamples.shape[1]
+    sums = np.bincount(task.test.sentences, values, minlength=size)
+    return intervals.bootstrap_means(sums, np.bincount(task.test.sentences, minlength=size), resamples)
+
+
+def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns) -> list[dict]:
+    """Micro F1, macro F1 over the labels of the test split, and every such label's F1."""
+    labels, classes, size = task.test.labels, len(task.classes), resamples.shape[1]
+
+    def count(which: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """(sentences, classes)."""
+        cells = task.test.sentences[which] * classes + of[which]
+        return np.bincount(cells, minlength=size * classes).reshape(size, classes)
+
+    known, right = labels != UNKNOWN, predicted == labels
+    counts = np.stack([count(right, labels), count(known, labels), count(known | ~known, predicted)])
+    totals = counts.sum(1)
+    there = totals[1] > 0
+    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, there], optimize=True)
+
+    def f1(counted: np.ndarray) -> np.ndarray:
+        return 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
+
+    values, sampled = f1(totals[:, there]), f1(draws)
+    rows = [
+        _row(task, "", "f1_micro", right.mean(), *_interval(_means(right, task, resamples)), len(labels), **columns)
+    ]
+    rows.append(_row(task, "", "f1_macro", values.mean(), *_interval(sampled.mean(-1)), len(labels), **columns))
+    names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
+    for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
+        rows.append(_row(task, name, "f1", value, low, high, n, **columns))
+    return rows
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    return intervals.percentile_interval(draws)
+
+
+def _row(
+    task: Task, item: str, metric: str, value: float, low: float, high: float, n: int, *,
+    layer: int | None, seed: int, baseline: str | None = None,
+) -> dict:  # fmt: skip
+    # The percentiles of a few skewed sentences can pass the value by.
+    return {
+        "task": task.name, "item": item, "layer": layer, "metric": metric, "value": value, "low": min(low, value),
+        "high": max(high, value), "n": int(n), "seed": seed, "baseline": baseline,
+    }  # fmt: skip
