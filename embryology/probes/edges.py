@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor
-from torch.nn import functional
 
 from embryology import intervals
 from embryology.alignment import Method, align, longest_input
 from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
-from embryology.linear import UNKNOWN, Recipe, fit
 from embryology.precision import Precision, resolve
 from embryology.probes import ProbeSettings
 from embryology.treebanks import Edge, Sentence, edge_sets
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
     from embryology.encoder import Encoder
+    from embryology.linear import Recipe
 
 GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
 MAJORITY, CONTROL = "majority", "control"
+UNKNOWN = -1
+"""A label of the test split that the training split has not: no answer is right."""
 
 
 class EdgesSettings(ProbeSettings):
@@ -44,6 +44,8 @@ class EdgesSettings(ProbeSettings):
     steps: PositiveInt = 600
     batch: PositiveInt = 1024
     rate: PositiveFloat = 0.01
+    codelength: bool = True
+    """Whether the minimum description length of the training labels is measured too; doubles the time."""
     seeds: PositiveInt = 1
     """Classifiers trained a layer and task, from ``seed`` on; the first gives the items."""
     alignment: Method = "running"
@@ -116,8 +118,11 @@ class EdgesProbe:
 
         With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
         frequent training label; ``control`` is the micro F1 of classifiers of the same size on labels drawn by word
-        type. ``selectivity`` is micro F1 less that of the control.
+        type. ``selectivity`` is micro F1 less that of the control. ``compression`` is how many times shorter the
+        training labels are by online coding than at log2(labels) bits each; one order of the items gives no interval.
         """
+        from embryology.linear import span_means  # late, with torch: a start that finds all measured needs none
+
         rows, items = [], []
         for each in examples.sets:
             states = {
@@ -125,7 +130,7 @@ class EdgesProbe:
                 for split, ids in (("train", each.train), ("test", each.test))
             }
             for task in each.tasks:
-                train, test = (_vectors(states[split], getattr(task, split)) for split in ("train", "test"))
+                train, test = (span_means(states[split], getattr(task, split).spans) for split in ("train", "test"))
                 found, scored = _measured(task, train, test, examples.settings)
                 rows += found
                 items.append(scored.assign(source=each.label))
@@ -231,28 +236,20 @@ def _name(sentence: Sentence, edge: Edge) -> str:
     return ":".join([sentence.id, *(f"{first + 1}-{last}" for first, last in spans)])
 
 
-def _vectors(states: Tensor, targets: Targets) -> Tensor:
-    """(layers, edges, width of the spans together): means over the pieces of each span."""
-    parts = []
-    for spans in targets.spans:
-        lengths = spans[:, 1] - spans[:, 0]
-        offsets = np.cumsum(lengths) - lengths
-        pieces = np.arange(lengths.sum()) - np.repeat(offsets - spans[:, 0], lengths)
-        bags = torch.from_numpy(pieces), torch.from_numpy(offsets)
-        parts.append(torch.stack([functional.embedding_bag(bags[0], layer, bags[1], mode="mean") for layer in states]))
-    return torch.cat(parts, dim=-1)
-
-
 def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
+    import torch
+
+    from embryology import linear
+
     resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
     rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
     first = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
-        recipe = Recipe(settings.rate, settings.batch, settings.steps, seed)
+        recipe = linear.Recipe(settings.rate, settings.batch, settings.steps, seed)
         predicted, control = (
-            fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy()
+            linear.fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy()
             for known in (task.train.labels, task.train.control)
         )
         first = predicted if first is None else first
@@ -265,6 +262,8 @@ def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) 
                 low, high = intervals.percentile_interval(draws)
                 value = right[:, column].mean()
                 rows.append(_row(task, "", metric, value, low, high, n, layer=layer, seed=seed, baseline=baseline))
+        if settings.codelength:
+            rows += _compressions(task, train, recipe)
     known = pd.Series([*task.classes, "not in training"])
     items = pd.DataFrame(
         {
@@ -278,6 +277,23 @@ def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) 
         }
     )
     return rows, items
+
+
+def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
+    import torch
+
+    from embryology.linear import codelength
+
+    classes, n = len(task.classes), len(task.train.labels)
+    rows = []
+    for labels, baseline in ((task.train.labels, None), (task.train.control, CONTROL)):
+        bits = codelength(train, torch.from_numpy(labels), classes, recipe)
+        values = (n * np.log2(classes) / bits).tolist() if classes > 1 else []
+        rows += [
+            _row(task, "", "compression", value, None, None, n, layer=layer, seed=recipe.seed, baseline=baseline)
+            for layer, value in enumerate(values)
+        ]
+    return rows
 
 
 def _means(values: np.ndarray, task: Task, resamples: np.ndarray) -> np.ndarray:
@@ -320,11 +336,12 @@ def _interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def _row(
-    task: Task, item: str, metric: str, value: float, low: float, high: float, n: int, *,
+    task: Task, item: str, metric: str, value: float, low: float | None, high: float | None, n: int, *,
     layer: int | None, seed: int, baseline: str | None = None,
 ) -> dict:  # fmt: skip
-    # The percentiles of a few skewed sentences can pass the value by.
+    if low is not None:  # the percentiles of a few skewed sentences can pass the value by
+        low, high = min(low, value), max(high, value)
     return {
-        "task": task.name, "item": item, "layer": layer, "metric": metric, "value": value, "low": min(low, value),
-        "high": max(high, value), "n": int(n), "seed": seed, "baseline": baseline,
+        "task": task.name, "item": item, "layer": layer, "metric": metric, "value": value, "low": low,
+        "high": high, "n": int(n), "seed": seed, "baseline": baseline,
     }  # fmt: skip
