@@ -76,8 +76,10 @@ def test_the_whole_test_split_is_scored(measured, made_up, examples):
     tasks = {task.name: task for task in examples.sets[0].tasks}
     for name, there in {"made-up/pos": words, "made-up/dependency": words - len(made_up)}.items():
         totals = rows[(rows["task"] == name) & (rows["item"] == "") & (rows["metric"] != "compression")]
-        assert set(totals["n"]) == {there - tasks[name].unaligned}
-        assert (items["task"] == name).sum() == there - tasks[name].unaligned
+        assert set(totals["n"]) == {there}
+        assert (items["task"] == name).sum() == there
+        unread = totals.set_index("metric").loc["share_unread", "value"]
+        assert unread == pytest.approx((~tasks[name].test.read).mean())
     assert not items.duplicated(["task", "item_id"]).any()
     assert items["item_id"].str.match(r"s-\d+:\d+-\d+(:\d+-\d+)?$").all()
 
@@ -125,7 +127,7 @@ def test_controls_are_labels_of_word_types_and_not_the_real_ones(examples, made_
 def test_baselines_and_selectivity_stand_beside_every_layer(measured):
     rows, _ = measured
     totals = rows[(rows["item"] == "") & (rows["task"] == "made-up/pos")]
-    own = totals[totals["baseline"].isna()]
+    own = totals[totals["baseline"].isna() & totals["layer"].notna()]
     pick = own.set_index(["metric", "layer", "seed"])["value"]
     assert set(own["layer"]) == {0, 1, 2}
     assert set(own["seed"]) == {0, 1}
@@ -148,6 +150,18 @@ def test_rows_are_measurements(measured, tmp_path):
     by_task = items.groupby("task")["correct"].mean()
     assert last.set_index("task")["value"].to_dict() == pytest.approx(by_task.to_dict())
     assert ((items["layers"].to_numpy() >> 2 & 1) == items["correct"]).all()
+
+
+def test_what_lies_beyond_the_input_is_wrong(made_up, tokenizer, encoder, tiny_series, monkeypatch):
+    monkeypatch.setattr(edges, "longest_input", lambda *_: 8)
+    short = EdgesProbe().prepare(EdgesSettings(sets=("made-up",), steps=20, codelength=False), tokenizer, tiny_series)
+    assert all(task.train.read.all() and 0 < task.test.read.mean() < 0.8 for task in short.sets[0].tasks)
+    rows, items = EdgesProbe().measure(encoder, short)
+    assert set(rows[(rows["item"] == "") & rows["task"].str.endswith("pos")]["n"]) == {
+        sum(len(sentence.words) for sentence in made_up)
+    }
+    unread = {name for task in short.sets[0].tasks for name in np.array(task.test.names)[~task.test.read]}
+    assert not items[items["item_id"].isin(unread)]["correct"].any()
 
 
 def test_less_to_learn_from_leaves_the_test_split_whole(made_up, tokenizer, tiny_series, examples):

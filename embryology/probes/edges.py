@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
 MAJORITY, CONTROL = "majority", "control"
-UNKNOWN = -1
-"""A label of the test split that the training split has not: no answer is right."""
+UNKNOWN, UNREAD = -1, -2
+"""A label of the test split that the training split has not, so that no answer is right; and no answer."""
 
 
 class EdgesSettings(ProbeSettings):
@@ -68,6 +68,9 @@ class Targets:
     """(edges,) int64: the sentence each is of."""
     names: list[str]
     """Stable within the set: sentence, spans."""
+    read: np.ndarray
+    """(edges,) bool: whether the model's input holds all pieces. Where not, which is in the test split alone, the
+    spans stand for nothing, and there is no answer."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,6 @@ class Task:
     """The labels of the training split."""
     train: Targets
     test: Targets
-    unaligned: int
-    """Edges of the test split that cannot be scored, as a word of theirs shares a piece or lies beyond the input."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ class EdgesProbe:
         frequent training label; ``control`` is the micro F1 of classifiers of the same size on labels drawn by word
         type. ``selectivity`` is micro F1 less that of the control. ``compression`` is how many times shorter the
         training labels are by online coding than at log2(labels) bits each; one order of the items gives no interval.
+        ``share_unread`` is the share of test edges with pieces beyond the model's longest input, or with none: they
+        have no answer, and count as wrong.
         """
         from embryology.linear import span_means  # late, with torch: a start that finds all measured needs none
 
@@ -162,6 +165,7 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
             [[(word.start, word.end) for word in sentence.words] for sentence in some],
             settings.alignment,
             longest,
+            shared=True,
         )
         for split, some in sentences.items()
     }
@@ -169,28 +173,29 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
     tasks = []
     for task in sets["train"].tasks:
         edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
-        if not edges["train"] or not edges["test"]:
-            raise EmbryologyError(f"{name}: no edge of the task {task!r} could be aligned with the tokenizer's pieces")
+        edges["train"] = [placed for placed in edges["train"] if placed[2] is not None]
+        if not edges["train"]:
+            raise EmbryologyError(f"{name}: no edge of the task {task!r} lies within the {longest} pieces of the input")
         classes = sorted({edge.label for _, edge, _ in edges["train"]})
         controls = _controls(edges, sentences, classes, rng)
         targets = {
             split: Targets(
-                spans=[np.array(spans) for spans in zip(*(spans for _, _, spans in found), strict=True)],
+                spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in found]).swapaxes(0, 1)),
                 labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in found]),
                 control=controls[split],
                 sentences=np.array([row for row, _, _ in found]),
                 names=[_name(sentences[split][row], edge) for row, edge, _ in found],
+                read=np.array([spans is not None for _, _, spans in found]),
             )
             for split, found in edges.items()
         }
-        everything = sum(edge.task == task for sentence in sentences["test"] for edge in sentence.edges)
-        tasks.append(Task(f"{name}/{task}", classes, **targets, unaligned=everything - len(edges["test"])))
+        tasks.append(Task(f"{name}/{task}", classes, **targets))
     ids = {split: [one.ids for one in found] for split, found in aligned.items()}
     return Set(sets["test"].label, **ids, tasks=tasks)
 
 
-Placed = list[tuple[int, Edge, list[tuple[int, int]]]]
-"""The number of the sentence, an edge of it, and the pieces of its spans."""
+Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
+"""The number of the sentence, an edge of it, and the pieces of its spans, None where some are not in the input."""
 
 
 def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
@@ -209,9 +214,13 @@ def _edges(sentences: Sequence[Sentence], places: list, task: str) -> Placed:
             if edge.task != task:
                 continue
             words = [places[row][first:last] for first, last in filter(None, (edge.first, edge.second))]
-            if all(None not in span for span in words):
-                found.append((row, edge, [(span[0][0], span[-1][1]) for span in words]))
+            there = all(None not in span for span in words)
+            found.append((row, edge, [(span[0][0], span[-1][1]) for span in words] if there else None))
     return found
+
+
+def _nowhere(edge: Edge) -> list[tuple[int, int]]:
+    return [(0, 1)] * (1 if edge.second is None else 2)
 
 
 def _controls(
@@ -244,12 +253,19 @@ def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) 
     resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
+    unread = int((~task.test.read).sum())
+    ends = (float(end) for end in intervals.wilson(unread, n))
+    rows.append(_row(task, "", "share_unread", unread / n, *ends, n, layer=None, seed=settings.seed))
     rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
     first = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
         recipe = linear.Recipe(settings.rate, settings.batch, settings.steps, seed)
         predicted, control = (
-            linear.fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy()
+            np.where(
+                task.test.read,
+                linear.fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy(),
+                UNREAD,
+            )
             for known in (task.train.labels, task.train.control)
         )
         first = predicted if first is None else first
@@ -312,7 +328,7 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
         return np.bincount(cells, minlength=size * classes).reshape(size, classes)
 
     known, right = labels != UNKNOWN, predicted == labels
-    counts = np.stack([count(right, labels), count(known, labels), count(known | ~known, predicted)])
+    counts = np.stack([count(right, labels), count(known, labels), count(predicted != UNREAD, predicted)])
     totals = counts.sum(1)
     there = totals[1] > 0
     draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, there], optimize=True)
