@@ -39,11 +39,12 @@ def align(
     spans: Sequence[Sequence[Span]],
     method: Method = "running",
     max_length: int | None = None,
+    shared: bool = False,
 ) -> list[Alignment]:
     """Tokenise sentences, all in one call, and find the pieces of their words.
 
-    A word is unaligned, and is not to be scored, where it shares a piece with another word, has no
-    pieces, or where not all of them lie within ``max_length``.
+    A word is unaligned, and is not to be scored, where it has no pieces, where not all of them lie within
+    ``max_length``, or where it shares a piece with another word, unless ``shared`` pieces are allowed.
 
     Args:
         tokenizer: any fast tokenizer.
@@ -52,6 +53,7 @@ def align(
         method: ``running`` tokenises the sentence; ``words`` every word alone, its pieces set between
             the classifier and separator tokens as in the paper's released scripts.
         max_length: most ids a sequence may have, special tokens included; longer ones are cut.
+        shared: whether a piece may belong to several words; ``words`` never has such pieces.
     """
     if not texts:
         return []
@@ -69,7 +71,8 @@ def align(
         encoded["special_tokens_mask"],
         strict=True,
     ):
-        positions = _unshared(_overlaps(text, words, offsets, special))
+        positions = _overlaps(text, words, offsets, special)
+        positions = list(map(tuple, positions)) if shared else _unshared(positions)
         closing = special[::-1].index(0) if 0 in special else 1
         alignments.append(_cut(ids, positions, closing, max_length))
     return alignments

@@ -130,6 +130,41 @@ class Encoder:
             top[where], log_probability[where] = best.cpu().numpy(), log_p.cpu().numpy()
         return Predictions(top, log_probability)
 
+    @torch.inference_mode()
+    def hidden_states(
+        self,
+        sequences: Sequence[Sequence[int]],
+        precision: Precision = "float32",
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+    ) -> Tensor:
+        """All layers' vectors of every input id, from one pass a sequence.
+
+        Args:
+            sequences: input ids, special tokens included; of any lengths.
+            precision: of the model and of the result.
+            tokens_per_batch: padded ids a batch; results do not depend on it but for rounding.
+
+        Returns:
+            (layers + 1, ids, width) on the processor, sequence after sequence in the order given. The first
+            layer is what goes into the transformer: embeddings, which know no context.
+        """
+        precision = resolve(precision, self.device)
+        body, _ = self._parts(precision)
+        body = getattr(body, body.base_model_prefix, body)
+        lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        found = None
+        for batch in _batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+            ids, mask = self._padded([sequences[i] for i in batch])
+            layers = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+            if found is None:
+                width = layers[-1].shape[-1]
+                found = torch.empty(len(layers), int(starts[-1]), width, dtype=getattr(torch, precision))
+            where = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in batch])
+            for number, layer in enumerate(layers):
+                found[number, where] = layer[mask.bool()].cpu().to(found.dtype)
+        return found
+
     def _parts(self, precision: str) -> tuple[nn.Module, nn.Module]:
         """A body that gives vectors, and a head from vectors to logits."""
         # Other architectures: the whole model, whose vectors are the logits themselves.

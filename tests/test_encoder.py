@@ -151,3 +151,16 @@ def test_native_bfloat16_asks_the_processor(monkeypatch):
     assert not with_flags("model name : avx512_bf16\nflags : fpu avx512_bf16x\n")
     assert precision.resolve("auto") == "float32"
     assert precision.resolve("bfloat16") == "bfloat16"
+
+
+def test_hidden_states_are_those_of_each_sequence_alone(encoder):
+    sequences, *_ = some_sequences()
+    states = encoder.hidden_states(sequences, tokens_per_batch=60)
+    body = encoder.model.base_model
+    with torch.no_grad():
+        alone = [body(torch.tensor([ids]), output_hidden_states=True).hidden_states for ids in sequences]
+    expected = torch.cat([torch.stack(layers)[:, 0] for layers in alone], dim=1)
+    assert states.shape == expected.shape
+    assert torch.allclose(states, expected, atol=1e-5)
+    assert not torch.allclose(states[0], states[-1])
+    assert encoder.hidden_states(sequences, "bfloat16").dtype == torch.bfloat16

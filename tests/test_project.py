@@ -30,6 +30,7 @@ ORDER = (
     "verify",
     "alignment",
     "encoder",
+    "linear",
     "treebanks",
     "measurements",
     "probes",

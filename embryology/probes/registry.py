@@ -4,9 +4,10 @@ from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
 from embryology.files import read_yaml
 from embryology.probes import Probe
+from embryology.probes.edges import EdgesProbe
 from embryology.probes.tokens import TokensProbe
 
-PROBES: dict[str, Probe] = {probe.name: probe for probe in (TokensProbe(),)}
+PROBES: dict[str, Probe] = {probe.name: probe for probe in (TokensProbe(), EdgesProbe())}
 
 
 def get(name: str) -> Probe:

@@ -1,0 +1,363 @@
+"""What every layer knows of syntax and semantics: linear edge probes on frozen vectors (section 4 of the paper).
+
+An edge is a labelled span or pair of spans of a sentence; a span's vector is the mean of its pieces' vectors, as
+in the paper, and a pair's the two one after the other. One linear classifier a layer and task learns to tell the
+label on the training split, and is scored on the whole test split. The encoder learns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from embryology import intervals
+from embryology.alignment import Method, align, longest_input
+from embryology.checkpoints import Series
+from embryology.errors import EmbryologyError
+from embryology.precision import Precision, resolve
+from embryology.probes import ProbeSettings
+from embryology.treebanks import Edge, Sentence, edge_sets
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerFast
+
+    from embryology.encoder import Encoder
+    from embryology.linear import Recipe
+
+GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
+MAJORITY, CONTROL = "majority", "control"
+UNKNOWN, UNREAD = -1, -2
+"""A label of the test split that the training split has not, so that no answer is right; and no answer."""
+
+
+class EdgesSettings(ProbeSettings):
+    sets: tuple[str, ...] | Literal["auto"] = "auto"
+    """Of ``embryology.treebanks.edge_sets``; ``auto`` takes the gold ones where both are there, else silver."""
+    train_sentences: PositiveInt | None = None
+    """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
+    steps: PositiveInt = 600
+    batch: PositiveInt = 1024
+    rate: PositiveFloat = 0.01
+    codelength: bool = True
+    """Whether the minimum description length of the training labels is measured too; doubles the time."""
+    seeds: PositiveInt = 1
+    """Classifiers trained a layer and task, from ``seed`` on; the first gives the items."""
+    alignment: Method = "running"
+    precision: Precision = "float32"
+    seed: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The edges of one task in one split. Spans are (edges, 2) first and past-the-last of its pieces, counted
+    through all sentences."""
+
+    spans: list[np.ndarray]
+    """One array, or two for pairs."""
+    labels: np.ndarray
+    """(edges,) int64 into the task's classes, or UNKNOWN."""
+    control: np.ndarray
+    """(edges,) int64: a class drawn for the words of the edge, whatever its label (Hewitt and Liang 2019)."""
+    sentences: np.ndarray
+    """(edges,) int64: the sentence each is of."""
+    names: list[str]
+    """Stable within the set: sentence, spans."""
+    read: np.ndarray
+    """(edges,) bool: whether the model's input holds all pieces. Where not, which is in the test split alone, the
+    spans stand for nothing, and there is no answer."""
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    """``set/task``."""
+    classes: list[str]
+    """The labels of the training split."""
+    train: Targets
+    test: Targets
+
+
+@dataclass(frozen=True)
+class Set:
+    label: str
+    train: list[list[int]]
+    """Input ids, a sentence each."""
+    test: list[list[int]]
+    tasks: list[Task]
+
+
+@dataclass(frozen=True)
+class Examples:
+    settings: EdgesSettings
+    sets: list[Set]
+
+
+class EdgesProbe:
+    name = "edges"
+    version = 1
+    needs = frozenset({"hidden-states"})
+    Settings = EdgesSettings
+
+    def inputs(self, settings: EdgesSettings, series: Series) -> dict:
+        found = [edge_sets.find(name, split) for name in _sets(settings) for split in ("train", "test")]
+        return {f"{each.name} {each.split}": each.identity() for each in found} | {
+            "precision": resolve(settings.precision)
+        }
+
+    def prepare(self, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
+        longest = longest_input(tokenizer, series.checkpoints[0].location)
+        return Examples(settings, [_prepared(name, settings, tokenizer, longest) for name in _sets(settings)])
+
+    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Micro and macro F1 and every label's F1 by layer, each with a bootstrap over test sentences.
+
+        With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
+        frequent training label; ``control`` is the micro F1 of classifiers of the same size on labels drawn by word
+        type. ``selectivity`` is micro F1 less that of the control. ``compression`` is how many times shorter the
+        training labels are by online coding than at log2(labels) bits each; one order of the items gives no interval.
+        ``share_unread`` is the share of test edges with pieces beyond the model's longest input, or with none: they
+        have no answer, and count as wrong.
+        """
+        from embryology.linear import span_means  # late, with torch: a start that finds all measured needs none
+
+        rows, items = [], []
+        for each in examples.sets:
+            states = {
+                split: encoder.hidden_states(ids, examples.settings.precision)
+                for split, ids in (("train", each.train), ("test", each.test))
+            }
+            for task in each.tasks:
+                train, test = (span_means(states[split], getattr(task, split).spans) for split in ("train", "test"))
+                found, scored = _measured(task, train, test, examples.settings)
+                rows += found
+                items.append(scored.assign(source=each.label))
+        return pd.DataFrame(rows), pd.concat(items, ignore_index=True)
+
+
+def _sets(settings: EdgesSettings) -> tuple[str, ...]:
+    if settings.sets != "auto":
+        return settings.sets
+    try:
+        for name in GOLD:
+            edge_sets.find(name)
+    except EmbryologyError:
+        return SILVER
+    return GOLD
+
+
+def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, longest: int) -> Set:
+    sets = {split: edge_sets.find(name, split) for split in ("train", "test")}
+    sentences = {split: found.read().sentences for split, found in sets.items()}
+    rng = np.random.default_rng(settings.seed)
+    if settings.train_sentences and settings.train_sentences < len(sentences["train"]):
+        drawn = np.sort(rng.permutation(len(sentences["train"]))[: settings.train_sentences])
+        sentences["train"] = [sentences["train"][i] for i in drawn]
+    aligned = {
+        split: align(
+            tokenizer,
+            [sentence.text for sentence in some],
+            [[(word.start, word.end) for word in sentence.words] for sentence in some],
+            settings.alignment,
+            longest,
+            shared=True,
+        )
+        for split, some in sentences.items()
+    }
+    places = {split: _places(found) for split, found in aligned.items()}
+    tasks = []
+    for task in sets["train"].tasks:
+        edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
+        edges["train"] = [placed for placed in edges["train"] if placed[2] is not None]
+        if not edges["train"]:
+            raise EmbryologyError(f"{name}: no edge of the task {task!r} lies within the {longest} pieces of the input")
+        classes = sorted({edge.label for _, edge, _ in edges["train"]})
+        controls = _controls(edges, sentences, classes, rng)
+        targets = {
+            split: Targets(
+                spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in found]).swapaxes(0, 1)),
+                labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in found]),
+                control=controls[split],
+                sentences=np.array([row for row, _, _ in found]),
+                names=[_name(sentences[split][row], edge) for row, edge, _ in found],
+                read=np.array([spans is not None for _, _, spans in found]),
+            )
+            for split, found in edges.items()
+        }
+        tasks.append(Task(f"{name}/{task}", classes, **targets))
+    ids = {split: [one.ids for one in found] for split, found in aligned.items()}
+    return Set(sets["test"].label, **ids, tasks=tasks)
+
+
+Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
+"""The number of the sentence, an edge of it, and the pieces of its spans, None where some are not in the input."""
+
+
+def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
+    """For every word of every sentence its first piece and the one past its last, counted through all sentences."""
+    places, before = [], 0
+    for one in aligned:
+        places.append([(before + own[0], before + own[-1] + 1) if own else None for own in one.words])
+        before += len(one.ids)
+    return places
+
+
+def _edges(sentences: Sequence[Sentence], places: list, task: str) -> Placed:
+    found = []
+    for row, sentence in enumerate(sentences):
+        for edge in sentence.edges:
+            if edge.task != task:
+                continue
+            words = [places[row][first:last] for first, last in filter(None, (edge.first, edge.second))]
+            there = all(None not in span for span in words)
+            found.append((row, edge, [(span[0][0], span[-1][1]) for span in words] if there else None))
+    return found
+
+
+def _nowhere(edge: Edge) -> list[tuple[int, int]]:
+    return [(0, 1)] * (1 if edge.second is None else 2)
+
+
+def _controls(
+    edges: dict[str, Placed], sentences: dict[str, list[Sentence]], classes: list[str], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """A class for every type of edge, its words, drawn as often as labels are in training; the same in both splits."""
+
+    def kind(sentence: Sentence, edge: Edge) -> tuple:
+        spans = filter(None, (edge.first, edge.second))
+        return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in spans)
+
+    kinds = {split: [kind(sentences[split][row], edge) for row, edge, _ in some] for split, some in edges.items()}
+    labels = pd.Index(classes).get_indexer([edge.label for _, edge, _ in edges["train"]])
+    shares = np.bincount(labels, minlength=len(classes)) / len(labels)
+    every = sorted({*kinds["train"], *kinds["test"]})
+    drawn = dict(zip(every, rng.choice(len(classes), len(every), p=shares), strict=True))
+    return {split: np.array([drawn[one] for one in some]) for split, some in kinds.items()}
+
+
+def _name(sentence: Sentence, edge: Edge) -> str:
+    spans = filter(None, (edge.first, edge.second))
+    return ":".join([sentence.id, *(f"{first + 1}-{last}" for first, last in spans)])
+
+
+def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
+    import torch
+
+    from embryology import linear
+
+    resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
+    labels, rows, n = task.test.labels, [], len(task.test.labels)
+    most = np.full(n, np.bincount(task.train.labels).argmax())
+    unread = int((~task.test.read).sum())
+    ends = (float(end) for end in intervals.wilson(unread, n))
+    rows.append(_row(task, "", "share_unread", unread / n, *ends, n, layer=None, seed=settings.seed))
+    rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
+    first = None
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        recipe = linear.Recipe(settings.rate, settings.batch, settings.steps, seed)
+        predicted, control = (
+            np.where(
+                task.test.read,
+                linear.fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy(),
+                UNREAD,
+            )
+            for known in (task.train.labels, task.train.control)
+        )
+        first = predicted if first is None else first
+        for layer, (own, controlled) in enumerate(zip(predicted, control, strict=True)):
+            rows += _scores(task, own, resamples, layer=layer, seed=seed)
+            right = np.stack([own == labels, controlled == task.test.control], axis=1).astype(float)
+            right = np.column_stack([right, right[:, 0] - right[:, 1]])[:, 1:]
+            for column, (metric, baseline) in enumerate((("f1_micro", CONTROL), ("selectivity", None))):
+                draws = _means(right[:, column], task, resamples)
+                low, high = intervals.percentile_interval(draws)
+                value = right[:, column].mean()
+                rows.append(_row(task, "", metric, value, low, high, n, layer=layer, seed=seed, baseline=baseline))
+        if settings.codelength:
+            rows += _compressions(task, train, recipe)
+    known = pd.Series([*task.classes, "not in training"])
+    items = pd.DataFrame(
+        {
+            "item_id": task.test.names,
+            "sentence": [name.rsplit(":", len(task.test.spans))[0] for name in task.test.names],
+            "tag": known.iloc[labels].to_numpy(),
+            "task": task.name,
+            "correct": first[-1] == labels,
+            # Bit k: whether the classifier of layer k is right.
+            "layers": ((first == labels) << np.arange(len(first))[:, None]).sum(0).astype(np.int64),
+        }
+    )
+    return rows, items
+
+
+def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
+    import torch
+
+    from embryology.linear import codelength
+
+    classes, n = len(task.classes), len(task.train.labels)
+    rows = []
+    for labels, baseline in ((task.train.labels, None), (task.train.control, CONTROL)):
+        bits = codelength(train, torch.from_numpy(labels), classes, recipe)
+        values = (n * np.log2(classes) / bits).tolist() if classes > 1 else []
+        rows += [
+            _row(task, "", "compression", value, None, None, n, layer=layer, seed=recipe.seed, baseline=baseline)
+            for layer, value in enumerate(values)
+        ]
+    return rows
+
+
+def _means(values: np.ndarray, task: Task, resamples: np.ndarray) -> np.ndarray:
+    size = resamples.shape[1]
+    sums = np.bincount(task.test.sentences, values, minlength=size)
+    return intervals.bootstrap_means(sums, np.bincount(task.test.sentences, minlength=size), resamples)
+
+
+def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns) -> list[dict]:
+    """Micro F1, macro F1 over the labels of the test split, and every such label's F1."""
+    labels, classes, size = task.test.labels, len(task.classes), resamples.shape[1]
+
+    def count(which: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """(sentences, classes)."""
+        cells = task.test.sentences[which] * classes + of[which]
+        return np.bincount(cells, minlength=size * classes).reshape(size, classes)
+
+    known, right = labels != UNKNOWN, predicted == labels
+    counts = np.stack([count(right, labels), count(known, labels), count(predicted != UNREAD, predicted)])
+    totals = counts.sum(1)
+    there = totals[1] > 0
+    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, there], optimize=True)
+
+    def f1(counted: np.ndarray) -> np.ndarray:
+        return 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
+
+    values, sampled = f1(totals[:, there]), f1(draws)
+    rows = [
+        _row(task, "", "f1_micro", right.mean(), *_interval(_means(right, task, resamples)), len(labels), **columns)
+    ]
+    rows.append(_row(task, "", "f1_macro", values.mean(), *_interval(sampled.mean(-1)), len(labels), **columns))
+    names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
+    for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
+        rows.append(_row(task, name, "f1", value, low, high, n, **columns))
+    return rows
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    return intervals.percentile_interval(draws)
+
+
+def _row(
+    task: Task, item: str, metric: str, value: float, low: float | None, high: float | None, n: int, *,
+    layer: int | None, seed: int, baseline: str | None = None,
+) -> dict:  # fmt: skip
+    if low is not None:  # the percentiles of a few skewed sentences can pass the value by
+        low, high = min(low, value), max(high, value)
+    return {
+        "task": task.name, "item": item, "layer": layer, "metric": metric, "value": value, "low": low,
+        "high": high, "n": int(n), "seed": seed, "baseline": baseline,
+    }  # fmt: skip
