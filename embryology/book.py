@@ -20,6 +20,8 @@ EXECUTED = re.compile(r"book/executed/([^/]+)/(.+)")
 """A page that is an executed notebook: ``book/executed/<run>/<name of the notebook>``."""
 REFERENCE = "reference_runs"
 """The notebook that draws a run beside frozen ones. It opens the part that their pages follow in."""
+STUDIES = ("recipes",)
+"""Notebooks about studies in ``results/``, the same in every report and so in it once."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
@@ -76,7 +78,8 @@ def contents(root: Path, runs: Sequence[str], frozen: Sequence[str] = ()) -> dic
         if others and part in own:
             parts[-1]["caption"] = f"{part['caption']}: {first}"
             for run in others:
-                wanted = [name for name in names if name != REFERENCE or set(frozen) - {run}]
+                left_out = {*STUDIES, *(() if set(frozen) - {run} else (REFERENCE,))}
+                wanted = [name for name in names if name not in left_out]
                 chapters = [{"file": f"book/executed/{run}/{name}"} for name in wanted]
                 parts.append({"caption": f"{part['caption']}: {run}", "chapters": chapters})
     return _for_run({key: value for key, value in toc.items() if key != "parts"}, first) | {"parts": parts}

@@ -105,7 +105,7 @@ def _pages(
             sha256_of_file(template),
             values,
             [[file.name, sha256_of_file(file)] for file in files],
-            _published(root),
+            _studies(root),
             code,
         ]
         label = f"{notebook}.ipynb" if own == [name] else f"{name}/{notebook}.ipynb"
@@ -179,9 +179,10 @@ def files_of(run: str | Path) -> list[Path]:
     return measured + [file for file in others if file.is_file()]
 
 
-def _published(root: Path) -> list[list[str]]:
-    """The published curves that notebooks draw beside a run's own."""
-    files = sorted(file for file in (root / "results" / "published").glob("*") if file.is_file())
+def _studies(root: Path) -> list[list[str]]:
+    """What notebooks draw beside the runs: published curves, and studies made once."""
+    folders = [root / "results" / name for name in ("published", *book.STUDIES)]
+    files = sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
     return [[file.relative_to(root).as_posix(), sha256_of_file(file)] for file in files]
 
 

@@ -1,0 +1,106 @@
+"""The recipe study: how far below the unigram line each variant of `tiny` ends."""
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from embryology.analysis import recipes
+from embryology.figures import style
+from embryology.files import read_yaml
+
+
+def facts(runs: pd.DataFrame) -> dict[str, str]:
+    """What the prose of the page says of the study."""
+    budget = runs.groupby(["factor", "setting", "seed"])["tokens"].max().mean()
+    table = recipes.compared(runs)
+    half = np.nanmean(table["high"] - table["low"]) / 2
+    return {
+        "variants": str(len(table) - 1),
+        "seeds": str(runs["seed"].nunique()),
+        "budget": f"{budget / 1e6:.2f} million pieces",
+        "noise": f"{half:.2f} nats",
+        "worse": _named(table[table["high"] < 0].sort_values("difference")),
+        "better": _named(table[table["low"] > 0].sort_values("difference", ascending=False)),
+        "stalled": _named(table[table["below"] < 0.02]),
+    }
+
+
+def made(file=recipes.FILE) -> HTML:
+    """The command, the machine and the versions of the study."""
+    made = read_yaml(file.with_name("study.yaml"))
+    return style.table(pd.DataFrame({"": made.keys(), "study": made.values()}))
+
+
+@style.styled
+def below_unigram(runs: pd.DataFrame) -> HTML:
+    """Nats below the unigram line, a row a variant, a mark a seed.
+
+    Args:
+        runs: of :func:`embryology.analysis.recipes.read`.
+    """
+    table = recipes.compared(runs)
+    rows = np.arange(len(table))[::-1]
+    figure, (axis,) = style.panels(1, 1, 7.5, 0.34 * len(table) + 1.4)
+    base = table["below"].iloc[0]
+    axis.axvline(0, color=style.INK, linestyle="--", linewidth=1.3, label="unigram frequencies")
+    axis.axvline(base, color=style.MUTED, linestyle=":", linewidth=1.3, label="tiny")
+    compared = table["low"].notna().to_numpy()
+    axis.hlines(
+        rows[compared], base + table["low"][compared], base + table["high"][compared],
+        color=style.LINES[0][0], linewidth=5, alpha=0.3, label="95% interval of the difference from tiny",
+    )  # fmt: skip
+    for seed in range(runs["seed"].nunique()):
+        values = [seeds[seed] for seeds in table["seeds"]]
+        axis.plot(
+            values, rows, linestyle="", marker=style.LINES[seed][1], color=style.LINES[0][0], label=f"seed {seed}"
+        )
+    axis.set_yticks(rows, [_label(row) for row in table.itertuples()])
+    axis.set_xlabel("nats below the unigram line on held-out text, at the end")
+    style.legend(figure, [axis], 3)
+    said = facts(runs)
+    answer = f"Worse than tiny beyond what seeds explain: {said['worse']}"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "recipes",
+        table.drop(columns=["seeds", "left"]),
+        f"What lets a small ALBERT leave its plateau? Variants of tiny that differ in one thing, each trained from "
+        f"random parameters on {said['budget']} with the whole warm-up and decay, {said['seeds']} seeds (marks). "
+        f"Baseline, dashed: the unigram cross-entropy at the same held-out places. Bands: simultaneous 95% intervals "
+        f"of the difference from tiny (Dunnett), drawn around tiny's mean.",
+        f"Dot chart of {said['variants']} variants of tiny. {answer}; better: {said['better']}.",
+    )
+
+
+def table(runs: pd.DataFrame) -> HTML:
+    """The same in numbers, and when each seed left the plateau."""
+    compared = recipes.compared(runs)
+    interval = [
+        f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})" if row.low == row.low else ""
+        for row in compared.itertuples()
+    ]
+    return style.table(
+        pd.DataFrame(
+            {
+                "changed": compared["factor"],
+                "to": compared["setting"],
+                "nats below the unigram line, by seed": [_numbers(seeds, ".3f") for seeds in compared["seeds"]],
+                "difference from tiny (95% interval)": interval,
+                "0.1 nats below it after (million pieces), by seed": [
+                    _numbers(left, ".2f") for left in compared["left"]
+                ],
+            }
+        )
+    )
+
+
+def _label(row) -> str:
+    return "tiny" if (row.factor, row.setting) == recipes.BASE else f"{row.factor} {row.setting}"
+
+
+def _named(table: pd.DataFrame) -> str:
+    return style.listed([_label(row) for row in table.itertuples()])
+
+
+def _numbers(values: tuple[float, ...], form: str) -> str:
+    return ", ".join("never" if value != value else format(value, form) for value in values)
