@@ -20,8 +20,8 @@ EXECUTED = re.compile(r"book/executed/([^/]+)/(.+)")
 """A page that is an executed notebook: ``book/executed/<run>/<name of the notebook>``."""
 REFERENCE = "reference_runs"
 """The notebook that draws a run beside frozen ones. It opens the part that their pages follow in."""
-STUDIES = ("recipes",)
-"""Notebooks about studies in ``results/``, the same in every report and so in it once."""
+STUDIES = ("recipes", "published_probing")
+"""Notebooks about what is in ``results/`` and of no run, the same in every report and so in it once."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"

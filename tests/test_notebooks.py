@@ -9,7 +9,7 @@ import pytest
 from embryology.paths import ROOT
 from tests.synthetic import make_run
 
-NAMES = ("index", "pretraining", "tokens", "reference_runs", "recipes", "build")
+NAMES = ("index", "pretraining", "tokens", "reference_runs", "recipes", "published_probing", "build")
 ALLOWED = ("embryology.measurements", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -64,7 +64,13 @@ def test_every_code_cell_can_be_hidden_and_draws_at_most_one_figure(notebook):
     for cell in code(notebook):
         assert {"hide-input", "remove-input"} & set(cell.metadata.tags)
         assert (
-            len(re.findall(r"^(?:tokens|pretraining|learning_order|provenance|recipes)\.", cell.source, re.MULTILINE))
+            len(
+                re.findall(
+                    r"^(?:tokens|pretraining|learning_order|provenance|recipes|published_probing)\.",
+                    cell.source,
+                    re.MULTILINE,
+                )
+            )
             <= 1
         )
 
@@ -96,7 +102,15 @@ def test_every_notebook_runs_and_draws(executed):
         outputs = list(itertools.chain.from_iterable(cell.outputs for cell in code(notebook)))
         assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}  # no text, no warning
         figures[name] = sum("<figure" in output.data.get("text/html", "") for output in outputs)
-    assert figures == {"index": 1, "pretraining": 3, "tokens": 6, "reference_runs": 2, "recipes": 1, "build": 0}
+    assert figures == {
+        "index": 1,
+        "pretraining": 3,
+        "tokens": 6,
+        "reference_runs": 2,
+        "recipes": 1,
+        "published_probing": 1,
+        "build": 0,
+    }
 
 
 def test_every_number_that_prose_asks_for_is_glued_before_it(executed):
