@@ -50,7 +50,7 @@ def write(folder: RunFolder, rows: list[dict]) -> None:
 
 
 def read(folder: RunFolder) -> pd.DataFrame:
-    """The table of a run.
+    """The table of a run; columns that came later than the run are null.
 
     Raises:
         EmbryologyError: the folder has none, or a damaged one.
@@ -60,6 +60,7 @@ def read(folder: RunFolder) -> pd.DataFrame:
             f"{folder.root} has no {folder.losses.name}; is it a run? `embryology pretrain` makes one"
         )
     try:
-        return pq.read_table(folder.losses).to_pandas()
+        table = pq.read_table(folder.losses).to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
         raise EmbryologyError(f"{folder.losses} is damaged ({error}); restore it, or train the run again") from error
+    return table.reindex(columns=list(dict.fromkeys([*table, *COLUMNS])))

@@ -224,3 +224,13 @@ def test_nothing_to_verify(run, tmp_path):
     with pytest.raises(EmbryologyError, match="holds no checkpoints"):
         check(run)
     assert json.loads(run.corpus.read_text())["source"] == "text"
+
+
+def test_a_run_from_before_a_column_was_kept_is_sound(run):
+    write_table(run.losses, losses.read(run).drop(columns=["held_out_pieces"]))
+    for file in run.checkpoints.glob("*/checkpoint.json"):
+        facts = read_json(file)
+        facts["held_out"].pop("held_out_pieces", None)
+        write_json(file, facts)
+    assert check(run)[0] == []
+    assert losses.read(run)["held_out_pieces"].isna().all()
