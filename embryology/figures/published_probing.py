@@ -19,7 +19,7 @@ def facts() -> dict[str, str]:
     return {
         "items": style.listed([f"{int(rows['n'].iloc[0])} ({task})" for task, rows in by_task]),
         "same": "the same" if (by_task["n"].nunique() == 1).all() else "not always the same",
-        "farthest": f"{table['distance'].max():.1g}",
+        "farthest": f"{table['distance'].max():.1e}",
         "tolerance": f"{published.TOLERANCE:.0g}",
         "chance": f"{table['log_chance'].max():.0f}",
         "batch": f"{published.BATCH:,}",

@@ -6,7 +6,6 @@ from IPython.display import HTML
 
 from embryology.analysis import recipes
 from embryology.figures import style
-from embryology.files import read_yaml
 
 
 def facts(runs: pd.DataFrame) -> dict[str, str]:
@@ -25,10 +24,10 @@ def facts(runs: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def made(file=recipes.FILE) -> HTML:
+def made() -> HTML:
     """The command, the machine and the versions of the study."""
-    made = read_yaml(file.with_name("study.yaml"))
-    return style.table(pd.DataFrame({"": made.keys(), "study": made.values()}))
+    facts = recipes.made()
+    return style.table(pd.DataFrame({"": facts.keys(), "study": facts.values()}))
 
 
 @style.styled
@@ -63,7 +62,7 @@ def below_unigram(runs: pd.DataFrame) -> HTML:
     return style.show(
         figure,
         "recipes",
-        table.drop(columns=["seeds", "left"]),
+        table.drop(columns=["seeds", "left"]).join(pd.DataFrame(table["seeds"].to_list()).add_prefix("seed ")),
         f"What lets a small ALBERT leave its plateau? Variants of tiny that differ in one thing, each trained from "
         f"random parameters on {said['budget']} with the whole warm-up and decay, {said['seeds']} seeds (marks). "
         f"Baseline, dashed: the unigram cross-entropy at the same held-out places. Bands: simultaneous 95% intervals "

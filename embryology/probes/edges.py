@@ -271,13 +271,13 @@ def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) 
         first = predicted if first is None else first
         for layer, (own, controlled) in enumerate(zip(predicted, control, strict=True)):
             rows += _scores(task, own, resamples, layer=layer, seed=seed)
-            right = np.stack([own == labels, controlled == task.test.control], axis=1).astype(float)
-            right = np.column_stack([right, right[:, 0] - right[:, 1]])[:, 1:]
-            for column, (metric, baseline) in enumerate((("f1_micro", CONTROL), ("selectivity", None))):
-                draws = _means(right[:, column], task, resamples)
-                low, high = intervals.percentile_interval(draws)
-                value = right[:, column].mean()
-                rows.append(_row(task, "", metric, value, low, high, n, layer=layer, seed=seed, baseline=baseline))
+            by_heart = (controlled == task.test.control).astype(float)
+            for metric, baseline, values in (
+                ("f1_micro", CONTROL, by_heart),
+                ("selectivity", None, (own == labels) - by_heart),
+            ):
+                ends = intervals.percentile_interval(_means(values, task, resamples))
+                rows.append(_row(task, "", metric, values.mean(), *ends, n, layer=layer, seed=seed, baseline=baseline))
         if settings.codelength:
             rows += _compressions(task, train, recipe)
     known = pd.Series([*task.classes, "not in training"])
@@ -338,17 +338,16 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
 
     values, sampled = f1(totals[:, there]), f1(draws)
     rows = [
-        _row(task, "", "f1_micro", right.mean(), *_interval(_means(right, task, resamples)), len(labels), **columns)
+        _row(task, "", metric, value, *intervals.percentile_interval(means), len(labels), **columns)
+        for metric, value, means in (
+            ("f1_micro", right.mean(), _means(right, task, resamples)),
+            ("f1_macro", values.mean(), sampled.mean(-1)),
+        )
     ]
-    rows.append(_row(task, "", "f1_macro", values.mean(), *_interval(sampled.mean(-1)), len(labels), **columns))
     names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
     for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
         rows.append(_row(task, name, "f1", value, low, high, n, **columns))
     return rows
-
-
-def _interval(draws: np.ndarray) -> tuple[float, float]:
-    return intervals.percentile_interval(draws)
 
 
 def _row(
