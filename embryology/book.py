@@ -20,7 +20,7 @@ EXECUTED = re.compile(r"book/executed/([^/]+)/(.+)")
 """A page that is an executed notebook: ``book/executed/<run>/<name of the notebook>``."""
 REFERENCE = "reference_runs"
 """The notebook that draws a run beside frozen ones. It opens the part that their pages follow in."""
-STUDIES = ("published_probing",)
+STUDIES = ("recipes", "published_probing")
 """Notebooks about what is in ``results/`` and of no run, the same in every report and so in it once."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""

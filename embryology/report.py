@@ -181,7 +181,7 @@ def files_of(run: str | Path) -> list[Path]:
 
 def _studies(root: Path) -> list[list[str]]:
     """What notebooks draw beside the runs: published curves, and studies made once."""
-    folders = [root / "results" / "published"]
+    folders = [root / "results" / name for name in ("published", "recipes")]
     files = sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
     return [[file.relative_to(root).as_posix(), sha256_of_file(file)] for file in files]
 

@@ -17,7 +17,15 @@ from embryology.probes.runner import run_probes
 from embryology.report import report
 from tests.training import train
 
-PAGES = {"index": 1, "pretraining": 3, "tokens": 6, "reference_runs": 2, "published_probing": 1, "build": 0}
+PAGES = {
+    "index": 1,
+    "pretraining": 3,
+    "tokens": 6,
+    "reference_runs": 2,
+    "recipes": 1,
+    "published_probing": 1,
+    "build": 0,
+}
 """How many figures each page has."""
 FROZEN_PAGES = ("pretraining", "tokens")
 

@@ -58,12 +58,12 @@ def test_prose_names_what_seeds_do_not_explain(runs):
     assert said["worse"] == "peak rate 3e-3 and masked share 15%"
     assert said["better"] == "none"
     assert said["stalled"] == "peak rate 3e-3"
-    assert (said["variants"], said["seeds"], said["budget"]) == ("3", "2", "0.40 million pieces")
+    assert (said["variants"], said["seeds"], said["budget"]) == ("3", "2", "0.40 to 0.40 million pieces")
 
 
 def test_figure_and_table_show_every_seed(runs):
     figure, table = drawn.below_unigram(runs).data, drawn.table(runs).data
-    assert 'alt="Dot chart of 3 variants of tiny. Worse than tiny' in figure
+    assert 'alt="Dot chart of 3 variants of tiny. 2 of 3 variants end worse than tiny' in figure
     assert "-0.010, 0.000" in table
     assert "never, never" in table
     assert re.search(r"-0\.205 \(-0\.2\d\d to -0\.1\d\d\)", table)
@@ -72,6 +72,17 @@ def test_figure_and_table_show_every_seed(runs):
 def test_a_study_that_is_not_there_is_said(tmp_path):
     with pytest.raises(EmbryologyError, match=r"runs\.parquet is missing; restore it"):
         recipes.read(tmp_path / "runs.parquet")
+
+
+def test_what_is_kept_is_the_study_of_the_script():
+    kept = recipes.read()
+    assert set(map(tuple, kept[["factor", "setting"]].to_numpy())) == set(VARIANTS)
+    assert kept.groupby(["factor", "setting"])["seed"].nunique().eq(2).all()
+    text = kept.groupby(["factor", "setting", "seed"])["tokens"].max()
+    others = text.drop("pieces a sequence")
+    assert others.max() / others.min() < 1.01
+    assert 0.8 < text["pieces a sequence"].min() / text["tiny"].min() < 1  # more of it is padding
+    assert recipes.made()["command"].startswith("python benchmarks/recipes.py")
 
 
 @pytest.mark.parametrize("changed", VARIANTS)

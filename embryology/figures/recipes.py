@@ -10,13 +10,13 @@ from embryology.figures import style
 
 def facts(runs: pd.DataFrame) -> dict[str, str]:
     """What the prose of the page says of the study."""
-    budget = runs.groupby(["factor", "setting", "seed"])["tokens"].max().mean()
+    read = runs.groupby(["factor", "setting", "seed"])["tokens"].max() / 1e6  # padding left out
     table = recipes.compared(runs)
     half = np.nanmean(table["high"] - table["low"]) / 2
     return {
         "variants": str(len(table) - 1),
         "seeds": str(runs["seed"].nunique()),
-        "budget": f"{budget / 1e6:.2f} million pieces",
+        "budget": f"{read.min():.2f} to {read.max():.2f} million pieces",
         "noise": f"{half:.2f} nats",
         "worse": _named(table[table["high"] < 0].sort_values("difference")),
         "better": _named(table[table["low"] > 0].sort_values("difference", ascending=False)),
@@ -57,7 +57,8 @@ def below_unigram(runs: pd.DataFrame) -> HTML:
     axis.set_xlabel("nats below the unigram line on held-out text, at the end")
     style.legend(figure, [axis], 3)
     said = facts(runs)
-    answer = f"Worse than tiny beyond what seeds explain: {said['worse']}"
+    worse, better = (int(found.sum()) for found in (table["high"] < 0, table["low"] > 0))
+    answer = f"{worse} of {said['variants']} variants end worse than tiny beyond what seeds explain, {better} better"
     style.title(figure, answer)
     return style.show(
         figure,
@@ -66,8 +67,9 @@ def below_unigram(runs: pd.DataFrame) -> HTML:
         f"What lets a small ALBERT leave its plateau? Variants of tiny that differ in one thing, each trained from "
         f"random parameters on {said['budget']} with the whole warm-up and decay, {said['seeds']} seeds (marks). "
         f"Baseline, dashed: the unigram cross-entropy at the same held-out places. Bands: simultaneous 95% intervals "
-        f"of the difference from tiny (Dunnett), drawn around tiny's mean.",
-        f"Dot chart of {said['variants']} variants of tiny. {answer}; better: {said['better']}.",
+        f"of the difference from tiny (Dunnett), drawn around tiny's mean. All have equal room for text; "
+        f"longer sequences leave more of it to padding.",
+        f"Dot chart of {said['variants']} variants of tiny. {answer}. Worse: {said['worse']}.",
     )
 
 
@@ -94,7 +96,9 @@ def table(runs: pd.DataFrame) -> HTML:
 
 
 def _label(row) -> str:
-    return "tiny" if (row.factor, row.setting) == recipes.BASE else f"{row.factor} {row.setting}"
+    return (
+        "tiny" if (row.factor, row.setting) == recipes.BASE else f"{row.factor} {row.setting}".replace(", ", " with ")
+    )
 
 
 def _named(table: pd.DataFrame) -> str:
