@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,12 @@ class Series:
                 f"{self.name} has no checkpoint at step {', '.join(unknown)}; it has {', '.join(by_step)}"
             )
         return tuple(sorted({by_step[step] for step in wanted}, key=lambda checkpoint: checkpoint.step))
+
+
+def thinned(checkpoints: Sequence, every: int) -> list:
+    """Every so-many-th, from the first on, and the last."""
+    last = len(checkpoints) - 1
+    return [one for number, one in enumerate(checkpoints) if number % every == 0 or number == last]
 
 
 def _from_manifest(path: Path) -> Checkpoint:

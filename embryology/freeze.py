@@ -13,7 +13,7 @@ import pandas as pd
 
 from embryology import __version__, losses, measurements
 from embryology.analysis import curves
-from embryology.checkpoints import MANIFEST, Series
+from embryology.checkpoints import MANIFEST, Series, thinned
 from embryology.errors import EmbryologyError
 from embryology.files import read_yaml, write_table, write_yaml, written_whole
 from embryology.paths import ROOT, RunFolder
@@ -46,7 +46,7 @@ def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False)
         raise EmbryologyError(f"{folder.root} is frozen already; copy the folder")
     steps = _finished(folder)
     frame = measurements.read(folder.root)
-    items = {probe: _measured(folder, probe, frame, steps) for probe in _probes(folder, frame)}
+    items = {probe: _measured(folder, probe, frame, thinned(steps, every)) for probe, every in _probes(folder, frame)}
     target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(folder))
     if target.root.exists() and not (replace and target.frozen.exists()):
         hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
@@ -97,9 +97,10 @@ def _finished(folder: RunFolder) -> list[int]:
     return wanted
 
 
-def _probes(folder: RunFolder, frame: pd.DataFrame) -> list[str]:
-    """Those that measured the run, and those that its preset asks for."""
-    return sorted({*frame["probe"], *read_yaml(folder.manifest).get("probes", {})})
+def _probes(folder: RunFolder, frame: pd.DataFrame) -> list[tuple[str, int]]:
+    """Those that measured the run, and those that its preset asks for; and every how many-th checkpoint is to be."""
+    settings = read_yaml(folder.manifest).get("probes", {})
+    return [(probe, settings.get(probe, {}).get("every", 1)) for probe in sorted({*frame["probe"], *settings})]
 
 
 def _measured(folder: RunFolder, probe: str, frame: pd.DataFrame, steps: list[int]) -> pd.DataFrame | None:
@@ -114,7 +115,8 @@ def _measured(folder: RunFolder, probe: str, frame: pd.DataFrame, steps: list[in
                 f"measure it: embryology probe {folder.name}"
             )
     if items is not None:
-        curves.source_of(items)
+        for _, own in items.groupby("task"):
+            curves.source_of(own)
     return items
 
 

@@ -1,8 +1,8 @@
 """Linear classifiers for all layers at once: frozen vectors in, labels out.
 
 The classifiers of all layers read the same items in the same order, so that one batched matrix product is a
-step of them all. Vectors are standardised on the training items, layer by layer, which a linear classifier
-can undo; it makes one learning rate fit all layers and checkpoints.
+step of them all. Vectors are standardised, layer by layer, which a linear classifier can undo; it makes one
+learning rate fit all layers and checkpoints.
 """
 
 import math
@@ -35,6 +35,10 @@ def span_means(states: Tensor, spans: Sequence[np.ndarray]) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
+SAMPLE = 16_384
+"""Items, drawn evenly, that say how vectors are standardised: all of them took longer than the training."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How classifiers are trained: Adam with a rate that falls linearly to zero."""
@@ -50,7 +54,7 @@ class Classifiers:
     """One linear classifier a layer."""
 
     mean: Tensor
-    """(layers, 1, width) of the training vectors."""
+    """(layers, 1, width), of :data:`SAMPLE` training vectors."""
     deviation: Tensor
     """(layers, 1, width)."""
     weight: Tensor
@@ -64,6 +68,7 @@ class Classifiers:
         return torch.baddbmm(self.bias, (vectors.float() - self.mean) / self.deviation, self.weight)
 
 
+@torch.no_grad()
 def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classifiers:
     """Train one classifier a layer, each to the lowest cross-entropy of ``labels``.
 
@@ -75,10 +80,9 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
     """
     layers, items, width = vectors.shape
     draw = torch.Generator().manual_seed(recipe.seed)
-    mean = vectors.float().mean(1, keepdim=True)
-    deviation = vectors.float().std(1, keepdim=True, correction=0).clamp(min=1e-6)
-    weight = torch.zeros(layers, width, classes).requires_grad_()
-    bias = torch.zeros(layers, 1, classes).requires_grad_()
+    sample = vectors[:, torch.randperm(items, generator=draw)[:SAMPLE]].float()
+    mean, deviation = sample.mean(1, keepdim=True), sample.std(1, keepdim=True, correction=0).clamp(min=1e-6)
+    weight, bias = torch.zeros(layers, width, classes), torch.zeros(layers, 1, classes)
     optimizer = torch.optim.Adam([weight, bias], lr=recipe.rate, fused=True)
     order = torch.empty(0, dtype=torch.int64)
     for step in range(recipe.steps):
@@ -86,13 +90,14 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
             order = torch.cat([order, torch.randperm(items, generator=draw)])
         chosen, order = order[: recipe.batch], order[recipe.batch :]
         optimizer.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
-        logits = torch.baddbmm(bias, (vectors[:, chosen].float() - mean) / deviation, weight)
-        # Summed over layers, whose classifiers have nothing in common: each follows its own gradient.
-        loss = functional.cross_entropy(logits.flatten(0, 1), labels[chosen].repeat(layers)) * layers
-        optimizer.zero_grad()
-        loss.backward()
+        batch = vectors[:, chosen].float().sub_(mean).div_(deviation)
+        # The gradient of each layer's own mean cross-entropy; autograd takes half as long again for the same.
+        wrong = torch.baddbmm(bias, batch, weight).softmax(-1)
+        wrong[:, torch.arange(len(chosen)), labels[chosen]] -= 1
+        wrong /= len(chosen)
+        weight.grad, bias.grad = batch.transpose(1, 2) @ wrong, wrong.sum(1, keepdim=True)
         optimizer.step()
-    return Classifiers(mean, deviation, weight.detach(), bias.detach())
+    return Classifiers(mean, deviation, weight, bias)
 
 
 @dataclass(frozen=True)

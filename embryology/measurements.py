@@ -77,9 +77,12 @@ def read(*runs: str | Path, probe: str | None = None) -> pd.DataFrame:
     return frame.sort_values(["series", "probe", "task", "item", "metric", "step"], kind="stable", ignore_index=True)
 
 
-def read_items(run: str | Path, probe: str) -> pd.DataFrame:
-    """The item table of one probe over all checkpoints of a run: ``item_id``, ``step`` and the probe's columns."""
-    return pa.concat_tables([pq.read_table(file) for file in _items(run, probe)]).to_pandas()
+def read_items(run: str | Path, probe: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """The item table of one probe over all checkpoints of a run: ``item_id``, ``step`` and the probe's columns.
+
+    ``columns`` chooses some of them; None takes all.
+    """
+    return pa.concat_tables([pq.read_table(file, columns=columns) for file in _items(run, probe)]).to_pandas()
 
 
 def files_read(run: str | Path, probe: str | None = None) -> list[Path]:
@@ -102,8 +105,10 @@ def _newest(run: str | Path, probe: str | None) -> list[Path]:
         if place not in newest or file.stat().st_mtime_ns > newest[place].stat().st_mtime_ns:
             newest[place] = file
     if not newest:
-        what = f"probe {probe}" if probe else "any probe"
-        raise EmbryologyError(f"run {folder.name} has no measurements of {what}; make them: embryology probe {run}")
+        what, choice = (f"probe {probe}", f" --probe {probe}") if probe else ("any probe", "")
+        raise EmbryologyError(
+            f"run {folder.name} has no measurements of {what}; make them: embryology probe {run}{choice}"
+        )
     return [newest[place] for place in sorted(newest)]
 
 

@@ -30,6 +30,10 @@ KNOWN = {
 }
 
 
+EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-up/entity": (400, 0.44, 0.45)}
+"""By task of the edges probe: step of half the gain, final micro F1 of layer 2, and that of the majority."""
+
+
 def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0):
     """A run folder with everything but weights.
 
@@ -51,6 +55,10 @@ def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, withou
         details = pd.concat(items)[["item_id", "sentence", "word", "tag", "task", "correct"]]
         write_table(folder.details("tokens", step, key), details.assign(log_probability=-3.0, source=source, step=step))
         measurements.write(folder.measurement("tokens", step, key), frame)
+        frame = pd.DataFrame(_edges(step)).assign(**columns | {"probe": "edges"}, objective="masked", seed=0, key=key)
+        measurements.write(folder.measurement("edges", step, key), frame)
+        details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
+        write_table(folder.details("edges", step, key), details.assign(tag="NN", source=source, step=step))
         facts = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": key}
         held_out = {"held_out_masked_loss": _loss(step)}
         write_json(folder.checkpoint(step) / "checkpoint.json", facts | {"held_out": held_out})
@@ -59,6 +67,36 @@ def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, withou
     write_yaml(folder.manifest, {"preset": "synthetic", "outcome": outcome, "sessions": [{"commit": None}]})
     write_json(folder.corpus, {"source": "bundled <text>", "train": {"words": 10}})
     return folder
+
+
+def known_edge(task, layer, step):
+    """Micro F1: half of the gain after the task's own time; a third of it in layers of static embeddings."""
+    half, final, _ = EDGES[task]
+    start = 0.5 - 0.02 * layer
+    share = step**3 / (step**3 + half**3)
+    return start + (final - start) * share * (1 / 3 if layer == 0 else 1 - 0.1 * abs(layer - 2))
+
+
+def _edges(step):
+    """Four layers; of ``made-up/entity`` nothing is learnt."""
+    rows = []
+    for task, (_, _, majority) in EDGES.items():
+
+        def row(metric, value, layer=None, baseline=None, width=0.01, task=task):
+            return {
+                "task": task, "item": "", "metric": metric, "value": value, "low": value - width, "high": value + width,
+                "n": 1000, "layer": layer, "baseline": baseline,
+            }  # fmt: skip
+
+        rows += [row("f1_micro", majority, baseline="majority"), row("share_unread", 0.02)]
+        for layer in range(4):
+            own = known_edge(task, layer, step)
+            rows += [
+                row("f1_micro", own, layer), row("f1_macro", own - 0.1, layer), row("selectivity", own - 0.3, layer),
+                row("f1_micro", 0.3, layer, "control"), row("compression", 1 + own, layer),
+                row("compression", 1.2, layer, "control"), row("f1", own, layer) | {"item": "NN"},
+            ]  # fmt: skip
+    return rows
 
 
 def _words(sentences, tags, seed):

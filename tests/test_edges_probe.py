@@ -1,11 +1,12 @@
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from embryology import measurements
+from embryology import linear, measurements
 from embryology.encoder import Encoder
 from embryology.errors import EmbryologyError
 from embryology.linear import span_means
@@ -33,21 +34,27 @@ def sentence(number, rng):
 
 @pytest.fixture(scope="module")
 def made_up():
-    """Two splits; the label XX is in the test split alone."""
+    """Three splits; the label XX is in the test split alone."""
     rng = np.random.default_rng(0)
-    test, train = [sentence(number, rng) for number in range(40)], [sentence(100 + number, rng) for number in range(80)]
+    sizes = {"test": range(40), "train": range(100, 180), "dev": range(200, 230)}
+    made = {split: [sentence(number, rng) for number in numbers] for split, numbers in sizes.items()}
 
     def find(name, split="test"):
         if name != "made-up":
             raise EmbryologyError(f"there is no edge set {name!r}")
-        read = {"train": train, "test": test}[split]
         return EdgeSet(
-            name, split, "made up", "none", ("pos", "dependency"), lambda: {"split": split}, lambda _: Reading(read)
+            name,
+            split,
+            "made up",
+            "none",
+            ("pos", "dependency"),
+            lambda: {"split": split},
+            lambda _: Reading(made[split]),
         )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edges.edge_sets, "find", find)
-        yield test
+        yield made["test"]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +92,7 @@ def test_the_whole_test_split_is_scored(measured, made_up, examples):
 
 
 def test_a_span_is_the_mean_of_its_pieces(examples, encoder):
-    states = encoder.hidden_states(examples.sets[0].test)
+    states = encoder.hidden_states(examples.sets[0].ids["test"])
     task = examples.sets[0].tasks[1]
     vectors = span_means(states, task.test.spans)
     assert vectors.shape == (3, len(task.test.labels), 64)
@@ -166,9 +173,20 @@ def test_what_lies_beyond_the_input_is_wrong(made_up, tokenizer, encoder, tiny_s
 
 def test_less_to_learn_from_leaves_the_test_split_whole(made_up, tokenizer, tiny_series, examples):
     few = EdgesProbe().prepare(EdgesSettings(sets=("made-up",), train_sentences=10), tokenizer, tiny_series)
-    assert len(few.sets[0].train) == 10
-    assert few.sets[0].test == examples.sets[0].test
+    assert len(few.sets[0].ids["train"]) == 10
+    assert few.sets[0].ids["test"] == examples.sets[0].ids["test"]
 
 
 def test_auto_takes_silver_where_gold_is_not_there(made_up):
     assert edges._sets(EdgesSettings()) == ("silver",)
+
+
+def test_the_published_protocol_measures_the_same_things(made_up, tokenizer, encoder, tiny_series, monkeypatch):
+    monkeypatch.setattr(linear, "Published", partial(linear.Published, rate=0.02, steps=200, every=20))
+    settings = EdgesSettings(sets=("made-up",), protocol="paper", codelength=False)
+    examples = EdgesProbe().prepare(settings, tokenizer, tiny_series)
+    assert set(examples.sets[0].ids) == {"train", "dev", "test"}
+    rows, _ = EdgesProbe().measure(encoder, examples)
+    totals = rows[(rows["item"] == "") & (rows["metric"] == "f1_micro")].set_index(["task", "baseline"])["value"]
+    for task in ("made-up/pos", "made-up/dependency"):
+        assert totals[task, None].min() > totals[task, MAJORITY].item() + 0.1

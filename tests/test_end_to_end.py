@@ -21,13 +21,15 @@ PAGES = {
     "index": 1,
     "pretraining": 3,
     "tokens": 6,
+    "edges": 4,
+    "layers": 2,
     "reference_runs": 2,
     "recipes": 1,
     "published_probing": 1,
     "build": 0,
 }
 """How many figures each page has."""
-FROZEN_PAGES = ("pretraining", "tokens")
+FROZEN_PAGES = ("pretraining", "tokens", "edges", "layers")
 
 
 @pytest.fixture(scope="module")

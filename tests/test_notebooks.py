@@ -9,7 +9,7 @@ import pytest
 from embryology.paths import ROOT
 from tests.synthetic import make_run
 
-NAMES = ("index", "pretraining", "tokens", "reference_runs", "recipes", "published_probing", "build")
+NAMES = ("index", "pretraining", "tokens", "edges", "layers", "reference_runs", "recipes", "published_probing", "build")
 ALLOWED = ("embryology.measurements", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -66,7 +66,7 @@ def test_every_code_cell_can_be_hidden_and_draws_at_most_one_figure(notebook):
         assert (
             len(
                 re.findall(
-                    r"^(?:tokens|pretraining|learning_order|provenance|recipes|published_probing)\.",
+                    r"^(?:tokens|pretraining|learning_order|provenance|edges|layers|recipes|published_probing)\.",
                     cell.source,
                     re.MULTILINE,
                 )
@@ -106,6 +106,8 @@ def test_every_notebook_runs_and_draws(executed):
         "index": 1,
         "pretraining": 3,
         "tokens": 6,
+        "edges": 4,
+        "layers": 2,
         "reference_runs": 2,
         "recipes": 1,
         "published_probing": 1,

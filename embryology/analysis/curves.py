@@ -60,7 +60,7 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
         if frame.empty:
             raise EmbryologyError(f"run {name} predicts no words: its model has no masked-word head")
         if frame["series"].iloc[0] not in {table["series"].iloc[0] for table in tables}:
-            frame = pd.concat([frame, _untrained(frame)])
+            frame = pd.concat([frame, untrained(frame)])
             tables.append(frame if tables else select(frame, steps))
     return pd.concat(tables, ignore_index=True)
 
@@ -99,7 +99,8 @@ def select(frame: pd.DataFrame, steps: str) -> pd.DataFrame:
     return frame[frame["step"].astype(str).isin(wanted)]
 
 
-def _untrained(frame: pd.DataFrame) -> pd.DataFrame:
+def untrained(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of step 0 as a baseline of every step of ``frame``, one run's; none where it has no step 0."""
     first = frame[(frame["step"] == 0) & frame["baseline"].isna()].drop(columns=["step", "tokens"])
     every = frame[["step", "tokens"]].drop_duplicates()
     return first.assign(baseline=UNTRAINED).merge(every, how="cross")[frame.columns]

@@ -29,6 +29,9 @@ LINES = (
 BASELINE_LINES = {
     "most-frequent-word": (INK, (0, (1, 1.5))),
     "most-frequent-in-group": (INK, (0, (5, 2))),
+    "majority": (INK, (0, (1, 1.5))),
+    "static": (INK, (0, (5, 2))),
+    "control": (ALERT, (0, (3, 1.5))),
     "untrained": ("#999999", (0, (7, 1.5, 1, 1.5))),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from embryology.checkpoints import Series
 
@@ -17,6 +17,9 @@ class ProbeSettings(BaseModel):
     """Base of every probe's settings, the preset's section of its name; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: PositiveInt = 1
+    """Of all checkpoints, every how many-th is measured; the last one always is, and those that are asked for."""
 
 
 class Probe(Protocol):

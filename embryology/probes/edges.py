@@ -41,7 +41,10 @@ class EdgesSettings(ProbeSettings):
     """Of ``embryology.treebanks.edge_sets``; ``auto`` takes the gold ones where both are there, else silver."""
     train_sentences: PositiveInt | None = None
     """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
-    steps: PositiveInt = 600
+    protocol: Literal["fast", "paper"] = "fast"
+    """How classifiers are trained: ``embryology.linear.fit``, or ``fit_published``, which takes hours."""
+    steps: PositiveInt = 400
+    """This and the next two are of ``fast``, and of the description length."""
     batch: PositiveInt = 1024
     rate: PositiveFloat = 0.01
     codelength: bool = True
@@ -81,14 +84,15 @@ class Task:
     """The labels of the training split."""
     train: Targets
     test: Targets
+    dev: Targets | None = None
+    """Where the protocol stops early."""
 
 
 @dataclass(frozen=True)
 class Set:
     label: str
-    train: list[list[int]]
-    """Input ids, a sentence each."""
-    test: list[list[int]]
+    ids: dict[str, list[list[int]]]
+    """By split, a sentence each."""
     tasks: list[Task]
 
 
@@ -105,7 +109,7 @@ class EdgesProbe:
     Settings = EdgesSettings
 
     def inputs(self, settings: EdgesSettings, series: Series) -> dict:
-        found = [edge_sets.find(name, split) for name in _sets(settings) for split in ("train", "test")]
+        found = [edge_sets.find(name, split) for name in _sets(settings) for split in _splits(settings)]
         return {f"{each.name} {each.split}": each.identity() for each in found} | {
             "precision": resolve(settings.precision)
         }
@@ -128,13 +132,10 @@ class EdgesProbe:
 
         rows, items = [], []
         for each in examples.sets:
-            states = {
-                split: encoder.hidden_states(ids, examples.settings.precision)
-                for split, ids in (("train", each.train), ("test", each.test))
-            }
+            states = {split: encoder.hidden_states(ids, examples.settings.precision) for split, ids in each.ids.items()}
             for task in each.tasks:
-                train, test = (span_means(states[split], getattr(task, split).spans) for split in ("train", "test"))
-                found, scored = _measured(task, train, test, examples.settings)
+                vectors = {split: span_means(own, getattr(task, split).spans) for split, own in states.items()}
+                found, scored = _measured(task, vectors, examples.settings)
                 rows += found
                 items.append(scored.assign(source=each.label))
         return pd.DataFrame(rows), pd.concat(items, ignore_index=True)
@@ -151,8 +152,12 @@ def _sets(settings: EdgesSettings) -> tuple[str, ...]:
     return GOLD
 
 
+def _splits(settings: EdgesSettings) -> tuple[str, ...]:
+    return ("train", "dev", "test") if settings.protocol == "paper" else ("train", "test")
+
+
 def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, longest: int) -> Set:
-    sets = {split: edge_sets.find(name, split) for split in ("train", "test")}
+    sets = {split: edge_sets.find(name, split) for split in _splits(settings)}
     sentences = {split: found.read().sentences for split, found in sets.items()}
     rng = np.random.default_rng(settings.seed)
     if settings.train_sentences and settings.train_sentences < len(sentences["train"]):
@@ -173,7 +178,8 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
     tasks = []
     for task in sets["train"].tasks:
         edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
-        edges["train"] = [placed for placed in edges["train"] if placed[2] is not None]
+        for split in set(edges) - {"test"}:
+            edges[split] = [placed for placed in edges[split] if placed[2] is not None]
         if not edges["train"]:
             raise EmbryologyError(f"{name}: no edge of the task {task!r} lies within the {longest} pieces of the input")
         classes = sorted({edge.label for _, edge, _ in edges["train"]})
@@ -191,7 +197,7 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
         }
         tasks.append(Task(f"{name}/{task}", classes, **targets))
     ids = {split: [one.ids for one in found] for split, found in aligned.items()}
-    return Set(sets["test"].label, **ids, tasks=tasks)
+    return Set(sets["test"].label, ids, tasks)
 
 
 Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
@@ -226,7 +232,7 @@ def _nowhere(edge: Edge) -> list[tuple[int, int]]:
 def _controls(
     edges: dict[str, Placed], sentences: dict[str, list[Sentence]], classes: list[str], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """A class for every type of edge, its words, drawn as often as labels are in training; the same in both splits."""
+    """A class for every type of edge, its words, drawn as often as labels are in training; the same in all splits."""
 
     def kind(sentence: Sentence, edge: Edge) -> tuple:
         spans = filter(None, (edge.first, edge.second))
@@ -235,7 +241,7 @@ def _controls(
     kinds = {split: [kind(sentences[split][row], edge) for row, edge, _ in some] for split, some in edges.items()}
     labels = pd.Index(classes).get_indexer([edge.label for _, edge, _ in edges["train"]])
     shares = np.bincount(labels, minlength=len(classes)) / len(labels)
-    every = sorted({*kinds["train"], *kinds["test"]})
+    every = sorted(set().union(*kinds.values()))
     drawn = dict(zip(every, rng.choice(len(classes), len(every), p=shares), strict=True))
     return {split: np.array([drawn[one] for one in some]) for split, some in kinds.items()}
 
@@ -245,11 +251,28 @@ def _name(sentence: Sentence, edge: Edge) -> str:
     return ":".join([sentence.id, *(f"{first + 1}-{last}" for first, last in spans)])
 
 
-def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
+def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: EdgesSettings, seed: int) -> np.ndarray:
+    """(layers, test edges) classes, UNREAD where there are none, by classifiers of ``labels`` or of ``control``."""
     import torch
 
     from embryology import linear
 
+    labels, classes = torch.from_numpy(getattr(task.train, field)), len(task.classes)
+    if settings.protocol == "paper":
+        dev = vectors["dev"], torch.from_numpy(getattr(task.dev, field))
+        found = linear.fit_published(vectors["train"], labels, classes, linear.Published(seed=seed), *dev)
+    else:
+        found = linear.fit(vectors["train"], labels, classes, _recipe(settings, seed))
+    return np.where(task.test.read, found.logits(vectors["test"]).argmax(-1).numpy(), UNREAD)
+
+
+def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
+    from embryology.linear import Recipe
+
+    return Recipe(settings.rate, settings.batch, settings.steps, seed)
+
+
+def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
     resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
@@ -259,15 +282,7 @@ def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) 
     rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
     first = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
-        recipe = linear.Recipe(settings.rate, settings.batch, settings.steps, seed)
-        predicted, control = (
-            np.where(
-                task.test.read,
-                linear.fit(train, torch.from_numpy(known), len(task.classes), recipe).logits(test).argmax(-1).numpy(),
-                UNREAD,
-            )
-            for known in (task.train.labels, task.train.control)
-        )
+        predicted, control = (_answers(task, vectors, field, settings, seed) for field in ("labels", "control"))
         first = predicted if first is None else first
         for layer, (own, controlled) in enumerate(zip(predicted, control, strict=True)):
             rows += _scores(task, own, resamples, layer=layer, seed=seed)
@@ -279,7 +294,7 @@ def _measured(task: Task, train: Tensor, test: Tensor, settings: EdgesSettings) 
                 ends = intervals.percentile_interval(_means(values, task, resamples))
                 rows.append(_row(task, "", metric, values.mean(), *ends, n, layer=layer, seed=seed, baseline=baseline))
         if settings.codelength:
-            rows += _compressions(task, train, recipe)
+            rows += _compressions(task, vectors["train"], _recipe(settings, seed))
     known = pd.Series([*task.classes, "not in training"])
     items = pd.DataFrame(
         {

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embryology import measurements
-from embryology.checkpoints import Checkpoint, Series
+from embryology.checkpoints import Checkpoint, Series, thinned
 from embryology.errors import EmbryologyError
 from embryology.files import sha256_of, sha256_of_file, write_table
 from embryology.probes import Probe, ProbeSettings, registry
@@ -84,7 +84,7 @@ def run_probes(
             f"{series.name} is frozen: its measurements are kept and its checkpoints are not, so that nothing more can "
             f"be measured; {series.folder.manifest} has the command that trains it again"
         )
-    cells = _cells(series, probes, series.select(steps))
+    cells = _cells(series, probes, steps)
     done, todo = [], []
     for cell in cells:
         (done if cell.files(series)[1].exists() else todo).append(cell)
@@ -117,19 +117,21 @@ def _changed(checkpoints: set[Checkpoint]) -> list[str]:
     return wrong
 
 
-def _cells(series: Series, probes: dict[str, dict], checkpoints: tuple[Checkpoint, ...]) -> list[Cell]:
+def _cells(series: Series, probes: dict[str, dict], steps: str) -> list[Cell]:
     chosen = [(registry.get(name), settings) for name, settings in probes.items()]
     prepared = [(probe, settings := _validated(probe, raw), probe.inputs(settings, series)) for probe, raw in chosen]
     cells = []
-    for checkpoint in checkpoints:
+    for checkpoint in series.select(steps):
         tokenizer, tokenizer_sha256 = _tokenizer(series, checkpoint)
         for probe, settings, data in prepared:
+            if steps == "all" and checkpoint not in thinned(series.checkpoints, settings.every):
+                continue
             key = sha256_of(
                 {
                     "weights": checkpoint.sha256,
                     "tokenizer": tokenizer_sha256,
                     "data": data,
-                    "settings": settings.model_dump(mode="json"),
+                    "settings": settings.model_dump(mode="json", exclude={"every"}),
                     "probe": probe.name,
                     "version": probe.version,
                 }

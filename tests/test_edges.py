@@ -1,0 +1,84 @@
+"""The analysis of edge probes, on curves that are known."""
+
+import numpy as np
+import pytest
+
+from embryology.analysis import edges
+from embryology.errors import EmbryologyError
+from tests.synthetic import EDGES, STEPS, known_edge, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20).root
+
+
+@pytest.fixture(scope="module")
+def frame(run):
+    return edges.read(run)
+
+
+def test_tasks_come_in_the_order_of_figures(frame):
+    assert edges.tasks(frame) == ["made-up/pos", "made-up/entity", "made-up/role"]
+    assert edges.label("made-up/pos") == "part of speech (made-up)"
+    assert edges.layers(frame) == [0, 1, 2, 3]
+
+
+def test_a_curve_is_what_was_measured(frame):
+    rows = edges.curve(frame, "made-up/pos", 2)
+    assert rows["step"].tolist() == list(STEPS)
+    assert rows["value"].tolist() == pytest.approx([known_edge("made-up/pos", 2, step) for step in STEPS])
+    assert edges.curve(frame, "made-up/pos", None, baseline="majority")["value"].unique() == [0.2]
+    assert edges.curve(frame, "made-up/pos", 9).empty
+
+
+def test_seeds_are_averaged_and_their_intervals_joined(frame):
+    shifted = frame.assign(seed=1, value=frame["value"] + 0.1, low=frame["low"] + 0.1, high=frame["high"] + 0.1)
+    both = edges.curve(
+        frame.__class__(np.vstack([frame, shifted]), columns=frame.columns).infer_objects(), "made-up/pos", 2
+    )
+    one = edges.curve(frame, "made-up/pos", 2)
+    assert both["value"].to_numpy(float) == pytest.approx(one["value"] + 0.05)
+    assert (both["high"] - both["low"]).to_numpy(float) == pytest.approx(one["high"] - one["low"] + 0.1)
+
+
+def test_the_untrained_model_is_a_baseline_of_every_step(frame):
+    rows = edges.curve(frame, "made-up/pos", 3, baseline="untrained")
+    assert rows["step"].tolist() == list(STEPS)
+    assert rows["value"].unique() == pytest.approx([known_edge("made-up/pos", 3, 0)])
+
+
+def test_what_lies_beyond_baselines(frame):
+    assert all(edges.beyond(frame, "made-up/pos", 2).values())
+    assert not any(edges.beyond(frame, "made-up/entity", 2).values())
+
+
+def test_half_of_a_gain_is_found_between_checkpoints(frame):
+    for task in ("made-up/pos", "made-up/role"):
+        half = EDGES[task][0]
+        assert edges.half_gain(frame, task, 2) == pytest.approx(half, rel=0.15)
+    assert np.isnan(edges.half_gain(frame, "made-up/entity", 2))
+
+
+def test_the_best_layer_and_the_centre_are_where_the_gain_is(frame):
+    assert edges.best_layer(frame) == 2
+    grid = edges.grid(frame, "made-up/pos")
+    assert grid.shape == (4, len(STEPS))
+    assert grid[STEPS[-1]].idxmax() == 2
+    centre = edges.centre_of_gravity(frame, "made-up/pos")
+    gains = np.array([known_edge("made-up/pos", layer, STEPS[-1]) for layer in range(4)])
+    gains = (gains - gains[0]).clip(0)
+    assert centre[STEPS[-1]] == pytest.approx((gains * np.arange(4)).sum() / gains.sum())
+    assert np.isnan(centre[0])  # nothing is above the embeddings yet
+
+
+def test_chosen_steps_are_those_that_the_probe_has_too(run):
+    chosen = edges.read(run, steps="0,15,320")
+    assert set(chosen["step"]) == {0, 320}
+    assert set(edges.read(run, steps="last")["step"]) == {2000}
+    with pytest.raises(EmbryologyError, match="there is no checkpoint at step 15"):
+        edges.read(run, steps="15")
+
+
+def test_sources_are_by_task(run):
+    assert set(edges.sources(run)) == set(EDGES)
