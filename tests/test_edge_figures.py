@@ -65,8 +65,8 @@ def test_a_run_without_description_lengths_says_so(frame):
     assert "not measured" in figure.data
 
 
-def test_the_table_has_a_row_a_task(frame, run):
-    table = drawn.table(frame, edges.sources(run), 2).data
+def test_the_table_has_a_row_a_task(frame):
+    table = drawn.table(frame, 2).data
     assert table.count("<tr") == 4
     assert table.count("no gain shown") == 1
 

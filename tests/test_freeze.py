@@ -56,6 +56,17 @@ def test_what_figures_are_made_of_is_the_same_before_and_after(run, frozen):
     assert [checkpoint.step for checkpoint in Series.open(frozen.root).checkpoints] == list(STEPS)
 
 
+def test_a_probe_of_some_checkpoints_is_held_to_those(run, tmp_path):
+    manifest = read_yaml(run.manifest)
+    for file in run.root.glob(f"measurements/**/edges/{STEPS[1]:08d}-*"):
+        file.unlink()
+    with pytest.raises(EmbryologyError, match="probe edges has not measured step 20;"):
+        freeze(run.root, tmp_path / "results" / "x")
+    write_yaml(run.manifest, manifest | {"probes": {"edges": {"every": 2}}})
+    frozen = RunFolder(freeze(run.root, tmp_path / "results" / "x"))
+    assert STEPS[1] not in set(measurements.read(frozen.root, probe="edges")["step"])
+
+
 def test_no_text_is_kept_and_what_was_left_out_is_said(frozen):
     table = pq.read_table(frozen.frozen_details("tokens"))
     assert table.column_names == list(freezing.ITEM_COLUMNS)

@@ -3,7 +3,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from embryology import linear
-from embryology.linear import Recipe, codelength, fit
+from embryology.linear import Published, Recipe, codelength, fit, fit_published
 
 
 def drawn(items=600, layers=3, width=8, classes=4, seed=0):
@@ -37,6 +37,41 @@ def test_layers_do_not_depend_on_each_other_and_seeds_repeat():
     again = fit(vectors, labels, 4, Recipe(steps=50))
     assert torch.equal(together.weight, again.weight)
     assert not torch.equal(together.weight, fit(vectors, labels, 4, Recipe(steps=50, seed=1)).weight)
+
+
+def published(vectors, labels, **how):
+    train, dev = slice(0, 400), slice(400, 500)
+    recipe = Published(**{"rate": 0.02, "batch": 100, "steps": 400, "every": 20} | how)
+    return fit_published(vectors[:, train], labels[train], 4, recipe, vectors[:, dev], labels[dev])
+
+
+def accuracy(classifiers, vectors, labels):
+    return (classifiers.logits(vectors[:, 500:]).argmax(-1) == labels[500:]).float().mean(1)
+
+
+def test_the_published_procedure_gets_as_far_on_vectors_of_one_scale():
+    vectors, labels = drawn()
+    vectors = (vectors - vectors.mean(1, keepdim=True)) / vectors.std(1, keepdim=True)
+    ours = accuracy(fit(vectors[:, :400], labels[:400], 4, Recipe()), vectors, labels)
+    assert torch.allclose(accuracy(published(vectors, labels), vectors, labels), ours, atol=0.1)
+
+
+def test_the_published_procedure_keeps_the_best_weights_of_each_layer():
+    vectors, labels = drawn()
+    never_right = labels.clone()
+    never_right[400:500] = -1  # so that no score beats the first
+    first = published(vectors, labels, steps=20)
+    assert torch.equal(published(vectors, never_right, steps=100).weight, first.weight)
+    assert not torch.equal(published(vectors, labels, steps=100).weight, first.weight)
+
+
+def test_a_layer_that_stopped_neither_holds_up_nor_changes_the_others():
+    vectors, labels = drawn()
+    other = vectors.clone()
+    other[2] = vectors[0]  # which learns, and so stops later than noise
+    first, second = (published(some, labels, stop_after=2, halve_after=1) for some in (vectors, other))
+    assert torch.allclose(first.weight[1], second.weight[1], atol=1e-4)
+    assert not torch.allclose(first.weight[2], second.weight[2], atol=1e-1)
 
 
 def test_a_width_that_never_changes_does_no_harm():

@@ -60,6 +60,14 @@ def series(make_series):
     return make_series()
 
 
+def test_a_dear_probe_takes_every_other_checkpoint_and_the_last(make_series, probe):
+    series = make_series(steps=(0, 10, 20, 30))
+    run_probes(series, {"count": {"every": 2}})
+    assert sorted(measurements.read(series.folder.root)["step"]) == [0, 20, 30]
+    assert run_probes(series, {"count": {}}) == 1  # how many are measured says nothing of what is: the others stand
+    assert run_probes(series, {"count": {"every": 3}}, steps="10,20") == 0
+
+
 def test_every_checkpoint_is_measured_once(series, probe):
     screen = io.StringIO()
     assert run_probes(series, {"count": {}}, console=Console(file=screen)) == 3

@@ -271,7 +271,7 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     )
 
 
-def table(frame: pd.DataFrame, sources: dict[str, str], layer: int) -> HTML:
+def table(frame: pd.DataFrame, layer: int) -> HTML:
     """The last checkpoint in numbers, a row a task."""
     rows = []
     for task in edges.tasks(frame):
@@ -291,7 +291,6 @@ def table(frame: pd.DataFrame, sources: dict[str, str], layer: int) -> HTML:
                 "micro F1 (95% interval)": f"{end['value']:.3f} ({end['low']:.3f} to {end['high']:.3f})",
                 **{name: f"{own['value'].iloc[-1]:.3f}" if len(own) else "" for name, own in others.items()},
                 "half of its gain at step": f"{half:,.0f}" if np.isfinite(half) else "no gain shown",
-                "annotation": sources[task],
             }
         )
     return style.table(pd.DataFrame(rows))

@@ -77,7 +77,9 @@ def centres(frame: pd.DataFrame) -> HTML:
             label="equal gain in every layer above the embeddings",
         )  # fmt: skip
         if centre.isna().all():
-            axis.text(0.03, 0.88, "no layer above the embeddings", transform=axis.transAxes, color=style.ALERT)
+            axis.text(
+                0.03, 0.4, "no layer above the embeddings", transform=axis.get_yaxis_transform(), color=style.ALERT
+            )
         axis.set(ylabel="layer", yticks=edges.layers(frame))
         style.training_axis(axis, best.index, "training step")
         drawn.append(pd.DataFrame({"task": task, "step": best.index, "best_layer": best, "centre": centre}))
