@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,15 @@ def executed(toc: Any) -> list[tuple[str, str]]:
     return [found.groups() for page in _pages(toc) if (found := EXECUTED.fullmatch(page))]
 
 
-def contents(root: Path, runs: Sequence[str], frozen: Sequence[str] = ()) -> dict:
+def contents(
+    root: Path, runs: Sequence[str], frozen: Sequence[str] = (), left_out: Collection[tuple[str, str]] = ()
+) -> dict:
     """The table of contents with the pages of ``runs`` and of ``frozen`` runs.
 
     The first run takes the places of the run named in ``_toc.yml``; each further one is a part of its
     own, with all its pages, after the first part that holds executed pages. Frozen runs follow in the
-    part of :data:`REFERENCE` with the pages of that first part. A run has no page :data:`REFERENCE`
+    part of :data:`REFERENCE` with the pages of that first part, but for those ``left_out``, each a run and the
+    name of a notebook. A run has no page :data:`REFERENCE`
     where there is no other run that is frozen.
     """
     toc = read_yaml(root / CONTENTS)
@@ -72,6 +75,7 @@ def contents(root: Path, runs: Sequence[str], frozen: Sequence[str] = ()) -> dic
                     for run in frozen
                     if run not in runs
                     for _, name in executed(own)
+                    if (run, name) not in left_out
                 ]
             continue
         parts.append(_for_run(part, first))

@@ -143,9 +143,11 @@ def data_check(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and go on.")] = False,
 ) -> None:
     """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
-    from embryology.treebanks.counts import check
+    from embryology.facts import fact_sets
+    from embryology.treebanks import counts
 
-    check(console, skip_bad)
+    counts.check(console, skip_bad)
+    fact_sets.check(console, skip_bad)
 
 
 @data_app.command("where")

@@ -131,6 +131,34 @@ class Encoder:
         return Predictions(top, log_probability)
 
     @torch.inference_mode()
+    def logits(
+        self,
+        sequences: Sequence[Sequence[int]],
+        positions: Sequence[int],
+        precision: Precision = "float32",
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+    ) -> Tensor:
+        """What the masked head says at one position of each sequence, over the whole vocabulary.
+
+        Args:
+            sequences: input ids, special tokens included; of any lengths.
+            positions: one of each sequence.
+            precision: of the body; the head always computes in float32.
+            tokens_per_batch: padded ids a batch; results do not depend on it but for rounding.
+
+        Returns:
+            (sequences, vocabulary) float32 on the processor.
+        """
+        body, head = self._parts(resolve(precision, self.device))
+        found = torch.empty(len(sequences), self.model.config.vocab_size)
+        for batch in _batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+            ids, mask = self._padded([sequences[i] for i in batch])
+            hidden = body(input_ids=ids, attention_mask=mask)[0]
+            at = torch.tensor([positions[i] for i in batch], device=self.device)
+            found[batch] = head(hidden[torch.arange(len(batch), device=self.device), at].float()).cpu()
+        return found
+
+    @torch.inference_mode()
     def hidden_states(
         self,
         sequences: Sequence[Sequence[int]],

@@ -43,7 +43,7 @@ SAMPLE = 16_384
 class Recipe:
     """How classifiers are trained: Adam with a rate that falls linearly to zero."""
 
-    rate: float = 0.01
+    rate: float = 0.03
     batch: int = 1024
     steps: int = 600
     seed: int = 0

@@ -66,7 +66,7 @@ def report(
     if not names or len(set(names)) < len(names):
         raise EmbryologyError(f"a report needs runs of different names, and got: {', '.join(names) or 'none'}")
     frozen = _frozen(root)
-    toc = book.contents(root, names, list(frozen))
+    toc = book.contents(root, names, list(frozen), _unmeasured(root, frozen))
     pages = _pages(frozen | dict(zip(names, runs, strict=True)), names, list(frozen), toc, parameters, root)
     for page in pages:
         if page.is_current():
@@ -86,6 +86,23 @@ def _frozen(root: Path) -> dict[str, str]:
     """Path by name of the runs that are frozen in the project."""
     names = sorted(file.parent.name for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
     return {name: f"results/{name}" for name in names}
+
+
+def _unmeasured(root: Path, frozen: dict[str, str]) -> set[tuple[str, str]]:
+    """Frozen runs and the notebooks that need a probe which has not measured them, and cannot any more."""
+    needs = {
+        name: set(_metadata(root / "notebooks" / f"{name}.ipynb").get("needs", [])) for name in book.templates(root)
+    }
+    measured = {
+        run: {file.parent.name for file in RunFolder(root / place).measurements.glob("*/*.parquet")}
+        for run, place in frozen.items()
+    }
+    return {(run, name) for run, probes in measured.items() for name, wanted in needs.items() if wanted - probes}
+
+
+def _metadata(notebook: Path) -> dict:
+    """What a notebook says of itself to this project."""
+    return read_json(notebook)["metadata"].get("embryology", {})
 
 
 def _pages(

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -129,6 +130,24 @@ def test_controls_are_labels_of_word_types_and_not_the_real_ones(examples, made_
             kind = tuple(tuple(forms[key][int(a) - 1 : int(b)]) for a, b in (span.split("-") for span in spans))
             assert drawn.setdefault(kind, control) == control
         assert len(set(drawn.values())) > 1
+
+
+def test_labels_without_any_sense_are_not_told(examples, encoder):
+    """Drawn anew for every edge, two labels alike often: no classifier does better than half on the test split."""
+    rng = np.random.default_rng(3)
+    task = examples.sets[0].tasks[0]
+    drawn = {
+        split: replace(own, labels=rng.integers(0, 2, len(own.labels)), control=rng.integers(0, 2, len(own.labels)))
+        for split, own in (("train", task.train), ("test", task.test))
+    }
+    task = replace(task, classes=["heads", "tails"], **drawn)
+    vectors = {
+        split: span_means(encoder.hidden_states(examples.sets[0].ids[split]), own.spans) for split, own in drawn.items()
+    }
+    rows, _ = edges._measured(task, vectors, examples.settings)
+    own = [row for row in rows if row["metric"] == "f1_micro" and row["layer"] is not None]
+    assert len(own) == 3 * 2 * 2  # layers, seeds, labels and control
+    assert all(abs(row["value"] - 0.5) < 4 * (0.25 / row["n"]) ** 0.5 for row in own)
 
 
 def test_baselines_and_selectivity_stand_beside_every_layer(measured):

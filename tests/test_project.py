@@ -32,6 +32,7 @@ ORDER = (
     "encoder",
     "linear",
     "treebanks",
+    "facts",
     "measurements",
     "probes",
     "analysis",

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 
+import nbformat
 import papermill
 import pytest
 from rich.console import Console
@@ -160,6 +161,19 @@ def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, e
     executed.clear()
     said(project, "results/baby")
     assert [page.parameters.get("compare") for page in executed] == [[], ["results/child"]]  # tokens, reference: index
+
+
+def test_a_frozen_run_has_no_page_of_a_probe_that_never_measured_it(project, executed, monkeypatch):
+    monkeypatch.chdir(project)
+    tokens = project / "notebooks" / "tokens.ipynb"
+    notebook = nbformat.read(tokens, as_version=4)
+    for needs, pages in ((["tokens"], 1), (["tokens", "later"], 0)):
+        notebook.metadata["embryology"] = {"needs": needs}
+        nbformat.write(notebook, tokens)
+        measured_run(project / "results" / "baby").frozen.write_text("command: embryology freeze\n")
+        executed.clear()
+        said(project)
+        assert [page.label for page in executed].count("baby/tokens.ipynb") == pages
 
 
 @pytest.mark.parametrize(

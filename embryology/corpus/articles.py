@@ -108,10 +108,19 @@ def bundled_file() -> Path:
 
 def bundled() -> Iterator[Article]:
     """Lead paragraphs of 10,033 English Wikipedia vital articles (CC BY-SA 4.0)."""
-    with open(bundled_file(), encoding="utf-8") as stream:
-        entries = json.load(stream)
-    for key, entry in entries.items():
+    for key, entry in _entries().items():
         yield Article(id=key, title=entry["title"], text=entry["extract"])
+
+
+def descriptions() -> Iterator[tuple[str, str, str]]:
+    """Title, short description ("Capital and largest city of Ethiopia"; empty where it has none) and topic of each."""
+    for entry in _entries().values():
+        yield entry["title"], entry.get("description") or "", entry["topic"]
+
+
+def _entries() -> dict[str, dict]:
+    with open(bundled_file(), encoding="utf-8") as stream:
+        return json.load(stream)
 
 
 def plain_text(path: Path) -> Iterator[Article]:

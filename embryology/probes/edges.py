@@ -43,10 +43,10 @@ class EdgesSettings(ProbeSettings):
     """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
     protocol: Literal["fast", "paper"] = "fast"
     """How classifiers are trained: ``embryology.linear.fit``, or ``fit_published``, which takes hours."""
-    steps: PositiveInt = 400
+    steps: PositiveInt = 600
     """This and the next two are of ``fast``, and of the description length."""
     batch: PositiveInt = 1024
-    rate: PositiveFloat = 0.01
+    rate: PositiveFloat = 0.03
     codelength: bool = True
     """Whether the minimum description length of the training labels is measured too; doubles the time."""
     seeds: PositiveInt = 1

@@ -5,9 +5,10 @@ from embryology.errors import EmbryologyError
 from embryology.files import read_yaml
 from embryology.probes import Probe
 from embryology.probes.edges import EdgesProbe
+from embryology.probes.knowledge import KnowledgeProbe
 from embryology.probes.tokens import TokensProbe
 
-PROBES: dict[str, Probe] = {probe.name: probe for probe in (TokensProbe(), EdgesProbe())}
+PROBES: dict[str, Probe] = {probe.name: probe for probe in (TokensProbe(), EdgesProbe(), KnowledgeProbe())}
 
 
 def get(name: str) -> Probe:

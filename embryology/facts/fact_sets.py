@@ -1,0 +1,125 @@
+"""The named sets of facts, where each is looked for, and the counts that are known of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+
+from embryology.corpus.articles import BUNDLED_PACKAGE
+from embryology.errors import EmbryologyError
+from embryology.facts import Reading, bundled, lama, pararel
+from embryology.files import sha256_of_file
+from embryology.paths import data_folder
+
+NAMES = ("trex", "google-re", "pararel", "bundled")
+LAMA, PARAREL = "knowledge/LAMA", "knowledge/pararel"
+KNOWN = {
+    "trex": {"relations": 41, "facts": 34_039, "1-1": 937, "N-1": 20_006, "N-M": 13_096},
+    "google-re": {"relations": 3, "facts": 5_528},
+    "pararel": {"relations": 39, "templates": 329, "facts": 27_610 - 17},
+}
+"""Of LAMA's T-REx and Google-RE and of ParaRel, from ``knowledge/README.md`` of the data, counted by a script that
+shares no code with ours. ParaRel's 17 doubles by name are one question each and counted once here."""
+
+
+@dataclass(frozen=True)
+class FactSet:
+    """A set that is there, not yet read."""
+
+    name: str
+    label: str
+    """For figures: whose facts."""
+    licence: str
+    identity: Callable[[], dict]
+    """What its facts depend on: hashes or versions."""
+    read: Callable[..., Reading]
+    """``read(skip_bad=False)``."""
+
+
+def find(name: str) -> FactSet:
+    """A set by its name: ``trex`` and ``google-re`` of LAMA, ``pararel``, or ``bundled``.
+
+    Raises:
+        EmbryologyError: there is no such set, or its data are not there.
+    """
+    if name == "trex":
+        folder = _folder(name, LAMA, "relations.jsonl")
+        files = [folder / "relations.jsonl", *folder.glob("TREx/*.jsonl*")]
+        return FactSet(name, "LAMA T-REx", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.trex, folder))
+    if name == "google-re":
+        folder = _folder(name, LAMA, "Google_RE")
+        files = list(folder.glob("Google_RE/*.jsonl*"))
+        return FactSet(name, "LAMA Google-RE", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.google_re, folder))
+    if name == "pararel":
+        folder = _folder(name, PARAREL, "trex_lms_vocab")
+        files = list(folder.glob("*/*.jsonl*"))
+        return FactSet(
+            name, "ParaRel", "MIT; triples CC BY-NC 4.0", partial(_hashes, files), partial(pararel.read, folder)
+        )
+    if name == "bundled":
+        version = metadata.version(BUNDLED_PACKAGE)
+        return FactSet(
+            name, "short descriptions of vital articles", "CC BY-SA 4.0", lambda: {BUNDLED_PACKAGE: version},
+            lambda skip_bad=False: bundled.read(),
+        )  # fmt: skip
+    raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(NAMES)}")
+
+
+def counted(reading: Reading) -> dict[str, int]:
+    """Relations, templates and facts, and facts by the kind of their relation."""
+    counts = {
+        "relations": len(reading.relations),
+        "templates": sum(len(relation.templates) for relation in reading.relations),
+        "facts": reading.facts(),
+    }
+    for relation in reading.relations:
+        if relation.kind:
+            counts[relation.kind] = counts.get(relation.kind, 0) + len(relation.facts)
+    return counts
+
+
+def check(console: Console, skip_bad: bool = False) -> None:
+    """Print the counts of all sets that are there.
+
+    Raises:
+        EmbryologyError: a set is malformed, or a known count does not hold.
+    """
+    wrong = []
+    for name in NAMES:
+        try:
+            chosen = find(name)
+        except EmbryologyError as error:
+            console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+            continue
+        reading = chosen.read(skip_bad=skip_bad)
+        ours = counted(reading)
+        said = ", ".join(f"{what} {count:,}" for what, count in ours.items())
+        console.print(f"{name}: {said}", highlight=False, soft_wrap=True, markup=False)
+        for what, counts in (("skipped", reading.skipped), ("left out", reading.left_out)):
+            if counts.total():
+                listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()) if count)
+                console.print(f"  {what}: {listed}", highlight=False, soft_wrap=True, markup=False)
+        wrong += [
+            f"{name} has {ours.get(what, 0):,} {what} instead of {known:,}"
+            for what, known in KNOWN.get(name, {}).items()
+            if ours.get(what, 0) != known
+        ]
+    if wrong:
+        raise EmbryologyError(f"{len(wrong)} known counts do not hold: {'; '.join(wrong)}; get the release they are of")
+
+
+def _hashes(files: list[Path]) -> dict:
+    return {file.name: sha256_of_file(file) for file in sorted(files)}
+
+
+def _folder(name: str, place: str, holds: str) -> Path:
+    data = data_folder()
+    if data is None or not (data / place / holds).exists():
+        raise EmbryologyError(
+            f"the facts {name!r} need {place}/{holds} in the folder that EMBRYOLOGY_DATA names (LAMA from "
+            "github.com/facebookresearch/LAMA, ParaRel from github.com/yanaiela/pararel)"
+        )
+    return data / place

@@ -1,0 +1,165 @@
+"""The knowledge probe, on templates with edge cases and against a slow plain way."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from embryology import measurements
+from embryology.encoder import Encoder
+from embryology.errors import EmbryologyError
+from embryology.facts import Fact, Reading, Relation
+from embryology.probes import knowledge
+from embryology.probes.knowledge import MAJORITY, TEMPLATE, KnowledgeProbe, KnowledgeSettings, ask
+
+FACTS = (
+    Fact("a", "The film", "city"),
+    Fact("b", "The city", "city"),  # named, and as common as the first
+    Fact("c", "The music", "film"),
+    Fact("d", "A book", "people of the city"),  # several pieces
+    Fact("e", "The film", "music"),  # the same question as the first
+)
+TEMPLATES = ("[X] is in the [Y] .", "[Y], it is said, has [X]'s name.", "The [X] knew [Y].")
+
+
+def relation(facts=FACTS, templates=TEMPLATES, name="P1", kind="N-1"):
+    return Relation(name, "made up", kind, templates, tuple(facts))
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_series):
+    return Encoder.load(tiny_series.checkpoints[0], device="cpu")
+
+
+@pytest.fixture(scope="module")
+def asked(tokenizer):
+    return ask(relation(), KnowledgeSettings(), tokenizer, 64, Counter())
+
+
+def test_a_question_is_the_template_with_the_object_masked(asked, tokenizer):
+    for template, questions in zip(TEMPLATES, asked.questions, strict=True):
+        for fact, question in zip(asked.facts, questions, strict=True):
+            assert [question.ids[position] for position in question.positions] == [tokenizer.mask_token_id] * len(
+                question.pieces
+            )
+            restored = list(question.ids)
+            for position, piece in zip(question.positions, question.pieces, strict=True):
+                restored[position] = piece
+            said = template.replace("[X]", fact.subject).replace("[Y]", fact.object)
+            assert restored == tokenizer(said)["input_ids"]
+
+
+def test_the_template_alone_has_no_subject(asked, tokenizer):
+    first = asked.alone[0]
+    restored = list(first.ids)
+    restored[first.positions[0]] = first.pieces[0]
+    assert restored == tokenizer("is in the city .")["input_ids"]
+
+
+def test_what_cannot_be_asked_for_is_counted(tokenizer):
+    why = Counter()
+    facts = (*FACTS, Fact("f", "The house", "☃"), Fact("g", " ".join(["city"] * 80), "film"))
+    asked = ask(relation(facts), KnowledgeSettings(), tokenizer, 64, why)
+    assert [fact.id for fact in asked.facts] == [fact.id for fact in FACTS]
+    assert sum(why.values()) == 2
+    few = Counter()
+    assert len(ask(relation(), KnowledgeSettings(facts=2), tokenizer, 64, few).facts) == 2
+    assert few == {"not drawn": 3}
+
+
+def plainly(encoder, tokenizer, template, fact):
+    """One query at a time with all logits, as the released script asks; rank and log-probability of the object."""
+    before, after = template.replace("[X]", fact.subject).split("[Y]")
+    pieces = tokenizer(fact.object, add_special_tokens=False)["input_ids"]
+    text = tokenizer(before + fact.object + after)["input_ids"]
+    about = len(tokenizer(before.rstrip())["input_ids"]) - 1
+    start = next(i for i in range(about, len(text)) if text[i : i + len(pieces)] == pieces)
+    total, ids = 0.0, list(text)
+    ids[start : start + len(pieces)] = [tokenizer.mask_token_id] * len(pieces)
+    for number, piece in enumerate(pieces):
+        with torch.no_grad():
+            logits = encoder.model(torch.tensor([ids])).logits[0, start + number]
+        total += logits.log_softmax(-1)[piece].item()
+        ids[start + number] = piece
+    return 1 + int((logits > logits[pieces[-1]]).sum()), total, int(logits.argmax())
+
+
+def test_scores_are_those_of_a_slow_plain_way(encoder, tokenizer):
+    one = relation(templates=TEMPLATES[:1])
+    asked = ask(one, KnowledgeSettings(), tokenizer, 64, Counter())
+    scored = knowledge._scored(encoder, asked, "float32")
+    for row, fact in zip(scored.itertuples(), asked.facts, strict=True):
+        rank, log_probability, top = plainly(encoder, tokenizer, TEMPLATES[0], fact)
+        assert row.log_probability == pytest.approx(log_probability, abs=1e-4)
+        if row.pieces == 1:
+            assert (row.rank, row.top) == (rank, top)
+            assert row.reciprocal_rank == pytest.approx(1 / rank)
+            assert row.correct == (rank == 1)
+
+
+def test_distinct_questions_are_asked_once(encoder, asked, monkeypatch):
+    seen = []
+    logits = Encoder.logits
+
+    def counting(self, sequences, *rest):
+        seen.append(len(sequences))
+        return logits(self, sequences, *rest)
+
+    monkeypatch.setattr(Encoder, "logits", counting)
+    knowledge._scored(encoder, asked, "float32")
+    assert seen == [3, 3, 3, 1]  # four facts of one piece with three subjects, by template; then without a subject
+
+
+def test_consistency_counts_pairs_of_templates():
+    answers = np.array([[1, 1, 5], [1, 2, 5], [1, 2, 6]], float)
+    assert knowledge._consistency(answers).tolist() == pytest.approx([1, 1 / 3, 1 / 3])
+    assert np.isnan(knowledge._consistency(answers[:1])).all()
+
+
+@pytest.fixture
+def measured(monkeypatch, tokenizer, tiny_series, encoder):
+    class Made:
+        label = "made up"
+
+        def identity(self):
+            return {"made": "up"}
+
+        def read(self):
+            many = [Fact(f"n{i}", f"The {word}", "film") for i, word in enumerate(("old man", "small house", "garden"))]
+            return Reading([relation(), relation(many, TEMPLATES[:1], "P2"), relation(kind="N-M", name="P3")])
+
+    monkeypatch.setattr(knowledge.fact_sets, "find", lambda name: Made())
+    settings = KnowledgeSettings(sets=("made-up",))
+    probe = KnowledgeProbe()
+    assert probe.inputs(settings, tiny_series)["made-up"] == {"made": "up"}
+    return probe.measure(encoder, probe.prepare(settings, tokenizer, tiny_series))
+
+
+def test_relations_and_totals_are_measured_with_their_baselines(measured, tmp_path):
+    rows, items = measured
+    assert set(rows["item"]) == {"", "P1", "P2"}  # the paper's types only
+    pick = rows.set_index(["task", "item", "metric", "baseline"])
+    assert pick.loc[("made-up", "", "accuracy", None), "n"].item() == 7
+    assert pick.loc[("made-up/not named", "P1", "accuracy", None), "n"].item() == 3
+    assert pick.loc[("made-up", "P1", "accuracy", MAJORITY), "value"].item() == 2 / 4
+    assert pick.loc[("made-up", "P2", "accuracy", MAJORITY), "value"].item() == 1
+    assert 0 <= pick.loc[("made-up", "", "accuracy", TEMPLATE), "value"].item() <= 1
+    assert pick.loc[("made-up/several pieces", "P1", "log_probability", None), "n"].item() == 1
+    assert ("made-up", "P1", "consistency", None) in pick.index
+    assert ("made-up", "P2", "consistency", None) not in pick.index
+    assert items["item_id"].tolist()[:2] == ["P1:a", "P1:b"]
+    columns = {"series": "x", "step": 0, "tokens": 0, "model": "albert", "objective": "masked", "probe": "knowledge"}
+    measurements.write(tmp_path / "rows.parquet", rows.assign(**columns, key="k"))
+
+
+def test_a_set_of_which_nothing_can_be_asked_is_refused(monkeypatch, tokenizer, tiny_series):
+    class Made:
+        label = "made up"
+
+        def read(self):
+            return Reading([relation([Fact("f", "The house", "☃")])])
+
+    monkeypatch.setattr(knowledge.fact_sets, "find", lambda name: Made())
+    with pytest.raises(EmbryologyError, match="made-up: the tokenizer's pieces represent the object of none"):
+        KnowledgeProbe().prepare(KnowledgeSettings(sets=("made-up",)), tokenizer, tiny_series)
