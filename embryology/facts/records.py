@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError
-from embryology.facts import template_problem
+from embryology.facts import Fact, template_problem
 from embryology.treebanks.lines import numbered
 
 RecordType = TypeVar("RecordType", bound="Record")
@@ -59,9 +59,9 @@ def checked_template(path: Path, number: int, template: str) -> str:
     return template
 
 
-def unique(facts: list[Any], left_out: Counter[str]) -> tuple[Any, ...]:
+def unique(facts: list[Fact], left_out: Counter[str]) -> tuple[Fact, ...]:
     """The facts in their order, a fact that repeats an earlier one's id left out and counted."""
-    by_id: dict[str, Any] = {}
+    by_id: dict[str, Fact] = {}
     for fact in facts:
         by_id.setdefault(fact.id, fact)
     left_out["fact that comes twice"] += len(facts) - len(by_id)
