@@ -165,7 +165,7 @@ def test_a_probe_that_does_not_apply_says_so(series, probe):
 
 
 def test_wrong_names_and_settings_are_refused(series, probe):
-    with pytest.raises(EmbryologyError, match=r"there is no probe 'tokns'; choose one of tokens, edges, count"):
+    with pytest.raises(EmbryologyError, match=r"there is no probe 'tokns'; choose one of tokens, edges, knowledge, count"):
         run_probes(series, {"tokns": {}})
     with pytest.raises(EmbryologyError, match=r"settings of probe count\.facto: there is no such setting"):
         run_probes(series, {"count": {"facto": 2}})
@@ -174,7 +174,7 @@ def test_wrong_names_and_settings_are_refused(series, probe):
 
 
 def test_settings_come_from_the_run(series):
-    assert registry.chosen_settings(series) == {"tokens": {}, "edges": {}}
+    assert registry.chosen_settings(series) == {"tokens": {}, "edges": {}, "knowledge": {}}
     write_yaml(series.folder.manifest, {"probes": {"tokens": {"sentences": 9}}})
     assert registry.chosen_settings(series) == {"tokens": {"sentences": 9}}
     assert registry.chosen_settings(series, ["tokens", "other"]) == {"tokens": {"sentences": 9}, "other": {}}
