@@ -165,7 +165,7 @@ def test_a_probe_that_does_not_apply_says_so(series, probe):
 
 
 def test_wrong_names_and_settings_are_refused(series, probe):
-    with pytest.raises(EmbryologyError, match="there is no probe .tokns.; choose one of tokens, edges, knowl"):
+    with pytest.raises(EmbryologyError, match="there is no probe 'tokns'; choose one of tokens, edges, knowl"):
         run_probes(series, {"tokns": {}})
     with pytest.raises(EmbryologyError, match=r"settings of probe count\.facto: there is no such setting"):
         run_probes(series, {"count": {"facto": 2}})
