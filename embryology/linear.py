@@ -6,7 +6,7 @@ learning rate fit all layers and checkpoints.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,6 +68,16 @@ class Classifiers:
         return torch.baddbmm(self.bias, (vectors.float() - self.mean) / self.deviation, self.weight)
 
 
+def _batches(items: int, size: int, draw: torch.Generator) -> Iterator[Tensor]:
+    """Numbers of items without end, each once before any comes again."""
+    order = torch.empty(0, dtype=torch.int64)
+    while True:
+        while len(order) < min(size, items):
+            order = torch.cat([order, torch.randperm(items, generator=draw)])
+        chosen, order = order[:size], order[size:]
+        yield chosen
+
+
 @torch.no_grad()
 def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classifiers:
     """Train one classifier a layer, each to the lowest cross-entropy of ``labels``.
@@ -84,11 +94,7 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
     mean, deviation = sample.mean(1, keepdim=True), sample.std(1, keepdim=True, correction=0).clamp(min=1e-6)
     weight, bias = torch.zeros(layers, width, classes), torch.zeros(layers, 1, classes)
     optimizer = torch.optim.Adam([weight, bias], lr=recipe.rate, fused=True)
-    order = torch.empty(0, dtype=torch.int64)
-    for step in range(recipe.steps):
-        while len(order) < min(recipe.batch, items):
-            order = torch.cat([order, torch.randperm(items, generator=draw)])
-        chosen, order = order[: recipe.batch], order[recipe.batch :]
+    for step, chosen in zip(range(recipe.steps), _batches(items, recipe.batch, draw), strict=False):
         optimizer.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
         batch = vectors[:, chosen].float().sub_(mean).div_(deviation)
         # The gradient of each layer's own mean cross-entropy; autograd takes half as long again for the same.
@@ -145,11 +151,8 @@ def fit_published(
     optimizer = torch.optim.Adam([{"params": pair} for pair in zip(weights, biases, strict=True)], lr=recipe.rate)
     best, since_best, since_halved = torch.full((layers,), -1.0), [0] * layers, [0] * layers
     kept = [torch.stack(weights).detach(), torch.stack(biases).detach()]
-    active, order = list(range(layers)), torch.empty(0, dtype=torch.int64)
-    for step in range(1, recipe.steps + 1):
-        while len(order) < min(recipe.batch, items):
-            order = torch.cat([order, torch.randperm(items, generator=draw)])
-        chosen, order = order[: recipe.batch], order[recipe.batch :]
+    active = list(range(layers))
+    for step, chosen in zip(range(1, recipe.steps + 1), _batches(items, recipe.batch, draw), strict=False):
         now = [torch.stack([stack[layer] for layer in active]) for stack in (biases, weights)]
         logits = torch.baddbmm(now[0], vectors[:, chosen][active].float(), now[1])
         loss = functional.cross_entropy(logits.flatten(0, 1), labels[chosen].repeat(len(active))) * len(active)

@@ -60,6 +60,11 @@ def test_controls_compression_and_published_curves_have_their_answers(frame):
     assert answer(drawn.beside_published(frame, 2)).startswith("Mean half-width of an interval: 1.0 points")
 
 
+def test_tasks_that_were_not_published_are_not_laid_beside_anything(frame):
+    figure = drawn.beside_published(frame[frame["task"] == "made-up/entity"], 2)
+    assert "No curve of one of this run's tasks was published" in figure.data
+
+
 def test_a_run_without_description_lengths_says_so(frame):
     figure = drawn.compression(frame[frame["metric"] != "compression"], 2)
     assert "not measured" in figure.data

@@ -15,20 +15,9 @@ from embryology.presets import load
 from embryology.probes.registry import chosen_settings
 from embryology.probes.runner import run_probes
 from embryology.report import report
+from tests.pages import FIGURES
 from tests.training import train
 
-PAGES = {
-    "index": 1,
-    "pretraining": 3,
-    "tokens": 6,
-    "edges": 4,
-    "layers": 2,
-    "reference_runs": 2,
-    "recipes": 1,
-    "published_probing": 1,
-    "build": 0,
-}
-"""How many figures each page has."""
 FROZEN_PAGES = ("pretraining", "tokens", "edges", "layers")
 
 
@@ -58,7 +47,7 @@ def test_smoke_becomes_a_book_with_its_figures(project):
     index = report(["smoke"], root=project)
     assert index == project / "_build" / "html" / "index.html"
     pages = project / "_build" / "html" / "book" / "executed" / "smoke"
-    for name, figures in PAGES.items():
+    for name, figures in FIGURES.items():
         page = (pages / f"{name}.html").read_text()
         found = re.findall(r'<figure class="embryology-figure".*?</figure>', page, flags=re.DOTALL)
         assert len(found) == figures, name
@@ -70,7 +59,7 @@ def test_smoke_becomes_a_book_with_its_figures(project):
         assert "{glue:text}" not in page
     for name in FROZEN_PAGES:
         page = (pages.parent / "smoke-seed0" / f"{name}.html").read_text()
-        assert page.count('<figure class="embryology-figure"') == PAGES[name]
+        assert page.count('<figure class="embryology-figure"') == FIGURES[name]
         assert "It is frozen" in page
     tokens = (pages / "tokens.html").read_text()
     assert "It is frozen" not in tokens
@@ -97,7 +86,7 @@ def test_a_second_report_skips_everything_and_says_so(project):
     said = io.StringIO()
     report(["smoke"], root=project, console=Console(file=said))
     said = said.getvalue()
-    assert said.count("unchanged, skipped (same template, parameters, measurements, code)") == len(PAGES) + len(
+    assert said.count("unchanged, skipped (same template, parameters, measurements, code)") == len(FIGURES) + len(
         FROZEN_PAGES
     )
     assert "book: unchanged, skipped" in said

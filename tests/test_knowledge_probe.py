@@ -57,6 +57,13 @@ def test_the_template_alone_has_no_subject(asked, tokenizer):
     assert restored == tokenizer("is in the city .")["input_ids"]
 
 
+def test_a_subject_that_looks_like_a_place_for_the_object_is_a_subject(tokenizer):
+    (question,) = knowledge._questions([("The [Y] film", "city")], TEMPLATES[0], tokenizer, 64)
+    restored = list(question.ids)
+    restored[question.positions[0]] = question.pieces[0]
+    assert restored == tokenizer("The [Y] film is in the city .")["input_ids"]
+
+
 def test_what_cannot_be_asked_for_is_counted(tokenizer):
     why = Counter()
     facts = (*FACTS, Fact("f", "The house", "☃"), Fact("g", " ".join(["city"] * 80), "film"))

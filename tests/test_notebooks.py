@@ -7,9 +7,10 @@ import papermill
 import pytest
 
 from embryology.paths import ROOT
+from tests.pages import FIGURES
 from tests.synthetic import make_run
 
-NAMES = ("index", "pretraining", "tokens", "edges", "layers", "reference_runs", "recipes", "published_probing", "build")
+NAMES = tuple(FIGURES)
 ALLOWED = ("embryology.measurements", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -102,17 +103,7 @@ def test_every_notebook_runs_and_draws(executed):
         outputs = list(itertools.chain.from_iterable(cell.outputs for cell in code(notebook)))
         assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}  # no text, no warning
         figures[name] = sum("<figure" in output.data.get("text/html", "") for output in outputs)
-    assert figures == {
-        "index": 1,
-        "pretraining": 3,
-        "tokens": 6,
-        "edges": 4,
-        "layers": 2,
-        "reference_runs": 2,
-        "recipes": 1,
-        "published_probing": 1,
-        "build": 0,
-    }
+    assert figures == FIGURES
 
 
 def test_every_number_that_prose_asks_for_is_glued_before_it(executed):

@@ -233,6 +233,8 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     """Our curves beside the published ones of BERT and ELECTRA, each with its interval, on the share of steps."""
     by_kind = {ours: name for name, ours in published_probing.TASKS.items()}
     tasks = [task for task in edges.tasks(frame) if edges.kind(task) in by_kind]
+    if not tasks:
+        return HTML("<p>No curve of one of this run's tasks was published.</p>")
     figure, axes = panels(tasks)
     drawn, widths = [], []
     for axis, task in zip(axes, tasks, strict=False):
@@ -254,6 +256,8 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     style.legend(figure, axes[: len(tasks)], 2)
     half = pd.DataFrame(widths, columns=["series", "half"])
     theirs = half["series"].str.startswith("published")
+    table = pd.concat(drawn, ignore_index=True)
+    items = table.loc[table["series"].str.startswith("published"), "n"]
     answer = (
         f"Mean half-width of an interval: {100 * half.loc[~theirs, 'half'].mean():.1f} points on whole test sets, "
         f"{100 * half.loc[theirs, 'half'].mean():.1f} on the published items"
@@ -262,11 +266,12 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     return style.show(
         figure,
         "edges-published",
-        pd.concat(drawn, ignore_index=True),
+        table,
         "Do skills rise in the same way as in the published curves? Micro F1 over the share of the steps shown, of "
         "this run with a 95% bootstrap over test sentences, and of the published BERT and ELECTRA with the 95% Wilson "
-        "interval that the 71 to 276 items behind each of their points allow. Corpora, sizes, label sets and test sets "
-        "differ, so heights do not compare; shapes do. No baseline was published.",
+        f"interval that the items behind each of their points allow ({items.min()} to {items.max()} by task). "
+        "Corpora, sizes, label sets and test sets differ, so heights do not compare; shapes do. No baseline was "
+        "published.",
         f"{len(tasks)} line charts of micro F1 over the share of training steps. {answer}.",
     )
 

@@ -129,7 +129,7 @@ class KnowledgeProbe:
             if scored["held_out"].any():
                 parts |= {
                     f"{name}/held out": scored[scored["held_out"]],
-                    f"{name}/trained on": scored[~scored["held_out"]],
+                    f"{name}/not held out": scored[~scored["held_out"]],
                 }
             for task, part in parts.items():
                 rows += _summaries(task, part[part["pieces"] == 1], examples.settings.seed)
@@ -209,7 +209,7 @@ def _questions(
     """A question a pair of subject and object, or the reason why there is none."""
     texts, spans = [], []
     for subject, answer in pairs:
-        before, after = template.replace(SUBJECT, subject).split(OBJECT) if OBJECT not in subject else ("", "")
+        before, after = (part.replace(SUBJECT, subject) for part in template.split(OBJECT))
         before = before.lstrip()  # where the subject is left out
         start, end = len(before), len(before) + len(answer)
         texts.append(before + answer + after)

@@ -1,0 +1,13 @@
+"""The notebooks and how many figures each draws."""
+
+FIGURES = {
+    "index": 1,
+    "pretraining": 3,
+    "tokens": 6,
+    "edges": 4,
+    "layers": 2,
+    "reference_runs": 2,
+    "recipes": 1,
+    "published_probing": 1,
+    "build": 0,
+}
