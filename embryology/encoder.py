@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
+from transformers.activations import NewGELUActivation
 from transformers.utils import logging
 
 from embryology.checkpoints import Checkpoint
@@ -77,7 +78,7 @@ class Encoder:
         if lost:
             raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(lost[:3])}; it is damaged")
         has = {"hidden-states", "attentions"} | ({"masked-head"} if masked and not missing else set())
-        return cls(model.to(device).eval(), frozenset(has), device)
+        return cls(_fused(model).to(device).eval(), frozenset(has), device)
 
     @property
     def model_type(self) -> str:
@@ -234,6 +235,15 @@ def _batches(chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int
         batch.append(i)
     if batch:
         yield batch
+
+
+def _fused(model: PreTrainedModel) -> PreTrainedModel:
+    """With ``gelu_new`` as one operation instead of eight, which is a third of ALBERT's time otherwise."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(module, name, nn.GELU(approximate="tanh"))
+    return model
 
 
 @contextmanager

@@ -30,6 +30,8 @@ KNOWN = {
 }
 
 
+KNOWLEDGE = {"P140": (200, 0.6, 0.3), "P103": (900, 0.4, 0.35), "P999": (400, 0.1, 0.5)}
+"""By relation of the knowledge probe: step of half the gain, final precision at 1, share of the most common object."""
 EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-up/entity": (400, 0.44, 0.45)}
 """By task of the edges probe: step of half the gain, final micro F1 of layer 2, and that of the majority."""
 
@@ -59,6 +61,10 @@ def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, withou
         measurements.write(folder.measurement("edges", step, key), frame)
         details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
         write_table(folder.details("edges", step, key), details.assign(tag="NN", source=source, step=step))
+        rows, details = _knowledge(step, steps[-1])
+        frame = pd.DataFrame(rows).assign(**columns | {"probe": "knowledge"}, objective="masked", seed=0, key=key)
+        measurements.write(folder.measurement("knowledge", step, key), frame.assign(layer=None))
+        write_table(folder.details("knowledge", step, key), details.assign(step=step))
         facts = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": key}
         held_out = {"held_out_masked_loss": _loss(step)}
         write_json(folder.checkpoint(step) / "checkpoint.json", facts | {"held_out": held_out})
@@ -97,6 +103,59 @@ def _edges(step):
                 row("compression", 1.2, layer, "control"), row("f1", own, layer) | {"item": "NN"},
             ]  # fmt: skip
     return rows
+
+
+def _knowledge(step, last, facts=60):
+    """The set ``trex``, a tenth of whose facts slip now and then, and ``pararel``, whose templates agree ever more."""
+    rows, items = [], []
+
+    def row(task, item, metric, value, n=facts, baseline=None):
+        low, high = (float(end) for end in wilson(round(min(max(value, 0), 1) * n), n))
+        low, high = (low, high) if 0 <= value <= 1 else (value - 0.1, value + 0.1)
+        return {
+            "task": task, "item": item, "metric": metric, "value": value, "low": min(low, value),
+            "high": max(high, value), "n": n, "baseline": baseline,
+        }  # fmt: skip
+
+    for relation, (half, final, common) in KNOWLEDGE.items():
+        place = (np.arange(facts) + 0.5) / facts
+        share = step**3 / (step**3 + half**3)
+        slips = np.random.default_rng(step).random(facts) < 0.1
+        items.append(
+            pd.DataFrame(
+                {
+                    "item_id": [f"{relation}:{i}" for i in range(facts)],
+                    "tag": relation,
+                    "task": "trex",
+                    "source": "made-up facts",
+                    "subject": [f"Subject {i}" for i in range(facts)],
+                    "object": "object",
+                    "object_number": np.arange(facts) % 12,
+                    "pieces": 1,
+                    "correct": (place < final * share) & ~slips,
+                    "common": place < common,
+                    "named": place > 0.9,
+                    "together": (facts - np.arange(facts)) // 6,
+                }
+            )
+        )
+    table = pd.concat(items, ignore_index=True)
+    for item, own in [("", table), *table.groupby("tag")]:
+        right, n = own["correct"].mean(), len(own)
+        rows += [
+            row("trex", item, "accuracy", right, n), row("trex/not named", item, "accuracy", right / 2, n),
+            row("trex", item, "accuracy", own["common"].mean(), n, "most-common-object"),
+            row("trex", item, "accuracy", 0.05, n, "without-subject"),
+            row("trex", item, "precision_at_10", right, n), row("trex", item, "accuracy_of_candidates", right, n),
+            row("trex", item, "reciprocal_rank", right, n), row("trex", item, "log_probability", right - 9, n),
+            row("trex/several pieces", item, "log_probability", right - 20, 10),
+            row("pararel", item, "accuracy", right, n), row("pararel", item, "accuracy_of_candidates", right, n),
+            row("pararel", item, "accuracy", own["common"].mean(), n, "most-common-object"),
+            row("pararel", item, "consistency", 0.5 + step / last / 4, n),
+            row("pararel", item, "consistency", 0.5, n, "shuffled-subjects"),
+        ]  # fmt: skip
+    rows.append(row("trex", "P999", "excluded: object has an unknown piece", 3.0, 3) | {"low": None, "high": None})
+    return rows, table
 
 
 def _words(sentences, tags, seed):

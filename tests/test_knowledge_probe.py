@@ -51,14 +51,13 @@ def test_a_question_is_the_template_with_the_object_masked(asked, tokenizer):
 
 
 def test_the_template_alone_has_no_subject(asked, tokenizer):
-    first = asked.alone[0]
-    restored = list(first.ids)
-    restored[first.positions[0]] = first.pieces[0]
+    restored = list(asked.alone.ids)
+    restored[asked.alone.positions[0]] = asked.alone.pieces[0]
     assert restored == tokenizer("is in the city .")["input_ids"]
 
 
 def test_a_subject_that_looks_like_a_place_for_the_object_is_a_subject(tokenizer):
-    (question,) = knowledge._questions([("The [Y] film", "city")], TEMPLATES[0], tokenizer, 64)
+    (question,) = knowledge._questions([Fact("a", "The [Y] film", "city")], TEMPLATES[0], tokenizer, 64)
     restored = list(question.ids)
     restored[question.positions[0]] = question.pieces[0]
     assert restored == tokenizer("The [Y] film is in the city .")["input_ids"]
@@ -115,13 +114,32 @@ def test_distinct_questions_are_asked_once(encoder, asked, monkeypatch):
 
     monkeypatch.setattr(Encoder, "logits", counting)
     knowledge._scored(encoder, asked, "float32")
-    assert seen == [3, 3, 3, 1]  # four facts of one piece with three subjects, by template; then without a subject
+    assert sorted(seen) == [1, 3, 3, 3]  # without a subject; four facts of one piece with three subjects, by template
 
 
 def test_consistency_counts_pairs_of_templates():
     answers = np.array([[1, 1, 5], [1, 2, 5], [1, 2, 6]], float)
-    assert knowledge._consistency(answers).tolist() == pytest.approx([1, 1 / 3, 1 / 3])
-    assert np.isnan(knowledge._consistency(answers[:1])).all()
+    same, shuffled = knowledge._consistency(answers)
+    assert same.tolist() == pytest.approx([1, 1 / 3, 1 / 3])
+    drawn = [
+        knowledge._consistency(np.random.default_rng(seed).permuted(answers, axis=1))[0].mean() for seed in range(2000)
+    ]
+    assert shuffled == pytest.approx(np.mean(drawn), abs=0.01)
+    assert np.isnan(knowledge._consistency(answers[:1])[0]).all()
+    # A model that always says the same agrees with itself, whatever it is asked.
+    assert knowledge._consistency(np.full((3, 5), 7))[1] == 1
+
+
+def test_a_sentence_of_its_own_asks_for_a_fact(tokenizer):
+    why = Counter()
+    facts = [Fact("a", "", "city", sentence="He was in the [Y] then."), Fact("b", "", "film", sentence="[Y] it is.")]
+    asked = ask(Relation("squad", "sentences", "", (), tuple(facts)), KnowledgeSettings(), tokenizer, 64, why)
+    assert not why
+    assert asked.alone is None
+    for fact, question in zip(facts, asked.questions[0], strict=True):
+        restored = list(question.ids)
+        restored[question.positions[0]] = question.pieces[0]
+        assert restored == tokenizer(fact.sentence.replace("[Y]", fact.object))["input_ids"]
 
 
 @pytest.fixture

@@ -99,6 +99,13 @@ def select(frame: pd.DataFrame, steps: str) -> pd.DataFrame:
     return frame[frame["step"].astype(str).isin(wanted)]
 
 
+def select_measured(frame: pd.DataFrame, steps: str) -> pd.DataFrame:
+    """As :func:`select`, but of a list those that are in ``frame``: some probes measure every n-th checkpoint."""
+    there = {str(step) for step in frame["step"]}
+    measured = [step for step in (part.strip() for part in str(steps).split(",")) if step in there]
+    return select(frame, ",".join(measured) or steps)
+
+
 def untrained(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of step 0 as a baseline of every step of ``frame``, one run's; none where it has no step 0."""
     first = frame[(frame["step"] == 0) & frame["baseline"].isna()].drop(columns=["step", "tokens"])

@@ -49,14 +49,8 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
         if frame.empty:
             raise EmbryologyError(f"run {name} has no vectors that the edges probe could read")
         frame = pd.concat([frame, curves.untrained(frame)])
-        tables.append(frame if tables else _chosen(frame, str(steps)))
+        tables.append(frame if tables else curves.select_measured(frame, steps))
     return pd.concat(tables, ignore_index=True)
-
-
-def _chosen(frame: pd.DataFrame, steps: str) -> pd.DataFrame:
-    there = {str(step) for step in frame["step"]}
-    measured = [step for step in (part.strip() for part in steps.split(",")) if step in there]
-    return curves.select(frame, ",".join(measured) or steps)
 
 
 def sources(run: str | Path) -> dict[str, str]:

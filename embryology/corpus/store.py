@@ -117,6 +117,14 @@ def prepare(
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
 
 
+def prepared(facts: dict) -> PreparedCorpus | None:
+    """The corpus with these facts, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
+    for file in sorted((runs_folder() / ".corpora").glob("*/corpus.json")):
+        if read_json(file) == facts:
+            return PreparedCorpus(file.parent, facts)
+    return None
+
+
 def _build(
     folder: Path, source: str, path: str | None, pieces: int, say: Callable[[str], None], progress: Progress
 ) -> None:

@@ -4,6 +4,7 @@ A fact is a subject, an object and the relation between them; a template such as
 question when the subject takes the place of ``[X]`` and a mask that of ``[Y]``.
 """
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -12,13 +13,15 @@ SUBJECT, OBJECT = "[X]", "[Y]"
 
 @dataclass(frozen=True)
 class Fact:
-    """``id`` is stable within its relation: the Wikidata entities, or the names where there are none."""
+    """``id`` is stable within its relation, and holds no text: the Wikidata entities, or a hash of the names."""
 
     id: str
     subject: str
     object: str
     article: str | None = None
     """The title of the article it comes from, which may have been trained on; None where there is none."""
+    sentence: str | None = None
+    """The sentence that asks for it, with a place for the object alone; None where the relation's templates do."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Reading:
 
     def facts(self) -> int:
         return sum(len(relation.facts) for relation in self.relations)
+
+
+def id_of_names(*names: str) -> str:
+    """An id for facts without entities; it tells nothing of the names, whose text may not be ours to keep."""
+    return hashlib.blake2b("\t".join(names).encode(), digest_size=6).hexdigest()
 
 
 def template_problem(template: str) -> str | None:

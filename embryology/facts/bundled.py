@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from embryology.corpus import articles
-from embryology.facts import Fact, Reading, Relation
+from embryology.facts import Fact, Reading, Relation, id_of_names
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Rule:
 
     name: str
     label: str
-    template: str
+    templates: tuple[str, ...]
+    """The first is the one that the paper's protocol asks with; the others say the same."""
     topic: str
     """Of the articles that are looked at, beside those of no topic."""
     object: Callable[[str], str | None]
@@ -110,14 +111,42 @@ def _kind(description: str) -> str | None:
 
 
 RULES = (
-    Rule("capital", "country of a capital", "[X] is the capital of [Y] .", "Geography", _capital_of),
-    Rule("country", "country of a place", "[X] is located in [Y] .", "Geography", _located_in),
-    Rule("continent", "part of the world of a country", "[X] is a country in [Y] .", "Geography", _part_of_world),
-    Rule("nationality", "nationality of a person", "[X] was [Y] by nationality .", "People", _nationality),
-    Rule("occupation", "occupation of a person", "[X] was a [Y] by profession .", "People", _occupation),
-    Rule("maker", "maker of a work", "[X] is a work by [Y] .", "Arts", _maker),
-    Rule("kind", "kind of a form of life", "[X] is a kind of [Y] .", "Biology and health sciences", _kind),
-)
+    Rule(
+        "capital", "country of a capital",
+        ("[X] is the capital of [Y] .", "[X] is the capital city of [Y] .", "The capital of [Y] is [X] ."),
+        "Geography", _capital_of,
+    ),
+    Rule(
+        "country", "country of a place",
+        ("[X] is located in [Y] .", "[X] is in [Y] .", "[X] can be found in [Y] ."),
+        "Geography", _located_in,
+    ),
+    Rule(
+        "continent", "part of the world of a country",
+        ("[X] is a country in [Y] .", "[X] is located in [Y] .", "[X] is part of [Y] ."),
+        "Geography", _part_of_world,
+    ),
+    Rule(
+        "nationality", "nationality of a person",
+        ("[X] was [Y] by nationality .", "The nationality of [X] was [Y] .", "[X] had [Y] nationality ."),
+        "People", _nationality,
+    ),
+    Rule(
+        "occupation", "occupation of a person",
+        ("[X] was a [Y] by profession .", "The profession of [X] was [Y] .", "[X] worked as a [Y] ."),
+        "People", _occupation,
+    ),
+    Rule(
+        "maker", "maker of a work",
+        ("[X] is a work by [Y] .", "[X] was made by [Y] .", "[X] is one of the works of [Y] ."),
+        "Arts", _maker,
+    ),
+    Rule(
+        "kind", "kind of a form of life",
+        ("[X] is a kind of [Y] .", "[X] is a type of [Y] .", "[X] is one sort of [Y] ."),
+        "Biology and health sciences", _kind,
+    ),
+)  # fmt: skip
 
 
 def read() -> Reading:
@@ -139,8 +168,8 @@ def read() -> Reading:
             if name.lower() in re.findall(r"\w+", subject.lower()):
                 reading.left_out["object named by the subject"] += 1
                 continue
-            facts.append(Fact(f"{title}-{name}", subject, name, article=title))
-        reading.relations.append(Relation(rule.name, rule.label, "N-1", (rule.template,), tuple(facts)))
+            facts.append(Fact(id_of_names(title, name), subject, name, article=title))
+        reading.relations.append(Relation(rule.name, rule.label, "N-1", rule.templates, tuple(facts)))
     return reading
 
 

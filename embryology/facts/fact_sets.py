@@ -14,14 +14,15 @@ from embryology.facts import Reading, bundled, lama, pararel
 from embryology.files import sha256_of_file
 from embryology.paths import data_folder
 
-NAMES = ("trex", "google-re", "pararel", "bundled")
+NAMES = ("trex", "google-re", "squad", "pararel", "bundled")
 LAMA, PARAREL = "knowledge/LAMA", "knowledge/pararel"
 KNOWN = {
     "trex": {"relations": 41, "facts": 34_039, "1-1": 937, "N-1": 20_006, "N-M": 13_096},
     "google-re": {"relations": 3, "facts": 5_528},
+    "squad": {"facts": 305},
     "pararel": {"relations": 39, "templates": 329, "facts": 27_610 - 17},
 }
-"""Of LAMA's T-REx and Google-RE and of ParaRel, from ``knowledge/README.md`` of the data, counted by a script that
+"""Of LAMA and ParaRel, from ``knowledge/README.md`` of the data, counted by a script that
 shares no code with ours. ParaRel's 17 doubles by name are one question each and counted once here."""
 
 
@@ -40,7 +41,7 @@ class FactSet:
 
 
 def find(name: str) -> FactSet:
-    """A set by its name: ``trex`` and ``google-re`` of LAMA, ``pararel``, or ``bundled``.
+    """A set by its name: ``trex``, ``google-re`` and ``squad`` of LAMA, ``pararel``, or ``bundled``.
 
     Raises:
         EmbryologyError: there is no such set, or its data are not there.
@@ -53,6 +54,10 @@ def find(name: str) -> FactSet:
         folder = _folder(name, LAMA, "Google_RE")
         files = list(folder.glob("Google_RE/*.jsonl*"))
         return FactSet(name, "LAMA Google-RE", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.google_re, folder))
+    if name == "squad":
+        folder = _folder(name, LAMA, "Squad")
+        files = list(folder.glob("Squad/*.jsonl*"))
+        return FactSet(name, "LAMA SQuAD", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.squad, folder))
     if name == "pararel":
         folder = _folder(name, PARAREL, "trex_lms_vocab")
         files = list(folder.glob("*/*.jsonl*"))
@@ -66,6 +71,15 @@ def find(name: str) -> FactSet:
             lambda skip_bad=False: bundled.read(),
         )  # fmt: skip
     raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(NAMES)}")
+
+
+def is_there(name: str) -> bool:
+    """Whether the data of a set are there."""
+    try:
+        find(name)
+    except EmbryologyError:
+        return False
+    return True
 
 
 def counted(reading: Reading) -> dict[str, int]:

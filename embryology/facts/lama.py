@@ -4,13 +4,11 @@ A folder holds ``relations.jsonl`` with a template each, ``TREx/<relation>.jsonl
 ``Google_RE/<relation>_test.jsonl`` and ``Squad/test.jsonl``; any file may be gzipped.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from embryology.errors import EmbryologyError
-from embryology.facts import Fact, Reading, Relation
+from embryology.facts import OBJECT, Fact, Reading, Relation, id_of_names
 from embryology.facts.records import Record, checked_template, records, unique
 from embryology.treebanks.lines import found
 
@@ -49,16 +47,6 @@ class _Cloze(Record):
     masked_sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Cloze:
-    """A sentence of running text with a mask in place of one word."""
-
-    id: str
-    before: str
-    after: str
-    object: str
-
-
 def trex(folder: Path, skip_bad: bool = False) -> Reading:
     """The T-REx relations that have facts, in the order of ``relations.jsonl``.
 
@@ -93,7 +81,7 @@ def google_re(folder: Path, skip_bad: bool = False) -> Reading:
     for name, template in GOOGLE_RE.items():
         path = _required(folder / "Google_RE" / f"{name}_test.jsonl")
         facts = [
-            Fact(f"{fact.sub}-{fact.obj_label}", fact.sub_label, fact.obj_label)
+            Fact(id_of_names(fact.sub, fact.obj_label), fact.sub_label, fact.obj_label)
             for _, fact in records(path, _GoogleFact, reading.skipped, skip_bad)
         ]
         own = unique(facts, reading.left_out)
@@ -101,19 +89,22 @@ def google_re(folder: Path, skip_bad: bool = False) -> Reading:
     return reading
 
 
-def squad(folder: Path, skip_bad: bool = False) -> Iterator[Cloze]:
-    """LAMA's cloze questions from SQuAD, of the first sentence of each that has one mask.
+def squad(folder: Path, skip_bad: bool = False) -> Reading:
+    """LAMA's cloze questions from SQuAD as one relation, each with the first of its sentences that has one mask.
 
     Raises:
         EmbryologyError: the file is missing or malformed, or a question has no such sentence.
     """
-    path, reading = _required(folder / "Squad" / "test.jsonl"), Reading()
+    path, reading, facts = _required(folder / "Squad" / "test.jsonl"), Reading(), []
     for number, given in records(path, _Cloze, reading.skipped, skip_bad):
         sentence = next((text for text in given.masked_sentences if text.count(MASK) == 1), None)
         if sentence is None:
             raise EmbryologyError(f"{path}, line {number}: no sentence has exactly one {MASK}; mend it")
-        before, after = sentence.split(MASK)
-        yield Cloze(given.id, before, after, given.obj_label)
+        facts.append(Fact(given.id, "", given.obj_label, sentence=sentence.replace(MASK, OBJECT)))
+    if not facts:
+        raise EmbryologyError(f"{path} holds no questions; remove it, or restore it")
+    reading.relations.append(Relation("squad", "sentences", "", (), unique(facts, reading.left_out)))
+    return reading
 
 
 def _required(path: Path) -> Path:

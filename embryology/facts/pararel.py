@@ -7,7 +7,7 @@ template a line; any file may be gzipped.
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
-from embryology.facts import Fact, Reading, Relation
+from embryology.facts import Fact, Reading, Relation, id_of_names
 from embryology.facts.records import Record, checked_template, records, unique
 from embryology.treebanks.lines import found
 
@@ -38,7 +38,7 @@ def read(folder: Path, skip_bad: bool = False) -> Reading:
         name = path.name.split(".")[0]
         patterns = found(folder / "graphs_json" / f"{name}.jsonl")
         facts = [
-            Fact(f"{fact.sub_label}-{fact.obj_label}", fact.sub_label, fact.obj_label)
+            Fact(id_of_names(fact.sub_label, fact.obj_label), fact.sub_label, fact.obj_label)
             for _, fact in records(path, _Triple, reading.skipped, skip_bad)
         ]
         if patterns is None:

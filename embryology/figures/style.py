@@ -173,6 +173,27 @@ def table(table: pd.DataFrame) -> HTML:
     return HTML(f'<div style="overflow-x: auto">{body}</div>')
 
 
+def searchable(table: pd.DataFrame, name: str, caption: str) -> HTML:
+    """A table that a reader can search, sort and page through, in a page that needs no server and no network.
+
+    Args:
+        table: any; its index is not shown.
+        name: of the table; the same inputs give the same bytes.
+        caption: plain text below it.
+    """
+    import itables.options
+    from itables.javascript import generate_init_offline_itables_html, to_html_datatable
+
+    body = to_html_datatable(
+        table, connected=False, table_id=f"table-{name}", showIndex=False, classes="display compact nowrap",
+        maxBytes=0, allow_html=False, style="table-layout:auto;width:100%;margin:0",
+    )  # fmt: skip
+    script = generate_init_offline_itables_html(itables.options.dt_bundle)
+    return HTML(
+        f'<div class="embryology-table" style="overflow-x: auto">{script}{body}</div><p>{html.escape(caption)}</p>'
+    )
+
+
 def _data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 

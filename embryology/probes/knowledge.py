@@ -2,15 +2,15 @@
 
 The paper's protocol: relations of the types 1-1 and N-1, the subject in the template, the object masked and one piece,
 right where the largest logit over the whole vocabulary is the object. Beside it stand ranks over the vocabulary and
-over the relation's own objects, objects of several pieces, paraphrases where a relation has several templates, and what
-the template alone gives.
+over the relation's own objects, objects of several pieces, paraphrases where a relation has several templates, what the
+template alone gives, and how often the training text has subject and object in one sentence.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,8 +20,11 @@ from pydantic import Field, PositiveInt
 from embryology import intervals
 from embryology.alignment import align, longest_input
 from embryology.checkpoints import Series
+from embryology.corpus import store
 from embryology.errors import EmbryologyError
 from embryology.facts import OBJECT, SUBJECT, Fact, Relation, bundled, fact_sets
+from embryology.facts.together import together
+from embryology.files import read_json
 from embryology.precision import Precision, resolve
 from embryology.probes import ProbeSettings
 
@@ -30,16 +33,23 @@ if TYPE_CHECKING:
 
     from embryology.encoder import Encoder
 
-GOLD, BUNDLED = ("trex",), ("bundled",)
-MAJORITY, TEMPLATE = "most-common-object", "without-subject"
+GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
+MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
 MULTI = "several pieces"
+ITEMS = [
+    *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "rank"),
+    *("log_probability", "top", "consistency", "common", "named", "held_out", "together"),
+]
+"""Columns of the item table. ``object_number`` counts a relation's objects, so that facts that share one can be told
+without its name; ``common`` are those of the most common object."""
 
 
 class KnowledgeSettings(ProbeSettings):
     sets: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of ``embryology.facts.fact_sets``; ``auto`` takes LAMA's T-REx where it is there, else the bundled facts."""
+    """Of ``embryology.facts.fact_sets``; ``auto`` takes LAMA's T-REx and ParaRel where they are there, else the
+    bundled facts."""
     kinds: tuple[Literal["1-1", "N-1", "N-M", ""], ...] = ("1-1", "N-1", "")
-    """Types of relations; ParaRel does not say its."""
+    """Types of relations; ParaRel and SQuAD do not say theirs."""
     facts: PositiveInt | None = None
     """At most so many of a relation, drawn evenly; None takes all."""
     precision: Precision = "float32"
@@ -66,8 +76,8 @@ class Asked:
     facts: list[Fact]
     questions: list[list[Question]]
     """By template, as many as ``facts``."""
-    alone: list[Question]
-    """By template, without the subject; what is masked is one piece."""
+    alone: Question | None
+    """The first template without a subject; None where facts have sentences of their own."""
     named: np.ndarray
     """(facts,) bool: whether the object's name stands in the subject's."""
     held_out: np.ndarray
@@ -81,21 +91,27 @@ class Examples:
     """By name the label and the relations."""
     excluded: dict[str, dict[str, Counter[str]]]
     """By set and relation how many facts are not asked for, by reason."""
+    together: dict[str, np.ndarray]
+    """By set how many sentences of the training text hold a fact's subject and object, fact after fact; nan where the
+    text is not at hand."""
 
 
 class KnowledgeProbe:
     name = "knowledge"
-    version = 1
+    version = 2
     needs = frozenset({"masked-head"})
     Settings = KnowledgeSettings
 
     def inputs(self, settings: KnowledgeSettings, series: Series) -> dict:
         found = {name: fact_sets.find(name).identity() for name in _sets(settings)}
-        return found | {"precision": resolve(settings.precision)}
+        corpus = _training_text(series)
+        text = corpus.facts["text_sha256"] if corpus else None
+        return found | {"precision": resolve(settings.precision), "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
-        sets, excluded = {}, {}
+        corpus = _training_text(series)
+        sets, excluded, counts = {}, {}, {}
         for name in _sets(settings):
             chosen = fact_sets.find(name)
             asked, excluded[name] = [], {}
@@ -106,19 +122,22 @@ class KnowledgeProbe:
             if not any(one.facts for one in asked):
                 raise EmbryologyError(f"{name}: the tokenizer's pieces represent the object of none of its facts")
             sets[name] = chosen.label, [one for one in asked if one.facts]
-        return Examples(settings, sets, excluded)
+            pairs = [(fact.subject, fact.object) for one in asked for fact in one.facts]
+            counts[name] = together(corpus.train, tokenizer, pairs) if corpus else np.full(len(pairs), np.nan)
+        return Examples(settings, sets, excluded, counts)
 
     def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Scores by relation and in total, and every fact's own.
 
-        Of objects of one piece: ``accuracy`` (P@1) and ``precision_at_10`` over the whole vocabulary, both with
-        Wilson's interval; ``accuracy_of_candidates`` (P@1) among the relation's own objects; ``reciprocal_rank`` and
-        ``log_probability`` (nats), with a bootstrap over facts. Where a relation has several templates these are means
-        over them, and ``consistency`` is the share of pairs of templates that get the same answer among the
-        relation's objects (Elazar et al. 2021). Objects of several pieces have a task of their own with
-        ``log_probability`` alone, scored left to right within the word (Kauf and Ivanova 2023). Baselines: the
-        relation's most common object, and the template without a subject. Facts whose object stands in the subject's
-        name are in the totals, and left out in the task ``…/not named``.
+        Of objects of one piece, in the relation's first template: ``accuracy`` (P@1) and ``precision_at_10`` over the
+        whole vocabulary and ``accuracy_of_candidates`` (P@1) among the relation's own objects, with Wilson's interval;
+        ``reciprocal_rank`` and ``log_probability`` (nats), with a bootstrap over facts. Where a relation has several
+        templates, ``accuracy_of_templates`` is the mean P@1 over them, and ``consistency`` the share of pairs of
+        templates that get the same answer among the relation's objects (Elazar et al. 2021); its baseline is the
+        agreement of two templates asked about different subjects. Objects of several pieces have a task of their own
+        with ``log_probability`` alone, scored left to right within the word (Kauf and Ivanova 2023). Baselines of
+        ``accuracy``: the relation's most common object, and the template without a subject. Facts whose object stands
+        in the subject's name are in the totals, and left out in the task ``…/not named``.
         """
         rows, items = [], []
         for name, (label, relations) in examples.sets.items():
@@ -139,23 +158,20 @@ class KnowledgeProbe:
                 for relation, reasons in examples.excluded[name].items()
                 for reason, count in reasons.items()
             ]
-            items.append(scored.assign(task=name, source=label))
-        table = pd.concat(items, ignore_index=True)
-        return (
-            pd.DataFrame(rows).assign(layer=None, seed=examples.settings.seed),
-            table.drop(columns=["majority", "alone", "candidate_right"]),
-        )
+            items.append(scored.assign(task=name, source=label, together=examples.together[name]))
+        table = pd.concat(items, ignore_index=True)[ITEMS]
+        return pd.DataFrame(rows).assign(layer=None, seed=examples.settings.seed), table
 
 
 def _sets(settings: KnowledgeSettings) -> tuple[str, ...]:
     if settings.sets != "auto":
         return settings.sets
-    try:
-        for name in GOLD:
-            fact_sets.find(name)
-    except EmbryologyError:
-        return BUNDLED
-    return GOLD
+    return tuple(name for name in GOLD if fact_sets.is_there(name)) or BUNDLED
+
+
+def _training_text(series: Series) -> store.PreparedCorpus | None:
+    manifest = series.folder.corpus
+    return store.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def ask(
@@ -176,10 +192,7 @@ def ask(
         chosen = np.random.default_rng(settings.seed).permutation(len(facts))[: settings.facts]
         excluded["not drawn"] += len(facts) - len(chosen)
         facts = [facts[i] for i in np.sort(chosen)]
-    by_template = [
-        _questions([(fact.subject, fact.object) for fact in facts], template, tokenizer, longest)
-        for template in relation.templates
-    ]
+    by_template = [_questions(facts, template, tokenizer, longest) for template in relation.templates or (None,)]
     whole = []
     for number, questions in enumerate(zip(*by_template, strict=True)):
         reasons = {question for question in questions if isinstance(question, str)}
@@ -188,31 +201,31 @@ def ask(
         else:
             whole.append(number)
     kept = [facts[number] for number in whole]
-    common = Counter(fact.object for fact in kept).most_common(1)
-    alone = [
-        _questions([("", common[0][0])], template, tokenizer, longest)[0] if kept else ""
-        for template in relation.templates
-    ]
+    alone = None
+    if kept and relation.templates:
+        alone = _questions([replace(kept[0], subject="")], relation.templates[0], tokenizer, longest)[0]
     return Asked(
         relation,
         kept,
         [[questions[number] for number in whole] for questions in by_template],
-        [question for question in alone if not isinstance(question, str)],
+        None if isinstance(alone, str) else alone,
         np.array([fact.object.lower() in fact.subject.lower() for fact in kept], bool),
         np.array(bundled.held_out(kept), bool),
     )
 
 
 def _questions(
-    pairs: Sequence[tuple[str, str]], template: str, tokenizer: PreTrainedTokenizerFast, longest: int
+    facts: Sequence[Fact], template: str | None, tokenizer: PreTrainedTokenizerFast, longest: int
 ) -> list[Question | str]:
-    """A question a pair of subject and object, or the reason why there is none."""
+    """A question a fact, or the reason why there is none; ``template`` is None for facts with their own sentences."""
     texts, spans = [], []
-    for subject, answer in pairs:
-        before, after = (part.replace(SUBJECT, subject) for part in template.split(OBJECT))
+    for fact in facts:
+        before, _, after = (fact.sentence if template is None else template).partition(OBJECT)
+        if template is not None:  # after the split: a subject may look like a place for the object
+            before, after = (part.replace(SUBJECT, fact.subject) for part in (before, after))
         before = before.lstrip()  # where the subject is left out
-        start, end = len(before), len(before) + len(answer)
-        texts.append(before + answer + after)
+        start, end = len(before), len(before) + len(fact.object)
+        texts.append(before + fact.object + after)
         spans.append([(0, start), (start, end), (end, len(texts[-1]))])
     found: list[Question | str] = []
     for aligned in align(tokenizer, texts, spans, max_length=longest):
@@ -231,57 +244,65 @@ def _questions(
 
 
 def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFrame:
-    """A row a fact; values are means over templates, ``correct`` and ``top`` those of the first template."""
-    n = len(asked.facts)
-    one = np.array([len(question.pieces) == 1 for question in asked.questions[0]])
-    candidates = np.unique(
-        [question.pieces[0] for question, single in zip(asked.questions[0], one, strict=True) if single]
-    )
-    numbers = {name: np.full((len(asked.questions), n), np.nan) for name in ("rank", "log_probability", "candidate")}
-    tops = np.full((len(asked.questions), n), -1)
-    alone = np.full(n, False)
-    for template, questions in enumerate(asked.questions):
-        single = [question for question, own in zip(questions, one, strict=True) if own]
-        if single:
-            logits, which = _logits(encoder, single, precision)
-            targets = np.array([question.pieces[0] for question in single])
-            true = logits[which, targets]
-            numbers["rank"][template, one] = 1 + (logits[which] > true[:, None]).sum(1)
-            numbers["log_probability"][template, one] = true - np.logaddexp.reduce(logits, axis=1)[which]
-            numbers["candidate"][template, one] = candidates[logits[which][:, candidates].argmax(1)]
-            tops[template, one] = logits[which].argmax(1)
-        several = [question for question, own in zip(questions, one, strict=True) if not own]
-        if several:
-            numbers["log_probability"][template, ~one] = _left_to_right(encoder, several, precision)
+    """A row a fact, of the first template but for the means over templates and their consistency."""
     pieces = [question.pieces for question in asked.questions[0]]
+    one = np.array([len(own) == 1 for own in pieces])
     targets = np.array([own[0] if len(own) == 1 else -1 for own in pieces])
-    if asked.alone and one.any():
-        logits, _ = _logits(encoder, asked.alone[:1], precision)
-        alone = targets == logits[0].argmax()
+    rank, log_probability, several_templates = (np.full(len(pieces), np.nan) for _ in range(3))
+    answers = np.full((len(asked.questions), len(pieces)), -1)
+    top, alone = np.full(len(pieces), -1), np.full(len(pieces), np.nan)
+    if one.any():
+        candidates, right = np.unique(targets[one]), np.zeros((len(asked.questions), len(pieces)))
+        for template, questions in enumerate(asked.questions):
+            single = [question for question, own in zip(questions, one, strict=True) if own]
+            distinct, which = _logits(encoder, single, precision)
+            best = distinct.argmax(1)[which]
+            answers[template, one] = candidates[distinct[:, candidates].argmax(1)][which]
+            right[template, one] = best == targets[one]
+            if template == 0:
+                true = distinct[which, targets[one]]
+                rank[one] = 1 + (distinct[which] > true[:, None]).sum(1)
+                log_probability[one] = true - np.logaddexp.reduce(distinct, axis=1)[which]
+                top[one] = best
+        several_templates = right.mean(0)
+        if asked.alone is not None:
+            alone = (targets == _logits(encoder, [asked.alone], precision)[0][0].argmax()).astype(float)
+    if not one.all():
+        several = [question for question, own in zip(asked.questions[0], one, strict=True) if not own]
+        log_probability[~one] = _left_to_right(encoder, several, precision)
+    consistency, shuffled = _consistency(answers[:, one])
     common = Counter(fact.object for fact, single in zip(asked.facts, one, strict=True) if single).most_common(1)
-    with np.errstate(invalid="ignore"):
-        right = np.where(one, numbers["rank"] == 1, False)
+    objects = {name: number for number, name in enumerate(dict.fromkeys(fact.object for fact in asked.facts))}
     return pd.DataFrame(
         {
             "item_id": [f"{asked.relation.name}:{fact.id}" for fact in asked.facts],
-            "sentence": [fact.id for fact in asked.facts],
             "tag": asked.relation.name,
+            "subject": [fact.subject for fact in asked.facts],
+            "object": [fact.object for fact in asked.facts],
+            "object_number": [objects[fact.object] for fact in asked.facts],
             "pieces": [len(own) for own in pieces],
-            "correct": right[0],
-            "accuracy": right.mean(0),
-            "precision_at_10": np.where(one, numbers["rank"] <= 10, False).mean(0),
-            "reciprocal_rank": (1 / numbers["rank"]).mean(0),
-            "rank": numbers["rank"][0],
-            "log_probability": numbers["log_probability"].mean(0),
-            "candidate_right": (numbers["candidate"] == targets).mean(0),
-            "consistency": _consistency(numbers["candidate"]),
-            "top": tops[0],
+            "correct": rank == 1,
+            "right_at_10": rank <= 10,
+            "candidate_right": answers[0] == targets,
+            "right_of_templates": several_templates,
+            "rank": rank,
+            "reciprocal_rank": 1 / rank,
+            "log_probability": log_probability,
+            "top": top,
+            "consistency": _spread(consistency, one),
+            "shuffled": _spread(shuffled, one),
+            "common": [bool(common) and fact.object == common[0][0] for fact in asked.facts],
+            "alone": alone,
             "named": asked.named,
             "held_out": asked.held_out,
-            "majority": [bool(common) and fact.object == common[0][0] for fact in asked.facts],
-            "alone": alone,
         }
     )
+
+
+def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
+    found = np.full(len(where), np.nan)
+    found[where] = values
+    return found
 
 
 def _logits(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> tuple[np.ndarray, np.ndarray]:
@@ -309,13 +330,22 @@ def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: P
     return np.add.reduceat(log_probability.astype(np.float64), np.cumsum(lengths) - lengths)
 
 
-def _consistency(answers: np.ndarray) -> np.ndarray:
-    """(facts,) share of pairs of templates with the same answer, of (templates, facts); nan for a single template."""
+def _consistency(answers: np.ndarray) -> tuple[np.ndarray, float]:
+    """How often two templates agree, of (templates, facts) answers: about the same fact, and about any two facts.
+
+    Returns:
+        (facts,) share of pairs of templates, and its expectation with each template's facts shuffled; both nan for a
+        single template or no fact.
+    """
     templates, facts = answers.shape
-    if templates == 1:
-        return np.full(facts, np.nan)
+    if templates == 1 or facts == 0:
+        return np.full(facts, np.nan), np.nan
+    pairs = templates * (templates - 1)
     same = (answers[:, None] == answers[None]).sum((0, 1)) - templates
-    return np.where(np.isnan(answers[0]), np.nan, same / (templates * (templates - 1)))
+    _, numbers = np.unique(answers, return_inverse=True)
+    shares = np.stack([np.bincount(row, minlength=numbers.max() + 1) for row in numbers.reshape(answers.shape)]) / facts
+    agreement = shares @ shares.T
+    return same / pairs, float((agreement.sum() - np.trace(agreement)) / pairs)
 
 
 def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
@@ -325,19 +355,26 @@ def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
         if n == 0:
             continue
         for metric, column, baseline in (
-            ("accuracy", "accuracy", None),
-            ("precision_at_10", "precision_at_10", None),
+            ("accuracy", "correct", None),
+            ("precision_at_10", "right_at_10", None),
             ("accuracy_of_candidates", "candidate_right", None),
-            ("accuracy", "majority", MAJORITY),
+            ("accuracy", "common", MAJORITY),
             ("accuracy", "alone", TEMPLATE),
         ):
-            right = float(part[column].sum())
-            low, high = intervals.wilson(round(right), n)
-            rows.append(_row(task, item, metric, right / n, float(low), float(high), n, baseline))
-        for metric in ("reciprocal_rank", "log_probability", "consistency"):
-            values = part[metric].to_numpy(float)
-            if not np.isnan(values).any():  # a single template has no consistency
-                rows.append(_mean(task, item, metric, values, seed))
+            values = part[column].dropna()
+            if len(values) == n:  # sentences of their own have no template to be asked alone
+                low, high = intervals.wilson(int(values.sum()), n)
+                rows.append(_row(task, item, metric, values.mean(), float(low), float(high), n, baseline))
+        means = {(metric, None): part[metric] for metric in ("reciprocal_rank", "log_probability")}
+        rows += _means(task, item, means, seed)
+        several = part[part["consistency"].notna()]  # relations of a single template have none
+        if len(several):
+            means = {
+                ("accuracy_of_templates", None): several["right_of_templates"],
+                ("consistency", None): several["consistency"],
+                ("consistency", SHUFFLED): several["shuffled"],
+            }
+            rows += _means(task, item, means, seed)
     return rows
 
 
@@ -345,14 +382,19 @@ def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict]
     rows = []
     for item, part in [("", scored), *scored.groupby("tag")]:
         if len(part):
-            rows.append(_mean(task, item, "log_probability", part["log_probability"].to_numpy(float), seed))
+            rows += _means(task, item, {("log_probability", None): part["log_probability"]}, seed)
     return rows
 
 
-def _mean(task: str, item: str, metric: str, values: np.ndarray, seed: int) -> dict:
+def _means(task: str, item: str, columns: dict[tuple[str, str | None], pd.Series], seed: int) -> list[dict]:
+    """A row a metric and baseline, all with the same draws of the bootstrap over facts."""
+    values = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)
     draws = intervals.resamples(len(values), seed=seed) @ values / len(values)
-    low, high = intervals.percentile_interval(draws)
-    return _row(task, item, metric, values.mean(), float(low), float(high), len(values))
+    lows, highs = intervals.percentile_interval(draws)
+    return [
+        _row(task, item, metric, value, float(low), float(high), len(values), baseline)
+        for (metric, baseline), value, low, high in zip(columns, values.mean(0), lows, highs, strict=True)
+    ]
 
 
 def _row(
