@@ -1,6 +1,7 @@
 """The knowledge probe, on templates with edge cases and against a slow plain way."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,11 @@ def test_scores_are_those_of_a_slow_plain_way(encoder, tokenizer):
         rank, log_probability, top = plainly(encoder, tokenizer, TEMPLATES[0], fact)
         assert row.log_probability == pytest.approx(log_probability, abs=1e-4)
         if row.pieces == 1:
+            others = [own for own in asked.facts[:3] + asked.facts[4:] if own.object != fact.object]
+            given_others = [
+                plainly(encoder, tokenizer, TEMPLATES[0], replace(own, object=fact.object))[1] for own in others
+            ]
+            assert row.gain == pytest.approx(log_probability - np.mean(given_others), abs=1e-4)
             assert (row.rank, row.top) == (rank, top)
             assert row.reciprocal_rank == pytest.approx(1 / rank)
             assert row.correct == (rank == 1)
@@ -128,6 +134,12 @@ def test_consistency_counts_pairs_of_templates():
     assert np.isnan(knowledge._consistency(answers[:1])[0]).all()
     # A model that always says the same agrees with itself, whatever it is asked.
     assert knowledge._consistency(np.full((3, 5), 7))[1] == 1
+
+
+def test_the_gain_is_over_subjects_with_other_objects():
+    log_probabilities = np.array([[-1.0, -5.0], [-2.0, -6.0], [-3.0, -2.0]])
+    assert knowledge._with_others(log_probabilities, np.array([0, 0, 1])).tolist() == [-3.0, -5.5]
+    assert np.isnan(knowledge._with_others(log_probabilities[:, :1], np.array([0, 0, 0]))).all()
 
 
 def test_a_sentence_of_its_own_asks_for_a_fact(tokenizer):

@@ -146,15 +146,31 @@ def asked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.reset_index().rename_axis(columns=None)
 
 
-def trajectories(run: str | Path, name: str, steps: str = "all") -> Trajectories:
+CRITERIA = {
+    "correct": "the likeliest of all pieces",
+    "chosen": "the likeliest of the relation's objects",
+}
+"""Columns of the items that say whether a fact is right: the paper's, and one that small models can meet."""
+FEW = 0.01
+"""Of facts: where no more are ever right by the paper's criterion, they are followed by the other."""
+
+
+def trajectories(run: str | Path, name: str, steps: str = "all") -> tuple[Trajectories, str]:
     """The facts of a set whose objects are of one piece, through the checkpoints of a run.
+
+    Returns:
+        Their trajectories, and by which of :data:`CRITERIA` they are right: the paper's, unless no more than
+        :data:`FEW` of the facts ever are.
 
     Raises:
         EmbryologyError: a step that was not measured, or facts that were not measured at every one.
     """
     items = measurements.read_items(run, "knowledge")
-    items = items[(items["task"] == name) & (items["pieces"] == 1)]
-    return Trajectories.of(curves.select_measured(items, steps))
+    items = curves.select_measured(items[(items["task"] == name) & (items["pieces"] == 1)], steps)
+    ever = items.loc[items["correct"], "item_id"].nunique() / items["item_id"].nunique()
+    criterion = "correct" if ever > FEW else "chosen"
+    right = items[criterion]
+    return Trajectories.of(items.drop(columns=list(CRITERIA)).assign(correct=right)), criterion
 
 
 def source(run: str | Path, name: str) -> str:

@@ -51,11 +51,13 @@ def facts(frame: pd.DataFrame, source: str) -> dict[str, str]:
         "at_10": _said(_last(frame, name, "precision_at_10")),
         "rank": f"{_last(frame, name, 'reciprocal_rank')['value']:.3f}",
         "candidates": _said(_last(frame, name, "accuracy_of_candidates")),
+        "gain": _nats(_last(frame, name, "gain")),
+        "gain_not_named": _nats(_last(frame, f"{name}/not named", "gain")),
     }
-    held_out = knowledge.curve(frame, f"{name}/held out", metric="accuracy_of_candidates")
+    held_out = knowledge.curve(frame, f"{name}/held out", metric="gain")
     said["held_out"] = (
-        f"{_said(held_out.iloc[-1])} of {int(held_out['n'].iloc[-1]):,} facts whose article was held out, and "
-        f"{_said(_last(frame, f'{name}/not held out', 'accuracy_of_candidates'))} of the others"
+        f"{_nats(held_out.iloc[-1])} for {int(held_out['n'].iloc[-1]):,} facts whose article was held out, and "
+        f"{_nats(_last(frame, f'{name}/not held out', 'gain'))} for the others"
         if len(held_out)
         else "this set does not say which article a fact stands in"
     )
@@ -72,6 +74,10 @@ def _percent(value: float) -> str:
 
 def _said(row: pd.Series) -> str:
     return f"{_percent(row['value'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def _nats(row: pd.Series) -> str:
+    return f"{row['value']:.2f} nats ({row['low']:.2f} to {row['high']:.2f})"
 
 
 def _falls(frame: pd.DataFrame, name: str, relation: str) -> bool:
@@ -145,63 +151,69 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
     )
 
 
+PARTS = {
+    "all facts": "",
+    "object not in the subject's name": "/not named",
+    "article held out": "/held out",
+}
+MEASURES = {
+    "precision_at_10": ("precision at 10, all pieces", "share of facts"),
+    "accuracy_of_candidates": ("precision at 1, the relation's objects", "share of facts"),
+    "reciprocal_rank": ("mean reciprocal rank, all pieces", "1 / rank"),
+    "gain": ("likelier with the fact's own subject", "nats"),
+}
+
+
 @style.styled
 def measures(frame: pd.DataFrame, source: str) -> HTML:
-    """What precision at 1 does not see: precision at 10, ranks, the relation's own objects, log-probabilities."""
+    """What precision at 1 does not see: ranks, the relation's own objects, the part of the subject."""
     name = knowledge.sets(frame)[0]
-    figure, axes = style.panels(2, 2, 9, 5.9)
-    parts = {
-        "all facts": name,
-        "object not in the subject's name": f"{name}/not named",
-        "article held out": f"{name}/held out",
-    }
-    panels = {
-        "precision_at_10": "precision at 10, all pieces",
-        "accuracy_of_candidates": "precision at 1, the relation's objects",
-        "reciprocal_rank": "mean reciprocal rank, all pieces",
-    }
+    figure, axes = style.panels(3, 2, 9, 8)
     drawn = []
-    for axis, (metric, title) in zip(axes, panels.items(), strict=False):
-        for (part, task), line in zip(parts.items(), style.LINES, strict=False):
-            rows = knowledge.curve(frame, task, metric=metric)
+    for axis, (metric, (title, unit)) in zip(axes, MEASURES.items(), strict=False):
+        for (part, task), line in zip(PARTS.items(), style.LINES, strict=False):
+            rows = knowledge.curve(frame, name + task, metric=metric)
             if len(rows):
                 _draw(axis, rows, line, part)
                 drawn.append(rows.assign(facts=part, metric=metric))
         _baselines(axis, frame, name, "", metric)
-        axis.set(title=title, ylabel="share of facts" if metric != "reciprocal_rank" else "1 / rank")
-        axis.set_ylim(bottom=0)
-    rows = knowledge.curve(frame, name, baseline=knowledge.MAJORITY)
+        axis.set(title=title, ylabel=unit)
+    majority = knowledge.curve(frame, name, baseline=knowledge.MAJORITY)
     colour, dashes = STYLES[knowledge.MAJORITY]
     axes[1].plot(
-        rows["step"], rows["value"], color=colour, linestyle=dashes, linewidth=1.3, label=LINES[knowledge.MAJORITY]
-    )
-    tasks = {"one piece": (name, style.LINES[0]), "several pieces": (f"{name}/several pieces", style.LINES[4])}
-    for part, (task, line) in tasks.items():
+        majority["step"], majority["value"], color=colour, linestyle=dashes, linewidth=1.3,
+        label=LINES[knowledge.MAJORITY],
+    )  # fmt: skip
+    axes[3].axhline(0, color=style.INK, linewidth=1, linestyle=(0, (5, 2)), label="subjects make no difference")
+    pieces = {"objects of one piece": (name, 0), "objects of several pieces": (f"{name}/several pieces", 4)}
+    for axis, (part, (task, line)) in zip(axes[4:], pieces.items(), strict=True):
         rows = knowledge.curve(frame, task, metric="log_probability")
         if len(rows):
-            _draw(axes[3], rows, line, "all facts" if part == "one piece" else "objects of several pieces")
+            _draw(axis, rows, style.LINES[line], part)
             drawn.append(rows.assign(facts=part, metric="log_probability"))
-            _baselines(axes[3], frame, task, "", "log_probability")
-    axes[3].set(title="log-probability of the object", ylabel="nats")
+            _baselines(axis, frame, task, "", "log_probability")
+        axis.set(title=f"log-probability, {part}", ylabel="nats")
     for axis in axes:
         style.training_axis(axis, frame["step"], "training step")
     style.legend(figure, axes, 2)
     said = facts(frame, source)
     answer = (
-        f"Among the relation's own objects {said['candidates']} are right; among the first ten pieces {said['at_10']}"
+        f"An object is {said['gain']} likelier with its own subject than with others; among the relation's objects "
+        f"{said['candidates']} are right"
     )
     style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-measures",
         pd.concat(drawn, ignore_index=True)[["facts", "metric", "step", "value", "low", "high", "n"]],
-        f"Does the model know more than its first answer tells? Four measures of the same questions ({source}): "
-        "whether the object is among the ten most likely pieces, whether it is the most likely of the relation's "
-        "own objects, the reciprocal of its rank, and its log-probability, which objects of several pieces have too "
-        "(scored left to right, each piece given those before it). Bands: 95%, Wilson for shares, else a bootstrap "
-        "over facts. Baselines: the relation's most common object, the untrained model.",
-        f"Four line charts over training steps: precision at 10, precision among candidates, reciprocal rank, "
-        f"log-probability. {answer}; the mean reciprocal rank is {said['rank']}.",
+        f"Does the model know more than its first answer tells? The same questions ({source}) scored by whether the "
+        "object is among the ten most likely pieces, whether it is the most likely of the relation's own objects, "
+        "the reciprocal of its rank, how much likelier it is with the fact's own subject than with subjects that "
+        "have other objects, and its log-probability, which objects of several pieces have too (scored left to "
+        "right, each piece given those before it). Bands: 95%, Wilson for shares, else a bootstrap over facts. "
+        "Baselines: the relation's most common object, the untrained model, and no difference between subjects.",
+        f"Six line charts over training steps: precision at 10, precision among candidates, reciprocal rank, gain by "
+        f"the subject, log-probabilities. {answer}; the mean reciprocal rank is {said['rank']}.",
     )
 
 

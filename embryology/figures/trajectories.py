@@ -17,12 +17,13 @@ MOST_ROWS = 5000
 """Of the table of facts; with more, those that are never right are left out."""
 
 
-def facts(told: Trajectories) -> dict[str, str]:
-    """What the prose of the page says of single facts."""
+def facts(told: Trajectories, criterion: str) -> dict[str, str]:
+    """What the prose of the page says of single facts; both arguments of :func:`knowledge.trajectories`."""
     counts = trajectories.events(told.known)
     order = trajectories.forgotten_in_random_order(told.known).sum()
     forgotten = int(counts["forgotten"].sum())
     said = {
+        "criterion": knowledge.CRITERIA[criterion],
         "facts": f"{len(told.known):,}",
         "checkpoints": str(len(told.steps)),
         "ever": f"{int((counts['state'] != 'never').sum()):,}",
@@ -100,11 +101,11 @@ def flow(told: Trajectories, said: dict[str, str]) -> HTML:
         figure,
         "knowledge-flow",
         table[["step", *STATES, "never", "gained", "lost"]],
-        f"Are facts gained, or only exchanged? Above: facts that are right since they were first right, right again "
-        f"after a loss, and wrong now although they were right before. Below: how many became right and wrong since "
-        f"the checkpoint before; dotted, how many would be lost if each fact's answers came in random order. Counts of "
-        f"all facts asked for, so without intervals; the rate of forgetting has one: {said['forgetting']}. "
-        f"{_baseline_note(told)}",
+        f"Are facts gained, or only exchanged? A fact is right where its object is {said['criterion']}. Above: facts "
+        "that are right since they were first right, right again after a loss, and wrong now although they were "
+        "right before. Below: how many became right and wrong since the checkpoint before; dotted, how many would "
+        "be lost if each fact's answers came in random order. Counts of all facts asked for, so without intervals; "
+        f"the rate of forgetting has one: {said['forgetting']}. {_baseline_note(told)}",
         f"Two bar charts over checkpoints: facts by state, and facts gained and lost. {answer}.",
     )
 
@@ -145,7 +146,8 @@ def frequency(told: Trajectories, said: dict[str, str]) -> HTML:
         figure,
         "knowledge-frequency",
         table,
-        "Is a fact learnt because the text tells it? Facts that are right at some checkpoint, by how many sentences of "
+        "Is a fact learnt because the text tells it? Facts that are right at some checkpoint (the object is "
+        f"{said['criterion']}), by how many sentences of "
         "the training text hold both subject and object, apart for the most common object of each relation, which is "
         "right by guessing. Bars: 95% Wilson intervals. Baseline, dotted: the share of all facts. The correlation's "
         "interval is a bootstrap over objects.",
@@ -153,7 +155,7 @@ def frequency(told: Trajectories, said: dict[str, str]) -> HTML:
     )
 
 
-def histories(told: Trajectories) -> HTML:
+def histories(told: Trajectories, said: dict[str, str]) -> HTML:
     """Every fact with its history, to search and sort; those never right are left out of a large set."""
     counts = trajectories.events(told.known)
     shown = np.ones(len(counts), bool)
@@ -184,8 +186,8 @@ def histories(told: Trajectories) -> HTML:
     for column in ("first right at step", "sentences with both"):
         table[column] = table[column].astype("Int64")
     left_out = f"{(~shown).sum():,} facts that are never right are left out." if (~shown).any() else "All facts."
+    steps = ", ".join(map(style.short, told.steps))
     return style.searchable(
         table, "knowledge-facts",
-        f"One square a checkpoint, filled where the fact is right: steps {', '.join(map(style.short, told.steps))}. "
-        f"{left_out}",
+        f"One square a checkpoint, filled where the object is {said['criterion']}: steps {steps}. {left_out}",
     )  # fmt: skip

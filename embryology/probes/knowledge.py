@@ -37,11 +37,12 @@ GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
 MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
 MULTI = "several pieces"
 ITEMS = [
-    *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "rank"),
-    *("log_probability", "top", "consistency", "common", "named", "held_out", "together"),
+    *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
+    *("rank", "log_probability", "gain", "top", "consistency", "common", "named", "held_out", "together"),
 ]
 """Columns of the item table. ``object_number`` counts a relation's objects, so that facts that share one can be told
-without its name; ``common`` are those of the most common object."""
+without its name; ``chosen`` are those whose object is the likeliest of the relation's objects, ``common`` those of the
+most common object."""
 
 
 class KnowledgeSettings(ProbeSettings):
@@ -131,13 +132,16 @@ class KnowledgeProbe:
 
         Of objects of one piece, in the relation's first template: ``accuracy`` (P@1) and ``precision_at_10`` over the
         whole vocabulary and ``accuracy_of_candidates`` (P@1) among the relation's own objects, with Wilson's interval;
-        ``reciprocal_rank`` and ``log_probability`` (nats), with a bootstrap over facts. Where a relation has several
-        templates, ``accuracy_of_templates`` is the mean P@1 over them, and ``consistency`` the share of pairs of
-        templates that get the same answer among the relation's objects (Elazar et al. 2021); its baseline is the
-        agreement of two templates asked about different subjects. Objects of several pieces have a task of their own
-        with ``log_probability`` alone, scored left to right within the word (Kauf and Ivanova 2023). Baselines of
-        ``accuracy``: the relation's most common object, and the template without a subject. Facts whose object stands
-        in the subject's name are in the totals, and left out in the task ``…/not named``.
+        ``reciprocal_rank`` and ``log_probability`` (nats), with a bootstrap over facts; ``gain`` is how much likelier
+        (nats) the object is with the fact's own subject than, on average, with those of the relation's subjects that
+        have other objects: 0 for a model that knows nothing of subjects, whatever it knows of objects.
+
+        Where a relation has several templates, ``accuracy_of_templates`` is the mean P@1 over them, and ``consistency``
+        the share of pairs of templates that get the same answer among the relation's objects (Elazar et al. 2021); its
+        baseline is the agreement of two templates asked about different subjects. Objects of several pieces have a
+        task of their own with ``log_probability`` alone, scored left to right within the word (Kauf and Ivanova 2023).
+        Baselines of ``accuracy``: the relation's most common object, and the template without a subject. Facts whose
+        object stands in the subject's name are in the totals, and left out in the task ``…/not named``.
         """
         rows, items = [], []
         for name, (label, relations) in examples.sets.items():
@@ -248,7 +252,7 @@ def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFram
     pieces = [question.pieces for question in asked.questions[0]]
     one = np.array([len(own) == 1 for own in pieces])
     targets = np.array([own[0] if len(own) == 1 else -1 for own in pieces])
-    rank, log_probability, several_templates = (np.full(len(pieces), np.nan) for _ in range(3))
+    rank, log_probability, gain, several_templates = (np.full(len(pieces), np.nan) for _ in range(4))
     answers = np.full((len(asked.questions), len(pieces)), -1)
     top, alone = np.full(len(pieces), -1), np.full(len(pieces), np.nan)
     if one.any():
@@ -260,9 +264,11 @@ def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFram
             answers[template, one] = candidates[distinct[:, candidates].argmax(1)][which]
             right[template, one] = best == targets[one]
             if template == 0:
-                true = distinct[which, targets[one]]
-                rank[one] = 1 + (distinct[which] > true[:, None]).sum(1)
-                log_probability[one] = true - np.logaddexp.reduce(distinct, axis=1)[which]
+                rank[one] = 1 + (distinct[which] > distinct[which, targets[one], None]).sum(1)
+                of_candidates = (distinct[:, candidates] - np.logaddexp.reduce(distinct, axis=1)[:, None])[which]
+                own = np.searchsorted(candidates, targets[one])
+                log_probability[one] = of_candidates[np.arange(len(own)), own]
+                gain[one] = log_probability[one] - _with_others(of_candidates, own)[own]
                 top[one] = best
         several_templates = right.mean(0)
         if asked.alone is not None:
@@ -283,11 +289,12 @@ def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFram
             "pieces": [len(own) for own in pieces],
             "correct": rank == 1,
             "right_at_10": rank <= 10,
-            "candidate_right": answers[0] == targets,
+            "chosen": answers[0] == targets,
             "right_of_templates": several_templates,
             "rank": rank,
             "reciprocal_rank": 1 / rank,
             "log_probability": log_probability,
+            "gain": gain,
             "top": top,
             "consistency": _spread(consistency, one),
             "shuffled": _spread(shuffled, one),
@@ -297,6 +304,19 @@ def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFram
             "held_out": asked.held_out,
         }
     )
+
+
+def _with_others(log_probabilities: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(objects,) mean log-probability of each object over facts that have another, of (facts, objects); else nan.
+
+    Args:
+        log_probabilities: (facts, objects).
+        own: (facts,) which of the objects is a fact's.
+    """
+    has = np.eye(log_probabilities.shape[1], dtype=bool)[own]
+    n = (~has).sum(axis=0)
+    sums = np.where(has, 0, log_probabilities).sum(axis=0)
+    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
 
 
 def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
@@ -357,7 +377,7 @@ def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
         for metric, column, baseline in (
             ("accuracy", "correct", None),
             ("precision_at_10", "right_at_10", None),
-            ("accuracy_of_candidates", "candidate_right", None),
+            ("accuracy_of_candidates", "chosen", None),
             ("accuracy", "common", MAJORITY),
             ("accuracy", "alone", TEMPLATE),
         ):
@@ -367,6 +387,9 @@ def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
                 rows.append(_row(task, item, metric, values.mean(), float(low), float(high), n, baseline))
         means = {(metric, None): part[metric] for metric in ("reciprocal_rank", "log_probability")}
         rows += _means(task, item, means, seed)
+        with_others = part["gain"].dropna()  # a relation of a single object has no others
+        if len(with_others):
+            rows += _means(task, item, {("gain", None): with_others}, seed)
         several = part[part["consistency"].notna()]  # relations of a single template have none
         if len(several):
             means = {
