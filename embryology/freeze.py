@@ -19,8 +19,11 @@ from embryology.files import read_yaml, write_table, write_yaml, written_whole
 from embryology.paths import ROOT, RunFolder
 from embryology.pretraining.manifest import commit
 
-ITEM_COLUMNS = ("item_id", "sentence", "tag", "task", "correct", "source", "step")
-"""Of the items; no others are kept, so that no text of a treebank gets into the repository with them."""
+ITEM_COLUMNS = (
+    *("item_id", "sentence", "tag", "task", "correct", "source", "step"),
+    *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),  # of facts
+)
+"""Of the items; no others are kept, so that no text of a treebank or fact gets into the repository with them."""
 DIRECTORIES = re.compile(r"""(?<![\w.~/-])[~]?/(?:[^\s'"/]+/)+""")
 """Of an absolute path. Where things lay on that machine repeats nothing, and is not for the public."""
 

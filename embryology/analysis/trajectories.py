@@ -52,6 +52,11 @@ class Trajectories:
         clusters = first.groupby(["tag", "object_number"], sort=False).ngroup().to_numpy()
         return cls(first.drop(columns=["step", "correct"]).reset_index(drop=True), steps, known, clusters)
 
+    def where(self, chosen: np.ndarray) -> "Trajectories":
+        """Those of some facts, (facts,) bool."""
+        clusters = np.unique(self.clusters[chosen], return_inverse=True)[1]
+        return Trajectories(self.facts[chosen].reset_index(drop=True), self.steps, self.known[chosen], clusters)
+
 
 def events(known: np.ndarray) -> pd.DataFrame:
     """What happened to each fact of (facts, t): ``first``, ``learnt``, ``forgotten``, ``relearnt``, ``state``.

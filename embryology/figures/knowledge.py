@@ -288,7 +288,8 @@ def consistency_facts(frame: pd.DataFrame) -> dict[str, str]:
         trend = f"Spearman's correlation over {len(rows)} checkpoints is {rho:.2f}"
     return {
         "consistency_set": knowledge.SETS[name],
-        "consistency": f"{_said(rows.iloc[-1])}, where different subjects give {_percent(shuffled['value'].iloc[-1])}",
+        "consistency": f"{_said(rows.iloc[-1])} of pairs, asked about different subjects in "
+        f"{_percent(shuffled['value'].iloc[-1])}",
         "consistency_trend": trend,
     }
 
@@ -327,11 +328,11 @@ def consistency(frame: pd.DataFrame) -> HTML:
     against.axhline(0, color=style.BASELINE_LINES["control"][0], linestyle=style.BASELINE_LINES["control"][1])
     against.set(
         title=f"relations at step {rows['step'].iloc[-1]:,}", xlabel="right among the relation's objects",
-        ylabel="same answer, beyond different subjects",
+        ylabel="same answer, excess",
     )  # fmt: skip
     style.legend(figure, [over], 2)
     said = consistency_facts(frame)
-    answer = f"Two ways to ask get the same answer for {said['consistency']}"
+    answer = f"Two templates get the same answer in {said['consistency']}"
     style.title(figure, answer)
     return style.show(
         figure,

@@ -55,9 +55,10 @@ def _correlation(told: Trajectories) -> str:
     counts = told.facts["together"].to_numpy(float)
     if np.isnan(counts).any():
         return "the training text was not at hand when this run was measured, so nothing was counted"
-    rho, low, high = trajectories.rank_correlation(told, counts)
+    others = ~told.facts["common"].to_numpy()
+    rho, low, high = trajectories.rank_correlation(told.where(others), counts[others])
     if np.isnan(rho):
-        return "no relation has both facts that are right and facts that are not, so there is nothing to rank"
+        return "not to be told, as no relation has both facts that are right and facts that are not"
     return f"{rho:.2f} ({low:.2f} to {high:.2f})"
 
 
@@ -86,7 +87,7 @@ def flow(told: Trajectories, said: dict[str, str]) -> HTML:
     )  # fmt: skip
     change.axhline(0, color=style.MUTED, linewidth=0.8)
     stock.set(ylabel="facts", title=f"of {len(told.known):,} facts; the others were never right so far")
-    change.set(ylabel="facts since the checkpoint before", xlabel="training step (one bar a checkpoint)")
+    change.set(ylabel="facts, change", xlabel="training step (one bar a checkpoint)")
     every = max(1, -(-len(at) // 13))
     change.set_xticks(at[::every], [style.short(step) for step in told.steps[::every]])
     for axis in (stock, change):
@@ -140,17 +141,17 @@ def frequency(told: Trajectories, said: dict[str, str]) -> HTML:
     axis.set(xlabel="sentences of the training text with subject and object", ylabel="share of facts ever right")
     axis.set_ylim(bottom=0)
     style.legend(figure, [axis], 3)
-    answer = f"Rank correlation, within relations, of that count with how early a fact is right: {said['frequency']}"
+    answer = f"How often the text tells a fact and how early it is right: rank correlation {said['frequency']}"
     style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-frequency",
         table,
         "Is a fact learnt because the text tells it? Facts that are right at some checkpoint (the object is "
-        f"{said['criterion']}), by how many sentences of "
-        "the training text hold both subject and object, apart for the most common object of each relation, which is "
-        "right by guessing. Bars: 95% Wilson intervals. Baseline, dotted: the share of all facts. The correlation's "
-        "interval is a bootstrap over objects.",
+        f"{said['criterion']}), by how many sentences of the training text hold both subject and object, apart for the "
+        "most common object of each relation, which is right by guessing. Bars: 95% Wilson intervals. Baseline, "
+        "dotted: the share of all facts. The correlation is Spearman's within relations, without the most common "
+        "objects, and its interval a bootstrap over objects.",
         f"A chart of the share of facts ever right over the number of sentences with both names. {answer}.",
     )
 
@@ -173,21 +174,24 @@ def histories(told: Trajectories, said: dict[str, str]) -> HTML:
             "relation": own["tag"].map(knowledge.label),
             **names,
             "history": ["".join(row) for row in marks],
-            "first right at step": [told.steps[first] if first >= 0 else np.nan for first in counts["first"]],
-            "times forgotten": counts["forgotten"],
-            "times relearnt": counts["relearnt"],
+            "first right": [told.steps[first] if first >= 0 else np.nan for first in counts["first"]],
+            "forgotten": counts["forgotten"],
+            "relearnt": counts["relearnt"],
             "at the end": counts["state"].map(
                 {"never": "never right", "known": "right", "relearnt": "right again", "forgotten": "forgotten"}
             ),
-            "sentences with both": own["together"],
-            "object in subject's name": own["named"].map({True: "yes", False: "no"}),
+            "in the text": own["together"],
+            "named": own["named"].map({True: "yes", False: ""}),
         }
     )
-    for column in ("first right at step", "sentences with both"):
+    for column in ("first right", "in the text"):
         table[column] = table[column].astype("Int64")
+    table = table.sort_values(["forgotten", "first right"], ascending=[False, True], kind="stable")
     left_out = f"{(~shown).sum():,} facts that are never right are left out." if (~shown).any() else "All facts."
     steps = ", ".join(map(style.short, told.steps))
     return style.searchable(
         table, "knowledge-facts",
-        f"One square a checkpoint, filled where the object is {said['criterion']}: steps {steps}. {left_out}",
+        f"One square a checkpoint, filled where the object is {said['criterion']}: steps {steps}. {left_out} "
+        "First right: the step. In the text: sentences of the training text with both names. Named: the object stands "
+        "in the subject's name.",
     )  # fmt: skip
