@@ -82,11 +82,14 @@ def freeze(
     run: RunArgument,
     to: Annotated[str | None, typer.Option(help="The folder to write; results/<name>-seed<seed> if left out.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a run that was frozen there.")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="A probe whose measurements are left out; may be given again.")
+    ] = None,
 ) -> None:
     """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""
     from embryology.freeze import freeze as write
 
-    folder = write(run, to, replace)
+    folder = write(run, to, replace, without or [])
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     console.print(f"{folder}: {size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
 

@@ -7,6 +7,7 @@ of measurements and one of items over all checkpoints. ``frozen.yaml`` says what
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,9 @@ DIRECTORIES = re.compile(r"""(?<![\w.~/-])[~]?/(?:[^\s'"/]+/)+""")
 """Of an absolute path. Where things lay on that machine repeats nothing, and is not for the public."""
 
 
-def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False) -> Path:
+def freeze(
+    run: str | Path, to: str | Path | None = None, replace: bool = False, without: Sequence[str] = ()
+) -> Path:  # fmt: skip
     """Write the frozen folder of a run, whole or not at all.
 
     Args:
@@ -36,6 +39,7 @@ def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False)
         to: the folder; None takes ``results/<name>-seed<seed>`` in the project's. Its name becomes that
             of the series, so that a reader's own run of the same preset can stand beside it.
         replace: whether a run that was frozen there before gives way.
+        without: names of probes whose measurements are left out, whole or not.
 
     Returns:
         The folder.
@@ -49,7 +53,8 @@ def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False)
         raise EmbryologyError(f"{folder.root} is frozen already; copy the folder")
     steps = _finished(folder)
     frame = measurements.read(folder.root)
-    items = {probe: _measured(folder, probe, frame, thinned(steps, every)) for probe, every in _probes(folder, frame)}
+    probes = [(probe, every) for probe, every in _probes(folder, frame) if probe not in without]
+    items = {probe: _measured(folder, probe, frame, thinned(steps, every)) for probe, every in probes}
     target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(folder))
     if target.root.exists() and not (replace and target.frozen.exists()):
         hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
@@ -63,6 +68,7 @@ def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False)
             place.write_text(DIRECTORIES.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
         shutil.copyfile(folder.losses, new.losses)
         left_out = ["the weights and tokenizers of checkpoints", "the state of training"]
+        left_out += [f"the measurements of probe {probe}" for probe in without]
         for probe, table in items.items():
             rows = frame[frame["probe"] == probe].assign(series=target.name)
             measurements.write(new.frozen_measurement(probe), rows)
@@ -73,7 +79,7 @@ def freeze(run: str | Path, to: str | Path | None = None, replace: bool = False)
         write_yaml(
             new.frozen,
             {
-                "command": f"embryology freeze {folder.name}",
+                "command": " ".join(["embryology freeze", folder.name, *(f"--without {probe}" for probe in without)]),
                 "embryology": __version__,
                 "commit": commit(),
                 "left_out": left_out,

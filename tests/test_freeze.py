@@ -76,6 +76,18 @@ def test_no_text_is_kept_and_what_was_left_out_is_said(frozen):
     assert said["left_out"][-1] == "of the items of probe tokens: word, log_probability"
 
 
+def test_a_probe_can_be_left_out_and_that_is_said(run, tmp_path):
+    manifest = read_yaml(run.manifest)
+    write_yaml(run.manifest, manifest | {"probes": {"tokens": {}, "unmeasured": {}}})
+    with pytest.raises(EmbryologyError, match="probe unmeasured has not measured"):
+        freeze(run.root, tmp_path / "results" / "x")
+    kept = RunFolder(freeze(run.root, tmp_path / "results" / "x", without=["unmeasured", "edges"]))
+    assert {file.parent.name for file in kept.measurements.glob("*/all.parquet")} == {"tokens", "knowledge"}
+    said = read_yaml(kept.frozen)
+    assert said["command"] == "embryology freeze baby --without unmeasured --without edges"
+    assert "the measurements of probe edges" in said["left_out"]
+
+
 def test_places_on_the_machine_are_not_kept(run, tmp_path):
     manifest = read_yaml(run.manifest)
     command = "embryology pretrain /home/jo/my.yaml --run ~/runs/baby"
