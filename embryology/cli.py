@@ -147,10 +147,11 @@ def data_check(
 ) -> None:
     """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
     from embryology.facts import fact_sets
+    from embryology.tasks import catalogue
     from embryology.treebanks import counts
 
-    counts.check(console, skip_bad)
-    fact_sets.check(console, skip_bad)
+    for part in (counts, fact_sets, catalogue):
+        part.check(console, skip_bad)
 
 
 @data_app.command("where")

@@ -10,8 +10,10 @@ from rich.table import Table
 
 from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
+from embryology.facts.fact_sets import LAMA, PARAREL
 from embryology.files import written_whole
 from embryology.paths import data_folder, runs_folder
+from embryology.tasks.catalogue import GLUE, SQUAD
 from embryology.treebanks.catalogue import EWT
 from embryology.treebanks.edge_sets import GUM, ONTONOTES, PROPBANK
 
@@ -78,6 +80,34 @@ SETS = (
         files=f"{ONTONOTES}/**/*gold_conll*",
         instead="propbank and gum",
         licence="LDC user agreement",
+    ),
+    DataSet(
+        name="lama",
+        serves="facts and their templates: T-REx, Google-RE, SQuAD",
+        files=f"{LAMA}/**/*.jsonl*",
+        instead="facts from the bundled articles' short descriptions",
+        licence="CC BY-NC 4.0",
+    ),
+    DataSet(
+        name="pararel",
+        serves="LAMA's facts with several templates that say the same",
+        files=f"{PARAREL}/**/*.jsonl*",
+        instead="three templates a relation of the bundled facts",
+        licence="MIT; facts CC BY-NC 4.0",
+    ),
+    DataSet(
+        name="glue",
+        serves="sentence tasks to fine-tune every checkpoint on",
+        files=f"{GLUE}/*/*.tsv*",
+        instead="the topic of a bundled article",
+        licence="by task; most for research",
+    ),
+    DataSet(
+        name="squad",
+        serves="questions on paragraphs, answerable and not",
+        files=f"{SQUAD}/*.json*",
+        instead="nothing",
+        licence="CC BY-SA 4.0",
     ),
 )
 

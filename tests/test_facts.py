@@ -107,7 +107,7 @@ def test_google_re_and_clozes_are_read(tmp_path):
     (clozes,) = lama.squad(tmp_path).relations
     assert [(fact.sentence, fact.object) for fact in clozes.facts] == [("It was [Y] then.", "gold")]
     write(tmp_path / "Squad" / "test.jsonl", [{"id": "a", "obj_label": "gold", "masked_sentences": ["none"]}])
-    with pytest.raises(EmbryologyError, match=r"test\.jsonl, line 1: no sentence has exactly one \[MASK\]"):
+    with pytest.raises(EmbryologyError, match=r"test\.jsonl holds no sentence with exactly one \[MASK\]"):
         lama.squad(tmp_path)
 
 

@@ -33,6 +33,7 @@ ORDER = (
     "linear",
     "treebanks",
     "facts",
+    "tasks",
     "measurements",
     "probes",
     "analysis",

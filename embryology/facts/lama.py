@@ -93,16 +93,17 @@ def squad(folder: Path, skip_bad: bool = False) -> Reading:
     """LAMA's cloze questions from SQuAD as one relation, each with the first of its sentences that has one mask.
 
     Raises:
-        EmbryologyError: the file is missing or malformed, or a question has no such sentence.
+        EmbryologyError: the file is missing or malformed, or no question has such a sentence.
     """
     path, reading, facts = _required(folder / "Squad" / "test.jsonl"), Reading(), []
-    for number, given in records(path, _Cloze, reading.skipped, skip_bad):
+    for _, given in records(path, _Cloze, reading.skipped, skip_bad):
         sentence = next((text for text in given.masked_sentences if text.count(MASK) == 1), None)
         if sentence is None:
-            raise EmbryologyError(f"{path}, line {number}: no sentence has exactly one {MASK}; mend it")
+            reading.left_out["question without a sentence that has one mask"] += 1
+            continue
         facts.append(Fact(given.id, "", given.obj_label, sentence=sentence.replace(MASK, OBJECT)))
     if not facts:
-        raise EmbryologyError(f"{path} holds no questions; remove it, or restore it")
+        raise EmbryologyError(f"{path} holds no sentence with exactly one {MASK}; remove it, or restore it")
     reading.relations.append(Relation("squad", "sentences", "", (), unique(facts, reading.left_out)))
     return reading
 

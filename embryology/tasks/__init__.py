@@ -1,0 +1,43 @@
+"""Tasks that models are fine-tuned for: sentences or pairs of them with a label, and questions on paragraphs."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence, or a pair of them, and what is to be said of it."""
+
+    id: str
+    first: str
+    second: str | None
+    label: float
+    """The number of a class, or a score."""
+
+
+@dataclass
+class Split:
+    """The examples of one file, and what was not read of it."""
+
+    examples: list[Example]
+    part: bool = False
+    """Whether the file is only a part of the task's split and says so in its name."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Malformed lines, by reason."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with its data read."""
+
+    name: str
+    label: str
+    """For figures."""
+    classes: tuple[str, ...]
+    """Empty where a score is to be told."""
+    metrics: tuple[str, ...]
+    """Of :data:`embryology.tasks.scores.METRICS`; a task's score is their mean, over all of ``dev``."""
+    train: Split | None
+    """None where there is none: then the task is not run."""
+    dev: dict[str, Split]
+    """By name: ``dev``, or ``matched`` and ``mismatched``."""

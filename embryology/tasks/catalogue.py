@@ -1,0 +1,88 @@
+"""The tasks by name, where each is looked for, and the counts that are known of them."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from embryology.errors import EmbryologyError
+from embryology.paths import data_folder
+from embryology.tasks import Task, glue, squad, topics
+from embryology.treebanks.lines import found
+
+GLUE, SQUAD = "downstream/glue", "downstream/squad"
+NAMES = (*glue.TASKS, "topic")
+KNOWN = {
+    "CoLA": {"train": 8_551, "dev": 1_043},
+    "SST-2": {"train": 67_349, "dev": 872},
+    "MRPC": {"train": 3_668, "dev": 408},
+    "STS-B": {"train": 5_749, "dev": 1_500},
+    "QQP": {"train": 363_846, "dev": 40_430},
+    "MNLI": {"train": 392_702, "matched": 9_815, "mismatched": 9_832},
+    "QNLI": {"train": 104_743, "dev": 5_463},
+    "RTE": {"train": 2_490, "dev": 277},
+    "WNLI": {"train": 635, "dev": 71},
+}
+"""Of the official files, from the tasks' papers; parts of files are not held against them."""
+SQUAD_DEV = {"questions": 11_873, "without an answer": 5_945}
+
+
+def find(name: str, skip_bad: bool = False) -> Task:
+    """A task by its name, one of GLUE's or ``topic``, read.
+
+    Raises:
+        EmbryologyError: there is no such task, its data are not there, or they are malformed.
+    """
+    if name == "topic":
+        return topics.read()
+    if name not in glue.TASKS:
+        raise EmbryologyError(f"there is no task {name!r}; choose {', '.join(NAMES)}")
+    data = data_folder()
+    if data is None or not (data / GLUE / name).is_dir():
+        raise EmbryologyError(
+            f"the task {name!r} needs {GLUE}/{name} in the folder that EMBRYOLOGY_DATA names, with GLUE's train.tsv "
+            "and dev.tsv (gluebenchmark.com)"
+        )
+    return glue.read(data / GLUE, name, skip_bad)
+
+
+def squad_dev() -> Path | None:
+    """SQuAD's development set, where it is there."""
+    data = data_folder()
+    return found(data / SQUAD / "dev-v2.0.json") if data else None
+
+
+def check(console: Console, skip_bad: bool = False) -> None:
+    """Print the counts of all tasks that are there.
+
+    Raises:
+        EmbryologyError: a file is malformed, or a known count does not hold.
+    """
+    wrong = []
+    for name in NAMES:
+        try:
+            task = find(name, skip_bad)
+        except EmbryologyError as error:
+            if data_folder() is not None and (data_folder() / GLUE / name).is_dir():
+                raise
+            console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+            continue
+        splits = ({"train": task.train} if task.train else {}) | task.dev
+        said = [f"{split} {len(own.examples):,}{' (a part)' if own.part else ''}" for split, own in splits.items()]
+        said += [] if task.train else ["no train set, not run"]
+        console.print(f"{name}: {', '.join(said)}", highlight=False, soft_wrap=True, markup=False)
+        wrong += [
+            f"{name} {split} has {len(own.examples):,} examples instead of {known:,}"
+            for split, own in splits.items()
+            if (known := KNOWN.get(name, {}).get(split)) and not own.part and not own.skipped
+            and len(own.examples) != known
+        ]  # fmt: skip
+    if path := squad_dev():
+        questions = squad.read(path)
+        ours = {"questions": len(questions), "without an answer": sum(not asked.answers for asked in questions)}
+        said = ", ".join(f"{count:,} {what}" for what, count in ours.items())
+        console.print(f"SQuAD dev: {said}", highlight=False, soft_wrap=True, markup=False)
+        wrong += [
+            f"SQuAD dev has {ours[what]:,} {what} instead of {n:,}" for what, n in SQUAD_DEV.items() if ours[what] != n
+        ]
+    if wrong:
+        raise EmbryologyError(f"{len(wrong)} known counts do not hold: {'; '.join(wrong)}; get the official files")

@@ -1,0 +1,118 @@
+"""The nine tasks of GLUE (Wang et al. 2019) in the layout of their official downloads.
+
+A folder ``<task>`` holds ``train.tsv`` and ``dev.tsv`` (MNLI: ``dev_matched.tsv`` and ``dev_mismatched.tsv``), UTF-8,
+each optionally gzipped; a file named ``train-part.tsv`` is taken for what it says. Columns are found by their names.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embryology.errors import EmbryologyError
+from embryology.tasks import Example, Split, Task
+from embryology.treebanks.lines import MalformedError, found, numbered, tolerated
+
+BINARY = ("0", "1")
+ENTAILMENT = ("not_entailment", "entailment")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a task's files hold what."""
+
+    label: str
+    first: str
+    second: str | None
+    target: str
+    classes: tuple[str, ...]
+    metrics: tuple[str, ...]
+    header: tuple[str, ...] | None = None
+    """The names of the columns, where the files do not begin with them."""
+    dev: tuple[str, ...] = ("dev",)
+
+
+TASKS = {
+    "CoLA": Layout(
+        "acceptability (CoLA)", "sentence", None, "label", BINARY, ("matthews",),
+        header=("source", "label", "mark", "sentence"),
+    ),
+    "SST-2": Layout("sentiment (SST-2)", "sentence", None, "label", BINARY, ("accuracy",)),
+    "MRPC": Layout("paraphrase (MRPC)", "#1 String", "#2 String", "Quality", BINARY, ("accuracy", "f1")),
+    "STS-B": Layout("similarity (STS-B)", "sentence1", "sentence2", "score", (), ("pearson", "spearman")),
+    "QQP": Layout("same question (QQP)", "question1", "question2", "is_duplicate", BINARY, ("accuracy", "f1")),
+    "MNLI": Layout(
+        "inference (MNLI)", "sentence1", "sentence2", "gold_label", ("contradiction", "neutral", "entailment"),
+        ("accuracy",), dev=("dev_matched", "dev_mismatched"),
+    ),
+    "QNLI": Layout("answer in sentence (QNLI)", "question", "sentence", "label", ENTAILMENT, ("accuracy",)),
+    "RTE": Layout("inference (RTE)", "sentence1", "sentence2", "label", ENTAILMENT, ("accuracy",)),
+    "WNLI": Layout("pronouns (WNLI)", "sentence1", "sentence2", "label", BINARY, ("accuracy",)),
+}  # fmt: skip
+"""In the order of the paper's figures."""
+LEAST, MOST = 0.0, 5.0
+"""Of STS-B's scores."""
+
+
+def read(folder: Path, name: str, skip_bad: bool = False) -> Task:
+    """One task from the folder that holds all of them.
+
+    Raises:
+        EmbryologyError: a file is malformed (file and line are named) or holds no example, or there is no development
+            set. Without a train set the task has none.
+    """
+    layout = TASKS[name]
+    train = _split(folder / name, "train", layout, skip_bad)
+    dev = {file.removeprefix("dev_"): _split(folder / name, file, layout, skip_bad) for file in layout.dev}
+    dev = {file: split for file, split in dev.items() if split is not None}
+    if not dev:
+        files = " or ".join(f"{file}.tsv" for file in layout.dev)
+        raise EmbryologyError(f"{folder / name} holds no {files} (or .gz); get GLUE's task {name}")
+    return Task(name, layout.label, layout.classes, layout.metrics, train, dev)
+
+
+def _split(folder: Path, name: str, layout: Layout, skip_bad: bool) -> Split | None:
+    for suffix in ("", "-part"):
+        path = found(folder / f"{name}{suffix}.tsv")
+        if path is not None:
+            split = Split([], part=bool(suffix))
+            split.examples += _examples(path, layout, split.skipped, skip_bad)
+            if not split.examples:
+                raise EmbryologyError(f"{path} holds no examples; remove it, or restore it")
+            return split
+    return None
+
+
+def _examples(path: Path, layout: Layout, skipped: Counter[str], skip_bad: bool) -> Iterator[Example]:
+    """Fields are what stands between tabs: quotation marks are text, and often unpaired."""
+    names = list(layout.header) if layout.header else None
+    wanted = [column for column in (layout.first, layout.second, layout.target) if column]
+    for number, line in numbered(path):
+        if not line.strip():
+            continue
+        if names is None:
+            names = line.removeprefix("\ufeff").split("\t")
+            if missing := [column for column in wanted if column not in names]:
+                raise EmbryologyError(f"{path}, line {number}: no column {', '.join(missing)}; it is GLUE's header")
+            continue
+        with tolerated(path, skipped, skip_bad):
+            fields = line.removeprefix("\ufeff").split("\t")
+            if len(fields) != len(names):
+                raise MalformedError("ragged line", number, f"{len(fields)} fields instead of {len(names)}")
+            row = dict(zip(names, fields, strict=True))
+            label = _label(row[layout.target], layout, number)
+            yield Example(str(number), row[layout.first], row[layout.second] if layout.second else None, label)
+
+
+def _label(text: str, layout: Layout, number: int) -> float:
+    if layout.classes:
+        if text not in layout.classes:
+            raise MalformedError("unknown label", number, f"{text!r} is none of {', '.join(layout.classes)}")
+        return layout.classes.index(text)
+    try:
+        score = float(text)
+    except ValueError:
+        score = float("nan")
+    if not LEAST <= score <= MOST:
+        raise MalformedError("no score", number, f"{text!r} is no number from {LEAST:g} to {MOST:g}")
+    return score

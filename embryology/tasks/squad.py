@@ -1,0 +1,137 @@
+"""SQuAD 2.0 (Rajpurkar, Jia and Liang 2018): questions on paragraphs, some without an answer, and their metric."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from embryology.errors import EmbryologyError
+
+ARTICLES = re.compile(r"\b(a|an|the)\b")
+PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    question: str
+    context: str
+    answers: tuple[tuple[str, int], ...]
+    """Texts and where they begin in ``context``, in characters; none where the context has no answer."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _Answer(_Record):
+    text: str
+    answer_start: int
+
+
+class _Asked(_Record):
+    id: str
+    question: str
+    is_impossible: bool
+    answers: tuple[_Answer, ...]
+
+
+class _Paragraph(_Record):
+    context: str
+    qas: tuple[_Asked, ...]
+
+
+class _Article(_Record):
+    paragraphs: tuple[_Paragraph, ...]
+
+
+class _File(_Record):
+    data: tuple[_Article, ...]
+
+
+def read(path: Path) -> list[Question]:
+    """The questions of a file in SQuAD's JSON, optionally compressed.
+
+    Raises:
+        EmbryologyError: the file is missing, no such JSON or without questions; or an answer does not stand where it
+            is said to, or an answerable question has none. The question is named.
+    """
+    try:
+        with fsspec.open(str(path), "rt", encoding="utf-8", compression="infer") as stream:
+            file = _File.model_validate_json(stream.read())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise EmbryologyError(f"{path}: {f'{place}: ' if place else ''}{first['msg']}; it is SQuAD's layout") from error
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise EmbryologyError(f"{path} cannot be read: {error}") from error
+    questions = [
+        _checked(path, paragraph.context, asked)
+        for article in file.data
+        for paragraph in article.paragraphs
+        for asked in paragraph.qas
+    ]
+    if not questions:
+        raise EmbryologyError(f"{path} holds no questions; restore it")
+    return questions
+
+
+def _checked(path: Path, context: str, asked: _Asked) -> Question:
+    answers = () if asked.is_impossible else tuple((answer.text, answer.answer_start) for answer in asked.answers)
+    for text, start in answers:
+        if start < 0 or context[start : start + len(text)] != text:
+            raise EmbryologyError(
+                f"{path}, question {asked.id}: the answer {text!r} does not stand at character {start}; mend it"
+            )
+    if not answers and not asked.is_impossible:
+        raise EmbryologyError(f"{path}, question {asked.id}: it is answerable and has no answer; mend it")
+    return Question(asked.id, asked.question, context, answers)
+
+
+def normalised(text: str) -> str:
+    """As the official script compares answers: small letters, without punctuation, articles and doubled spaces."""
+    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
+
+
+def scores(questions: Sequence[Question], predictions: Mapping[str, str]) -> dict[str, float]:
+    """The official metric, in percent: ``exact`` and ``f1`` of all, and of ``HasAns`` and ``NoAns`` questions alone.
+
+    A question scores the best of its answers; one without an answer is right where the prediction is empty. F1 is that
+    of words.
+
+    Args:
+        questions: of :func:`read`.
+        predictions: text by id; a question without one counts as answered with nothing.
+    """
+    exact, f1 = (
+        np.array([max(score(gold, predictions.get(asked.id, "")) for gold in _golds(asked)) for asked in questions])
+        for score in (_exact, _f1)
+    )
+    answerable = np.array([bool(asked.answers) for asked in questions])
+    found = {"exact": 100 * exact.mean(), "f1": 100 * f1.mean()}
+    for name, own in (("HasAns", answerable), ("NoAns", ~answerable)):
+        if own.any():
+            found |= {f"{name}_exact": 100 * exact[own].mean(), f"{name}_f1": 100 * f1[own].mean()}
+    return {name: float(value) for name, value in found.items()}
+
+
+def _golds(asked: Question) -> list[str]:
+    return [text for text, _ in asked.answers if normalised(text)] or [""]
+
+
+def _exact(gold: str, prediction: str) -> float:
+    return float(normalised(gold) == normalised(prediction))
+
+
+def _f1(gold: str, prediction: str) -> float:
+    golds, predicted = normalised(gold).split(), normalised(prediction).split()
+    if not golds or not predicted:
+        return float(golds == predicted)
+    same = (Counter(golds) & Counter(predicted)).total()
+    return 2 * same / (len(golds) + len(predicted))
