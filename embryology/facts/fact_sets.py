@@ -22,8 +22,8 @@ KNOWN = {
     "squad": {"facts": 305 - 3},
     "pararel": {"relations": 39, "templates": 329, "facts": 27_610 - 17},
 }
-"""Of LAMA and ParaRel, from ``knowledge/README.md`` of the data, counted by a script that
-shares no code with ours. ParaRel's 17 doubles by name are one question each and counted once here; three of SQuAD's sentences have two masks."""
+"""Of LAMA and ParaRel, from ``knowledge/README.md`` of the data, counted by a script that shares no code with ours.
+ParaRel's 17 doubles by name are one question each and counted once here; three sentences of SQuAD have two masks."""
 
 
 @dataclass(frozen=True)
