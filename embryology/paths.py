@@ -96,6 +96,10 @@ class RunFolder:
     def details(self, probe: str, step: int, key: str) -> Path:
         return self.measurements / "details" / probe / f"{step:08d}-{key[:16]}.parquet"
 
+    def part(self, probe: str, step: int, key: str, what: str) -> Path:
+        """A part of a measurement, ``rows`` or ``items``: kept, so that it is never made again."""
+        return self.measurements / "parts" / probe / f"{step:08d}-{key[:16]}.{what}.parquet"
+
     @property
     def frozen(self) -> Path:
         """There where only measurements are kept of a run: how it was frozen, and what was left out."""

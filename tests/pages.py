@@ -6,6 +6,7 @@ FIGURES = {
     "tokens": 6,
     "edges": 4,
     "layers": 2,
+    "downstream": 3,
     "knowledge": 6,
     "reference_runs": 2,
     "recipes": 1,

@@ -65,6 +65,13 @@ def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, withou
         frame = pd.DataFrame(rows).assign(**columns | {"probe": "knowledge"}, objective="masked", seed=0, key=key)
         measurements.write(folder.measurement("knowledge", step, key), frame.assign(layer=None))
         write_table(folder.details("knowledge", step, key), details.assign(step=step))
+        for probe, fine in (("finetune", True), ("frozen", False)):
+            frame = pd.DataFrame(_downstream(step, fine)).assign(
+                **columns | {"probe": probe}, objective="masked", key=key
+            )
+            measurements.write(folder.measurement(probe, step, key), frame.assign(layer=None))
+        details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "tag": ["seed 0"], "correct": [True]})
+        write_table(folder.details("finetune", step, key), details.assign(source="made-up tasks", step=step))
         facts = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": key}
         held_out = {"held_out_masked_loss": _loss(step)}
         write_json(folder.checkpoint(step) / "checkpoint.json", facts | {"held_out": held_out})
@@ -158,6 +165,28 @@ def _knowledge(step, last, facts=60):
         ]  # fmt: skip
     rows.append(row("trex", "P999", "excluded: object has an unknown piece", 3.0, 3) | {"low": None, "high": None})
     return rows, table
+
+
+def known_score(task, seed, step):
+    """RTE learns nothing; CoLA gains half by step 100; the last seed is a little worse."""
+    return 0.5 if task == "RTE" else 0.2 + 0.5 * step / (step + 100) - 0.01 * seed
+
+
+def _downstream(step, fine):
+    """Two tasks, three seeds of fine-tuning, or a linear model that scores half of it; at step 20 a seed collapses."""
+    rows = []
+    for task in ("CoLA", "RTE"):
+        for seed in range(3 if fine else 1):
+            value = known_score(task, seed, step) * (1 if fine else 0.5)
+            row = {"task": task, "item": "", "n": 300, "seed": seed, "baseline": None}
+            rows.append(row | {"metric": "score", "value": value, "low": value - 0.02, "high": value + 0.02})
+            if fine:
+                fallen = float(step == 20 and seed == 1 and task == "CoLA")
+                rows.append(row | {"metric": "collapsed", "value": fallen, "low": None, "high": None})
+        for name, value in (("majority", 0.3), ("tf-idf", 0.6)):
+            own = {"metric": "score", "value": value, "low": value - 0.02, "high": value + 0.02, "baseline": name}
+            rows.append({"task": task, "item": "", "n": 300, "seed": 0} | own)
+    return rows
 
 
 def _words(sentences, tags, seed):

@@ -67,7 +67,7 @@ def test_every_code_cell_can_be_hidden_and_draws_at_most_one_figure(notebook):
         assert (
             len(
                 re.findall(
-                    r"^(?:tokens|pretraining|learning_order|provenance|edges|layers|knowledge|trajectories|recipes|published_probing)\.",
+                    r"^(?:tokens|pretraining|learning_order|provenance|edges|layers|knowledge|trajectories|downstream|recipes|published_probing)\.",
                     cell.source,
                     re.MULTILINE,
                 )

@@ -33,6 +33,7 @@ ORDER = (
     "linear",
     "treebanks",
     "facts",
+    "finetuning",
     "tasks",
     "measurements",
     "probes",

@@ -174,7 +174,7 @@ def test_wrong_names_and_settings_are_refused(series, probe):
 
 
 def test_settings_come_from_the_run(series):
-    assert registry.chosen_settings(series) == {"tokens": {}, "edges": {}, "knowledge": {}}
+    assert registry.chosen_settings(series) == {"tokens": {}, "knowledge": {}, "frozen": {}}
     write_yaml(series.folder.manifest, {"probes": {"tokens": {"sentences": 9}}})
     assert registry.chosen_settings(series) == {"tokens": {"sentences": 9}}
     assert registry.chosen_settings(series, ["tokens", "other"]) == {"tokens": {"sentences": 9}, "other": {}}

@@ -28,7 +28,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
-from embryology.corpus import tokenizer as tokenizers
 from embryology.corpus.articles import Article, articles, fingerprint, is_held_out
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
@@ -128,6 +127,8 @@ def prepared(facts: dict) -> PreparedCorpus | None:
 def _build(
     folder: Path, source: str, path: str | None, pieces: int, say: Callable[[str], None], progress: Progress
 ) -> None:
+    from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
+
     say(f"training a tokenizer of {pieces} pieces on corpus {source!r}")
     digest = hashlib.sha256()
     reading = _Counted(progress, "reading the articles")

@@ -5,13 +5,18 @@ stands whole, that is, where the next piece begins a new word or with no letter 
 otherwise in running text (after an opening bracket, say) is missed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from transformers import PreTrainedTokenizerFast
 
 from embryology.corpus.store import TokenStore
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 WORD_START = "\u2581"
 """SentencePiece's mark, with which the pieces of a store begin their words."""

@@ -49,8 +49,12 @@ class Probe(Protocol):
     def measure(self, encoder: Any, examples: Any) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """Measure one checkpoint.
 
+        A probe that takes long may have ``parts(settings, series)`` instead, which gives by name what each part
+        depends on beside the checkpoint, and ``measure_part(encoder, examples, name)``. The runner keeps each part,
+        so that nothing is measured again where it was interrupted or where parts are added.
+
         Returns:
             A table with the columns task, item, layer, metric, value, low, high, n, seed and baseline of
-            :data:`embryology.measurements.SCHEMA` (the runner adds the others), and a table of items with
-            a stable ``item_id``, or None.
+            :data:`embryology.measurements.SCHEMA` (the runner adds the others; of parts also the layer), and a table
+            of items with a stable ``item_id``, or None.
         """

@@ -5,10 +5,16 @@ from embryology.errors import EmbryologyError
 from embryology.files import read_yaml
 from embryology.probes import Probe
 from embryology.probes.edges import EdgesProbe
+from embryology.probes.finetune import FinetuneProbe
+from embryology.probes.frozen import FrozenProbe
 from embryology.probes.knowledge import KnowledgeProbe
 from embryology.probes.tokens import TokensProbe
 
-PROBES: dict[str, Probe] = {probe.name: probe for probe in (TokensProbe(), EdgesProbe(), KnowledgeProbe())}
+PROBES: dict[str, Probe] = {
+    probe.name: probe for probe in (TokensProbe(), EdgesProbe(), KnowledgeProbe(), FrozenProbe(), FinetuneProbe())
+}
+DEAR = ("edges", "finetune")
+"""Those that take minutes a checkpoint, and are to be asked for where no preset does."""
 
 
 def get(name: str) -> Probe:
@@ -27,8 +33,8 @@ def chosen_settings(series: Series, names: list[str] | None = None) -> dict[str,
 
     Args:
         series: whose run; settings are the defaults where it is a folder of checkpoints alone.
-        names: of the probes; None takes those of the preset, and all where it has none.
+        names: of the probes; None takes those of the preset, and all but the dear ones where it has none.
     """
     manifest = series.folder.manifest
     recorded = read_yaml(manifest).get("probes", {}) if manifest.exists() else {}
-    return {name: recorded.get(name, {}) for name in names or recorded or PROBES}
+    return {name: recorded.get(name, {}) for name in names or recorded or [name for name in PROBES if name not in DEAR]}

@@ -192,12 +192,38 @@ def _measure_all(series: Series, cells: list[Cell], console: Console, device: st
                         if prepared not in examples:
                             tokenizer = tokenizers.load(cell.tokenizer)
                             examples[prepared] = cell.probe.prepare(cell.settings, tokenizer, series)
-                        rows, items = cell.probe.measure(encoder, examples[prepared])
+                        rows, items = _measured(series, cell, encoder, examples[prepared])
                     _write(series, cell, encoder, rows, items)
                     progress.advance(task)
             except EmbryologyError as error:
                 failed.append(f"step {checkpoint.step}: {error}")
     return failed
+
+
+def _measured(
+    series: Series, cell: Cell, encoder: "Encoder", examples: Any
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """What a probe says of a checkpoint; one with parts is measured part by part, each kept as soon as it is there."""
+    if not hasattr(cell.probe, "parts"):
+        return cell.probe.measure(encoder, examples)
+    tables = []
+    for part, depends_on in cell.probe.parts(cell.settings, series).items():
+        key = sha256_of(
+            {
+                "weights": cell.checkpoint.sha256,
+                "tokenizer": cell.tokenizer_sha256,
+                "part": depends_on,
+                "probe": cell.probe.name,
+                "version": cell.probe.version,
+            }
+        )
+        files = [series.folder.part(cell.probe.name, cell.checkpoint.step, key, what) for what in ("rows", "items")]
+        if not all(file.exists() for file in files):
+            for file, table in zip(files, cell.probe.measure_part(encoder, examples, part), strict=True):
+                write_table(file, table)
+        tables.append([pd.read_parquet(file) for file in files])
+    rows, items = (pd.concat(own, ignore_index=True) for own in zip(*tables, strict=True))
+    return rows.assign(layer=None), items
 
 
 def _write(series: Series, cell: Cell, encoder: "Encoder", rows: pd.DataFrame, items: pd.DataFrame | None) -> None:

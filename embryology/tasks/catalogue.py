@@ -1,10 +1,13 @@
 """The tasks by name, where each is looked for, and the counts that are known of them."""
 
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
 
+from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
+from embryology.files import sha256_of_file
 from embryology.paths import data_folder
 from embryology.tasks import Task, glue, squad, topics
 from embryology.treebanks.lines import found
@@ -43,6 +46,27 @@ def find(name: str, skip_bad: bool = False) -> Task:
             "and dev.tsv (gluebenchmark.com)"
         )
     return glue.read(data / GLUE, name, skip_bad)
+
+
+def trainable() -> list[str]:
+    """GLUE's tasks whose whole train and development sets are there, in the order of the paper's figures."""
+    data = data_folder()
+    if data is None:
+        return []
+    wanted = {name: ("train", *layout.dev) for name, layout in glue.TASKS.items()}
+    return [name for name, files in wanted.items() if all(found(data / GLUE / name / f"{one}.tsv") for one in files)]
+
+
+def identity(name: str) -> dict:
+    """What a task's examples depend on: hashes of its files, or versions; cheap."""
+    if name == "topic":
+        return {BUNDLED_PACKAGE: metadata.version(BUNDLED_PACKAGE)}
+    data = data_folder()
+    folder = data / GLUE / name if data else None
+    files = sorted(folder.glob("*.tsv*")) if folder else []
+    if name not in glue.TASKS or not files:
+        find(name)  # says what is wrong
+    return {file.name: sha256_of_file(file) for file in files}
 
 
 def squad_dev() -> Path | None:

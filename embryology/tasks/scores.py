@@ -4,13 +4,17 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+
+from embryology import intervals
+from embryology.tasks import Task
 
 
-def _correlation(of: Callable) -> Callable[[np.ndarray, np.ndarray], float]:
+def _from_scipy(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
     def score(gold: np.ndarray, predicted: np.ndarray) -> float:
+        from scipy import stats  # late: half a second
+
         with warnings.catch_warnings(action="ignore", category=stats.ConstantInputWarning):
-            found = of(gold, predicted).statistic
+            found = getattr(stats, name)(gold, predicted).statistic
         return float(np.nan_to_num(found))  # a constant tells nothing
 
     return score
@@ -30,8 +34,54 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": _from_sklearn("accuracy_score"),
     "f1": _from_sklearn("f1_score"),
     "matthews": _from_sklearn("matthews_corrcoef"),
-    "pearson": _correlation(stats.pearsonr),
-    "spearman": _correlation(stats.spearmanr),
+    "pearson": _from_scipy("pearsonr"),
+    "spearman": _from_scipy("spearmanr"),
 }
 """(gold, predicted), (n,) each, to a number; classes are numbers and F1 is that of class 1. Predictions that are all
 alike have Matthews, Pearson and Spearman correlations of 0."""
+
+
+SCORE = "score"
+"""The mean of a task's metrics: what GLUE averages over tasks."""
+
+
+def rows(task: Task, item: str, gold: np.ndarray, predicted: np.ndarray, baseline: str | None = None) -> list[dict]:
+    """A row for each of a task's metrics and for :data:`SCORE`, with 95% bootstrap intervals over items.
+
+    Args:
+        task: whose metrics.
+        item: the development set, where there are several; else empty.
+        gold, predicted: (items,) classes or scores.
+        baseline: whose answers these are; None for the model's.
+    """
+    picks = np.random.default_rng(intervals.SEED).integers(0, len(gold), (intervals.RESAMPLES, len(gold)))
+    values = [METRICS[metric](gold, predicted) for metric in task.metrics]
+    draws = np.array([[METRICS[metric](gold[pick], predicted[pick]) for metric in task.metrics] for pick in picks])
+    named = [*zip(task.metrics, values, draws.T, strict=True), (SCORE, float(np.mean(values)), draws.mean(axis=1))]
+    found = []
+    for metric, value, own in named:
+        low, high = (float(end) for end in intervals.percentile_interval(own))
+        found.append(
+            {
+                "task": task.name,
+                "item": item,
+                "metric": metric,
+                "value": value,
+                "low": min(low, value),
+                "high": max(high, value),
+                "n": len(gold),
+                "baseline": baseline,
+            }
+        )
+    return found
+
+
+def over_sets(rows: list[dict]) -> list[dict]:
+    """The mean over a task's development sets of each metric, and of the ends of its intervals."""
+    metrics = dict.fromkeys((row["metric"], row["baseline"]) for row in rows if row["low"] is not None)
+    found = []
+    for metric, baseline in metrics:
+        own = [row for row in rows if (row["metric"], row["baseline"]) == (metric, baseline)]
+        means = {end: float(np.mean([row[end] for row in own])) for end in ("value", "low", "high")}
+        found.append(own[0] | means | {"item": "", "n": sum(row["n"] for row in own)})
+    return found

@@ -19,7 +19,7 @@ def read() -> Task:
         EmbryologyError: the bundled articles are not installed.
     """
     rows = [
-        (article.title, article.text, topic, articles.is_held_out(article.title))
+        (article.id, article.text, topic, articles.is_held_out(article.title))
         for article, (_, _, topic) in zip(articles.bundled(), articles.descriptions(), strict=True)
         if topic != NONE and article.text.strip()
     ]
@@ -27,8 +27,8 @@ def read() -> Task:
     classes = tuple(sorted(topic for topic in set(held_out) if held_out.count(topic) >= FEWEST))
     train, dev = (
         [
-            Example(title, text, None, classes.index(topic))
-            for title, text, topic, out in rows
+            Example(id, text, None, classes.index(topic))
+            for id, text, topic, out in rows
             if out == side and topic in classes
         ]
         for side in (False, True)

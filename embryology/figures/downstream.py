@@ -1,0 +1,240 @@
+"""Whether more pretraining makes a better start (section 5 of the paper)."""
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from embryology.analysis import curves, downstream
+from embryology.figures import style
+
+LINES = {
+    downstream.MAJORITY: ("most frequent class", style.BASELINE_LINES["majority"]),
+    downstream.TF_IDF: ("linear model on tf-idf", style.BASELINE_LINES["static"]),
+}
+MODELS = {"ALBERT": 1, "BERT": 2, "ELECTRA": 3}
+"""Published curves and their line styles; the run itself has the first."""
+
+
+def facts(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
+    """What the prose of the page says of the first run.
+
+    Args:
+        frame: of :func:`embryology.analysis.downstream.read`.
+        frozen: the same of the frozen models; None where they were not measured.
+    """
+    tasks = downstream.tasks(frame)
+    end, last = downstream.curve(frame, downstream.MEAN).iloc[-1], frame["step"].max()
+    best = {task: downstream.curve(frame, task).set_index("step")["value"].idxmax() for task in tasks}
+    above = [task for task in tasks if _above(frame, task, downstream.MAJORITY)]
+    words = [task for task in tasks if _above(frame, task, downstream.TF_IDF)]
+    scratch = [task for task in tasks if _above_scratch(frame, task)]
+    step, least, most = downstream.reached(frame)
+    rho, p, n = downstream.trend(frame)
+    fallen = downstream.collapsed(frame)
+    return {
+        "tasks": style.listed([downstream.label(task) for task in tasks]),
+        "n_tasks": str(len(tasks)),
+        "n_seeds": str(downstream.seeds(frame, tasks[0]).shape[1]),
+        "last": f"{last:,}",
+        "end": _said(end),
+        "above_majority": style.listed([downstream.label(task) for task in above]),
+        "above_words": style.listed([downstream.label(task) for task in words]),
+        "above_scratch": style.listed([downstream.label(task) for task in scratch]),
+        "best_not_last": style.listed(
+            [f"{downstream.label(task)} (step {step:,})" for task, step in best.items() if step != last]
+        ),
+        "reached": f"step {step:,.0f} (seeds {least:,.0f} to {most:,.0f})" if np.isfinite(step) else "no gain is shown",
+        "trend": f"{rho:.2f} (p = {p:.3f}, {n} checkpoints)" if np.isfinite(rho) else f"not told by {n} checkpoints",
+        "collapsed": f"{len(fallen)} of {int((frame['metric'] == downstream.COLLAPSED).sum())}",
+        "sibling": _sibling(frame, frozen),
+    }
+
+
+def _said(row: pd.Series) -> str:
+    return f"{100 * row['value']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def _above(frame: pd.DataFrame, task: str, name: str) -> bool:
+    return bool(downstream.curve(frame, task)["low"].iloc[-1] > downstream.baseline(frame, task, name))
+
+
+def _above_scratch(frame: pd.DataFrame, task: str) -> bool:
+    """Whether the last checkpoint's interval lies above the untrained model's, fine-tuned alike."""
+    rows = downstream.curve(frame, task)
+    return bool(rows["step"].iloc[0] == 0 and rows["low"].iloc[-1] > rows["high"].iloc[0])
+
+
+def _sibling(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> str:
+    if frozen is None:
+        return "not measured"
+    both, rho = downstream.siblings(frame, frozen, downstream.MEAN)
+    if np.isnan(rho):
+        return f"not told by the {len(both)} checkpoints that both measured"
+    return f"{rho:.2f} over {len(both)} checkpoints"
+
+
+@style.styled
+def scores(frame: pd.DataFrame, source: str) -> HTML:
+    """Scores over checkpoints, a panel a task and one for their mean: seeds, median, baselines, the best one.
+
+    Args:
+        frame: of :func:`embryology.analysis.downstream.read`.
+        source: which tasks, and how much of their train sets, as the probe recorded it.
+    """
+    shown = [downstream.MEAN, *downstream.tasks(frame)]
+    if len(shown) == 2:  # of one task the mean is the task
+        shown = shown[1:]
+    rows = -(-len(shown) // 2)
+    figure, axes = style.panels(rows, min(2, len(shown)), 9, 2.6 * rows + 1.1)
+    fallen, drawn = downstream.collapsed(frame), []
+    colour, marker, _ = style.LINES[0]
+    for axis, task in zip(axes, shown, strict=False):
+        each, median = downstream.seeds(frame, task), downstream.curve(frame, task)
+        for seed in each:
+            axis.plot(each.index, 100 * each[seed], color=colour, linestyle="", marker=marker, alpha=0.45, markersize=3,
+                      label="one seed")  # fmt: skip
+        axis.plot(median["step"], 100 * median["value"], color=colour, label="median over seeds")
+        axis.fill_between(
+            median["step"].astype(float),
+            100 * median["low"],
+            100 * median["high"],
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+        best = median.loc[median["value"].idxmax()]
+        axis.plot(best["step"], 100 * best["value"], marker="*", markersize=11, color=style.LINES[1][0], linestyle="",
+                  label="best checkpoint")  # fmt: skip
+        down = each.stack().rename("value").reset_index().merge(fallen[fallen["task"] == task], on=["step", "seed"])
+        if len(down):
+            axis.plot(down["step"], 100 * down["value"], linestyle="", marker="x", color=style.ALERT,
+                      label="answers everything alike")  # fmt: skip
+        for name, (said, (own, dashes)) in LINES.items():
+            level = downstream.baseline(frame, task, name)
+            if np.isfinite(level):
+                axis.axhline(100 * level, color=own, linestyle=dashes, linewidth=1.3, label=said)
+        axis.set(title=downstream.label(task), ylabel="score (points)")
+        style.training_axis(axis, median["step"], "training step")
+        drawn.append(median.assign(task=task))
+    for axis in axes[len(shown) :]:
+        axis.set_axis_off()
+    style.legend(figure, axes[: len(shown)], 3)
+    said = facts(frame, None)
+    answer = f"At step {said['last']} the mean score is {said['end']}; {said['collapsed']} runs collapse to one answer"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "downstream",
+        pd.concat(drawn, ignore_index=True)[["task", "step", "tokens", "value", "low", "high", "n"]],
+        f"Does more pretraining make a better start? Every checkpoint of {curves.main_series(frame)} fine-tuned by "
+        f"the same recipe: {source}; whole development sets. Points: {said['n_seeds']} seeds; line: their median; "
+        "band: the 95% bootstraps over development items of all seeds together. Step 0 is a model trained from "
+        "scratch on the task alone. Baselines: the most frequent class, and a linear model on tf-idf of the same "
+        "examples.",
+        f"{len(shown)} line charts of scores over training steps. {answer}. Above the linear model on words: "
+        f"{said['above_words']}.",
+    )
+
+
+@style.styled
+def beside_published(frame: pd.DataFrame) -> HTML:
+    """The mean score beside the released GLUE averages, and the share of the gain that is there by when."""
+    theirs = downstream.published("glue_all")
+    figure, (height, share) = style.panels(1, 2, 9, 3.9)
+    own = downstream.curve(frame, downstream.MEAN).set_index("step")["value"] * 100
+    lines = {"this run": (own, 0)} | {
+        f"published {model}": (theirs.loc[model].dropna(), number) for model, number in MODELS.items()
+    }
+    drawn, quarter = [], {}
+    for name, (line, number) in lines.items():
+        colour, marker, dashes = style.LINES[number]
+        at, gain = line.index / max(line.index.max(), 1), line.max() - line.iloc[0]
+        height.plot(at, line, color=colour, marker=marker, linestyle=dashes, label=name)
+        if gain > 0:
+            risen = (line - line.iloc[0]) / gain
+            share.plot(at, 100 * risen, color=colour, marker=marker, linestyle=dashes)
+            quarter[name] = 100 * np.interp(downstream.EARLY, at, risen)
+        drawn.append(pd.DataFrame({"whose": name, "step": line.index, "value": line.to_numpy()}))
+    share.axhline(100 * downstream.ENOUGH, color=style.INK, linestyle=(0, (1, 1.5)), linewidth=1.3)
+    share.axvline(downstream.EARLY, color=style.MUTED, linestyle=(0, (5, 2)), linewidth=1)
+    height.set(ylabel="mean score (points)", xlabel="share of the training steps")
+    share.set(ylabel="% of the gain to the best checkpoint", xlabel="share of the training steps")
+    style.legend(figure, [height], 4)
+    listed = style.listed([f"{name} {value:.0f}%" for name, value in quarter.items()])
+    answer = f"Of its whole gain there after a quarter of the steps: {listed}"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "downstream-published",
+        pd.concat(drawn, ignore_index=True),
+        "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks "
+        f"({facts(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
+        "tasks and models differ, so heights do not compare. Right: the share of the gain from the first checkpoint "
+        f"to the best, with lines at a quarter of the steps and at {100 * downstream.ENOUGH:.0f}%.",
+        f"Two line charts over the share of training steps. {answer}.",
+    )
+
+
+@style.styled
+def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
+    """Whether a linear model on frozen vectors tells the same story."""
+    if frozen is None:
+        return HTML("<p>Linear models on the frozen checkpoints were not measured (<code>--probe frozen</code>).</p>")
+    tasks = downstream.tasks(frame)
+    rows = -(-len(tasks) // 2)
+    figure, axes = style.panels(rows, min(2, len(tasks)), 9, 2.6 * rows + 1.1)
+    drawn, found = [], {}
+    for axis, task in zip(axes, tasks, strict=False):
+        for name, own, line in (("fine-tuned", frame, style.LINES[0]), ("frozen", frozen, style.LINES[2])):
+            curve = downstream.curve(own, task)
+            axis.plot(curve["step"], 100 * curve["value"], color=line[0], marker=line[1], linestyle=line[2], label=name)
+            axis.fill_between(
+                curve["step"].astype(float),
+                100 * curve["low"],
+                100 * curve["high"],
+                color=line[0],
+                alpha=0.15,
+                linewidth=0,
+            )
+            drawn.append(curve.assign(task=task, model=name))
+        level = downstream.baseline(frame, task, downstream.MAJORITY)
+        colour, dashes = style.BASELINE_LINES["majority"]
+        axis.axhline(100 * level, color=colour, linestyle=dashes, linewidth=1.3, label=LINES[downstream.MAJORITY][0])
+        axis.set(title=downstream.label(task), ylabel="score (points)")
+        style.training_axis(axis, curve["step"], "training step")
+        found[task] = downstream.siblings(frame, frozen, task)[1]
+    for axis in axes[len(tasks) :]:
+        axis.set_axis_off()
+    style.legend(figure, axes[: len(tasks)], 3)
+    listed = style.listed([f"{downstream.label(task)} {rho:.2f}" for task, rho in found.items() if np.isfinite(rho)])
+    answer = f"Rank correlation of both over checkpoints: {listed}"
+    style.title(figure, answer)
+    return style.show(
+        figure,
+        "downstream-frozen",
+        pd.concat(drawn, ignore_index=True)[["task", "model", "step", "value", "low", "high", "n"]],
+        "Does a linear model on the frozen checkpoint tell the same story, at a small part of the cost? Its "
+        "features are the mean of the last layer's vectors; fine-tuning changes all weights. Bands: 95% bootstrap "
+        "over development items, of all seeds together. Baseline: the most frequent class.",
+        f"{len(tasks)} line charts of two scores over training steps. {answer}.",
+    )
+
+
+def table(frame: pd.DataFrame) -> HTML:
+    """The last checkpoint in numbers, a row a task."""
+    rows = []
+    for task in [*downstream.tasks(frame), downstream.MEAN]:
+        end, first = downstream.curve(frame, task).iloc[-1], downstream.curve(frame, task).iloc[0]
+        step, _, _ = downstream.reached(frame, task)
+        rows.append(
+            {
+                "task": downstream.label(task),
+                "development items": f"{int(end['n']):,}",
+                "score (interval over items and seeds)": _said(end),
+                "most frequent class": f"{100 * downstream.baseline(frame, task, downstream.MAJORITY):.1f}",
+                "linear model on tf-idf": f"{100 * downstream.baseline(frame, task, downstream.TF_IDF):.1f}",
+                f"step {first['step']:,.0f}": f"{100 * first['value']:.1f}",
+                "95% of the gain at step": f"{step:,.0f}" if np.isfinite(step) else "no gain",
+            }
+        )
+    return style.table(pd.DataFrame(rows))

@@ -1,0 +1,124 @@
+"""How useful a checkpoint is: fine-tuned for GLUE's tasks, or for the topic of an article (section 5 of the paper).
+
+A cell is one checkpoint × task × seed. Every checkpoint gets the same recipe and, of each task, the same examples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from embryology.alignment import longest_input
+from embryology.checkpoints import Series
+from embryology.precision import Precision, resolve
+from embryology.probes import ProbeSettings
+from embryology.tasks import catalogue, prepared, scores
+from embryology.tasks.prepared import Prepared
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from embryology.encoder import Encoder
+
+SCORE, COLLAPSED = "score", "collapsed"
+
+
+class FinetuneSettings(ProbeSettings):
+    tasks: tuple[str, ...] | Literal["auto"] = "auto"
+    """Of :data:`embryology.tasks.catalogue.NAMES`; ``auto`` takes GLUE's tasks whose train sets are there, without
+    WNLI as in the paper, else the topic of an article."""
+    seeds: PositiveInt = 3
+    """Of the head, the order of examples and dropout."""
+    train: PositiveInt | None = None
+    """At most so many training examples, drawn evenly; None takes all."""
+    length: PositiveInt = 128
+    """Most pieces an input has, if the model reads as many."""
+    rate: PositiveFloat = 2e-4
+    epochs: PositiveInt = 3
+    batch: PositiveInt = 32
+    precision: Precision = "float32"
+    seed: int = Field(0, ge=0)
+
+
+class FinetuneProbe:
+    name = "finetune"
+    version = 1
+    needs = frozenset({"hidden-states"})
+    Settings = FinetuneSettings
+
+    def inputs(self, settings: FinetuneSettings, series: Series) -> dict:
+        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks)}
+        return {"tasks": data, "precision": resolve(settings.precision)}
+
+    def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict]:
+        """A cell a task and seed: what it depends on beside the checkpoint."""
+        recipe = settings.model_dump(mode="json", exclude={"tasks", "seeds", "every"})
+        recipe |= {"precision": resolve(settings.precision)}
+        return {
+            f"{name}-{seed}": recipe | {"task": name, "data": catalogue.identity(name), "number": seed}
+            for name in prepared.chosen(settings.tasks)
+            for seed in range(settings.seeds)
+        }
+
+    def prepare(
+        self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series
+    ) -> tuple[FinetuneSettings, dict[str, Prepared]]:
+        longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
+        return settings, {
+            name: prepared.read(name, settings.train, settings.seed, tokenizer, longest)
+            for name in prepared.chosen(settings.tasks)
+        }
+
+    def measure_part(
+        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared]], part: str
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The task's metrics on its whole development set, and their mean, ``score``, each with a bootstrap over items.
+
+        ``collapsed`` is 1 where all predictions are one class, or one score. Of several development sets ``item`` names
+        each, and the mean over them has none. Baselines (of the first seed alone): the most frequent class, and a
+        linear model on tf-idf.
+        """
+        from embryology import finetuning  # late: it loads torch
+
+        settings, tasks = examples
+        name, _, seed = part.rpartition("-")
+        own = tasks[name]
+        recipe = finetuning.Recipe(
+            rate=settings.rate, epochs=settings.epochs, batch=settings.batch, precision=settings.precision,
+            seed=settings.seed + int(seed),
+        )  # fmt: skip
+        model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
+        rows, items = [], []
+        for dev, (inputs, given) in own.dev.items():
+            predicted = finetuning.outputs_of(model, inputs)
+            predicted = predicted.argmax(axis=1) if own.task.classes else predicted[:, 0]
+            gold = np.array([example.label for example in given])
+            item = dev if len(own.dev) > 1 else ""
+            rows += scores.rows(own.task, item, gold, predicted)
+            rows.append(_row(name, item, COLLAPSED, float(np.ptp(predicted) == 0), len(given)))
+            items.append(
+                pd.DataFrame(
+                    {
+                        "item_id": [f"{name}:{dev}:{example.id}" for example in given],
+                        "task": name,
+                        "tag": f"seed {seed}",
+                        "prediction": predicted.astype(float),
+                        "correct": predicted == gold,
+                        "source": own.label,
+                    }
+                )
+            )
+        if len(own.dev) > 1:
+            rows += scores.over_sets(rows)
+        rows += own.baselines if seed == "0" else []
+        return pd.DataFrame(rows).assign(seed=int(seed)), pd.concat(items, ignore_index=True)
+
+
+def _row(task: str, item: str, metric: str, value: float, n: int) -> dict:
+    return {
+        "task": task, "item": item, "metric": metric, "value": value, "low": None, "high": None, "n": n,
+        "baseline": None,
+    }  # fmt: skip

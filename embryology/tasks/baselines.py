@@ -1,0 +1,53 @@
+"""What a task gives to those who read nothing, and to a linear model of words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from embryology.tasks import Example, Task, scores
+
+MAJORITY, TF_IDF = "majority", "tf-idf"
+
+
+def rows(task: Task, train: Sequence[Example]) -> list[dict]:
+    """Rows of metrics of both baselines, trained on ``train`` and scored on all of the task's development sets."""
+    found = []
+    answers = {MAJORITY: _majority(task, train), TF_IDF: _tf_idf(task, train)}
+    for name, by_set in answers.items():
+        own = []
+        for (dev, split), predicted in zip(task.dev.items(), by_set, strict=True):
+            gold = np.array([example.label for example in split.examples])
+            own += scores.rows(task, dev if len(task.dev) > 1 else "", gold, predicted, name)
+        found += own + (scores.over_sets(own) if len(task.dev) > 1 else [])
+    return found
+
+
+def _majority(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
+    """The most frequent class everywhere, or the mean score."""
+    labels = np.array([example.label for example in train])
+    answer = np.bincount(labels.astype(int)).argmax() if task.classes else labels.mean()
+    return [np.full(len(split.examples), answer) for split in task.dev.values()]
+
+
+def _tf_idf(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
+    """Logistic (or ridge) regression on tf-idf of words and pairs of words; of two sentences also their product."""
+    from scipy import sparse  # late, both: a second
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[^\w\s]")
+    vectorizer.fit([text for example in train for text in (example.first, example.second) if text is not None])
+
+    def features(some: Sequence[Example]) -> "sparse.csr_matrix":
+        first = vectorizer.transform([example.first for example in some])
+        if some[0].second is None:
+            return first
+        second = vectorizer.transform([example.second or "" for example in some])
+        return sparse.hstack([first, second, first.multiply(second)]).tocsr()
+
+    labels = np.array([example.label for example in train])
+    if task.classes and len(np.unique(labels)) == 1:
+        return _majority(task, train)
+    model = LogisticRegression(C=10, max_iter=1000) if task.classes else Ridge()
+    model.fit(features(train), labels)
+    return [model.predict(features(split.examples)) for split in task.dev.values()]

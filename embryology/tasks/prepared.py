@@ -1,0 +1,78 @@
+"""A task's examples as a model reads them, drawn once for all checkpoints and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from embryology.errors import EmbryologyError
+from embryology.tasks import Example, Task, baselines, catalogue
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from embryology.finetuning import Inputs
+
+
+@dataclass(frozen=True)
+class Prepared:
+    task: Task
+    examples: list[Example]
+    """Of training."""
+    train: Inputs
+    labels: np.ndarray
+    """(training examples,) int64 classes, or float32 scores."""
+    dev: dict[str, tuple[Inputs, list[Example]]]
+    label: str
+    """For figures: which task, and how much of its train set."""
+    baselines: list[dict]
+    """Rows of measurements that depend on no checkpoint."""
+
+
+def chosen(tasks: Sequence[str] | Literal["auto"]) -> tuple[str, ...]:
+    """The names of tasks; ``auto`` is GLUE's whose train sets are there, without WNLI as in the paper, else ``topic``.
+
+    Raises:
+        EmbryologyError: a name is unknown.
+    """
+    if tasks == "auto":
+        return tuple(name for name in catalogue.trainable() if name != "WNLI") or ("topic",)
+    for name in tasks:
+        catalogue.identity(name)  # says what is wrong
+    return tuple(tasks)
+
+
+def read(
+    name: str, most: int | None, seed: int, tokenizer: PreTrainedTokenizerFast, longest: int
+) -> Prepared:  # fmt: skip
+    """Read a task, draw at most ``most`` of its training examples evenly, and tokenise them.
+
+    Raises:
+        EmbryologyError: its data are malformed or not there, or it has no train set.
+    """
+    task = catalogue.find(name)
+    if task.train is None:
+        raise EmbryologyError(f"the task {name!r} has no train set here, so that nothing can be trained for it")
+    every = task.train.examples
+    some = every
+    if most and most < len(every):
+        some = [every[i] for i in np.sort(np.random.default_rng(seed).permutation(len(every))[:most])]
+    return Prepared(
+        task,
+        some,
+        _read(some, tokenizer, longest),
+        np.array([example.label for example in some], np.int64 if task.classes else np.float32),
+        {dev: (_read(split.examples, tokenizer, longest), split.examples) for dev, split in task.dev.items()},
+        f"{task.label}, {len(some):,} of {len(every):,} training examples",
+        baselines.rows(task, some),
+    )
+
+
+def _read(examples: list[Example], tokenizer: PreTrainedTokenizerFast, longest: int) -> Inputs:
+    from embryology.finetuning import inputs  # late: it loads torch
+
+    firsts, seconds = ([getattr(example, side) for example in examples] for side in ("first", "second"))
+    return inputs(tokenizer, firsts, seconds, longest)
