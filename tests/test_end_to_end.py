@@ -18,7 +18,7 @@ from embryology.report import report
 from tests.pages import FIGURES
 from tests.training import train
 
-FROZEN_PAGES = ("pretraining", "tokens", "edges", "layers")
+FROZEN_PAGES = ("pretraining", "tokens", "edges", "layers", "downstream", "knowledge")
 
 
 @pytest.fixture(scope="module")

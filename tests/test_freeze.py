@@ -82,7 +82,12 @@ def test_a_probe_can_be_left_out_and_that_is_said(run, tmp_path):
     with pytest.raises(EmbryologyError, match="probe unmeasured has not measured"):
         freeze(run.root, tmp_path / "results" / "x")
     kept = RunFolder(freeze(run.root, tmp_path / "results" / "x", without=["unmeasured", "edges"]))
-    assert {file.parent.name for file in kept.measurements.glob("*/all.parquet")} == {"tokens", "knowledge"}
+    assert {file.parent.name for file in kept.measurements.glob("*/all.parquet")} == {
+        "tokens",
+        "knowledge",
+        "frozen",
+        "finetune",
+    }
     said = read_yaml(kept.frozen)
     assert said["command"] == "embryology freeze baby --without unmeasured --without edges"
     assert "the measurements of probe edges" in said["left_out"]

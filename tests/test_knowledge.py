@@ -120,6 +120,8 @@ def test_every_figure_has_its_answer(frame, run, told, said):
     assert "above all baselines: 1 of 3 relations" in answer(drawn.scores(frame, source))
     assert "likelier with its own subject" in answer(drawn.measures(frame, source))
     assert answer(drawn.beside_published(frame)) == "21 of the 25 released curves are zero at every step"
+    none = frame[~frame["item"].isin(KNOWLEDGE)]
+    assert "asked for none of these relations" in drawn.beside_published(none).data
     assert "Two templates get the same answer in 75.0%" in answer(drawn.consistency(frame))
     assert "rank correlation 0." in answer(trajectories.frequency(told[0], said))
     assert drawn.relations_table(frame).data.count("<tr") == 4

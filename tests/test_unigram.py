@@ -1,3 +1,4 @@
+import functools
 import os
 import signal
 import subprocess
@@ -42,7 +43,9 @@ def test_ctrl_c_while_a_corpus_is_prepared(tmp_path):
     environment = os.environ | {"EMBRYOLOGY_RUNS": str(tmp_path)}
     command = [sys.executable, "-m", "embryology", "pretrain", "tiny"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment, start_new_session=True, **pipes) as run:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would these tests' own children.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=heeding, **pipes) as run:
         assert "training a tokenizer" in run.stdout.readline()
         time.sleep(1)
         run.send_signal(signal.SIGINT)  # to it alone: its child is its own affair

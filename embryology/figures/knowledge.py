@@ -219,34 +219,31 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
 
 @style.styled
 def beside_published(frame: pd.DataFrame) -> HTML:
-    """The released curves of BERT beside those of this run, relations of both."""
+    """The released curves of BERT beside this run's of the same relations; those that are not zero where it has none."""
     theirs, name = knowledge.published(), knowledge.sets(frame)[0]
-    relations = [relation for relation in knowledge.relations(frame, name) if relation in theirs.index]
     zero = theirs.index[(theirs == 0).all(axis=1)]
-    if not relations:
-        return HTML(
-            f"<p>The released curves are of LAMA's relations, and none of this run's ({knowledge.SETS[name]}) is one "
-            f"of them. Of the {len(theirs)} released ones {len(zero)} are zero at every step.</p>"
-        )
-    rows = -(-len(relations) // 5)
-    figure, axes = style.panels(rows, 5, 9.5, 1.75 * rows + 0.9, sharex=True)
+    common = [relation for relation in theirs.index if relation in set(knowledge.relations(frame, name))]
+    relations = common or list(theirs.index.difference(zero))
+    high = -(-len(relations) // 5)
+    figure, axes = style.panels(high, min(5, len(relations)), 9.5, 1.75 * high + 0.9, sharex=True)
     drawn = []
     for axis, relation in zip(axes, relations, strict=False):
-        own = knowledge.curve(frame, name, relation)
-        ours = own.assign(share=own["step"] / max(own["step"].max(), 1))
-        _draw(axis, ours, style.LINES[0], "this run", "share")
         line = theirs.loc[relation]
         colour, marker, dashes = style.LINES[1]
         axis.plot(
             line.index / line.index.max(), line, color=colour, marker=marker, markersize=2.5, linestyle=dashes,
             label="published BERT",
         )  # fmt: skip
-        colour, dashes = STYLES[knowledge.MAJORITY]
-        majority = knowledge.curve(frame, name, relation, baseline=knowledge.MAJORITY)["value"].iloc[-1]
-        axis.axhline(majority, color=colour, linestyle=dashes, linewidth=1.2, label=LINES[knowledge.MAJORITY])
+        rows = knowledge.curve(frame, name, relation)
+        if len(rows):
+            ours = rows.assign(share=rows["step"] / max(rows["step"].max(), 1))
+            _draw(axis, ours, style.LINES[0], "this run", "share")
+            drawn.append(ours.assign(relation=relation, whose="this run"))
+            colour, dashes = STYLES[knowledge.MAJORITY]
+            majority = knowledge.curve(frame, name, relation, baseline=knowledge.MAJORITY)["value"].iloc[-1]
+            axis.axhline(majority, color=colour, linestyle=dashes, linewidth=1.2, label=LINES[knowledge.MAJORITY])
         axis.set_title(relation, fontsize=9)
         axis.set_ylim(bottom=0)
-        drawn.append(ours.assign(relation=relation, whose="this run"))
         drawn.append(
             pd.DataFrame(
                 {"relation": relation, "whose": "published BERT", "step": line.index, "value": line.to_numpy()}
@@ -263,12 +260,17 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     return style.show(
         figure,
         "knowledge-published",
-        pd.concat(drawn, ignore_index=True)[["relation", "whose", "step", "value", "low", "high", "n"]],
+        pd.concat(drawn, ignore_index=True).reindex(columns=["relation", "whose", "step", "value", "low", "high", "n"]),
         f"How do these curves compare with the released ones of BERT? Precision at 1 by relation over the share of the "
         f"training steps: this run with 95% Wilson intervals, and BERT, read off the released figure, whose numbers of "
         f"facts are not given. The curves that are not zero are those of "
         f"{style.listed([str(relation) for relation in theirs.index.difference(zero)])}; that all others stay at zero "
-        f"for a model of that size looks like a fault of the measurement. Baseline: the relation's most common object.",
+        f"for a model of that size looks like a fault of the measurement. "
+        + (
+            "Baseline: the relation's most common object."
+            if common
+            else "This run was asked for none of these relations; drawn are the released curves that are not zero."
+        ),
         f"{len(relations)} small line charts of precision at 1 over the share of training. {answer}.",
     )
 
