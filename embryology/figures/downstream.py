@@ -93,15 +93,7 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
         for seed in each:
             axis.plot(each.index, 100 * each[seed], color=colour, linestyle="", marker=marker, alpha=0.45, markersize=3,
                       label="one seed")  # fmt: skip
-        axis.plot(median["step"], 100 * median["value"], color=colour, label="median over seeds")
-        axis.fill_between(
-            median["step"].astype(float),
-            100 * median["low"],
-            100 * median["high"],
-            color=colour,
-            alpha=0.15,
-            linewidth=0,
-        )
+        style.curve(axis, median, (colour, "", "-"), "median over seeds", scale=100)
         best = median.loc[median["value"].idxmax()]
         axis.plot(best["step"], 100 * best["value"], marker="*", markersize=11, color=style.LINES[1][0], linestyle="",
                   label="best checkpoint")  # fmt: skip
@@ -187,15 +179,7 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
     for axis, task in zip(axes, tasks, strict=False):
         for name, own, line in (("fine-tuned", frame, style.LINES[0]), ("frozen", frozen, style.LINES[2])):
             curve = downstream.curve(own, task)
-            axis.plot(curve["step"], 100 * curve["value"], color=line[0], marker=line[1], linestyle=line[2], label=name)
-            axis.fill_between(
-                curve["step"].astype(float),
-                100 * curve["low"],
-                100 * curve["high"],
-                color=line[0],
-                alpha=0.15,
-                linewidth=0,
-            )
+            style.curve(axis, curve, line, name, scale=100)
             drawn.append(curve.assign(task=task, model=name))
         level = downstream.baseline(frame, task, downstream.MAJORITY)
         colour, dashes = style.BASELINE_LINES["majority"]

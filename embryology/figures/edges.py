@@ -75,15 +75,6 @@ def panels(tasks: list[str], more: int = 0, **kwargs) -> tuple:
     return figure, axes
 
 
-def _draw(axis: Axes, rows: pd.DataFrame, line: tuple, name: str, x: str = "step", band: bool = True) -> None:
-    """One line with its interval; ``line`` is a colour, a marker and dashes."""
-    colour, marker, dashes = line
-    at = rows[x].astype(float)
-    axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=name)
-    if band and rows["low"].notna().all():
-        axis.fill_between(at, rows["low"], rows["high"], color=colour, alpha=0.22, linewidth=0)
-
-
 def _baseline(axis: Axes, rows: pd.DataFrame, name: str, x: str = "step") -> None:
     if len(rows):
         colour, dashes = style.BASELINE_LINES[name]
@@ -105,16 +96,14 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
     tasks = edges.tasks(frame)
     figure, axes = panels(tasks, 1)
     held_out = losses.dropna(subset=["held_out_masked_loss"])
-    # Runs of different batch sizes are compared at equal tokens, where they are known; else by steps.
-    x = "tokens" if frame["series"].nunique() > 1 and frame["tokens"].notna().all() else "step"
-    label = "tokens read" if x == "tokens" else "training step"
+    x, label = style.training_x(frame)
     drawn = []
     for axis, task in zip(axes, tasks, strict=False):
         for number, series in enumerate(frame["series"].unique()):
             at = edges.best_layer(frame, series) if number else layer
             rows = edges.curve(frame, task, at, series=series)
             if len(rows):
-                _draw(axis, rows, style.LINES[number % len(style.LINES)], f"{series}, layer {at}", x)
+                style.curve(axis, rows, style.LINES[number % len(style.LINES)], f"{series}, layer {at}", x)
                 drawn.append(rows.assign(series=series, task=task, layer=at))
         _baseline(axis, edges.curve(frame, task, None, baseline=edges.MAJORITY), "majority", x)
         _baseline(axis, edges.curve(frame, task, edges.STATIC), "static", x)
@@ -170,7 +159,7 @@ def by_layer(frame: pd.DataFrame) -> HTML:
                     for layer in edges.layers(frame)]  # fmt: skip
             rows = pd.concat(rows)
             if len(rows):
-                _draw(axis, rows, line, name, "layer")
+                style.curve(axis, rows, line, name, "layer")
                 drawn.append(rows.assign(task=task, line=name))
         majority = edges.curve(frame, task, None, baseline=edges.MAJORITY)["value"].iloc[-1]
         colour, dashes = style.BASELINE_LINES["majority"]
@@ -206,7 +195,7 @@ def compression(frame: pd.DataFrame, layer: int) -> HTML:
         return HTML("<p>The description length was not measured in this run (<code>codelength: false</code>).</p>")
     figure, axes = panels(list(found))
     for axis, (task, rows) in zip(axes, found.items(), strict=False):
-        _draw(axis, rows, style.LINES[0], f"layer {layer}", band=False)
+        style.curve(axis, rows, style.LINES[0], f"layer {layer}", band=False)
         _baseline(axis, edges.curve(frame, task, edges.STATIC, edges.COMPRESSION), "static")
         _baseline(axis, edges.curve(frame, task, layer, edges.COMPRESSION, curves.UNTRAINED), "untrained")
         _baseline(axis, edges.curve(frame, task, layer, edges.COMPRESSION, edges.CONTROL), "control")
@@ -245,7 +234,7 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
         }
         for line, (series, rows) in zip(style.LINES, lines.items(), strict=False):
             rows = rows.assign(share=rows["step"] / max(rows["step"].max(), 1))
-            _draw(axis, rows, (line[0], line[1] if rows is own else "", line[2]), series, "share")
+            style.curve(axis, rows, (line[0], line[1] if rows is own else "", line[2]), series, "share")
             drawn.append(
                 rows.assign(series=series, task=task)[["series", "task", "step", "share", "value", "low", "high", "n"]]
             )

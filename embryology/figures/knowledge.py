@@ -86,13 +86,6 @@ def _falls(frame: pd.DataFrame, name: str, relation: str) -> bool:
     return bool(rows["low"].max() > rows["high"].iloc[-1])
 
 
-def _draw(axis: Axes, rows: pd.DataFrame, line: tuple, name: str, x: str = "step") -> None:
-    colour, marker, dashes = line
-    at = rows[x].astype(float)
-    axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=name)
-    axis.fill_between(at, rows["low"].astype(float), rows["high"].astype(float), color=colour, alpha=0.22, linewidth=0)
-
-
 def _baselines(axis: Axes, frame: pd.DataFrame, task: str, item: str, metric: str, x: str = "step") -> None:
     for name, (colour, dashes) in STYLES.items():
         rows = knowledge.curve(frame, task, item, metric, name)
@@ -115,19 +108,19 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
     shown = ["", *relations[: knowledge.SHOWN]]
     rows = -(-len(shown) // 2)
     figure, axes = style.panels(rows, 2, 9, 2.3 * rows + 1.1)
-    x = "tokens" if frame["series"].nunique() > 1 and frame["tokens"].notna().all() else "step"
+    x, x_label = style.training_x(frame)
     drawn = []
     for axis, item in zip(axes, shown, strict=False):
         for number, series in enumerate(frame["series"].unique()):
             own = knowledge.curve(frame, name, item, series=series)
             if len(own):
-                _draw(axis, own, style.LINES[number % len(style.LINES)], series, x)
+                style.curve(axis, own, style.LINES[number % len(style.LINES)], series, x)
                 drawn.append(own.assign(series=series, relation=item or "all"))
         _baselines(axis, frame, name, item, knowledge.ACCURACY, x)
         n = int(knowledge.curve(frame, name, item)["n"].iloc[-1])
         axis.set(title=f"{knowledge.label(item) if item else 'all relations'} · n = {n:,}", ylabel="precision at 1")
         axis.set_ylim(bottom=0)
-        style.training_axis(axis, frame[x], "tokens read" if x == "tokens" else "training step")
+        style.training_axis(axis, frame[x], x_label)
     for axis in axes[len(shown) :]:
         axis.set_axis_off()
     style.legend(figure, axes[: len(shown)], 2)
@@ -174,7 +167,7 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
         for (part, task), line in zip(PARTS.items(), style.LINES, strict=False):
             rows = knowledge.curve(frame, name + task, metric=metric)
             if len(rows):
-                _draw(axis, rows, line, part)
+                style.curve(axis, rows, line, part)
                 drawn.append(rows.assign(facts=part, metric=metric))
         _baselines(axis, frame, name, "", metric)
         axis.set(title=title, ylabel=unit)
@@ -189,7 +182,7 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
     for axis, (part, (task, line)) in zip(axes[4:], pieces.items(), strict=True):
         rows = knowledge.curve(frame, task, metric="log_probability")
         if len(rows):
-            _draw(axis, rows, style.LINES[line], part)
+            style.curve(axis, rows, style.LINES[line], part)
             drawn.append(rows.assign(facts=part, metric="log_probability"))
             _baselines(axis, frame, task, "", "log_probability")
         axis.set(title=f"log-probability, {part}", ylabel="nats")
@@ -219,7 +212,7 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
 
 @style.styled
 def beside_published(frame: pd.DataFrame) -> HTML:
-    """The released curves of BERT beside this run's of the same relations; those that are not zero where it has none."""
+    """The released curves of BERT beside this run's; those that are not zero where none is of the same relation."""
     theirs, name = knowledge.published(), knowledge.sets(frame)[0]
     zero = theirs.index[(theirs == 0).all(axis=1)]
     common = [relation for relation in theirs.index if relation in set(knowledge.relations(frame, name))]
@@ -237,7 +230,7 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         rows = knowledge.curve(frame, name, relation)
         if len(rows):
             ours = rows.assign(share=rows["step"] / max(rows["step"].max(), 1))
-            _draw(axis, ours, style.LINES[0], "this run", "share")
+            style.curve(axis, ours, style.LINES[0], "this run", "share")
             drawn.append(ours.assign(relation=relation, whose="this run"))
             colour, dashes = STYLES[knowledge.MAJORITY]
             majority = knowledge.curve(frame, name, relation, baseline=knowledge.MAJORITY)["value"].iloc[-1]
@@ -310,10 +303,10 @@ def consistency(frame: pd.DataFrame) -> HTML:
         return HTML("<p>No relation of this run has several templates.</p>")
     figure, (over, against) = style.panels(1, 2, 9, 3.9)
     rows = knowledge.curve(frame, name, metric="consistency")
-    _draw(over, rows, style.LINES[0], "same answer to two templates")
+    style.curve(over, rows, style.LINES[0], "same answer to two templates")
     _baselines(over, frame, name, "", "consistency")
     right = knowledge.curve(frame, name, metric="accuracy_of_candidates")
-    _draw(over, right, style.LINES[1], "right answer among the relation's objects")
+    style.curve(over, right, style.LINES[1], "right answer among the relation's objects")
     over.set(title=knowledge.SETS[name], ylabel="share of facts", ylim=(0, 1))
     style.training_axis(over, rows["step"], "training step")
     relations = pd.DataFrame(

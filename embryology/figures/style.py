@@ -132,6 +132,37 @@ def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
 
 
+def training_x(frame: pd.DataFrame) -> tuple[str, str]:
+    """The column for the x axis and its label: runs of different batch sizes are compared at equal tokens.
+
+    A run alone, or one whose tokens are not known, is shown by its steps.
+    """
+    by_tokens = frame["series"].nunique() > 1 and frame["tokens"].notna().all()
+    return ("tokens", "tokens read") if by_tokens else ("step", "training step")
+
+
+def curve(
+    axis: Axes, rows: pd.DataFrame, line: tuple, name: str, x: str = "step", band: bool = True, scale: float = 1
+) -> None:  # fmt: skip
+    """A curve with the band of its interval, where all of its values have one.
+
+    Args:
+        axis: where it is drawn.
+        rows: ``value``, ``low``, ``high`` and the column ``x``.
+        line: one of :data:`LINES`.
+        name: for the legend.
+        x: of the x axis.
+        band: whether to draw the interval.
+        scale: what values are multiplied by, 100 for points.
+    """
+    colour, marker, dashes = line
+    at = rows[x].astype(float)
+    axis.plot(at, scale * rows["value"], color=colour, marker=marker, linestyle=dashes, label=name)
+    if band and rows["low"].notna().all():
+        ends = (scale * rows[end].astype(float) for end in ("low", "high"))
+        axis.fill_between(at, *ends, color=colour, alpha=0.22, linewidth=0)
+
+
 def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
     """A figure as HTML that needs no server and no other file, in Jupyter and in the book.
 

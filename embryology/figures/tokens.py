@@ -22,12 +22,6 @@ def _tags_kind(groups: Sequence[str]) -> str:
     return "verb forms" if list(groups) == list(curves.VERB_FORMS) else "groups"
 
 
-def _axis(frame: pd.DataFrame) -> tuple[str, str]:
-    """Runs of different batch sizes are compared at equal tokens, where they are known; else by steps."""
-    by_tokens = frame["series"].nunique() > 1 and frame["tokens"].notna().all()
-    return ("tokens", "tokens read") if by_tokens else ("step", "training step")
-
-
 def _sizes(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> str:
     sizes = [int(rows["n"].iloc[-1]) for tag in groups if len(rows := curves.curve(frame, task, tag))]
     if not sizes:
@@ -52,7 +46,7 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     """
     rows = -(-len(groups) // 3)
     figure, axes = style.panels(rows, 3, 9, 2.35 * rows + 1.1, sharey=True)
-    x, label = _axis(frame)
+    x, label = style.training_x(frame)
     learnt = [tag for tag in groups if _panel(axes[list(groups).index(tag)], frame, task, tag, groups[tag], x)]
     for axis in axes[: len(groups)]:
         style.training_axis(axis, frame[x].astype(float), "")
