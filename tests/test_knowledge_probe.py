@@ -1,5 +1,6 @@
 """The knowledge probe, on templates with edge cases and against a slow plain way."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -10,7 +11,8 @@ import torch
 from embryology import measurements
 from embryology.encoder import Encoder
 from embryology.errors import EmbryologyError
-from embryology.facts import Fact, Reading, Relation
+from embryology.facts import Fact, Reading, Relation, fact_sets
+from embryology.paths import data_folder
 from embryology.probes import knowledge
 from embryology.probes.knowledge import MAJORITY, TEMPLATE, KnowledgeProbe, KnowledgeSettings, ask
 
@@ -152,6 +154,20 @@ def test_a_sentence_of_its_own_asks_for_a_fact(tokenizer):
         restored = list(question.ids)
         restored[question.positions[0]] = question.pieces[0]
         assert restored == tokenizer(fact.sentence.replace("[Y]", fact.object))["input_ids"]
+
+
+@pytest.mark.skipif(data_folder() is None, reason="EMBRYOLOGY_DATA is not set")
+def test_every_fact_of_trex_is_asked_for_or_excluded_with_a_reason(tokenizer):
+    """Relation by relation, against the counts of the data's README."""
+    lines = (data_folder() / "knowledge" / "README.md").read_text().splitlines()
+    counts = " ".join(line for line in lines if line.startswith(("- 1-1:", "- N-1:")))
+    known = {name: int(count) for name, count in re.findall(r"(P\d+)\*? (\d+)", counts)}
+    relations = [own for own in fact_sets.find("trex").read().relations if own.kind in KnowledgeSettings().kinds]
+    assert len(relations) == 25
+    for own in relations:
+        why = Counter()
+        asked = ask(own, KnowledgeSettings(), tokenizer, 64, why)
+        assert len(asked.facts) + why.total() == known[own.name]
 
 
 @pytest.fixture
