@@ -106,6 +106,15 @@ def test_the_prose_tells_what_known_curves_do(frame, run):
     assert "asked about different subjects in 50.0%" in consistent["consistency"]
 
 
+def test_what_was_not_measured_is_said(frame, run):
+    kept = frame[(frame["baseline"] != knowledge.TEMPLATE) & (frame["metric"] != "gain")]
+    facts = drawn.facts(kept[kept["task"] != "trex/not named"], "made-up facts")
+    assert facts["template"] == facts["gain"] == facts["not_named"] == "not measured"
+    assert answer(drawn.measures(kept, "made-up facts")).startswith(
+        "How much likelier an object is with its own subject than with others: not measured"
+    )
+
+
 def test_histories_tell_what_known_trajectories_do(said, told):
     assert said["facts"] == "180"
     assert said["criterion"] == "the likeliest of all pieces"
@@ -118,7 +127,7 @@ def test_histories_tell_what_known_trajectories_do(said, told):
 def test_every_figure_has_its_answer(frame, run, told, said):
     source = knowledge.source(run, "trex")
     assert "above all baselines: 1 of 3 relations" in answer(drawn.scores(frame, source))
-    assert "likelier with its own subject" in answer(drawn.measures(frame, source))
+    assert "with others: 0.61 nats" in answer(drawn.measures(frame, source))
     assert answer(drawn.beside_published(frame)) == "21 of the 25 released curves are zero at every step"
     none = frame[~frame["item"].isin(KNOWLEDGE)]
     assert "asked for none of these relations" in drawn.beside_published(none).data

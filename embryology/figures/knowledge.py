@@ -65,18 +65,23 @@ def facts(frame: pd.DataFrame, source: str) -> dict[str, str]:
 
 
 def _last(frame: pd.DataFrame, task: str, metric: str = knowledge.ACCURACY, baseline: str | None = None) -> pd.Series:
-    return knowledge.curve(frame, task, metric=metric, baseline=baseline).iloc[-1]
+    """At the last checkpoint; nan where there is none, as sentences of their own have no template without a subject."""
+    rows = knowledge.curve(frame, task, metric=metric, baseline=baseline)
+    return rows.iloc[-1] if len(rows) else pd.Series(np.nan, rows.columns)
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
+    return f"{100 * value:.1f}%" if np.isfinite(value) else "not measured"
 
 
 def _said(row: pd.Series) -> str:
-    return f"{_percent(row['value'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    interval = f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if np.isfinite(row["low"]) else ""
+    return f"{_percent(row['value'])}{interval}"
 
 
 def _nats(row: pd.Series) -> str:
+    if not np.isfinite(row["value"]):
+        return "not measured"
     return f"{row['value']:.2f} nats ({row['low']:.2f} to {row['high']:.2f})"
 
 
@@ -191,8 +196,8 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
     style.legend(figure, axes, 2)
     said = facts(frame, source)
     answer = (
-        f"An object is {said['gain']} likelier with its own subject than with others; among the relation's objects "
-        f"{said['candidates']} are right"
+        f"How much likelier an object is with its own subject than with others: {said['gain']}; right among the "
+        f"relation's objects: {said['candidates']}"
     )
     style.title(figure, answer)
     return style.show(
