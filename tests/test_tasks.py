@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from embryology.corpus import articles
 from embryology.corpus.articles import is_held_out
 from embryology.errors import EmbryologyError
 from embryology.paths import data_folder
-from embryology.tasks import catalogue, glue, scores, squad, topics
+from embryology.tasks import Example, catalogue, glue, scores, squad, topics
 
 RTE = 'index\tsentence1\tsentence2\tlabel\n0\tIt rains.\tThe "grass is wet.\tnot_entailment\n1\tA.\tB.\tentailment\n'
 
@@ -217,6 +219,30 @@ def test_predictions_that_are_all_alike_have_no_correlation():
     for name in ("matthews", "pearson", "spearman"):
         assert scores.METRICS[name](gold, np.ones(4, int)) == 0
     assert scores.METRICS["f1"](gold, np.zeros(4, int)) == 0
+
+
+def test_tasks_come_from_the_hub_too(monkeypatch):
+    def load_dataset(name, config):
+        assert (name, config) == ("nyu-mll/glue", "mnli")
+        row = {"idx": 3, "premise": "A.", "hypothesis": "B.", "label": 2}
+        return {"train": [row, row], "validation_matched": [row], "validation_mismatched": [row], "test_matched": []}
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    task = catalogue.find("hub:MNLI")
+    assert task.name == "MNLI"
+    assert [len(task.train.examples), *map(len, (own.examples for own in task.dev.values()))] == [2, 1, 1]
+    assert task.dev["mismatched"].examples[0] == Example("3", "A.", "B.", 2)
+    assert catalogue.identity("hub:MNLI") == {"hub": "nyu-mll/glue"}
+
+    def unreachable(*_):
+        raise ConnectionError("no\nnetwork")
+
+    monkeypatch.setattr(sys.modules["datasets"], "load_dataset", unreachable)
+    with pytest.raises(EmbryologyError, match=r"nyu-mll/glue cannot be had from the Hub \(ConnectionError: no network"):
+        catalogue.find("hub:SST-2")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(EmbryologyError, match="need the package 'datasets'"):
+        catalogue.find("hub:SST-2")
 
 
 def test_unknown_and_missing_tasks_are_said(monkeypatch):

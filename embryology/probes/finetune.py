@@ -98,12 +98,12 @@ class FinetuneProbe:
             gold = np.array([example.label for example in given])
             item = dev if len(own.dev) > 1 else ""
             rows += scores.rows(own.task, item, gold, predicted)
-            rows.append(_row(name, item, COLLAPSED, float(np.ptp(predicted) == 0), len(given)))
+            rows.append(_row(own.task.name, item, COLLAPSED, float(np.ptp(predicted) == 0), len(given)))
             items.append(
                 pd.DataFrame(
                     {
-                        "item_id": [f"{name}:{dev}:{example.id}" for example in given],
-                        "task": name,
+                        "item_id": [f"{own.task.name}:{dev}:{example.id}" for example in given],
+                        "task": own.task.name,
                         "tag": f"seed {seed}",
                         "prediction": predicted.astype(float),
                         "correct": predicted == gold,

@@ -30,13 +30,17 @@ SQUAD_DEV = {"questions": 11_873, "without an answer": 5_945}
 
 
 def find(name: str, skip_bad: bool = False) -> Task:
-    """A task by its name, one of GLUE's or ``topic``, read.
+    """A task by its name, read: one of GLUE's, the same with ``hub:`` before it, or ``topic``.
 
     Raises:
         EmbryologyError: there is no such task, its data are not there, or they are malformed.
     """
     if name == "topic":
         return topics.read()
+    from_hub = name.startswith(glue.HUB_PREFIX)
+    name = name.removeprefix(glue.HUB_PREFIX)
+    if name in glue.TASKS and from_hub:
+        return glue.from_hub(name)
     if name not in glue.TASKS:
         raise EmbryologyError(f"there is no task {name!r}; choose {', '.join(NAMES)}")
     data = data_folder()
@@ -61,6 +65,8 @@ def identity(name: str) -> dict:
     """What a task's examples depend on: hashes of its files, or versions; cheap."""
     if name == "topic":
         return {BUNDLED_PACKAGE: metadata.version(BUNDLED_PACKAGE)}
+    if name.startswith(glue.HUB_PREFIX) and name.removeprefix(glue.HUB_PREFIX) in glue.TASKS:
+        return {"hub": glue.HUB}
     data = data_folder()
     folder = data / GLUE / name if data else None
     files = sorted(folder.glob("*.tsv*")) if folder else []
