@@ -58,7 +58,7 @@ def read(
     tables = []
     for name in dict.fromkeys([run, *compare]):
         frame = measurements.read(name, probe=probe)
-        frame = frame[frame["metric"].isin([SCORE, COLLAPSED]) & (frame["item"] == "")]
+        frame = frame[((frame["metric"] == SCORE) & (frame["item"] == "")) | (frame["metric"] == COLLAPSED)]
         if frame.empty:
             raise EmbryologyError(f"run {name} has no vectors that a task could be learnt from")
         frame = pd.concat([frame, _means(frame)])
@@ -130,7 +130,8 @@ def _rows(frame: pd.DataFrame, task: str, metric: str, baseline: str | None, ser
 def collapsed(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs of fine-tuning that answer everything alike: task, step, seed."""
     rows = frame[(frame["metric"] == COLLAPSED) & (frame["value"] == 1)]
-    return rows.loc[rows["series"] == curves.main_series(frame), ["task", "step", "seed"]]
+    own = rows["series"] == curves.main_series(frame)
+    return rows.loc[own, ["task", "step", "seed"]].drop_duplicates()  # of two development sets
 
 
 def reached(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, float]:

@@ -31,6 +31,7 @@ def facts(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
     step, least, most = downstream.reached(frame)
     rho, p, n = downstream.trend(frame)
     fallen = downstream.collapsed(frame)
+    runs = sum(downstream.seeds(frame, task).notna().to_numpy().sum() for task in tasks)
     return {
         "tasks": style.listed([downstream.label(task) for task in tasks]),
         "n_tasks": str(len(tasks)),
@@ -45,7 +46,7 @@ def facts(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
         ),
         "reached": f"step {step:,.0f} (seeds {least:,.0f} to {most:,.0f})" if np.isfinite(step) else "no gain is shown",
         "trend": f"{rho:.2f} (p = {p:.3f}, {n} checkpoints)" if np.isfinite(rho) else f"not told by {n} checkpoints",
-        "collapsed": f"{len(fallen)} of {int((frame['metric'] == downstream.COLLAPSED).sum())}",
+        "collapsed": f"{len(fallen)} of {runs}",
         "sibling": _sibling(frame, frozen),
     }
 
