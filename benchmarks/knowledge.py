@@ -2,7 +2,8 @@
 
 The port does what ``knowledge_predict.py`` does: for every fact of a 1-1 or N-1 relation whose object is one piece it
 passes one query through the model, takes the logits of the whole vocabulary at all positions, and the largest at the
-mask. Both get the same questions, whose preparation is not timed, in float32.
+mask. Both get the same questions, whose preparation is not timed. The port computes in float32; ours in bfloat16
+where the processor has it, and again in float32 where two answers are close.
 
     EMBRYOLOGY_DATA=... python benchmarks/knowledge.py RUN [--threads 2]
 """
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from transformers import AutoModelForMaskedLM
 
 from embryology.checkpoints import Series
 from embryology.corpus import tokenizer as tokenizers
@@ -54,11 +56,14 @@ def main():
     encoder = Encoder.load(checkpoint)
     print(f"{series.name} step {checkpoint.step}, {len(relations)} relations, {len(questions):,} facts", flush=True)
 
+    knowledge._scored(encoder, relations[0], "auto")  # the first products of a process choose their kernels
     started = time.perf_counter()
-    tops = np.concatenate([knowledge._scored(encoder, asked, "float32")["top"] for asked in relations])
+    tops = np.concatenate([knowledge._scored(encoder, asked, "auto")["top"] for asked in relations])
     ours = time.perf_counter() - started
+    model = AutoModelForMaskedLM.from_pretrained(checkpoint.location).eval()
+    released(model, questions[:100])
     started = time.perf_counter()
-    theirs = released(Encoder.load(checkpoint).model, questions)
+    theirs = released(model, questions)
     port = time.perf_counter() - started
 
     print(f"{arguments.threads} threads\n\n| | seconds | facts a second | times |\n|---|---|---|---|")

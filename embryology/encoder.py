@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from transformers.utils import logging
 from embryology.checkpoints import Checkpoint
 from embryology.errors import EmbryologyError
 from embryology.precision import Precision, resolve
+from embryology.pretraining import forward
 
 TOKENS_PER_BATCH = 2048
 # Logits of a chunk of positions: 64 MB in float32, whatever the vocabulary.
@@ -41,6 +42,7 @@ class Encoder:
     """What a probe may need: ``hidden-states``, ``attentions``, and ``masked-head`` where it was trained."""
     device: str
     _reduced: nn.Module | None = None
+    _parameters: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, device: str = "auto", threads: int | None = None) -> "Encoder":
@@ -150,13 +152,20 @@ class Encoder:
         Returns:
             (sequences, vocabulary) float32 on the processor.
         """
-        body, head = self._parts(resolve(precision, self.device))
+        precision = resolve(precision, self.device)
+        body, head = self._parts(precision)
         found = torch.empty(len(sequences), self.model.config.vocab_size)
         for batch in _batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             ids, mask = self._padded([sequences[i] for i in batch])
-            hidden = body(input_ids=ids, attention_mask=mask)[0]
             at = torch.tensor([positions[i] for i in batch], device=self.device)
-            found[batch] = head(hidden[torch.arange(len(batch), device=self.device), at].float()).cpu()
+            rows = torch.arange(len(batch), device=self.device)
+            if body is not self.model and forward.computes(self.model.config):  # the last layer at those places alone
+                own, flat = self._cast(precision), rows * ids.shape[1] + at
+                types, seen = torch.zeros_like(ids), mask.bool()
+                hidden = forward.encode(own, self.model.config, ids, types, seen, training=False, at=flat)[:, 0]
+            else:
+                hidden = body(input_ids=ids, attention_mask=mask)[0][rows, at]
+            found[batch] = head(hidden.float()).cpu()
         return found
 
     @torch.inference_mode()
@@ -205,6 +214,13 @@ class Encoder:
                 self._reduced = deepcopy(body).to(torch.bfloat16)
             body = self._reduced
         return body, head or nn.Identity()
+
+    def _cast(self, precision: str) -> dict[str, Tensor]:
+        """The model's parameters by name, cast once."""
+        if precision not in self._parameters:
+            kind = getattr(torch, precision)
+            self._parameters[precision] = {name: own.to(kind) for name, own in self.model.named_parameters()}
+        return self._parameters[precision]
 
     def _padded(self, sequences: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
         longest = max(map(len, sequences))

@@ -22,8 +22,6 @@ from embryology.presets import Optimizer
 from embryology.pretraining import forward
 from embryology.pretraining.optimizers import learning_rate, optimizer_for
 
-FAMILIES = ("albert", "bert", "electra")
-"""That :mod:`embryology.pretraining.forward` computes; others go through their own code."""
 POOL = 50
 """Batches of examples that are sorted by length together."""
 
@@ -109,7 +107,7 @@ class Classifier(nn.Module):
     def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         """(examples, outputs) float32."""
         cast = {name: parameter.to(self.precision) for name, parameter in self._body.items()}
-        if self.config.model_type in FAMILIES:
+        if forward.computes(self.config):
             first = torch.arange(0, ids.numel(), ids.shape[1], device=ids.device)
             vectors = forward.encode(cast, self.config, ids, types, mask, self.training, at=first)[:, 0]
         else:

@@ -64,6 +64,15 @@ class LayerParameters:
         return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in rest))
 
 
+def computes(config: PreTrainedConfig) -> bool:
+    """Whether :func:`encode` gives what transformers gives for a model of this configuration."""
+    return (
+        config.model_type in ("albert", "bert", "electra")
+        and config.hidden_act in ("gelu_new", "gelu_pytorch_tanh")
+        and getattr(config, "num_hidden_groups", 1) == getattr(config, "inner_group_num", 1) == 1
+    )
+
+
 def pair(parameters: Parameters, name: str) -> tuple[Tensor, Tensor]:
     return parameters[f"{name}.weight"], parameters[f"{name}.bias"]
 

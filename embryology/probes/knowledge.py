@@ -29,6 +29,7 @@ from embryology.precision import Precision, resolve
 from embryology.probes import ProbeSettings
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
     from embryology.encoder import Encoder
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
 MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
 MULTI = "several pieces"
+CLOSE = 0.25
+"""Difference of the two largest logits: several times what bfloat16 was seen to move them by."""
 ITEMS = [
     *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
     *("rank", "log_probability", "gain", "top", "consistency", "common", "named", "held_out", "together"),
@@ -99,7 +102,7 @@ class Examples:
 
 class KnowledgeProbe:
     name = "knowledge"
-    version = 2
+    version = 3
     needs = frozenset({"masked-head"})
     Settings = KnowledgeSettings
 
@@ -249,6 +252,8 @@ def _questions(
 
 def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFrame:
     """A row a fact, of the first template but for the means over templates and their consistency."""
+    import torch  # late: a start that finds all measured needs none
+
     pieces = [question.pieces for question in asked.questions[0]]
     one = np.array([len(own) == 1 for own in pieces])
     targets = np.array([own[0] if len(own) == 1 else -1 for own in pieces])
@@ -259,20 +264,23 @@ def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFram
         candidates, right = np.unique(targets[one]), np.zeros((len(asked.questions), len(pieces)))
         for template, questions in enumerate(asked.questions):
             single = [question for question, own in zip(questions, one, strict=True) if own]
-            distinct, which = _logits(encoder, single, precision)
-            best = distinct.argmax(1)[which]
-            answers[template, one] = candidates[distinct[:, candidates].argmax(1)][which]
+            logits, which = _logits(encoder, single, precision)
+            best = logits.argmax(1).numpy()[which]
+            own = logits[:, candidates].numpy()
+            answers[template, one] = candidates[own.argmax(1)][which]
             right[template, one] = best == targets[one]
             if template == 0:
-                rank[one] = 1 + (distinct[which] > distinct[which, targets[one], None]).sum(1)
-                of_candidates = (distinct[:, candidates] - np.logaddexp.reduce(distinct, axis=1)[:, None])[which]
-                own = np.searchsorted(candidates, targets[one])
-                log_probability[one] = of_candidates[np.arange(len(own)), own]
-                gain[one] = log_probability[one] - _with_others(of_candidates, own)[own]
+                asked_of = logits if len(logits) == len(which) else logits[which]
+                true = asked_of.gather(1, torch.from_numpy(targets[one])[:, None])
+                rank[one] = 1 + (asked_of > true).sum(1).numpy()
+                of_candidates = (own - logits.logsumexp(1, keepdim=True).numpy())[which]
+                place = np.searchsorted(candidates, targets[one])
+                log_probability[one] = of_candidates[np.arange(len(place)), place]
+                gain[one] = log_probability[one] - _with_others(of_candidates, place)[place]
                 top[one] = best
         several_templates = right.mean(0)
         if asked.alone is not None:
-            alone = (targets == _logits(encoder, [asked.alone], precision)[0][0].argmax()).astype(float)
+            alone = (targets == int(_logits(encoder, [asked.alone], precision)[0][0].argmax())).astype(float)
     if not one.all():
         several = [question for question, own in zip(asked.questions[0], one, strict=True) if not own]
         log_probability[~one] = _left_to_right(encoder, several, precision)
@@ -325,14 +333,25 @@ def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
     return found
 
 
-def _logits(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> tuple[np.ndarray, np.ndarray]:
-    """(distinct questions, vocabulary) logits at the first mask, and which of them each question is."""
+def _logits(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> tuple[Tensor, np.ndarray]:
+    """(distinct questions, vocabulary) logits at the first mask, and which of them each question is.
+
+    In bfloat16 those whose two best answers are within :data:`CLOSE` are asked again in float32, so that the answers
+    are those of float32.
+    """
     distinct: dict[tuple[int, ...], int] = {}
     which = np.array(
         [distinct.setdefault((question.positions[0], *question.ids), len(distinct)) for question in questions]
     )
-    logits = encoder.logits([ids for _, *ids in distinct], [position for position, *_ in distinct], precision)
-    return logits.numpy(), which
+    sequences, positions = [ids for _, *ids in distinct], [position for position, *_ in distinct]
+    logits = encoder.logits(sequences, positions, precision)
+    if resolve(precision, encoder.device) == "bfloat16":
+        best = logits.topk(2).values
+        close = (best[:, 0] - best[:, 1] < CLOSE).nonzero()[:, 0].tolist()
+        if close:
+            again = encoder.logits([sequences[i] for i in close], [positions[i] for i in close], "float32")
+            logits.numpy()[close] = again.numpy()  # in place, which torch refuses outside of its inference mode
+    return logits, which
 
 
 def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> np.ndarray:
