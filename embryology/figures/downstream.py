@@ -208,7 +208,8 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
 def table(frame: pd.DataFrame) -> HTML:
     """The last checkpoint in numbers, a row a task."""
     rows = []
-    for task in [*downstream.tasks(frame), downstream.MEAN]:
+    tasks = downstream.tasks(frame)
+    for task in [*tasks, downstream.MEAN] if len(tasks) > 1 else tasks:
         end, first = downstream.curve(frame, task).iloc[-1], downstream.curve(frame, task).iloc[0]
         step, _, _ = downstream.reached(frame, task)
         rows.append(
