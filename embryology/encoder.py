@@ -153,13 +153,16 @@ class Encoder:
             (sequences, vocabulary) float32 on the processor.
         """
         precision = resolve(precision, self.device)
-        body, head = self._parts(precision)
+        body, head = self._parts("float32")
+        fast = body is not self.model and forward.computes(self.model.config)
+        if not fast:
+            body, head = self._parts(precision)
         found = torch.empty(len(sequences), self.model.config.vocab_size)
         for batch in _batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             ids, mask = self._padded([sequences[i] for i in batch])
             at = torch.tensor([positions[i] for i in batch], device=self.device)
             rows = torch.arange(len(batch), device=self.device)
-            if body is not self.model and forward.computes(self.model.config):  # the last layer at those places alone
+            if fast:  # the last layer at those places alone
                 own, flat = self._cast(precision), rows * ids.shape[1] + at
                 types, seen = torch.zeros_like(ids), mask.bool()
                 hidden = forward.encode(own, self.model.config, ids, types, seen, training=False, at=flat)[:, 0]

@@ -12,9 +12,11 @@ from embryology import measurements
 from embryology.encoder import Encoder
 from embryology.errors import EmbryologyError
 from embryology.facts import Fact, Reading, Relation, fact_sets
+from embryology.facts import questions as asking
+from embryology.facts.questions import ask
 from embryology.paths import data_folder
 from embryology.probes import knowledge
-from embryology.probes.knowledge import MAJORITY, TEMPLATE, KnowledgeProbe, KnowledgeSettings, ask
+from embryology.probes.knowledge import MAJORITY, TEMPLATE, KnowledgeProbe, KnowledgeSettings
 
 FACTS = (
     Fact("a", "The film", "city"),
@@ -37,7 +39,7 @@ def encoder(tiny_series):
 
 @pytest.fixture(scope="module")
 def asked(tokenizer):
-    return ask(relation(), KnowledgeSettings(), tokenizer, 64, Counter())
+    return ask(relation(), tokenizer, 64, Counter())
 
 
 def test_a_question_is_the_template_with_the_object_masked(asked, tokenizer):
@@ -60,7 +62,7 @@ def test_the_template_alone_has_no_subject(asked, tokenizer):
 
 
 def test_a_subject_that_looks_like_a_place_for_the_object_is_a_subject(tokenizer):
-    (question,) = knowledge._questions([Fact("a", "The [Y] film", "city")], TEMPLATES[0], tokenizer, 64)
+    (question,) = asking._questions([Fact("a", "The [Y] film", "city")], TEMPLATES[0], tokenizer, 64)
     restored = list(question.ids)
     restored[question.positions[0]] = question.pieces[0]
     assert restored == tokenizer("The [Y] film is in the city .")["input_ids"]
@@ -69,11 +71,11 @@ def test_a_subject_that_looks_like_a_place_for_the_object_is_a_subject(tokenizer
 def test_what_cannot_be_asked_for_is_counted(tokenizer):
     why = Counter()
     facts = (*FACTS, Fact("f", "The house", "☃"), Fact("g", " ".join(["city"] * 80), "film"))
-    asked = ask(relation(facts), KnowledgeSettings(), tokenizer, 64, why)
+    asked = ask(relation(facts), tokenizer, 64, why)
     assert [fact.id for fact in asked.facts] == [fact.id for fact in FACTS]
     assert sum(why.values()) == 2
     few = Counter()
-    assert len(ask(relation(), KnowledgeSettings(facts=2), tokenizer, 64, few).facts) == 2
+    assert len(ask(relation(), tokenizer, 64, few, most=2).facts) == 2
     assert few == {"not drawn": 3}
 
 
@@ -96,7 +98,7 @@ def plainly(encoder, tokenizer, template, fact):
 
 def test_scores_are_those_of_a_slow_plain_way(encoder, tokenizer):
     one = relation(templates=TEMPLATES[:1])
-    asked = ask(one, KnowledgeSettings(), tokenizer, 64, Counter())
+    asked = ask(one, tokenizer, 64, Counter())
     scored = knowledge._scored(encoder, asked, "float32")
     for row, fact in zip(scored.itertuples(), asked.facts, strict=True):
         rank, log_probability, top = plainly(encoder, tokenizer, TEMPLATES[0], fact)
@@ -147,7 +149,7 @@ def test_the_gain_is_over_subjects_with_other_objects():
 def test_a_sentence_of_its_own_asks_for_a_fact(tokenizer):
     why = Counter()
     facts = [Fact("a", "", "city", sentence="He was in the [Y] then."), Fact("b", "", "film", sentence="[Y] it is.")]
-    asked = ask(Relation("squad", "sentences", "", (), tuple(facts)), KnowledgeSettings(), tokenizer, 64, why)
+    asked = ask(Relation("squad", "sentences", "", (), tuple(facts)), tokenizer, 64, why)
     assert not why
     assert asked.alone is None
     for fact, question in zip(facts, asked.questions[0], strict=True):
@@ -166,7 +168,7 @@ def test_every_fact_of_trex_is_asked_for_or_excluded_with_a_reason(tokenizer):
     assert len(relations) == 25
     for own in relations:
         why = Counter()
-        asked = ask(own, KnowledgeSettings(), tokenizer, 64, why)
+        asked = ask(own, tokenizer, 64, why)
         assert len(asked.facts) + why.total() == known[own.name]
 
 

@@ -100,6 +100,7 @@ def label(relation: str) -> str:
 
 
 def curve_rows(frame: pd.DataFrame, task: str, metric: str, series: str | None = None) -> pd.DataFrame:
+    """All rows of one metric of one task, of every relation and baseline."""
     rows = frame[(frame["series"] == (series or curves.main_series(frame))) & (frame["task"] == task)]
     return rows[rows["metric"] == metric]
 

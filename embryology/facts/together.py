@@ -18,8 +18,6 @@ from embryology.corpus.store import TokenStore
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-WORD_START = "\u2581"
-"""SentencePiece's mark, with which the pieces of a store begin their words."""
 PIECES_A_CHUNK = 2**22
 """Of the text; some 200 MB while they are looked through."""
 PAIRS_A_CHUNK = 1000
@@ -49,8 +47,10 @@ def together(store: TokenStore, tokenizer: PreTrainedTokenizerFast, pairs: Seque
 
 def _ends_words(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
     """(vocabulary,) bool: whether the word before that piece is over."""
-    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    return np.array([piece.startswith(WORD_START) or not piece[:1].isalnum() for piece in pieces])
+    from embryology.corpus.tokenizer import word_starts  # late: it loads torch
+
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    return np.array(word_starts(tokenizer)) | np.array([not piece[:1].isalnum() for piece in pieces])
 
 
 def _sentences(store: TokenStore, names: list[tuple[int, ...]], ends_words: np.ndarray) -> sparse.csr_array:

@@ -1,0 +1,114 @@
+"""Facts -> questions: a template filled with a subject, and as many masks as the object has pieces."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embryology.alignment import align
+from embryology.facts import OBJECT, SUBJECT, Fact, Relation, bundled
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Question:
+    """One template filled with one subject."""
+
+    ids: list[int]
+    """The object masked with as many masks as it has pieces."""
+    positions: tuple[int, ...]
+    """Of the masks."""
+    pieces: tuple[int, ...]
+    """The object's."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A relation's facts that can be asked for, with a question a template each."""
+
+    relation: Relation
+    facts: list[Fact]
+    questions: list[list[Question]]
+    """By template, as many as ``facts``."""
+    alone: Question | None
+    """The first template without a subject; None where facts have sentences of their own."""
+    named: np.ndarray
+    """(facts,) bool: whether the object's name stands in the subject's."""
+    held_out: np.ndarray
+    """(facts,) bool: whether the fact's article was kept out of training on bundled text."""
+
+
+def ask(
+    relation: Relation, tokenizer: PreTrainedTokenizerFast, longest: int, excluded: Counter[str],
+    most: int | None = None, seed: int = 0,
+) -> Asked:  # fmt: skip
+    """Fill every template with every subject, and mask the object.
+
+    Args:
+        relation: its facts.
+        tokenizer: the models'.
+        longest: most ids a model reads.
+        excluded: where facts that are not asked for are counted by reason.
+        most: of the facts, drawn evenly; None takes all.
+        seed: of the draw.
+    """
+    facts = list(relation.facts)
+    if most and most < len(facts):
+        chosen = np.random.default_rng(seed).permutation(len(facts))[:most]
+        excluded["not drawn"] += len(facts) - len(chosen)
+        facts = [facts[i] for i in np.sort(chosen)]
+    by_template = [_questions(facts, template, tokenizer, longest) for template in relation.templates or (None,)]
+    whole = []
+    for number, questions in enumerate(zip(*by_template, strict=True)):
+        reasons = {question for question in questions if isinstance(question, str)}
+        if reasons:
+            excluded[min(reasons)] += 1
+        else:
+            whole.append(number)
+    kept = [facts[number] for number in whole]
+    alone = None
+    if kept and relation.templates:
+        alone = _questions([replace(kept[0], subject="")], relation.templates[0], tokenizer, longest)[0]
+    return Asked(
+        relation,
+        kept,
+        [[questions[number] for number in whole] for questions in by_template],
+        None if isinstance(alone, str) else alone,
+        np.array([fact.object.lower() in fact.subject.lower() for fact in kept], bool),
+        np.array(bundled.held_out(kept), bool),
+    )
+
+
+def _questions(
+    facts: Sequence[Fact], template: str | None, tokenizer: PreTrainedTokenizerFast, longest: int
+) -> list[Question | str]:
+    """A question a fact, or the reason why there is none; ``template`` is None for facts with their own sentences."""
+    texts, spans = [], []
+    for fact in facts:
+        before, _, after = (fact.sentence if template is None else template).partition(OBJECT)
+        if template is not None:  # after the split: a subject may look like a place for the object
+            before, after = (part.replace(SUBJECT, fact.subject) for part in (before, after))
+        before = before.lstrip()  # where the subject is left out
+        start, end = len(before), len(before) + len(fact.object)
+        texts.append(before + fact.object + after)
+        spans.append([(0, start), (start, end), (end, len(texts[-1]))])
+    found: list[Question | str] = []
+    for aligned in align(tokenizer, texts, spans, max_length=longest):
+        positions = aligned.words[1]
+        pieces = tuple(aligned.ids[position] for position in positions)
+        if not positions:
+            found.append("object shares a piece with its neighbours, or is beyond the input")
+        elif tokenizer.unk_token_id in pieces:
+            found.append("object has an unknown piece")
+        else:
+            ids = list(aligned.ids)
+            for position in positions:
+                ids[position] = tokenizer.mask_token_id
+            found.append(Question(ids, positions, pieces))
+    return found
