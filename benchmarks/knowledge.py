@@ -56,9 +56,9 @@ def main():
     encoder = Encoder.load(checkpoint)
     print(f"{series.name} step {checkpoint.step}, {len(relations)} relations, {len(questions):,} facts", flush=True)
 
-    knowledge._scored(encoder, relations[0], "auto")  # the first products of a process choose their kernels
+    list(knowledge._scored(encoder, relations[:1], "auto"))  # the first products of a process choose their kernels
     started = time.perf_counter()
-    tops = np.concatenate([knowledge._scored(encoder, asked, "auto")["top"] for asked in relations])
+    tops = np.concatenate([scored["top"] for scored in knowledge._scored(encoder, relations, "auto")])
     ours = time.perf_counter() - started
     model = AutoModelForMaskedLM.from_pretrained(checkpoint.location).eval()
     released(model, questions[:100])

@@ -19,7 +19,8 @@ from embryology.errors import EmbryologyError
 from embryology.precision import Precision, resolve
 from embryology.pretraining import forward
 
-TOKENS_PER_BATCH = 2048
+TOKENS_PER_BATCH, ON_AN_ACCELERATOR = 2048, 2**15
+"""Padded ids a batch: what fits the cache of a processor, and what keeps an accelerator busy."""
 # Logits of a chunk of positions: 64 MB in float32, whatever the vocabulary.
 LOGITS_PER_CHUNK = 2**24
 
@@ -101,7 +102,7 @@ class Encoder:
         positions: Sequence[Sequence[int]],
         targets: Sequence[Sequence[int]],
         precision: Precision = "float32",
-        tokens_per_batch: int = TOKENS_PER_BATCH,
+        tokens_per_batch: int | None = None,
     ) -> Predictions:
         """Read the masked head at chosen positions.
 
@@ -110,7 +111,7 @@ class Encoder:
             positions: for every sequence the positions to read.
             targets: for every position the id whose probability is wanted.
             precision: of the body; the head always computes in float32, as bfloat16 logits tie.
-            tokens_per_batch: padded ids a batch; results do not depend on it but for rounding.
+            tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
             One entry a position, sequence after sequence in the order given.
@@ -122,7 +123,7 @@ class Encoder:
         log_probability = np.empty(starts[-1], dtype=np.float32)
         # Sequences without positions have nothing to say.
         wanted = np.flatnonzero(counts)
-        for batch in _batches(wanted, sequences, tokens_per_batch):
+        for batch in self._batches(wanted, sequences, tokens_per_batch):
             ids, mask = self._padded([sequences[i] for i in batch])
             hidden = body(input_ids=ids, attention_mask=mask)[0]
             rows = torch.tensor([row for row, i in enumerate(batch) for _ in positions[i]], device=self.device)
@@ -134,31 +135,29 @@ class Encoder:
         return Predictions(top, log_probability)
 
     @torch.inference_mode()
-    def logits(
+    def vectors(
         self,
         sequences: Sequence[Sequence[int]],
         positions: Sequence[int],
         precision: Precision = "float32",
-        tokens_per_batch: int = TOKENS_PER_BATCH,
+        tokens_per_batch: int | None = None,
     ) -> Tensor:
-        """What the masked head says at one position of each sequence, over the whole vocabulary.
+        """What :meth:`head` makes logits of, at one position of each sequence.
 
         Args:
             sequences: input ids, special tokens included; of any lengths.
             positions: one of each sequence.
-            precision: of the body; the head always computes in float32.
-            tokens_per_batch: padded ids a batch; results do not depend on it but for rounding.
+            precision: of the body.
+            tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
-            (sequences, vocabulary) float32 on the processor.
+            (sequences, :attr:`width`) float32 on the encoder's device.
         """
         precision = resolve(precision, self.device)
-        body, head = self._parts("float32")
-        fast = body is not self.model and forward.computes(self.model.config)
-        if not fast:
-            body, head = self._parts(precision)
-        found = torch.empty(len(sequences), self.model.config.vocab_size)
-        for batch in _batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+        fast = self._has_head and forward.computes(self.model.config)
+        body, _ = self._parts("float32" if fast else precision)
+        found = torch.empty(len(sequences), self.width, device=self.device)
+        for batch in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             ids, mask = self._padded([sequences[i] for i in batch])
             at = torch.tensor([positions[i] for i in batch], device=self.device)
             rows = torch.arange(len(batch), device=self.device)
@@ -168,22 +167,32 @@ class Encoder:
                 hidden = forward.encode(own, self.model.config, ids, types, seen, training=False, at=flat)[:, 0]
             else:
                 hidden = body(input_ids=ids, attention_mask=mask)[0][rows, at]
-            found[batch] = head(hidden.float()).cpu()
+            found[batch] = hidden.float()
         return found
+
+    @property
+    def width(self) -> int:
+        """Of :meth:`vectors`."""
+        return self.model.config.hidden_size if self._has_head else self.model.config.vocab_size
+
+    @torch.inference_mode()
+    def head(self, vectors: Tensor) -> Tensor:
+        """(vectors, vocabulary) logits in float32, as bfloat16 ones tie."""
+        return self._parts("float32")[1](vectors)
 
     @torch.inference_mode()
     def hidden_states(
         self,
         sequences: Sequence[Sequence[int]],
         precision: Precision = "float32",
-        tokens_per_batch: int = TOKENS_PER_BATCH,
+        tokens_per_batch: int | None = None,
     ) -> Tensor:
         """All layers' vectors of every input id, from one pass a sequence.
 
         Args:
             sequences: input ids, special tokens included; of any lengths.
             precision: of the model and of the result.
-            tokens_per_batch: padded ids a batch; results do not depend on it but for rounding.
+            tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
             (layers + 1, ids, width) on the processor, sequence after sequence in the order given. The first
@@ -195,7 +204,7 @@ class Encoder:
         lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         found = None
-        for batch in _batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+        for batch in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             ids, mask = self._padded([sequences[i] for i in batch])
             layers = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
             if found is None:
@@ -206,9 +215,13 @@ class Encoder:
                 found[number, where] = layer[mask.bool()].cpu().to(found.dtype)
         return found
 
+    @property
+    def _has_head(self) -> bool:
+        """Not of other architectures, where the whole model counts as body and its vectors are the logits."""
+        return self._parts("float32")[0] is not self.model
+
     def _parts(self, precision: str) -> tuple[nn.Module, nn.Module]:
         """A body that gives vectors, and a head from vectors to logits."""
-        # Other architectures: the whole model, whose vectors are the logits themselves.
         head = getattr(self.model, "predictions", None) or getattr(self.model, "cls", None)
         body = self.model.base_model if head else self.model
         if precision == "bfloat16":
@@ -224,6 +237,10 @@ class Encoder:
             kind = getattr(torch, precision)
             self._parameters[precision] = {name: own.to(kind) for name, own in self.model.named_parameters()}
         return self._parameters[precision]
+
+    def _batches(self, chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int | None) -> Iterator:
+        default = ON_AN_ACCELERATOR if self.device.startswith("cuda") else TOKENS_PER_BATCH
+        return _batches(chosen, sequences, budget or default)
 
     def _padded(self, sequences: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
         longest = max(map(len, sequences))

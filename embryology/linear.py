@@ -2,7 +2,7 @@
 
 The classifiers of all layers read the same items in the same order, so that one batched matrix product is a
 step of them all. Vectors are standardised, layer by layer, which a linear classifier can undo; it makes one
-learning rate fit all layers and checkpoints.
+learning rate fit all layers and checkpoints. Classifiers are trained where the vectors are.
 """
 
 import math
@@ -92,7 +92,8 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
     draw = torch.Generator().manual_seed(recipe.seed)
     sample = vectors[:, torch.randperm(items, generator=draw)[:SAMPLE]].float()
     mean, deviation = sample.mean(1, keepdim=True), sample.std(1, keepdim=True, correction=0).clamp(min=1e-6)
-    weight, bias = torch.zeros(layers, width, classes), torch.zeros(layers, 1, classes)
+    weight, bias = (torch.zeros(layers, rows, classes, device=vectors.device) for rows in (width, 1))
+    labels = labels.to(vectors.device)
     optimizer = torch.optim.Adam([weight, bias], lr=recipe.rate, fused=True)
     for step, chosen in zip(range(recipe.steps), _batches(items, recipe.batch, draw), strict=False):
         optimizer.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
@@ -145,10 +146,14 @@ def fit_published(
     draw = torch.Generator().manual_seed(recipe.seed)
     bound = width**-0.5  # as torch's own linear layers begin
     weights, biases = (
-        [(torch.rand(shape, generator=draw) * 2 * bound - bound).requires_grad_() for _ in range(layers)]
+        [
+            (torch.rand(shape, generator=draw) * 2 * bound - bound).to(vectors.device).requires_grad_()
+            for _ in range(layers)
+        ]
         for shape in ((width, classes), (1, classes))
     )
     optimizer = torch.optim.Adam([{"params": pair} for pair in zip(weights, biases, strict=True)], lr=recipe.rate)
+    labels, dev_labels = labels.to(vectors.device), dev_labels.to(vectors.device)
     best, since_best, since_halved = torch.full((layers,), -1.0), [0] * layers, [0] * layers
     kept = [torch.stack(weights).detach(), torch.stack(biases).detach()]
     active = list(range(layers))
@@ -166,7 +171,7 @@ def fit_published(
         for layer in list(active):
             with torch.inference_mode():
                 right = (dev[layer].float() @ weights[layer] + biases[layer]).argmax(-1) == dev_labels
-            score = right.float().mean()
+            score = right.float().mean().cpu()
             if score > best[layer]:
                 best[layer], since_best[layer], since_halved[layer] = score, 0, 0
                 for stack, own in zip(kept, (weights, biases), strict=True):
@@ -181,7 +186,7 @@ def fit_published(
                 optimizer.param_groups[layer]["lr"] /= 2
         if not active:
             break
-    unscaled = torch.zeros(layers, 1, width), torch.ones(layers, 1, width)
+    unscaled = (fill(layers, 1, width, device=vectors.device) for fill in (torch.zeros, torch.ones))
     return Classifiers(*unscaled, *kept)
 
 
@@ -212,6 +217,6 @@ def codelength(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) ->
         seen, new = order[:end], order[end:after]
         own = replace(recipe, steps=max(1, round(recipe.steps * max(portion, 1 / 20))))
         logits = fit(vectors[:, seen], labels[seen], classes, own).logits(vectors[:, new])
-        chances = logits.log_softmax(-1).gather(-1, labels[new].expand(len(vectors), -1)[..., None])
-        bits -= chances.double().sum((1, 2)) / math.log(2)
+        true = labels[new].to(logits.device).expand(len(vectors), -1)[..., None]
+        bits -= logits.log_softmax(-1).gather(-1, true).double().sum((1, 2)).cpu() / math.log(2)
     return bits

@@ -4,7 +4,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from embryology.errors import EmbryologyError
 from embryology.files import read_yaml, sha256_of
@@ -143,6 +152,8 @@ class Speed(Section):
     """Whether torch compiles the step; needs a C++ compiler. Changes the last bits of the weights too."""
     accumulate: PositiveInt = 1
     """Parts in which a device works through its share of a step, where the whole does not fit."""
+    workers: NonNegativeInt = 0
+    """Processes a device that make batches. 0 takes a thread, which keeps up with a processor but no accelerator."""
     resume_every: PositiveInt = 250
     """Steps between two resume points, beside those at checkpoints."""
 

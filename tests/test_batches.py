@@ -128,9 +128,10 @@ def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
             assert torch.equal(getattr(one[step], field), getattr(two[step], field))
     assert not torch.equal(one[0].input_ids, one[1].input_ids)
     assert not torch.equal(one[0].input_ids, batches_of(store, tokenizer, seed=1)[0].input_ids)
-    ahead = list(two.ahead(1, 9, [range(4)]))
-    assert len(ahead) == 8
-    assert all(torch.equal(batch.input_ids, one[step].input_ids) for step, (batch,) in enumerate(ahead, 1))
+    for workers in (0, 2):
+        ahead = list(two.ahead(1, 9, [range(4)], workers))
+        assert len(ahead) == 8
+        assert all(torch.equal(batch.input_ids, one[step].input_ids) for step, (batch,) in enumerate(ahead, 1))
 
 
 @pytest.mark.parametrize("share", [0.15, 0.3])

@@ -25,7 +25,7 @@ FACTS = (
     Fact("d", "A book", "people of the city"),  # several pieces
     Fact("e", "The film", "music"),  # the same question as the first
 )
-TEMPLATES = ("[X] is in the [Y] .", "[Y], it is said, has [X]'s name.", "The [X] knew [Y].")
+TEMPLATES = ("[X] is in the [Y].", "[Y], it is said, has [X]'s name.", "The [X] knew [Y].")
 
 
 def relation(facts=FACTS, templates=TEMPLATES, name="P1", kind="N-1"):
@@ -58,14 +58,23 @@ def test_a_question_is_the_template_with_the_object_masked(asked, tokenizer):
 def test_the_template_alone_has_no_subject(asked, tokenizer):
     restored = list(asked.alone.ids)
     restored[asked.alone.positions[0]] = asked.alone.pieces[0]
-    assert restored == tokenizer("is in the city .")["input_ids"]
+    assert restored == tokenizer("is in the city.")["input_ids"]
+
+
+def test_a_question_is_written_as_running_text(tokenizer):
+    tokenised = "In the [Y] , they say , [X] was no . 5 ; is it ?"
+    (question,) = asking._questions([Fact("a", "The film", "city")], tokenised, tokenizer, 64)
+    (same,) = asking._questions(
+        [Fact("a", "The film", "city")], "In the [Y], they say, [X] was no. 5; is it?", tokenizer, 64
+    )
+    assert question == same
 
 
 def test_a_subject_that_looks_like_a_place_for_the_object_is_a_subject(tokenizer):
     (question,) = asking._questions([Fact("a", "The [Y] film", "city")], TEMPLATES[0], tokenizer, 64)
     restored = list(question.ids)
     restored[question.positions[0]] = question.pieces[0]
-    assert restored == tokenizer("The [Y] film is in the city .")["input_ids"]
+    assert restored == tokenizer("The [Y] film is in the city.")["input_ids"]
 
 
 def test_what_cannot_be_asked_for_is_counted(tokenizer):
@@ -99,7 +108,7 @@ def plainly(encoder, tokenizer, template, fact):
 def test_scores_are_those_of_a_slow_plain_way(encoder, tokenizer):
     one = relation(templates=TEMPLATES[:1])
     asked = ask(one, tokenizer, 64, Counter())
-    scored = knowledge._scored(encoder, asked, "float32")
+    (scored,) = knowledge._scored(encoder, [asked], "float32")
     for row, fact in zip(scored.itertuples(), asked.facts, strict=True):
         rank, log_probability, top = plainly(encoder, tokenizer, TEMPLATES[0], fact)
         assert row.log_probability == pytest.approx(log_probability, abs=1e-4)
@@ -116,15 +125,25 @@ def test_scores_are_those_of_a_slow_plain_way(encoder, tokenizer):
 
 def test_distinct_questions_are_asked_once(encoder, asked, monkeypatch):
     seen = []
-    logits = Encoder.logits
+    vectors = Encoder.vectors
 
     def counting(self, sequences, *rest):
         seen.append(len(sequences))
-        return logits(self, sequences, *rest)
+        return vectors(self, sequences, *rest)
 
-    monkeypatch.setattr(Encoder, "logits", counting)
-    knowledge._scored(encoder, asked, "float32")
-    assert sorted(seen) == [1, 3, 3, 3]  # without a subject; four facts of one piece with three subjects, by template
+    monkeypatch.setattr(Encoder, "vectors", counting)
+    again = replace(asked, relation=replace(asked.relation, name="the same under another name"))
+    first, second = knowledge._scored(encoder, [asked, again], "float32")
+    assert seen == [10]  # four facts of one piece with three subjects in three templates, and one without a subject
+    assert first.drop(columns=["item_id", "tag"]).equals(second.drop(columns=["item_id", "tag"]))
+
+
+def test_relations_asked_in_portions_get_the_same_answers(encoder, asked, monkeypatch):
+    whole = list(knowledge._scored(encoder, [asked] * 3, "float32"))
+    monkeypatch.setattr(knowledge, "AT_ONCE", 2 * encoder.width * len(asked.questions) * len(asked.facts))
+    assert [len(portion) for portion in knowledge._portions([asked] * 3, encoder.width)] == [2, 1]
+    for one, other in zip(whole, knowledge._scored(encoder, [asked] * 3, "float32"), strict=True):
+        np.testing.assert_allclose(one["log_probability"], other["log_probability"], atol=1e-5)
 
 
 def test_consistency_counts_pairs_of_templates():

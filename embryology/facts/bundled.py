@@ -113,37 +113,37 @@ def _kind(description: str) -> str | None:
 RULES = (
     Rule(
         "capital", "country of a capital",
-        ("[X] is the capital of [Y] .", "[X] is the capital city of [Y] .", "The capital of [Y] is [X] ."),
+        ("[X] is the capital of [Y].", "[X] is the capital city of [Y].", "The capital of [Y] is [X]."),
         "Geography", _capital_of,
     ),
     Rule(
         "country", "country of a place",
-        ("[X] is located in [Y] .", "[X] is in [Y] .", "[X] can be found in [Y] ."),
+        ("[X] is located in [Y].", "[X] is in [Y].", "[X] can be found in [Y]."),
         "Geography", _located_in,
     ),
     Rule(
         "continent", "part of the world of a country",
-        ("[X] is a country in [Y] .", "[X] is located in [Y] .", "[X] is part of [Y] ."),
+        ("[X] is a country in [Y].", "[X] is located in [Y].", "[X] is part of [Y]."),
         "Geography", _part_of_world,
     ),
     Rule(
         "nationality", "nationality of a person",
-        ("[X] was [Y] by nationality .", "The nationality of [X] was [Y] .", "[X] had [Y] nationality ."),
+        ("[X] was [Y] by nationality.", "The nationality of [X] was [Y].", "[X] had [Y] nationality."),
         "People", _nationality,
     ),
     Rule(
         "occupation", "occupation of a person",
-        ("[X] was a [Y] by profession .", "The profession of [X] was [Y] .", "[X] worked as a [Y] ."),
+        ("[X] was a [Y] by profession.", "The profession of [X] was [Y].", "[X] worked as a [Y]."),
         "People", _occupation,
     ),
     Rule(
         "maker", "maker of a work",
-        ("[X] is a work by [Y] .", "[X] was made by [Y] .", "[X] is one of the works of [Y] ."),
+        ("[X] is a work by [Y].", "[X] was made by [Y].", "[X] is one of the works of [Y]."),
         "Arts", _maker,
     ),
     Rule(
         "kind", "kind of a form of life",
-        ("[X] is a kind of [Y] .", "[X] is a type of [Y] .", "[X] is one sort of [Y] ."),
+        ("[X] is a kind of [Y].", "[X] is a type of [Y].", "[X] is one sort of [Y]."),
         "Biology and health sciences", _kind,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast
 
 from embryology.corpus.store import TokenStore
@@ -239,12 +240,23 @@ class Batches:
         ends = [np.append(segment, self.sep) for segment in segments]
         return np.concatenate([[self.cls], *ends])
 
-    def ahead(self, first: int, after: int, parts: Sequence[range], depth: int = 4) -> Iterator[list[Batch]]:
-        """The ``parts`` of batches ``first`` to ``after`` - 1, made ``depth`` steps ahead by a background thread."""
+    def ahead(
+        self, first: int, after: int, parts: Sequence[range], workers: int = 0, depth: int = 4
+    ) -> Iterator[list[Batch]]:
+        """The ``parts`` of batches ``first`` to ``after`` - 1, made ``depth`` steps ahead.
+
+        By a background thread, or by ``workers`` processes, each as many steps ahead, where a thread cannot keep up.
+        """
+        if workers:
+            steps = range(first, after)
+            yield from DataLoader(
+                _Parts(self, parts), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=depth
+            )
+            return
         with ThreadPoolExecutor(1, "batches") as worker:
 
             def begin(step: int) -> Future:
-                return worker.submit(lambda: [self.part(step, rows) for rows in parts])
+                return worker.submit(_Parts(self, parts).__getitem__, step)
 
             waiting = [begin(step) for step in range(first, min(first + depth, after))]
             for step in range(first, after):
@@ -252,3 +264,14 @@ class Batches:
                 if step + depth < after:
                     waiting.append(begin(step + depth))
                 yield batch
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What torch's loader reads: the parts of a batch by its number."""
+
+    batches: Batches
+    parts: Sequence[range]
+
+    def __getitem__(self, step: int) -> list[Batch]:
+        return [self.batches.part(step, rows) for rows in self.parts]

@@ -40,15 +40,18 @@ class Curriculum:
             phase.batches.epoch(min(step, phase.after) - phase.first) for phase in self.phases if step > phase.first
         )
 
-    def ahead(self, done: int, process: int = 0, processes: int = 1, parts: int = 1) -> Iterator[list[Batch]]:
+    def ahead(
+        self, done: int, process: int = 0, processes: int = 1, parts: int = 1, workers: int = 0
+    ) -> Iterator[list[Batch]]:
         """What one process reads in every step after ``done``, in ``parts`` that it works through one by one.
 
-        Together the processes read the same sequences, however many they are.
+        Together the processes read the same sequences, however many they are and have ``workers``.
         """
         for phase in self.phases:
             rows = divide(phase.batches.sequences, processes, parts)[process]
             if done < phase.after:
-                yield from phase.batches.ahead(max(done, phase.first) - phase.first, phase.after - phase.first, rows)
+                steps = max(done, phase.first) - phase.first, phase.after - phase.first
+                yield from phase.batches.ahead(*steps, rows, workers)
 
 
 def divide(sequences: int, processes: int, parts: int) -> list[list[range]]:

@@ -179,7 +179,8 @@ class Run:
         devices, last_row, last_save, since = self.devices, done, done, time.perf_counter()
         sums, norms = torch.zeros(len(PARTS), device=self.device), torch.zeros((), device=self.device)
         pieces = torch.zeros((), dtype=torch.int64, device=self.device)
-        share = (devices.process, devices.processes, self.preset.speed.accumulate)
+        speed = self.preset.speed
+        share = (devices.process, devices.processes, speed.accumulate, speed.workers)
         for index, parts in enumerate(self.curriculum.ahead(done, *share), done):
             counts = devices.total(sum(part.counts for part in parts).to(self.device))
             means, norm = self._step(index, parts, counts)
@@ -197,7 +198,7 @@ class Run:
                 row |= self._checkpoint(row)
             self.rows.append(row)
             devices.log(row)
-            if at_checkpoint or interrupted or step - last_save >= self.preset.speed.resume_every:
+            if at_checkpoint or interrupted or step - last_save >= speed.resume_every:
                 self._save(step)
                 last_save = step
             if interrupted and step < self.outcome.steps:

@@ -134,7 +134,8 @@ class EdgesProbe:
         for each in examples.sets:
             states = {split: encoder.hidden_states(ids, examples.settings.precision) for split, ids in each.ids.items()}
             for task in each.tasks:
-                vectors = {split: span_means(own, getattr(task, split).spans) for split, own in states.items()}
+                spans = {split: getattr(task, split).spans for split in states}
+                vectors = {split: span_means(own, spans[split]).to(encoder.device) for split, own in states.items()}
                 found, scored = _measured(task, vectors, examples.settings)
                 rows += found
                 items.append(scored.assign(source=each.label))
@@ -263,7 +264,7 @@ def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: Edges
         found = linear.fit_published(vectors["train"], labels, classes, linear.Published(seed=seed), *dev)
     else:
         found = linear.fit(vectors["train"], labels, classes, _recipe(settings, seed))
-    return np.where(task.test.read, found.logits(vectors["test"]).argmax(-1).numpy(), UNREAD)
+    return np.where(task.test.read, found.logits(vectors["test"]).argmax(-1).cpu().numpy(), UNREAD)
 
 
 def _recipe(settings: EdgesSettings, seed: int) -> Recipe:

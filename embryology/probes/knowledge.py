@@ -9,7 +9,7 @@ template alone gives, and how often the training text has subject and object in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -30,17 +30,16 @@ from embryology.precision import Precision, resolve
 from embryology.probes import ProbeSettings
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
     from embryology.encoder import Encoder
+    from embryology.facts.answers import Answers
 
 GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
 MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
 MULTI = "several pieces"
-CLOSE = 0.03
-"""Difference of the two largest logits, as a share of how far the largest lies above the mean: twice the largest at
-which bfloat16 was seen to turn them around."""
+AT_ONCE = 2**26
+"""Numbers in the vectors that are kept of questions: 256 MB."""
 ITEMS = [
     *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
     *("rank", "log_probability", "gain", "top", "consistency", "common", "named", "held_out", "together"),
@@ -76,7 +75,7 @@ class Examples:
 
 class KnowledgeProbe:
     name = "knowledge"
-    version = 3
+    version = 4
     needs = frozenset({"masked-head"})
     Settings = KnowledgeSettings
 
@@ -122,9 +121,7 @@ class KnowledgeProbe:
         """
         rows, items = [], []
         for name, (label, relations) in examples.sets.items():
-            scored = pd.concat(
-                [_scored(encoder, asked, examples.settings.precision) for asked in relations], ignore_index=True
-            )
+            scored = pd.concat(_scored(encoder, relations, examples.settings.precision), ignore_index=True)
             parts = {name: scored, f"{name}/not named": scored[~scored["named"]]}
             if scored["held_out"].any():
                 parts |= {
@@ -155,9 +152,36 @@ def _training_text(series: Series) -> store.PreparedCorpus | None:
     return store.prepared(read_json(manifest)) if manifest.exists() else None
 
 
-def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFrame:
+def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:
+    """Relations in order, as many at a time as have :data:`AT_ONCE` numbers in their questions' vectors."""
+    portion, size = [], 0
+    for asked in relations:
+        own = len(asked.questions) * len(asked.facts) * width
+        if portion and size + own > AT_ONCE:
+            yield portion
+            portion, size = [], 0
+        portion.append(asked)
+        size += own
+    if portion:
+        yield portion
+
+
+def _scored(encoder: Encoder, relations: Sequence[Asked], precision: Precision) -> Iterator[pd.DataFrame]:
+    """For each relation a row a fact."""
+    from embryology.facts.answers import Answers  # late: it loads torch, and a start that finds all measured needs none
+
+    for portion in _portions(relations, encoder.width):
+        questions = [question for asked in portion for own in asked.questions for question in own]
+        questions = [question for question in questions if len(question.pieces) == 1]
+        questions += [asked.alone for asked in portion if asked.alone is not None]
+        answers = Answers(encoder, questions, precision)
+        for asked in portion:
+            yield _scored_relation(encoder, answers, asked, precision)
+
+
+def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: Precision) -> pd.DataFrame:
     """A row a fact, of the first template but for the means over templates and their consistency."""
-    import torch  # late: a start that finds all measured needs none
+    import torch
 
     pieces = [question.pieces for question in asked.questions[0]]
     one = np.array([len(own) == 1 for own in pieces])
@@ -169,23 +193,21 @@ def _scored(encoder: Encoder, asked: Asked, precision: Precision) -> pd.DataFram
         candidates, right = np.unique(targets[one]), np.zeros((len(asked.questions), len(pieces)))
         for template, questions in enumerate(asked.questions):
             single = [question for question, own in zip(questions, one, strict=True) if own]
-            logits, which = _logits(encoder, single, precision, exact=template == 0)
-            best = logits.argmax(1).numpy()[which]
-            own = logits[:, candidates].numpy()
-            answers[template, one] = candidates[own.argmax(1)][which]
+            logits = given.logits(single, exact=template == 0)
+            best, own = logits.argmax(1).cpu().numpy(), logits[:, candidates]
+            answers[template, one] = candidates[own.argmax(1).cpu().numpy()]
             right[template, one] = best == targets[one]
             if template == 0:
-                asked_of = logits if len(logits) == len(which) else logits[which]
-                true = asked_of.gather(1, torch.from_numpy(targets[one])[:, None])
-                rank[one] = 1 + (asked_of > true).sum(1).numpy()
-                of_candidates = (own - logits.logsumexp(1, keepdim=True).numpy())[which]
+                true = logits.gather(1, torch.from_numpy(targets[one]).to(logits.device)[:, None])
+                rank[one] = 1 + (logits > true).sum(1).cpu().numpy()
+                of_candidates = (own - logits.logsumexp(1, keepdim=True)).cpu().numpy()
                 place = np.searchsorted(candidates, targets[one])
                 log_probability[one] = of_candidates[np.arange(len(place)), place]
                 gain[one] = log_probability[one] - _with_others(of_candidates, place)[place]
                 top[one] = best
         several_templates = right.mean(0)
         if asked.alone is not None:
-            alone = (targets == int(_logits(encoder, [asked.alone], precision)[0][0].argmax())).astype(float)
+            alone = (targets == int(given.logits([asked.alone])[0].argmax())).astype(float)
     if not one.all():
         several = [question for question, own in zip(asked.questions[0], one, strict=True) if not own]
         log_probability[~one] = _left_to_right(encoder, several, precision)
@@ -236,29 +258,6 @@ def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
     found = np.full(len(where), np.nan)
     found[where] = values
     return found
-
-
-def _logits(
-    encoder: Encoder, questions: Sequence[Question], precision: Precision, exact: bool = True
-) -> tuple[Tensor, np.ndarray]:  # fmt: skip
-    """(distinct questions, vocabulary) logits at the first mask, and which of them each question is.
-
-    In bfloat16 those whose two best answers are within :data:`CLOSE` are asked again in float32 if ``exact``, so that
-    the answers are those of float32.
-    """
-    distinct: dict[tuple[int, ...], int] = {}
-    which = np.array(
-        [distinct.setdefault((question.positions[0], *question.ids), len(distinct)) for question in questions]
-    )
-    sequences, positions = [ids for _, *ids in distinct], [position for position, *_ in distinct]
-    logits = encoder.logits(sequences, positions, precision)
-    if exact and resolve(precision, encoder.device) == "bfloat16":
-        best = logits.topk(2).values
-        close = (best[:, 0] - best[:, 1] < CLOSE * (best[:, 0] - logits.mean(1))).nonzero()[:, 0].tolist()
-        if close:
-            again = encoder.logits([sequences[i] for i in close], [positions[i] for i in close], "float32")
-            logits.numpy()[close] = again.numpy()  # in place, which torch refuses outside of its inference mode
-    return logits, which
 
 
 def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> np.ndarray:
