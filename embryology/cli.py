@@ -67,6 +67,9 @@ def probe(
     run: RunArgument,
     probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given again.")] = None,
     steps: Annotated[str, typer.Option(help="all, last, or steps such as 0,100,200.")] = "all",
+    preset: Annotated[
+        str | None, typer.Option(help="A preset, by name or path, whose probe settings replace those of the run.")
+    ] = None,
 ) -> None:
     """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
     from embryology.checkpoints import Series
@@ -74,7 +77,7 @@ def probe(
     from embryology.probes.runner import run_probes
 
     series = Series.open(run)
-    run_probes(series, chosen_settings(series, probe), steps, console)
+    run_probes(series, chosen_settings(series, probe, preset), steps, console)
 
 
 @app.command()

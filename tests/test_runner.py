@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from embryology import measurements
+from embryology import measurements, presets
 from embryology.checkpoints import WEIGHTS, Series
 from embryology.errors import EmbryologyError
 from embryology.files import write_yaml
@@ -178,6 +178,7 @@ def test_settings_come_from_the_run(series):
     write_yaml(series.folder.manifest, {"probes": {"tokens": {"sentences": 9}}})
     assert registry.chosen_settings(series) == {"tokens": {"sentences": 9}}
     assert registry.chosen_settings(series, ["tokens", "other"]) == {"tokens": {"sentences": 9}, "other": {}}
+    assert registry.chosen_settings(series, ["tokens"], "smoke") == {"tokens": presets.load("smoke").probes["tokens"]}
 
 
 def test_the_real_probe_end_to_end_and_then_nothing_heavy_is_loaded(series, monkeypatch):

@@ -1,5 +1,6 @@
 """The probes by name. A new one is a file here and a name in this list."""
 
+from embryology import presets
 from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
 from embryology.files import read_yaml
@@ -28,13 +29,17 @@ def get(name: str) -> Probe:
     return PROBES[name]
 
 
-def chosen_settings(series: Series, names: list[str] | None = None) -> dict[str, dict]:
-    """Settings by probe, as the run's preset gave them.
+def chosen_settings(series: Series, names: list[str] | None = None, preset: str | None = None) -> dict[str, dict]:
+    """Settings by probe, as the run's preset gave them when it was trained.
 
     Args:
         series: whose run; settings are the defaults where it is a folder of checkpoints alone.
         names: of the probes; None takes those of the preset, and all but the dear ones where it has none.
+        preset: whose settings are taken instead, by name or path.
     """
     manifest = series.folder.manifest
-    recorded = read_yaml(manifest).get("probes", {}) if manifest.exists() else {}
+    if preset:
+        recorded = presets.load(preset).probes
+    else:
+        recorded = read_yaml(manifest).get("probes", {}) if manifest.exists() else {}
     return {name: recorded.get(name, {}) for name in names or recorded or [name for name in PROBES if name not in DEAR]}
