@@ -182,7 +182,7 @@ class Run:
         speed = self.preset.speed
         share = (devices.process, devices.processes, speed.accumulate, speed.workers)
         for index, parts in enumerate(self.curriculum.ahead(done, *share), done):
-            counts = devices.total(sum(part.counts for part in parts).to(self.device))
+            counts = devices.total(sum(part.counts for part in parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
             step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints

@@ -1,5 +1,6 @@
 """``run.yaml``: what is needed to repeat a run, and the guard against resuming another one."""
 
+import os
 import platform
 import shlex
 import subprocess
@@ -105,14 +106,17 @@ def _flat(values: dict, prefix: str = "") -> dict:
 
 
 def commit() -> str | None:
-    """The project's commit, marked where files were changed since; None where it is no checkout."""
+    """The project's commit, marked where files were changed since.
+
+    Where it is no checkout, as in a container, what ``EMBRYOLOGY_COMMIT`` says; None where that is not set.
+    """
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
             cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get("EMBRYOLOGY_COMMIT")
     return answer.stdout.strip()
 
 
