@@ -3,7 +3,8 @@
 The port does what ``knowledge_predict.py`` does: for every fact of a 1-1 or N-1 relation whose object is one piece it
 passes one query through the model, takes the logits of the whole vocabulary at all positions, and the largest at the
 mask. Both get the same questions, whose preparation is not timed. The port computes in float32; ours in bfloat16
-where the processor has it, and again in float32 where two answers are close.
+where the processor has it, and again in float32 where two answers are close. The first checkpoint of a process takes
+longer than all further ones, as kernels are chosen for every shape of batch.
 
     EMBRYOLOGY_DATA=... python benchmarks/knowledge.py RUN [--threads 2]
 """
@@ -34,11 +35,17 @@ def of_one_piece(asked):
 
 @torch.no_grad()
 def released(model, questions):
-    """One query at a time, all logits; the best piece at the mask of each."""
-    return [
-        int(model(input_ids=torch.tensor([question.ids])).logits[0, question.positions[0]].argmax())
-        for question in questions
-    ]
+    """One query at a time, all logits; the best piece at the mask of each, and the logits there."""
+    for question in questions:
+        logits = model(input_ids=torch.tensor([question.ids])).logits[0, question.positions[0]]
+        yield int(logits.argmax()), logits
+
+
+def ours(encoder, relations):
+    """The best piece of each fact, and how long it took."""
+    started = time.perf_counter()
+    tops = np.concatenate([scored["top"] for scored in knowledge._scored(encoder, relations, "auto")])
+    return tops, time.perf_counter() - started
 
 
 def main():
@@ -56,20 +63,25 @@ def main():
     encoder = Encoder.load(checkpoint)
     print(f"{series.name} step {checkpoint.step}, {len(relations)} relations, {len(questions):,} facts", flush=True)
 
-    list(knowledge._scored(encoder, relations[:1], "auto"))  # the first products of a process choose their kernels
-    started = time.perf_counter()
-    tops = np.concatenate([scored["top"] for scored in knowledge._scored(encoder, relations, "auto")])
-    ours = time.perf_counter() - started
+    (tops, first), (_, further) = ours(encoder, relations), ours(Encoder.load(checkpoint), relations)
     model = AutoModelForMaskedLM.from_pretrained(checkpoint.location).eval()
-    released(model, questions[:100])
-    started = time.perf_counter()
-    theirs = released(model, questions)
+    list(released(model, questions[:100]))
+    differ, started = [], time.perf_counter()
+    for top, (theirs, logits) in zip(tops, released(model, questions), strict=True):
+        if top != theirs:
+            differ.append(float(logits[theirs] - logits[top]))
     port = time.perf_counter() - started
 
     print(f"{arguments.threads} threads\n\n| | seconds | facts a second | times |\n|---|---|---|---|")
-    for name, seconds in (("released procedure: one query at a time, all logits", port), ("ours", ours)):
+    for name, seconds in (
+        ("released procedure: one query at a time, all logits", port),
+        ("ours, first checkpoint of a process", first),
+        ("ours, every further one", further),
+    ):
         print(f"| {name} | {seconds:.1f} | {len(questions) / seconds:,.0f} | {port / seconds:.1f} |")
-    print(f"\nThe same answer to {(tops == np.array(theirs)).sum():,} of {len(questions):,} facts.")
+    print(f"\nThe same answer to {len(questions) - len(differ):,} of {len(questions):,} facts.")
+    if differ:
+        print(f"Where they differ, the port's logits of the two answers are at most {max(differ):.1e} apart.")
 
 
 if __name__ == "__main__":

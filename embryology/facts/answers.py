@@ -9,9 +9,10 @@ from embryology.encoder import Encoder
 from embryology.facts.questions import Question
 from embryology.precision import Precision, resolve
 
-CLOSE = 0.03
-"""Difference of the two largest logits, as a share of how far the largest lies above the mean: twice the largest at
-which bfloat16 was seen to turn them around."""
+SAMPLE = 256
+"""Questions that are read in float32 too, to see how far bfloat16 is off."""
+TRUSTED = 2.0
+"""How many times the largest error of the sample two answers must lie apart for bfloat16 to be trusted."""
 
 
 class Answers:
@@ -33,22 +34,40 @@ class Answers:
         for question in questions:
             self._rows.setdefault(_key(question), len(self._rows))
         self._vectors = self._read(self._rows, self._precision)
+        self._close = TRUSTED * self._largest_error() if self._precision == "bfloat16" else 0.0
 
     @torch.inference_mode()
     def logits(self, questions: Sequence[Question], exact: bool = True) -> Tensor:
         """(questions, vocabulary) float32 on the encoder's device.
 
-        Of a body in bfloat16, questions whose two best answers are within :data:`CLOSE` are asked again in float32 if
-        ``exact``, so that the answers are those of float32.
+        Of a body in bfloat16, questions whose two best answers are closer than its errors are asked again in float32
+        if ``exact``, so that the answers are those of float32.
         """
         keys = [_key(question) for question in questions]
         logits = self._encoder.head(self._vectors[[self._rows[key] for key in keys]])
-        if exact and self._precision == "bfloat16":
-            best = logits.topk(2).values
-            close = (best[:, 0] - best[:, 1] < CLOSE * (best[:, 0] - logits.mean(1))).nonzero()[:, 0].tolist()
+        if exact and self._close:
+            close = (self._apart(logits, logits.topk(2).indices) < self._close).nonzero()[:, 0].tolist()
             if close:
                 logits[close] = self._encoder.head(self._read([keys[i] for i in close], "float32"))
         return logits
+
+    def _apart(self, logits: Tensor, two: Tensor) -> Tensor:
+        """(questions,) how much likelier the first of ``two`` (questions, 2) pieces is than the second.
+
+        In units of the distance of their output embeddings, in which an error of the vector is as large for any two.
+        """
+        weight, values = self._encoder.model.get_output_embeddings().weight, logits.gather(1, two)
+        return (values[:, 0] - values[:, 1]) / (weight[two[:, 0]] - weight[two[:, 1]]).norm(dim=1)
+
+    @torch.inference_mode()
+    def _largest_error(self) -> float:
+        """What bfloat16 changes at most in :meth:`_apart` of the two best answers, over a sample."""
+        keys = list(self._rows)
+        rows = list(range(0, len(keys), max(1, len(keys) // SAMPLE)))
+        rough = self._encoder.head(self._vectors[rows])
+        fine = self._encoder.head(self._read([keys[row] for row in rows], "float32"))
+        two = rough.topk(2).indices
+        return float((self._apart(rough, two) - self._apart(fine, two)).abs().max())
 
     def _read(self, keys: Iterable[tuple[int, ...]], precision: Precision) -> Tensor:
         keys = list(keys)

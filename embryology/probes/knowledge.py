@@ -194,12 +194,12 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
         for template, questions in enumerate(asked.questions):
             single = [question for question, own in zip(questions, one, strict=True) if own]
             logits = given.logits(single, exact=template == 0)
-            best, own = logits.argmax(1).cpu().numpy(), logits[:, candidates]
-            answers[template, one] = candidates[own.argmax(1).cpu().numpy()]
+            best, own = logits.max(1).indices.cpu().numpy(), logits[:, candidates]
+            answers[template, one] = candidates[own.max(1).indices.cpu().numpy()]
             right[template, one] = best == targets[one]
             if template == 0:
                 true = logits.gather(1, torch.from_numpy(targets[one]).to(logits.device)[:, None])
-                rank[one] = 1 + (logits > true).sum(1).cpu().numpy()
+                rank[one] = 1 + (logits > true).sum(1, dtype=torch.int32).cpu().numpy()
                 of_candidates = (own - logits.logsumexp(1, keepdim=True)).cpu().numpy()
                 place = np.searchsorted(candidates, targets[one])
                 log_probability[one] = of_candidates[np.arange(len(place)), place]
