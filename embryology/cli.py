@@ -86,7 +86,8 @@ def freeze(
     to: Annotated[str | None, typer.Option(help="The folder to write; results/<name>-seed<seed> if left out.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a run that was frozen there.")] = False,
     without: Annotated[
-        list[str] | None, typer.Option(help="A probe whose measurements are left out; may be given again.")
+        list[str] | None,
+        typer.Option(help="A probe whose measurements are left out, or probe:step,step; may be given again."),
     ] = None,
 ) -> None:
     """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""

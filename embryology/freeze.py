@@ -39,7 +39,8 @@ def freeze(
         to: the folder; None takes ``results/<name>-seed<seed>`` in the project's. Its name becomes that
             of the series, so that a reader's own run of the same preset can stand beside it.
         replace: whether a run that was frozen there before gives way.
-        without: names of probes whose measurements are left out, whole or not.
+        without: names of probes whose measurements are left out, whole or not; or ``probe:step,step``, of which
+            those at some checkpoints are.
 
     Returns:
         The folder.
@@ -48,13 +49,19 @@ def freeze(
         EmbryologyError: there is no run, it is unfinished, frozen itself or not measured at every
             checkpoint, or the folder is there already.
     """
-    folder = RunFolder.named(run)
+    folder, left = RunFolder.named(run), _left_out(without)
     if folder.frozen.exists():
         raise EmbryologyError(f"{folder.root} is frozen already; copy the folder")
     steps = _finished(folder)
     frame = measurements.read(folder.root)
-    probes = [(probe, every) for probe, every in _probes(folder, frame) if probe not in without]
-    items = {probe: _measured(folder, probe, frame, thinned(steps, every)) for probe, every in probes}
+    frame = frame[
+        [step not in (left.get(probe) or ()) for probe, step in zip(frame["probe"], frame["step"], strict=True)]
+    ]
+    items = {
+        probe: _measured(folder, probe, frame, set(thinned(steps, every)) - left.get(probe, set()))
+        for probe, every in _probes(folder, frame)
+        if left.get(probe, set()) is not None
+    }
     target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(folder))
     if target.root.exists() and not (replace and target.frozen.exists()):
         hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
@@ -68,7 +75,7 @@ def freeze(
             place.write_text(DIRECTORIES.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
         shutil.copyfile(folder.losses, new.losses)
         left_out = ["the weights and tokenizers of checkpoints", "the state of training"]
-        left_out += [f"the measurements of probe {probe}" for probe in without]
+        left_out += [f"the measurements of probe {probe.replace(':', ' at step ')}" for probe in without]
         for probe, table in items.items():
             rows = frame[frame["probe"] == probe].assign(series=target.name)
             measurements.write(new.frozen_measurement(probe), rows)
@@ -88,6 +95,17 @@ def freeze(
         if target.root.exists():
             shutil.rmtree(target.root)  # last, when the new one is complete
     return target.root
+
+
+def _left_out(without: Sequence[str]) -> dict[str, set[int] | None]:
+    """The checkpoints that are left out, by probe; None for all of them."""
+    found = {}
+    for probe, _, steps in (given.partition(":") for given in without):
+        try:
+            found[probe] = set(map(int, steps.split(","))) if steps else None
+        except ValueError as error:
+            raise EmbryologyError(f"--without {probe}:{steps}: steps are numbers, such as {probe}:100,200") from error
+    return found
 
 
 def _finished(folder: RunFolder) -> list[int]:
@@ -112,12 +130,14 @@ def _probes(folder: RunFolder, frame: pd.DataFrame) -> list[tuple[str, int]]:
     return [(probe, settings.get(probe, {}).get("every", 1)) for probe in sorted({*frame["probe"], *settings})]
 
 
-def _measured(folder: RunFolder, probe: str, frame: pd.DataFrame, steps: list[int]) -> pd.DataFrame | None:
-    """The items of a probe that measured every checkpoint, on the same text; None where it has none."""
-    has_items = any(folder.root.glob(f"measurements/details/{probe}/*"))
-    items = measurements.read_items(folder.root, probe) if has_items else None
-    for table in (frame[frame["probe"] == probe], items):
-        missing = [] if table is None else sorted(set(steps) - set(table["step"]))
+def _measured(folder: RunFolder, probe: str, frame: pd.DataFrame, steps: set[int]) -> pd.DataFrame | None:
+    """The items of a probe that measured these checkpoints, on the same text; None where it has none."""
+    rows, items = frame[frame["probe"] == probe], None
+    if any(folder.root.glob(f"measurements/details/{probe}/*")):
+        items = measurements.read_items(folder.root, probe)
+        items = items[items["step"].isin(rows["step"])]
+    for table in (rows, items):
+        missing = [] if table is None else sorted(steps - set(table["step"]))
         if missing:
             raise EmbryologyError(
                 f"{folder.name}: probe {probe} has not measured {_steps(missing)}; "

@@ -93,6 +93,21 @@ def test_a_probe_can_be_left_out_and_that_is_said(run, tmp_path):
     assert "the measurements of probe edges" in said["left_out"]
 
 
+def test_checkpoints_of_a_probe_can_be_left_out(run, tmp_path):
+    gone, unwanted = STEPS[1:3]
+    for file in run.root.glob(f"measurements/**/tokens/{gone:08d}-*"):
+        file.unlink()
+    without = [f"tokens:{gone},{unwanted}"]
+    kept = RunFolder(freeze(run.root, tmp_path / "results" / "x", without=without))
+    steps = set(STEPS) - {gone, unwanted}
+    assert set(measurements.read(kept.root, probe="tokens")["step"]) == steps
+    assert set(measurements.read_items(kept.root, "tokens")["step"]) == steps
+    assert set(measurements.read(kept.root, probe="edges")["step"]) == set(STEPS)
+    assert f"the measurements of probe tokens at step {gone},{unwanted}" in read_yaml(kept.frozen)["left_out"]
+    with pytest.raises(EmbryologyError, match="--without tokens:x: steps are numbers"):
+        freeze(run.root, tmp_path / "results" / "y", without=["tokens:x"])
+
+
 def test_places_on_the_machine_are_not_kept(run, tmp_path):
     manifest = read_yaml(run.manifest)
     command = "embryology pretrain /home/jo/my.yaml --run ~/runs/baby"
