@@ -1,8 +1,8 @@
-"""One checkpoint fine-tuned for one task: labels of sentences, or of pairs of them, in; predictions out.
+"""One checkpoint fine-tuned for one task: labels of sentences or pairs, or places of answers, in; predictions out.
 
-The head is the same for every family, so that their curves compare: a dense layer with tanh on the first vector, then
-a linear one, both new. Examples of like length are trained together, parameters are kept in float32 and cast once a
-step, and the last layer is computed at the first vector alone.
+The head is new, and the same for every family, so that their curves compare. Examples of like length are trained
+together, parameters are kept in float32 and cast once a step, and of labels the last layer is computed at the first
+vector alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,18 +76,25 @@ def inputs(
     return Inputs(found["input_ids"], found["token_type_ids"])
 
 
-class Classifier(nn.Module):
-    """A pretrained body with a new head; the same seed gives the same head."""
+class Finetuned(nn.Module):
+    """A pretrained body under a new head; the same seed gives the same head."""
 
-    def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
+    def __init__(self, encoder: Encoder, recipe: Recipe, **shapes: tuple[int, int]):
+        """
+        Args:
+            encoder: the checkpoint; its model is copied.
+            recipe: how it is trained.
+            shapes: of the head's linear layers, by name: width of what goes in and of what comes out.
+        """
         super().__init__()
         self.model = deepcopy(encoder.model)
         self.config = self.model.config
-        width = self.config.hidden_size
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
-            self.dense, self.out = nn.Linear(width, width), nn.Linear(width, outputs)
-            for part in (self.dense, self.out):
+            for name, shape in shapes.items():
+                self.add_module(name, nn.Linear(*shape))
+            for name in shapes:
+                part = self.get_submodule(name)
                 nn.init.normal_(part.weight, std=0.02)
                 nn.init.zeros_(part.bias)
         self.to(encoder.device)
@@ -102,19 +109,19 @@ class Classifier(nn.Module):
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters of the body and the head; those of other heads are left alone."""
-        return [*self._body.values(), *self.dense.parameters(), *self.out.parameters()]
+        head = (parameter for name, parameter in self.named_parameters() if not name.startswith("model."))
+        return [*self._body.values(), *head]
 
-    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
-        """(examples, outputs) float32."""
+    def vectors(self, ids: Tensor, types: Tensor, mask: Tensor, first: bool) -> Tensor:
+        """(examples, length, width) float32 of the last layer; of the ``first`` piece alone (examples, 1, width)."""
         cast = {name: parameter.to(self.precision) for name, parameter in self._body.items()}
-        if forward.computes(self.config):
-            first = torch.arange(0, ids.numel(), ids.shape[1], device=ids.device)
-            vectors = forward.encode(cast, self.config, ids, types, mask, self.training, at=first)[:, 0]
-        else:
-            vectors = self._of_others(cast, ids, types, mask)
-        x = functional.dropout(vectors.float(), self.dropout, self.training)
-        x = functional.dropout(torch.tanh(self.dense(x)), self.dropout, self.training)
-        return self.out(x)
+        if not forward.computes(self.config):
+            return self._of_others(cast, ids, types, mask)[:, : 1 if first else None].float()
+        at = torch.arange(0, ids.numel(), ids.shape[1], device=ids.device) if first else None
+        return forward.encode(cast, self.config, ids, types, mask, self.training, at).float()
+
+    def dropped(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.dropout, self.training)
 
     def _of_others(self, cast: dict[str, Tensor], ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         body, prefix = self.model.base_model, f"{self.model.base_model_prefix}."
@@ -122,20 +129,49 @@ class Classifier(nn.Module):
         arguments = {"input_ids": ids, "attention_mask": mask.long()}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             arguments["token_type_ids"] = types
-        return functional_call(body, own, kwargs=arguments)[0][:, 0]
+        return functional_call(body, own, kwargs=arguments)[0]
 
 
-def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, recipe: Recipe) -> Classifier:
+class Classifier(Finetuned):
+    """Classes or a score: a dense layer with tanh on the first vector, then a linear one."""
+
+    def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
+        width = encoder.model.config.hidden_size
+        super().__init__(encoder, recipe, dense=(width, width), out=(width, outputs))
+
+    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        """(examples, outputs) float32."""
+        x = self.dropped(self.vectors(ids, types, mask, first=True)[:, 0])
+        return self.out(self.dropped(torch.tanh(self.dense(x))))
+
+
+class SpanReader(Finetuned):
+    """Where an answer begins and ends: a linear layer on every vector, as in BERT (Devlin et al. 2019, section 4.3)."""
+
+    def __init__(self, encoder: Encoder, recipe: Recipe):
+        super().__init__(encoder, recipe, out=(encoder.model.config.hidden_size, 2))
+
+    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        """(examples, length, 2) float32: of the answer's first piece and of its last; padding is neither."""
+        scores = self.out(self.dropped(self.vectors(ids, types, mask, first=False)))
+        return scores.masked_fill(~mask[..., None], -torch.inf)
+
+
+def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, recipe: Recipe) -> Finetuned:
     """Fine-tune a copy of a checkpoint.
 
     Args:
         encoder: the checkpoint; it stays as it is.
         examples: of training.
-        labels: (examples,) int64 classes, or float scores where ``outputs`` is 1.
-        outputs: how many classes, or 1.
+        labels: (examples,) int64 classes, or float scores where ``outputs`` is 1; or (examples, 2) int64, the first
+            and the last piece of an answer.
+        outputs: how many classes, or 1; of answers it is not read.
         recipe: how. The same recipe, with the same number of threads, gives the same weights.
+
+    Returns:
+        A :class:`SpanReader` for answers, else a :class:`Classifier`.
     """
-    model = Classifier(encoder, outputs, recipe).train()
+    model = (SpanReader(encoder, recipe) if labels.ndim == 2 else Classifier(encoder, outputs, recipe)).train()
     batches = -(-len(examples) // recipe.batch)
     steps = recipe.epochs * batches
     settings = Optimizer(
@@ -163,7 +199,7 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
 def _loss(found: Tensor, targets: Tensor) -> Tensor:
     if found.shape[1] == 1:
         return functional.mse_loss(found[:, 0], targets.float())
-    return functional.cross_entropy(found, targets)
+    return functional.cross_entropy(found, targets)  # of answers the pieces are the classes
 
 
 def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Iterator[list[int]]:
@@ -178,13 +214,24 @@ def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Ite
         yield from (batches[i] for i in order.permutation(len(batches)))
 
 
-@torch.inference_mode()
 def outputs_of(model: Classifier, examples: Inputs, batch: int = 64) -> np.ndarray:
     """(examples, outputs) float32 of a trained classifier."""
-    found = np.empty((len(examples), model.out.out_features), np.float32)
+    return np.stack(_outputs(model, examples, batch))
+
+
+def scores_of_places(model: SpanReader, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
+    """Of every example (its pieces, 2) float32: what a trained reader gives each as the answer's first and last."""
+    found = _outputs(model, examples, batch)
+    return [own[: len(ids)] for own, ids in zip(found, examples.ids, strict=True)]
+
+
+@torch.inference_mode()
+def _outputs(model: Finetuned, examples: Inputs, batch: int) -> list[np.ndarray]:
+    found: list[np.ndarray] = [np.empty(0)] * len(examples)
     padding, device = model.config.pad_token_id or 0, str(model.out.weight.device)
     by_length = sorted(range(len(examples)), key=lambda i: len(examples.ids[i]))
     for first in range(0, len(by_length), batch):
         chosen = by_length[first : first + batch]
-        found[chosen] = model(*examples.padded(chosen, padding, device)).float().cpu().numpy()
+        for i, own in zip(chosen, model(*examples.padded(chosen, padding, device)).float().cpu().numpy(), strict=True):
+            found[i] = own
     return found

@@ -190,9 +190,9 @@ OFFICIAL = {
 
 @pytest.mark.skipif(data_folder() is None, reason="EMBRYOLOGY_DATA is not set")
 def test_three_systems_get_their_official_scores():
-    questions = squad.read(catalogue.squad_dev())
+    questions = squad.find().dev
     for name, known in OFFICIAL.items():
-        file = data_folder() / catalogue.SQUAD / "predictions" / f"{name}.json.gz"
+        file = data_folder() / squad.FOLDER / "predictions" / f"{name}.json.gz"
         found = squad.scores(questions, json.loads(gzip.decompress(file.read_bytes())))
         names = ("exact", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
         assert tuple(round(found[one], 3) for one in names) == known

@@ -24,6 +24,7 @@ NAMES = {
     "QNLI": "answer in sentence (QNLI)",
     "RTE": "inference (RTE)",
     "WNLI": "pronouns (WNLI)",
+    "SQuAD": "questions on a text (SQuAD 2.0)",
     "topic": "topic of an article",
 }
 """Tasks in the order in which figures show them."""
@@ -32,6 +33,8 @@ SCORE, COLLAPSED = "score", "collapsed"
 MAJORITY, TF_IDF = "majority", "tf-idf"
 MEAN = "mean"
 """The task that stands for the mean over tasks."""
+APART = ("WNLI", "SQuAD")
+"""Tasks that the paper's mean leaves out."""
 ENOUGH = 0.95
 """Of the gain from the first checkpoint to the best."""
 EARLY = 0.25
@@ -43,8 +46,9 @@ def read(
 ) -> pd.DataFrame:  # fmt: skip
     """Scores and collapses of fine-tuning, or of linear models on the frozen model; ``run`` first.
 
-    The mean over a run's tasks, WNLI apart as in the paper, is added as the task :data:`MEAN`, seed by seed; its
-    intervals are the means of the tasks' and so on the wide side. Only tasks that were run are in it.
+    The mean over a run's tasks, those of :data:`APART` left out unless there are no others, is added as the task
+    :data:`MEAN`, seed by seed; its intervals are the means of the tasks' and so on the wide side. Only tasks that were
+    run are in it.
 
     Args:
         run: name or path.
@@ -85,7 +89,9 @@ def source(run: str | Path) -> str:
 
 
 def _means(frame: pd.DataFrame) -> pd.DataFrame:
-    rows = frame[(frame["metric"] == SCORE) & (frame["task"] != "WNLI")]
+    rows = frame[frame["metric"] == SCORE]
+    inside = ~rows["task"].isin(APART)
+    rows = rows[inside] if inside.any() else rows
     keys = ["series", "step", "seed", "baseline"]
     how = {name: "first" for name in frame if name not in keys} | dict.fromkeys(["value", "low", "high"], "mean")
     means = rows.groupby(keys, as_index=False, dropna=False).agg(how | {"n": "sum"})

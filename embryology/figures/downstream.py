@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.axes import Axes
 
 from embryology.analysis import curves, downstream
 from embryology.figures import style
@@ -11,6 +12,7 @@ LINES = {
     downstream.MAJORITY: ("most frequent class", style.BASELINE_LINES["majority"]),
     downstream.TF_IDF: ("linear model on tf-idf", style.BASELINE_LINES["static"]),
 }
+SQUAD = "SQuAD"
 MODELS = {"ALBERT": 1, "BERT": 2, "ELECTRA": 3}
 """Published curves and their line styles; the run itself has the first."""
 
@@ -133,12 +135,13 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
 def beside_published(frame: pd.DataFrame) -> HTML:
     """The mean score beside the released GLUE averages, and the share of the gain that is there by when."""
     theirs = downstream.published("glue_all")
-    figure, (height, share) = style.panels(1, 2, 9, 3.9)
+    figure, (height, share, answers) = style.panels(1, 3, 11, 3.9)
     own = downstream.curve(frame, downstream.MEAN).set_index("step")["value"] * 100
     lines = {"this run": (own, 0)} | {
         f"published {model}": (theirs.loc[model].dropna(), number) for model, number in MODELS.items()
     }
-    drawn, quarter = [], {}
+    drawn = _answers_beside_published(frame, answers)
+    quarter = {}
     for name, (line, number) in lines.items():
         colour, marker, dashes = style.LINES[number]
         at, gain = line.index / max(line.index.max(), 1), line.max() - line.iloc[0]
@@ -147,7 +150,7 @@ def beside_published(frame: pd.DataFrame) -> HTML:
             risen = (line - line.iloc[0]) / gain
             share.plot(at, 100 * risen, color=colour, marker=marker, linestyle=dashes)
             quarter[name] = 100 * np.interp(downstream.EARLY, at, risen)
-        drawn.append(pd.DataFrame({"whose": name, "step": line.index, "value": line.to_numpy()}))
+        drawn.append(pd.DataFrame({"whose": name, "of": "mean", "step": line.index, "value": line.to_numpy()}))
     share.axhline(100 * downstream.ENOUGH, color=style.INK, linestyle=(0, (1, 1.5)), linewidth=1.3)
     share.axvline(downstream.EARLY, color=style.MUTED, linestyle=(0, (5, 2)), linewidth=1)
     height.set(ylabel="mean score (points)", xlabel="share of the training steps")
@@ -162,10 +165,31 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         pd.concat(drawn, ignore_index=True),
         "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks "
         f"({facts(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
-        "tasks and models differ, so heights do not compare. Right: the share of the gain from the first checkpoint "
-        f"to the best, with lines at a quarter of the steps and at {100 * downstream.ENOUGH:.0f}%.",
-        f"Two line charts over the share of training steps. {answer}.",
+        "tasks and models differ, so heights do not compare. Middle: the share of the gain from the first checkpoint "
+        f"to the best, with lines at a quarter of the steps and at {100 * downstream.ENOUGH:.0f}%. Right: the released "
+        "scores for SQuAD 2.0, the mean of exact match and F1, which the averages leave out"
+        + (", and this run's." if len(downstream.curve(frame, SQUAD)) else "; this run was not fine-tuned for it."),
+        f"Three line charts over the share of training steps. {answer}.",
     )
+
+
+def _answers_beside_published(frame: pd.DataFrame, axis: Axes) -> list[pd.DataFrame]:
+    """SQuAD's scores of this run, where it was fine-tuned for it, and the released ones."""
+    own = downstream.curve(frame, SQUAD).set_index("step")["value"] * 100
+    lines = {"this run": (own, 0)} if len(own) else {}
+    lines |= {
+        f"published {model}": (downstream.published(f"{model.lower()}_finetune").loc["SQuAD2.0"].dropna(), number)
+        for model, number in MODELS.items()
+        if model != "ALBERT"  # its scores were not released
+    }
+    for line, number in lines.values():
+        colour, marker, dashes = style.LINES[number]
+        axis.plot(line.index / max(line.index.max(), 1), line, color=colour, marker=marker, linestyle=dashes)
+    axis.set(ylabel="score for SQuAD 2.0 (points)", xlabel="share of the training steps")
+    return [
+        pd.DataFrame({"whose": name, "of": SQUAD, "step": line.index, "value": line.to_numpy()})
+        for name, (line, _) in lines.items()
+    ]
 
 
 @style.styled

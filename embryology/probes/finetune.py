@@ -15,21 +15,23 @@ from embryology.alignment import longest_input
 from embryology.checkpoints import Series
 from embryology.precision import Precision, resolve
 from embryology.probes import ProbeSettings
-from embryology.tasks import catalogue, prepared, scores
+from embryology.tasks import catalogue, prepared, scores, spans, squad
+from embryology.tasks.hub import PREFIX
 from embryology.tasks.prepared import Prepared
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from embryology.encoder import Encoder
+    from embryology.finetuning import Recipe
 
 SCORE, COLLAPSED = "score", "collapsed"
 
 
 class FinetuneSettings(ProbeSettings):
     tasks: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of :data:`embryology.tasks.catalogue.NAMES`; ``auto`` takes GLUE's tasks whose train sets are there, without
-    WNLI as in the paper, else the topic of an article."""
+    """Of :data:`embryology.tasks.catalogue.NAMES`; ``auto`` takes GLUE's tasks and SQuAD, those whose train sets are
+    there, without WNLI as in the paper, else the topic of an article."""
     seeds: PositiveInt = 3
     """Of the head, the order of examples and dropout."""
     train: PositiveInt | None = None
@@ -50,7 +52,7 @@ class FinetuneProbe:
     Settings = FinetuneSettings
 
     def inputs(self, settings: FinetuneSettings, series: Series) -> dict:
-        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks)}
+        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=True)}
         return {"tasks": data, "precision": resolve(settings.precision)}
 
     def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict]:
@@ -59,27 +61,30 @@ class FinetuneProbe:
         recipe |= {"precision": resolve(settings.precision)}
         return {
             f"{name}-{seed}": recipe | {"task": name, "data": catalogue.identity(name), "number": seed}
-            for name in prepared.chosen(settings.tasks)
+            for name in prepared.chosen(settings.tasks, spans=True)
             for seed in range(settings.seeds)
         }
 
     def prepare(
         self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series
-    ) -> tuple[FinetuneSettings, dict[str, Prepared]]:
+    ) -> tuple[FinetuneSettings, dict[str, Prepared | spans.Prepared]]:
         longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
+        how = settings.train, settings.seed, tokenizer, longest
         return settings, {
-            name: prepared.read(name, settings.train, settings.seed, tokenizer, longest)
-            for name in prepared.chosen(settings.tasks)
+            name: spans.read(*how, hub=name.startswith(PREFIX))
+            if name.removeprefix(PREFIX) == squad.NAME
+            else prepared.read(name, *how)
+            for name in prepared.chosen(settings.tasks, spans=True)
         }
 
     def measure_part(
-        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared]], part: str
+        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared | spans.Prepared]], part: str
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The task's metrics on its whole development set, and their mean, ``score``, each with a bootstrap over items.
 
-        ``collapsed`` is 1 where all predictions are one class, or one score. Of several development sets ``item`` names
-        each, and the mean over them has none. Baselines (of the first seed alone): the most frequent class, and a
-        linear model on tf-idf.
+        ``collapsed`` is 1 where all predictions are one class, one score, or no answer. Of several development sets
+        ``item`` names each, and the mean over them has none. Baselines (of the first seed alone): the most frequent
+        class, and a linear model on tf-idf; of SQuAD, to answer nothing.
         """
         from embryology import finetuning  # late: it loads torch
 
@@ -90,35 +95,62 @@ class FinetuneProbe:
             rate=settings.rate, epochs=settings.epochs, batch=settings.batch, precision=settings.precision,
             seed=settings.seed + int(seed),
         )  # fmt: skip
-        model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
-        rows, items = [], []
-        for dev, (inputs, given) in own.dev.items():
-            predicted = finetuning.outputs_of(model, inputs)
-            predicted = predicted.argmax(axis=1) if own.task.classes else predicted[:, 0]
-            gold = np.array([example.label for example in given])
-            item = dev if len(own.dev) > 1 else ""
-            rows += scores.rows(own.task, item, gold, predicted)
-            rows.append(_row(own.task.name, item, COLLAPSED, float(np.ptp(predicted) == 0), len(given)))
-            items.append(
-                pd.DataFrame(
-                    {
-                        "item_id": [f"{own.task.name}:{dev}:{example.id}" for example in given],
-                        "task": own.task.name,
-                        "tag": f"seed {seed}",
-                        "prediction": predicted.astype(float),
-                        "correct": predicted == gold,
-                        "source": own.label,
-                    }
-                )
+        measured = _answers if isinstance(own, spans.Prepared) else _labels
+        rows, items = measured(encoder, own, recipe, int(seed) == 0)
+        return pd.DataFrame(rows).assign(seed=int(seed)), items.assign(tag=f"seed {seed}", source=own.label)
+
+
+def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
+    from embryology import finetuning
+
+    model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
+    rows, items = [], []
+    for dev, (inputs, given) in own.dev.items():
+        predicted = finetuning.outputs_of(model, inputs)
+        predicted = predicted.argmax(axis=1) if own.task.classes else predicted[:, 0]
+        gold = np.array([example.label for example in given])
+        item = dev if len(own.dev) > 1 else ""
+        rows += scores.rows(own.task, item, gold, predicted)
+        rows.append(_collapsed(own.task.name, item, np.ptp(predicted) == 0, len(given)))
+        items.append(
+            pd.DataFrame(
+                {
+                    "item_id": [f"{own.task.name}:{dev}:{example.id}" for example in given],
+                    "task": own.task.name,
+                    "prediction": predicted.astype(float),
+                    "correct": predicted == gold,
+                }
             )
-        if len(own.dev) > 1:
-            rows += scores.over_sets(rows)
-        rows += own.baselines if seed == "0" else []
-        return pd.DataFrame(rows).assign(seed=int(seed)), pd.concat(items, ignore_index=True)
+        )
+    if len(own.dev) > 1:
+        rows += scores.over_sets(rows)
+    return rows + (own.baselines if baselines else []), pd.concat(items, ignore_index=True)
 
 
-def _row(task: str, item: str, metric: str, value: float, n: int) -> dict:
+def _answers(encoder: Encoder, own: spans.Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
+    from embryology import finetuning
+
+    model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)
+    predicted = spans.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
+    right = squad.by_question(own.questions, predicted)
+    rows = scores.means(squad.NAME, squad.METRICS, right)
+    rows.append(_collapsed(squad.NAME, "", not any(predicted.values()), len(right)))
+    if baselines:
+        nothing = squad.by_question(own.questions, {})
+        rows += scores.means(squad.NAME, squad.METRICS, nothing, scores.MAJORITY)
+    items = pd.DataFrame(
+        {
+            "item_id": [f"{squad.NAME}:dev:{asked.id}" for asked in own.questions],
+            "task": squad.NAME,
+            "prediction": right[:, 1],
+            "correct": right[:, 0] == 1,
+        }
+    )
+    return rows, items
+
+
+def _collapsed(task: str, item: str, value: bool, n: int) -> dict:
     return {
-        "task": task, "item": item, "metric": metric, "value": value, "low": None, "high": None, "n": n,
+        "task": task, "item": item, "metric": COLLAPSED, "value": float(value), "low": None, "high": None, "n": n,
         "baseline": None,
     }  # fmt: skip

@@ -54,14 +54,14 @@ class FrozenProbe:
     Settings = FrozenSettings
 
     def inputs(self, settings: FrozenSettings, series: Series) -> dict:
-        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks)}
+        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=False)}
         return {"tasks": data, "precision": resolve(settings.precision)}
 
     def prepare(self, settings: FrozenSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
         tasks = {
             name: prepared.read(name, settings.train, settings.seed, tokenizer, longest)
-            for name in prepared.chosen(settings.tasks)
+            for name in prepared.chosen(settings.tasks, spans=False)
         }
         texts = {text: None for own in tasks.values() for example in _examples(own) for text in _texts(example)}
         ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from embryology.tasks import Example, Task, scores
+from embryology.tasks.scores import MAJORITY
 
-MAJORITY, TF_IDF = "majority", "tf-idf"
+TF_IDF = "tf-idf"
 
 
 def rows(task: Task, train: Sequence[Example]) -> list[dict]:

@@ -1,7 +1,6 @@
 """The tasks by name, where each is looked for, and the counts that are known of them."""
 
 from importlib import metadata
-from pathlib import Path
 
 from rich.console import Console
 
@@ -9,11 +8,11 @@ from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
 from embryology.files import sha256_of_file
 from embryology.paths import data_folder
-from embryology.tasks import Task, glue, squad, topics
+from embryology.tasks import Task, glue, hub, squad, topics
 from embryology.treebanks.lines import found
 
-GLUE, SQUAD = "downstream/glue", "downstream/squad"
-NAMES = (*glue.TASKS, "topic")
+GLUE = "downstream/glue"
+NAMES = (*glue.TASKS, squad.NAME, "topic")
 KNOWN = {
     "CoLA": {"train": 8_551, "dev": 1_043},
     "SST-2": {"train": 67_349, "dev": 872},
@@ -30,15 +29,19 @@ SQUAD_DEV = {"questions": 11_873, "without an answer": 5_945}
 
 
 def find(name: str, skip_bad: bool = False) -> Task:
-    """A task by its name, read: one of GLUE's, the same with ``hub:`` before it, or ``topic``.
+    """A task of labels by its name, read: one of GLUE's, the same with ``hub:`` before it, or ``topic``.
 
     Raises:
         EmbryologyError: there is no such task, its data are not there, or they are malformed.
     """
     if name == "topic":
         return topics.read()
-    from_hub = name.startswith(glue.HUB_PREFIX)
-    name = name.removeprefix(glue.HUB_PREFIX)
+    from_hub = name.startswith(hub.PREFIX)
+    name = name.removeprefix(hub.PREFIX)
+    if name == squad.NAME:
+        raise EmbryologyError(
+            f"the task {name!r} asks for places in a text, not for labels: models are fine-tuned for it"
+        )
     if name in glue.TASKS and from_hub:
         return glue.from_hub(name)
     if name not in glue.TASKS:
@@ -53,32 +56,31 @@ def find(name: str, skip_bad: bool = False) -> Task:
 
 
 def trainable() -> list[str]:
-    """GLUE's tasks whose whole train and development sets are there, in the order of the paper's figures."""
+    """GLUE's tasks and SQuAD, those whose whole train and development sets are there, in the paper's order."""
     data = data_folder()
     if data is None:
         return []
     wanted = {name: ("train", *layout.dev) for name, layout in glue.TASKS.items()}
-    return [name for name, files in wanted.items() if all(found(data / GLUE / name / f"{one}.tsv") for one in files)]
+    whole = [name for name, files in wanted.items() if all(found(data / GLUE / name / f"{one}.tsv") for one in files)]
+    return [*whole, squad.NAME] if {"train", "dev"} <= squad.files().keys() else whole
 
 
 def identity(name: str) -> dict:
     """What a task's examples depend on: hashes of its files, or versions; cheap."""
     if name == "topic":
         return {BUNDLED_PACKAGE: metadata.version(BUNDLED_PACKAGE)}
-    if name.startswith(glue.HUB_PREFIX) and name.removeprefix(glue.HUB_PREFIX) in glue.TASKS:
-        return {"hub": glue.HUB}
+    if name.startswith(hub.PREFIX) and (own := name.removeprefix(hub.PREFIX)) in (*glue.TASKS, squad.NAME):
+        return {"hub": squad.HUB if own == squad.NAME else glue.HUB}
+    if name == squad.NAME:
+        if "dev" not in squad.files():
+            squad.find()  # says what is wrong
+        return {file.name: sha256_of_file(file) for file in squad.files().values()}
     data = data_folder()
     folder = data / GLUE / name if data else None
     files = sorted(folder.glob("*.tsv*")) if folder else []
     if name not in glue.TASKS or not files:
         find(name)  # says what is wrong
     return {file.name: sha256_of_file(file) for file in files}
-
-
-def squad_dev() -> Path | None:
-    """SQuAD's development set, where it is there."""
-    data = data_folder()
-    return found(data / SQUAD / "dev-v2.0.json") if data else None
 
 
 def check(console: Console, skip_bad: bool = False) -> None:
@@ -88,7 +90,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
         EmbryologyError: a file is malformed, or a known count does not hold.
     """
     wrong = []
-    for name in NAMES:
+    for name in [name for name in NAMES if name != squad.NAME]:
         try:
             task = find(name, skip_bad)
         except EmbryologyError as error:
@@ -106,11 +108,13 @@ def check(console: Console, skip_bad: bool = False) -> None:
             if (known := KNOWN.get(name, {}).get(split)) and not own.part and not own.skipped
             and len(own.examples) != known
         ]  # fmt: skip
-    if path := squad_dev():
+    for split, path in squad.files().items():
         questions = squad.read(path)
         ours = {"questions": len(questions), "without an answer": sum(not asked.answers for asked in questions)}
         said = ", ".join(f"{count:,} {what}" for what, count in ours.items())
-        console.print(f"SQuAD dev: {said}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{squad.NAME} {split}: {said}", highlight=False, soft_wrap=True, markup=False)
+        if split != "dev":
+            continue
         wrong += [
             f"SQuAD dev has {ours[what]:,} {what} instead of {n:,}" for what, n in SQUAD_DEV.items() if ours[what] != n
         ]

@@ -5,12 +5,12 @@ each optionally gzipped; a file named ``train-part.tsv`` is taken for what it sa
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
-from embryology.tasks import Example, Split, Task
+from embryology.tasks import Example, Split, Task, hub
 from embryology.treebanks.lines import MalformedError, found, numbered, tolerated
 
 BINARY = ("0", "1")
@@ -79,7 +79,7 @@ def read(folder: Path, name: str, skip_bad: bool = False) -> Task:
     return Task(name, layout.label, layout.classes, layout.metrics, train, dev)
 
 
-HUB, HUB_PREFIX = "nyu-mll/glue", "hub:"
+HUB = "nyu-mll/glue"
 
 
 def from_hub(name: str) -> Task:
@@ -88,29 +88,20 @@ def from_hub(name: str) -> Task:
     Raises:
         EmbryologyError: ``datasets`` is not installed, or the Hub cannot be reached.
     """
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise EmbryologyError("tasks from the Hub need the package 'datasets'; pip install datasets") from error
     layout = TASKS[name]
     first, *second = layout.hub
-    try:
-        sets = load_dataset(HUB, name.lower().replace("-", ""))
+
+    def split(rows: Iterable[Mapping]) -> Split:
         # Classes are numbered there in another order, which no metric minds: MRPC's and QQP's class 1 is the same.
-        splits = {
-            split: [
-                Example(str(row["idx"]), row[first], row[second[0]] if second else None, row["label"]) for row in rows
-            ]
-            for split, rows in sets.items()
-        }
-    except Exception as error:  # of whichever network library lies below
-        reason = " ".join(str(error).split())[:200]
-        raise EmbryologyError(
-            f"{HUB} cannot be had from the Hub ({type(error).__name__}: {reason}); check the network and "
-            "HF_HUB_OFFLINE, or put GLUE's files into EMBRYOLOGY_DATA"
-        ) from error
-    dev = {file.removeprefix("dev_"): Split(splits[file.replace("dev", "validation")]) for file in layout.dev}
-    return Task(name, layout.label, layout.classes, layout.metrics, Split(splits["train"]), dev)
+        return Split(
+            [Example(str(row["idx"]), row[first], row[second[0]] if second else None, row["label"]) for row in rows]
+        )
+
+    def read(sets: Mapping) -> Task:
+        dev = {file.removeprefix("dev_"): split(sets[file.replace("dev", "validation")]) for file in layout.dev}
+        return Task(name, layout.label, layout.classes, layout.metrics, split(sets["train"]), dev)
+
+    return hub.had(HUB, name.lower().replace("-", ""), read)
 
 
 def _split(folder: Path, name: str, layout: Layout, skip_bad: bool) -> Split | None:

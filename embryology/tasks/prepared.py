@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from embryology.errors import EmbryologyError
-from embryology.tasks import Example, Task, baselines, catalogue
+from embryology.tasks import Example, Task, baselines, catalogue, squad
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,14 +32,18 @@ class Prepared:
     """Rows of measurements that depend on no checkpoint."""
 
 
-def chosen(tasks: Sequence[str] | Literal["auto"]) -> tuple[str, ...]:
-    """The names of tasks; ``auto`` is GLUE's whose train sets are there, without WNLI as in the paper, else ``topic``.
+def chosen(tasks: Sequence[str] | Literal["auto"], spans: bool) -> tuple[str, ...]:
+    """The names of tasks.
+
+    ``auto`` takes those of GLUE whose train sets are there, without WNLI as in the paper, and SQuAD if ``spans`` can be
+    told; else ``topic``.
 
     Raises:
         EmbryologyError: a name is unknown.
     """
     if tasks == "auto":
-        return tuple(name for name in catalogue.trainable() if name != "WNLI") or ("topic",)
+        left_out = {"WNLI"} if spans else {"WNLI", squad.NAME}
+        return tuple(name for name in catalogue.trainable() if name not in left_out) or ("topic",)
     for name in tasks:
         catalogue.identity(name)  # says what is wrong
     return tuple(tasks)

@@ -1,7 +1,7 @@
 """The official metrics of the tasks, by name."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,6 +45,10 @@ SCORE = "score"
 """The mean of a task's metrics: what GLUE averages over tasks."""
 
 
+MAJORITY = "majority"
+"""The baseline that says the most frequent thing everywhere."""
+
+
 def rows(task: Task, item: str, gold: np.ndarray, predicted: np.ndarray, baseline: str | None = None) -> list[dict]:
     """A row for each of a task's metrics and for :data:`SCORE`, with 95% bootstrap intervals over items.
 
@@ -57,19 +61,31 @@ def rows(task: Task, item: str, gold: np.ndarray, predicted: np.ndarray, baselin
     picks = np.random.default_rng(intervals.SEED).integers(0, len(gold), (intervals.RESAMPLES, len(gold)))
     values = [METRICS[metric](gold, predicted) for metric in task.metrics]
     draws = np.array([[METRICS[metric](gold[pick], predicted[pick]) for metric in task.metrics] for pick in picks])
-    named = [*zip(task.metrics, values, draws.T, strict=True), (SCORE, float(np.mean(values)), draws.mean(axis=1))]
+    return _rows(task.name, item, task.metrics, values, draws, len(gold), baseline)
+
+
+def means(task: str, metrics: Sequence[str], by_item: np.ndarray, baseline: str | None = None) -> list[dict]:
+    """:func:`rows` of metrics that are means over items, (items, metrics)."""
+    draws = intervals.resamples(len(by_item), seed=intervals.SEED) @ by_item / len(by_item)
+    return _rows(task, "", metrics, by_item.mean(axis=0).tolist(), draws, len(by_item), baseline)
+
+
+def _rows(
+    task: str, item: str, metrics: Sequence[str], values: list[float], draws: np.ndarray, n: int, baseline: str | None
+) -> list[dict]:  # fmt: skip
+    named = [*zip(metrics, values, draws.T, strict=True), (SCORE, float(np.mean(values)), draws.mean(axis=1))]
     found = []
     for metric, value, own in named:
         low, high = (float(end) for end in intervals.percentile_interval(own))
         found.append(
             {
-                "task": task.name,
+                "task": task,
                 "item": item,
                 "metric": metric,
                 "value": value,
                 "low": min(low, value),
                 "high": max(high, value),
-                "n": len(gold),
+                "n": n,
                 "baseline": baseline,
             }
         )

@@ -3,7 +3,7 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError
+from embryology.paths import data_folder
+from embryology.tasks import hub
+from embryology.treebanks.lines import found
 
+NAME, HUB = "SQuAD", "rajpurkar/squad_v2"
+FOLDER = "downstream/squad"
+"""In the folder of data."""
+METRICS = ("exact", "f1")
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -24,6 +31,13 @@ class Question:
     context: str
     answers: tuple[tuple[str, int], ...]
     """Texts and where they begin in ``context``, in characters; none where the context has no answer."""
+
+
+@dataclass(frozen=True)
+class Data:
+    train: list[Question] | None
+    """None where there is none: then the task is not run."""
+    dev: list[Question]
 
 
 class _Record(BaseModel):
@@ -53,6 +67,47 @@ class _Article(_Record):
 
 class _File(_Record):
     data: tuple[_Article, ...]
+
+
+def files() -> dict[str, Path]:
+    """The files that are there: ``dev``, and ``train`` or, of a part of it, ``train-part``."""
+    data = data_folder()
+    stems = ("train", "train-part", "dev") if data else ()
+    there = {stem: path for stem in stems if (path := found(data / FOLDER / f"{stem}-v2.0.json"))}
+    if "train" in there:
+        there.pop("train-part", None)
+    return there
+
+
+def find() -> Data:
+    """The sets of the folder of data.
+
+    Raises:
+        EmbryologyError: there is no development set, or a file is malformed.
+    """
+    there = files()
+    if "dev" not in there:
+        raise EmbryologyError(
+            f"the task {NAME!r} needs {FOLDER} in the folder that EMBRYOLOGY_DATA names, with train-v2.0.json and "
+            "dev-v2.0.json (rajpurkar.github.io/SQuAD-explorer)"
+        )
+    train = there.get("train") or there.get("train-part")
+    return Data(read(train) if train else None, read(there["dev"]))
+
+
+def from_hub() -> Data:
+    """The same from the Hub, through ``datasets``.
+
+    Raises:
+        EmbryologyError: ``datasets`` is not installed, or the Hub cannot be reached.
+    """
+
+    def split(rows: Iterable[Mapping]) -> list[Question]:
+        answers = [row["answers"] for row in rows]
+        spans = [tuple(zip(own["text"], own["answer_start"], strict=True)) for own in answers]
+        return [Question(row["id"], row["question"], row["context"], own) for row, own in zip(rows, spans, strict=True)]
+
+    return hub.had(HUB, None, lambda sets: Data(split(sets["train"]), split(sets["validation"])))
 
 
 def read(path: Path) -> list[Question]:
@@ -109,16 +164,23 @@ def scores(questions: Sequence[Question], predictions: Mapping[str, str]) -> dic
         questions: of :func:`read`.
         predictions: text by id; a question without one counts as answered with nothing.
     """
-    exact, f1 = (
-        np.array([max(score(gold, predictions.get(asked.id, "")) for gold in _golds(asked)) for asked in questions])
-        for score in (_exact, _f1)
-    )
+    exact, f1 = by_question(questions, predictions).T
     answerable = np.array([bool(asked.answers) for asked in questions])
     found = {"exact": 100 * exact.mean(), "f1": 100 * f1.mean()}
     for name, own in (("HasAns", answerable), ("NoAns", ~answerable)):
         if own.any():
             found |= {f"{name}_exact": 100 * exact[own].mean(), f"{name}_f1": 100 * f1[own].mean()}
     return {name: float(value) for name, value in found.items()}
+
+
+def by_question(questions: Sequence[Question], predictions: Mapping[str, str]) -> np.ndarray:
+    """(questions, 2): ``exact`` and ``f1`` of each, in [0, 1], as :func:`scores` has them."""
+    return np.array(
+        [
+            [max(score(gold, predictions.get(asked.id, "")) for gold in _golds(asked)) for score in (_exact, _f1)]
+            for asked in questions
+        ]
+    )
 
 
 def _golds(asked: Question) -> list[str]:
