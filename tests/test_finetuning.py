@@ -1,6 +1,9 @@
 """Fine-tuning: the same network as transformers', the same numbers twice, and something learnt."""
 
+import signal
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -14,6 +17,8 @@ from embryology.probes.finetune import FinetuneProbe, FinetuneSettings
 from embryology.probes.frozen import FrozenProbe, FrozenSettings
 from embryology.tasks import Example, Split, Task, baselines, catalogue
 from tests.conftest import tiny_model
+from tests.processes import exit_status
+from tests.test_kills import die_at, halve
 
 WORDS = ("city", "music", "people", "film", "house", "water", "large", "known", "year", "world")
 RECIPE = Recipe(rate=3e-3, epochs=4, batch=8, dropout=0.0)
@@ -173,6 +178,50 @@ def test_a_batch_that_is_interrupted_goes_on_and_a_finished_cell_is_not_run_agai
     cells.clear()
     runner.run_probes(broken, {"finetune": chosen["finetune"] | {"seeds": 3}})
     assert cells == ["made-up-2", "made-up-2"]  # seeds that are there are not run again
+
+
+def _batch(series, die):
+    """The same batch in a process of its own, which ``die`` lets be killed somewhere."""
+    catalogue.find, catalogue.identity = {"made-up": task()}.get, lambda name: {name: 1}
+    torch.set_num_threads(1)
+    die()
+    chosen = {"finetune": {"tasks": ["made-up"], "seeds": 2, "epochs": 1, "train": 24, "batch": 8}}
+    runner.run_probes(series, chosen, device="cpu", threads=1)
+
+
+def _within_the_fourth_cell():
+    die_at(torch.optim.AdamW, "step", 3 * 3 + 2)  # three steps a cell
+
+
+def _between_the_two_files_of_a_cell():
+    die_at(runner, "write_table", 6)
+
+
+def _while_a_checkpoints_table_is_written():
+    die_at(pq, "write_table", 6, lambda _, path: halve(path))  # after two cells of two files each, and the items
+
+
+def _tables(series):
+    folder = series.folder.root
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.parquet"))}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_series, tmp_path_factory):
+    series = Series("own", RunFolder(tmp_path_factory.mktemp("runs") / "whole"), tiny_series.checkpoints[:2])
+    assert exit_status(_batch, series, int) == 0
+    return _tables(series)
+
+
+@pytest.mark.parametrize(
+    "die", [_within_the_fourth_cell, _between_the_two_files_of_a_cell, _while_a_checkpoints_table_is_written]
+)
+def test_a_batch_that_is_killed_gives_the_same_tables_in_the_end(die, uninterrupted, tiny_series, tmp_path):
+    series = Series("own", RunFolder(tmp_path / "broken"), tiny_series.checkpoints[:2])
+    assert exit_status(_batch, series, die) == -signal.SIGKILL
+    assert len(_tables(series)) < len(uninterrupted) == 4 * 2 + 2 * 2  # cells and checkpoints, two files each
+    assert exit_status(_batch, series, int) == 0
+    assert _tables(series) == uninterrupted
 
 
 def test_linear_models_on_frozen_vectors_are_scored_alike(made_up, encoder, tokenizer, tiny_series):
