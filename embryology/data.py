@@ -13,7 +13,8 @@ from embryology.errors import EmbryologyError
 from embryology.facts.fact_sets import LAMA, PARAREL
 from embryology.files import written_whole
 from embryology.paths import data_folder, runs_folder
-from embryology.tasks.catalogue import GLUE, SQUAD
+from embryology.tasks import squad
+from embryology.tasks.catalogue import GLUE
 from embryology.treebanks.catalogue import EWT
 from embryology.treebanks.edge_sets import GUM, ONTONOTES, PROPBANK
 
@@ -105,7 +106,7 @@ SETS = (
     DataSet(
         name="squad",
         serves="questions on paragraphs, answerable and not",
-        files=f"{SQUAD}/*.json*",
+        files=f"{squad.FOLDER}/*.json*",
         instead="nothing",
         licence="CC BY-SA 4.0",
     ),
