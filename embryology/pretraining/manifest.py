@@ -106,17 +106,19 @@ def _flat(values: dict, prefix: str = "") -> dict:
 
 
 def commit() -> str | None:
-    """The project's commit, marked where files were changed since.
+    """The project's commit, marked where files were changed since; None where it is no checkout.
 
-    Where it is no checkout, as in a container, what ``EMBRYOLOGY_COMMIT`` says; None where that is not set.
+    Where the code was copied without its history, as into a container, ``EMBRYOLOGY_COMMIT`` says it.
     """
+    if said := os.environ.get("EMBRYOLOGY_COMMIT"):
+        return said
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
             cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("EMBRYOLOGY_COMMIT")
+        return None
     return answer.stdout.strip()
 
 
