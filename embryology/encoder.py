@@ -232,10 +232,13 @@ class Encoder:
         return body, head or nn.Identity()
 
     def _cast(self, precision: str) -> dict[str, Tensor]:
-        """The model's parameters by name, cast once."""
+        """The model's parameters by name, cast once: those of products, as embeddings and norms stay in float32."""
         if precision not in self._parameters:
             kind = getattr(torch, precision)
-            self._parameters[precision] = {name: own.to(kind) for name, own in self.model.named_parameters()}
+            self._parameters[precision] = {
+                name: own if "embeddings." in name or "norm" in name.lower() else own.to(kind)
+                for name, own in self.model.named_parameters()
+            }
         return self._parameters[precision]
 
     def _batches(self, chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int | None) -> Iterator:
