@@ -135,7 +135,7 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
 def beside_published(frame: pd.DataFrame) -> HTML:
     """The mean score beside the released GLUE averages, and the share of the gain that is there by when."""
     theirs = downstream.published("glue_all")
-    figure, (height, share, answers) = style.panels(1, 3, 11, 3.9)
+    figure, (height, share, answers) = style.panels(1, 3, 9, 3.4)
     own = downstream.curve(frame, downstream.MEAN).set_index("step")["value"] * 100
     lines = {"this run": (own, 0)} | {
         f"published {model}": (theirs.loc[model].dropna(), number) for model, number in MODELS.items()
