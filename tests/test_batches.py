@@ -1,4 +1,11 @@
 import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +139,41 @@ def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
         ahead = list(two.ahead(1, 9, [range(4)], workers))
         assert len(ahead) == 8
         assert all(torch.equal(batch.input_ids, one[step].input_ids) for step, (batch,) in enumerate(ahead, 1))
+
+
+def test_signals_leave_the_workers_to_the_trainer(tokenizer):
+    batches = batches_of(store_of([[20, 21, 22]] * 10), tokenizer)
+    ahead = batches.ahead(0, 12, [range(4)], workers=2)
+    assert len([next(ahead), next(ahead)]) == 2  # one of each worker
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(worker.pid, number)
+    assert len(list(ahead)) == 10
+    assert not any(worker.is_alive() for worker in workers)
+
+
+def test_a_worker_ends_after_a_trainer_that_is_killed():
+    trainer = """
+import os, signal, time
+from embryology.pretraining.batches import _belong_to_the_trainer
+worker = os.fork()
+if worker == 0:
+    _belong_to_the_trainer(0)
+    time.sleep(60)
+print(worker, flush=True)
+time.sleep(0.5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", trainer], stdout=subprocess.PIPE, text=True, timeout=30)
+    assert killed.returncode == -signal.SIGKILL
+    worker = Path(f"/proc/{int(killed.stdout)}")
+    for _ in range(50):
+        if not worker.exists():
+            break
+        time.sleep(0.2)
+    assert not worker.exists()
 
 
 @pytest.mark.parametrize("share", [0.15, 0.3])

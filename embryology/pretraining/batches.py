@@ -5,6 +5,10 @@ of a loader to save.
 """
 
 import itertools
+import os
+import signal
+import threading
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -258,8 +262,9 @@ class Batches:
         if workers:
             steps = range(first, after)
             yield from DataLoader(
-                _Parts(self, parts), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=depth
-            )
+                _Parts(self, parts), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=depth,
+                worker_init_fn=_belong_to_the_trainer,
+            )  # fmt: skip
             return
         with ThreadPoolExecutor(1, "batches") as worker:
 
@@ -272,6 +277,23 @@ class Batches:
                 if step + depth < after:
                     waiting.append(begin(step + depth))
                 yield batch
+
+
+def _belong_to_the_trainer(worker: int) -> None:
+    """What a worker does of itself: it leaves signals to the trainer, and ends where that has died.
+
+    Ctrl-C and a scheduler's SIGTERM reach every process, and the trainer ends its step before its workers. A trainer
+    that was killed cannot end them, and torch's own watch does not where a batch waits to be sent.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_after(trainer: int) -> None:
+    while os.getppid() == trainer:
+        time.sleep(1)
+    os._exit(1)
 
 
 @dataclass(frozen=True)
