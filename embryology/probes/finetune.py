@@ -15,7 +15,7 @@ from embryology.alignment import longest_input
 from embryology.checkpoints import Series
 from embryology.precision import Precision, resolve
 from embryology.probes import ProbeSettings
-from embryology.tasks import catalogue, prepared, scores, spans, squad
+from embryology.tasks import catalogue, prepared, scores, squad, windows
 from embryology.tasks.hub import PREFIX
 from embryology.tasks.prepared import Prepared
 
@@ -67,18 +67,18 @@ class FinetuneProbe:
 
     def prepare(
         self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series
-    ) -> tuple[FinetuneSettings, dict[str, Prepared | spans.Prepared]]:
+    ) -> tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]]:
         longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
         how = settings.train, settings.seed, tokenizer, longest
         return settings, {
-            name: spans.read(*how, hub=name.startswith(PREFIX))
+            name: windows.read(*how, hub=name.startswith(PREFIX))
             if name.removeprefix(PREFIX) == squad.NAME
             else prepared.read(name, *how)
             for name in prepared.chosen(settings.tasks, spans=True)
         }
 
     def measure_part(
-        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared | spans.Prepared]], part: str
+        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]], part: str
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The task's metrics on its whole development set, and their mean, ``score``, each with a bootstrap over items.
 
@@ -95,7 +95,7 @@ class FinetuneProbe:
             rate=settings.rate, epochs=settings.epochs, batch=settings.batch, precision=settings.precision,
             seed=settings.seed + int(seed),
         )  # fmt: skip
-        measured = _answers if isinstance(own, spans.Prepared) else _labels
+        measured = _answers if isinstance(own, windows.Prepared) else _labels
         rows, items = measured(encoder, own, recipe, int(seed) == 0)
         return pd.DataFrame(rows).assign(seed=int(seed)), items.assign(tag=f"seed {seed}", source=own.label)
 
@@ -127,11 +127,13 @@ def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) ->
     return rows + (own.baselines if baselines else []), pd.concat(items, ignore_index=True)
 
 
-def _answers(encoder: Encoder, own: spans.Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
+def _answers(
+    encoder: Encoder, own: windows.Prepared, recipe: Recipe, baselines: bool
+) -> tuple[list[dict], pd.DataFrame]:
     from embryology import finetuning
 
     model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)
-    predicted = spans.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
+    predicted = windows.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
     right = squad.by_question(own.questions, predicted)
     rows = scores.means(squad.NAME, squad.METRICS, right)
     rows.append(_collapsed(squad.NAME, "", not any(predicted.values()), len(right)))
