@@ -2,9 +2,9 @@
 
 The port does what ``knowledge_predict.py`` does: for every fact of a 1-1 or N-1 relation whose object is one piece it
 passes one query through the model, takes the logits of the whole vocabulary at all positions, and the largest at the
-mask. Both get the same questions, whose preparation is not timed. The port computes in float32; ours in bfloat16
-where the processor has it, and again in float32 where two answers are close. The first checkpoint of a process takes
-longer than all further ones, as kernels are chosen for every shape of batch.
+mask. Both get the same questions, whose preparation is not timed, on the same device. The port computes in float32;
+ours in bfloat16 where the device has it, and again in float32 where two answers are close. The first checkpoint of a
+process takes longer than all further ones, as kernels are chosen for every shape of batch.
 
     EMBRYOLOGY_DATA=... python benchmarks/knowledge.py RUN [--threads 2]
 """
@@ -37,7 +37,8 @@ def of_one_piece(asked):
 def released(model, questions):
     """One query at a time, all logits; the best piece at the mask of each, and the logits there."""
     for question in questions:
-        logits = model(input_ids=torch.tensor([question.ids])).logits[0, question.positions[0]]
+        ids = torch.tensor([question.ids], device=model.device)
+        logits = model(input_ids=ids).logits[0, question.positions[0]]
         yield int(logits.argmax()), logits
 
 
@@ -64,7 +65,7 @@ def main():
     print(f"{series.name} step {checkpoint.step}, {len(relations)} relations, {len(questions):,} facts", flush=True)
 
     (tops, first), (_, further) = ours(encoder, relations), ours(Encoder.load(checkpoint), relations)
-    model = AutoModelForMaskedLM.from_pretrained(checkpoint.location).eval()
+    model = AutoModelForMaskedLM.from_pretrained(checkpoint.location).to(encoder.device).eval()
     list(released(model, questions[:100]))
     differ, started = [], time.perf_counter()
     for top, (theirs, logits) in zip(tops, released(model, questions), strict=True):
@@ -72,7 +73,8 @@ def main():
             differ.append(float(logits[theirs] - logits[top]))
     port = time.perf_counter() - started
 
-    print(f"{arguments.threads} threads\n\n| | seconds | facts a second | times |\n|---|---|---|---|")
+    where = torch.cuda.get_device_name() if encoder.device == "cuda" else f"{arguments.threads} threads"
+    print(f"{where}\n\n| | seconds | facts a second | times |\n|---|---|---|---|")
     for name, seconds in (
         ("released procedure: one query at a time, all logits", port),
         ("ours, first checkpoint of a process", first),
