@@ -14,6 +14,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging
 
+from embryology import processor
 from embryology.checkpoints import Checkpoint
 from embryology.errors import EmbryologyError
 from embryology.precision import Precision, resolve
@@ -58,8 +59,7 @@ class Encoder:
             EmbryologyError: the weights were changed or cannot be loaded, or some are missing.
         """
         checkpoint.verify()
-        if threads is not None:
-            torch.set_num_threads(threads)
+        processor.prepare(threads)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         options = {"local_files_only": True, "output_loading_info": True, "dtype": torch.float32}

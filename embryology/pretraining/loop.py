@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
-from embryology import checkpoints, losses
+from embryology import checkpoints, losses, processor
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
 from embryology.files import read_json, refusal, removed_whole, write_json, written_whole
@@ -100,7 +100,7 @@ class Run:
         outcome = preset.outcome
         self.preset, self.outcome, self.folder, self.devices, self.console = preset, outcome, folder, devices, console
         self.say = partial(_say, console, folder.name)
-        torch.set_num_threads(preset.speed.threads)
+        processor.prepare(preset.speed.threads)
         transformers_logging.disable_progress_bar()  # one a checkpoint, over ours
         self.device = devices.device
         precision = resolve(preset.speed.precision, self.device.type)
