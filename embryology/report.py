@@ -16,6 +16,7 @@ import yaml
 from rich.console import Console
 
 from embryology import analysis, book, figures, intervals, losses, measurements
+from embryology.analysis import seeds
 from embryology.checkpoints import MANIFEST
 from embryology.errors import EmbryologyError
 from embryology.files import read_json, sha256_of, sha256_of_file, written_whole
@@ -66,7 +67,7 @@ def report(
     if not names or len(set(names)) < len(names):
         raise EmbryologyError(f"a report needs runs of different names, and got: {', '.join(names) or 'none'}")
     frozen = _frozen(root)
-    toc = book.contents(root, names, list(frozen), _unmeasured(root, frozen))
+    toc = book.contents(root, names, list(frozen), _left_out(root, frozen))
     pages = _pages(frozen | dict(zip(names, runs, strict=True)), names, list(frozen), toc, parameters, root)
     for page in pages:
         if page.is_current():
@@ -88,8 +89,12 @@ def _frozen(root: Path) -> dict[str, str]:
     return {name: f"results/{name}" for name in names}
 
 
-def _unmeasured(root: Path, frozen: dict[str, str]) -> set[tuple[str, str]]:
-    """Frozen runs and the notebooks that need a probe which has not measured them, and cannot any more."""
+def _left_out(root: Path, frozen: dict[str, str]) -> set[tuple[str, str]]:
+    """Frozen runs and the notebooks of which they have no page.
+
+    Those need a probe which has not measured the run and cannot any more, or have a page of another run already that
+    differs by its seed alone: what the seed changes is told once, beside each other.
+    """
     needs = {
         name: set(_metadata(root / "notebooks" / f"{name}.ipynb").get("needs", [])) for name in book.templates(root)
     }
@@ -97,7 +102,9 @@ def _unmeasured(root: Path, frozen: dict[str, str]) -> set[tuple[str, str]]:
         run: {file.parent.name for file in RunFolder(root / place).measurements.glob("*/*.parquet")}
         for run, place in frozen.items()
     }
-    return {(run, name) for run, probes in measured.items() for name, wanted in needs.items() if wanted - probes}
+    unmeasured = {(run, name) for run, probes in measured.items() for name, wanted in needs.items() if wanted - probes}
+    pairs = [(one.name, other.name) for one, other in seeds.pairs([root / place for place in frozen.values()])]
+    return unmeasured | {(other, name) for one, other in pairs for name in needs if (one, name) not in unmeasured}
 
 
 def _metadata(notebook: Path) -> dict:

@@ -24,6 +24,7 @@ ORDER = (
     *EVERYONE_MAY_IMPORT,
     "presets",
     "losses",
+    "processor",
     "corpus",
     "checkpoints",
     "pretraining",

@@ -12,7 +12,7 @@ from rich.console import Console
 from embryology import book
 from embryology import report as reports
 from embryology.errors import EmbryologyError
-from embryology.files import write_json
+from embryology.files import write_json, write_yaml
 from tests.stub_project import make_project, measured_run, write_notebook
 
 
@@ -161,6 +161,20 @@ def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, e
     executed.clear()
     said(project, "results/baby")
     assert [page.parameters.get("compare") for page in executed] == [[], ["results/child"]]  # tokens, reference: index
+
+
+def test_what_another_seed_changes_is_told_beside_it_and_not_on_a_second_page(project, executed, monkeypatch):
+    monkeypatch.chdir(project)
+    for seed, name in enumerate(("baby-seed0", "baby-seed1")):
+        folder = measured_run(project / "results" / name)
+        folder.frozen.write_text("command: embryology freeze\n")
+        write_yaml(folder.manifest, {"outcome": {"steps": 100, "seed": seed}})
+    said(project)
+    assert [page.label for page in executed[2:]] == ["reference_runs.ipynb", "baby-seed0/tokens.ipynb"]
+    executed.clear()
+    write_yaml(folder.manifest, {"outcome": {"steps": 200, "seed": 1}})
+    said(project)
+    assert [page.label for page in executed] == ["reference_runs.ipynb", "baby-seed1/tokens.ipynb"]
 
 
 def test_a_frozen_run_has_no_page_of_a_probe_that_never_measured_it(project, executed, monkeypatch):

@@ -52,6 +52,11 @@ class Trajectories:
         clusters = first.groupby(["tag", "object_number"], sort=False).ngroup().to_numpy()
         return cls(first.drop(columns=["step", "correct"]).reset_index(drop=True), steps, known, clusters)
 
+    def at(self, steps: np.ndarray) -> "Trajectories":
+        """At some of the checkpoints."""
+        there = np.isin(self.steps, steps)
+        return replace(self, steps=self.steps[there], known=self.known[:, there])
+
     def where(self, chosen: np.ndarray) -> "Trajectories":
         """Those of some facts, (facts,) bool."""
         clusters = np.unique(self.clusters[chosen], return_inverse=True)[1]

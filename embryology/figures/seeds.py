@@ -1,0 +1,112 @@
+"""What another seed changes: where runs of one recipe end, and which facts they share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from embryology import intervals
+from embryology.analysis import knowledge, seeds
+from embryology.figures import style
+from embryology.paths import RunFolder
+
+
+def ends(table: pd.DataFrame) -> HTML:
+    """Where every two runs of one recipe end, measure by measure; of :func:`embryology.analysis.seeds.ends`."""
+    if table.empty:
+        return HTML("")
+    shown = pd.DataFrame(
+        {
+            "runs": table["one"] + " and " + table["other"],
+            "measure": table["measure"],
+            "step": [f"{step:,.0f}" for step in table["step"]],
+            "one": _percents(table[seeds.VALUES]),
+            "the other": _percents(table[[f"{name}_other" for name in seeds.VALUES]]),
+            "intervals": np.where(table["apart"], "apart", "meet"),
+        }
+    )
+    return style.table(shown)
+
+
+def said(table: pd.DataFrame) -> str:
+    """What :func:`ends` shows, in a sentence."""
+    if table.empty:
+        return "No two of these runs differ by their seed alone."
+    apart = table["apart"]
+    consequence = "an interval over facts or sentences is not one over runs" if apart.any() else "none is beyond them"
+    return f"In {apart.sum()} of {len(apart)} comparisons the intervals of two seeds lie apart: {consequence}."
+
+
+def facts(runs: Sequence[str | Path]) -> HTML:
+    """:func:`shared_facts` of every two runs of one recipe that were asked for facts; nothing where there are none."""
+    asked = [
+        pair
+        for pair in seeds.pairs(runs)
+        if all(any((RunFolder.named(run).measurements / "knowledge").glob("*.parquet")) for run in pair)
+    ]
+    return HTML("".join(shared_facts(*pair).data for pair in asked))
+
+
+@style.styled
+def shared_facts(one: str | Path, other: str | Path) -> HTML:
+    """How many facts each of two runs knows, and how far they are the same ones."""
+    names = [RunFolder.named(run).name for run in (one, other)]
+    mine, its, criterion = seeds.same_facts(one, other)
+    table = seeds.overlap(mine, its)
+    figure, (known, shared) = style.panels(1, 2, 9, 3.7)
+    n = len(mine.known)
+    for column, line, name in zip(("one", "other", "both"), style.LINES, [*names, "both"], strict=False):
+        low, high = intervals.wilson(table[column], n)
+        style.curve(
+            known, table.assign(value=table[column] / n, low=low, high=high), line, name, scale=100
+        )  # fmt: skip
+    known.set_ylabel("facts right, %")
+    known.set_ylim(bottom=0)
+    style.curve(shared, table.dropna(subset="value"), style.LINES[3], "two seeds", scale=100)
+    for column, colour, dashes, label in (
+        ("before", style.MUTED, (0, (5, 2)), "a run and its checkpoint before"),
+        ("chance", style.INK, (0, (1, 1.5)), "chance, objects alone"),
+    ):
+        shared.plot(table["step"], 100 * table[column], color=colour, linestyle=dashes, label=label)
+    shared.set_ylabel("facts in common, %")
+    shared.set_ylim(0, 102)
+    for axis in (known, shared):
+        style.training_axis(axis, table["step"], "training step")
+    style.legend(figure, [known, shared], 3)
+    answer = _answer(table, names)
+    style.title(figure, answer)
+    rho, low, high = seeds.same_order(mine, its)
+    source = knowledge.source(one, mine.facts["task"].iloc[0])
+    return style.show(
+        figure,
+        f"seeds-{names[1]}",
+        table,
+        f"Does another seed learn the same facts? {source}; a fact is right where its object is "
+        f"{knowledge.CRITERIA[criterion]}. Left: the share of facts that are right, with 95% Wilson intervals. Right: "
+        "facts that both seeds know, as a share of the mean of what each knows (Dice), with a 95% bootstrap over the "
+        "relations' objects. Baselines: what it would be if each seed's right answers fell on any of the facts with "
+        "the same object, so that nothing of subjects were shared; and each run's own overlap with its checkpoint "
+        "before, the mean of both runs. How early facts are first right correlates between the seeds, within "
+        f"relations, by {rho:.2f} ({low:.2f} to {high:.2f}, Spearman).",
+        "Two charts over training steps: the share of facts that are right in each of two runs and in both, and how "
+        f"far the right facts are the same. {answer}.",
+    )
+
+
+def _answer(table: pd.DataFrame, names: Sequence[str]) -> str:
+    last = table.iloc[-1]
+    counts = f"{names[0]} and {names[1]} know {last['one']:,.0f} and {last['other']:,.0f} facts at the end"
+    if pd.isna(last["value"]):
+        return f"{counts}: there is nothing to share"
+    compared = "more than" if last["low"] > last["chance"] else "not more than"
+    return (
+        f"{counts} and share {100 * last['value']:.0f}% of them, {compared} the {100 * last['chance']:.0f}% that "
+        "objects alone would give"
+    )
+
+
+def _percents(values: pd.DataFrame) -> list[str]:
+    rows = 100 * values.to_numpy(float)
+    return [f"{value:.1f}% ({low:.1f} to {high:.1f})" for value, low, high in rows]
