@@ -69,23 +69,29 @@ def _sentences(store: TokenStore, names: list[tuple[int, ...]], ends_words: np.n
     keys = np.array([node * vocabulary + piece for node, piece in edges], np.int64)
     order = keys.argsort()
     keys, targets = keys[order], 1 + order
+    first_node = np.zeros(vocabulary, np.int64)  # most places end here, so it is a table
+    for (node, piece), target in edges.items():
+        if node == 0:
+            first_node[piece] = target
 
     rows, columns = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for first in range(0, len(store.pieces) if edges else 0, PIECES_A_CHUNK):
-        places = np.arange(first, min(first + PIECES_A_CHUNK, len(store.pieces)))
+        node = first_node[store.pieces[first : first + PIECES_A_CHUNK]]
+        places = np.flatnonzero(node)
+        node, places = node[places], first + places
         sentence = np.searchsorted(store.sentences, places, side="right") - 1
-        node = np.zeros_like(places)
         while len(places):
-            wanted = node * vocabulary + store.pieces[places]
-            at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-            kept = keys[at] == wanted
-            node, places, sentence = targets[at[kept]], places[kept] + 1, sentence[kept]
+            places = places + 1
             goes_on = places < store.sentences[sentence + 1]
             whole = ~goes_on | ends_words[store.pieces[np.where(goes_on, places, 0)]]
             whole &= name_of[node] >= 0
             rows.append(name_of[node[whole]])
             columns.append(sentence[whole])
             node, places, sentence = node[goes_on], places[goes_on], sentence[goes_on]
+            wanted = node * vocabulary + store.pieces[places]
+            at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+            kept = keys[at] == wanted
+            node, places, sentence = targets[at[kept]], places[kept], sentence[kept]
     rows, columns = np.concatenate(rows), np.concatenate(columns)
     shape = (len(names), len(store.sentences) - 1)
     found = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
