@@ -6,9 +6,9 @@ layer), query, key and value are one product, attention is two batched products 
 these lengths, several times faster than the fused kernel with its backward pass), and the last layer
 is computed only where its vectors are asked for. ``benchmarks/README.md`` says what each gives.
 
-Functions take a model's parameters by name, as ``named_parameters`` gives them, in any precision. Products are computed
-in that of their weights, and what is handed from layer to layer in that of embeddings and norms: in float32 it costs a
-little more, and bfloat16's errors are less than half.
+Functions take a model's parameters by name, as ``named_parameters`` gives them, in any precision. Products with weights
+are computed in theirs; attention, and what is handed from layer to layer, in that of embeddings and norms: in float32
+it costs a little more, and bfloat16's errors are about a third (``benchmarks/README.md``).
 """
 
 from collections.abc import Mapping
@@ -146,8 +146,11 @@ def layer(
         x = x.flatten(0, 1).index_select(0, at).view(len(x), -1, width)
         (query,) = by_head(x.to(weight.dtype), weight[:width], offset[:width], heads)
     attention_dropout = config.attention_probs_dropout_prob if training else 0.0
+    query, key, value = (part.to(x.dtype) for part in (query, key, value))
     attended = attend(query, key, value, bias, attention_dropout).transpose(1, 2).reshape(x.shape)
-    attended = dropped(functional.linear(attended, *own.attended), config.hidden_dropout_prob, training)
+    attended = dropped(
+        functional.linear(attended.to(weight.dtype), *own.attended), config.hidden_dropout_prob, training
+    )
     x = norm(x + attended, own.attended_norm, config)
     wide = gelu(functional.linear(x.to(weight.dtype), *own.widened))
     narrow = dropped(functional.linear(wide, *own.narrowed), config.hidden_dropout_prob, training)
@@ -192,7 +195,7 @@ def encode(
             LayerParameters.of(parameters, f"{body}.encoder.layer.{number}", BERT)
             for number in range(config.num_hidden_layers)
         ]
-    bias = unseen(attention_mask, layers[0].inward[0].dtype)
+    bias = unseen(attention_mask, x.dtype)
     for own in layers[:-1]:
         x = layer(x, bias, own, config, training)
     return layer(x, bias, layers[-1], config, training, at)

@@ -75,7 +75,7 @@ class Examples:
 
 class KnowledgeProbe:
     name = "knowledge"
-    version = 4
+    version = 5
     needs = frozenset({"masked-head"})
     Settings = KnowledgeSettings
 
