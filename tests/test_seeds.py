@@ -135,8 +135,9 @@ def test_different_facts_are_not_compared(runs, monkeypatch):
         return (told.where(np.arange(len(told.known)) > 3), criterion) if run == runs[2] else (told, criterion)
 
     monkeypatch.setattr(seeds.knowledge, "trajectories", fewer)
-    with pytest.raises(EmbryologyError, match="were not asked the same facts"):
+    with pytest.raises(EmbryologyError, match="one and other were not asked the same facts"):
         seeds.same_facts(runs[0], runs[2])
+    assert drawn.facts(runs).data == "<p>Facts: one and other were not asked the same facts; measure both alike.</p>"
 
 
 def test_a_run_that_was_asked_for_no_facts_has_none_to_share(tmp_path):

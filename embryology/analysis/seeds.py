@@ -5,6 +5,7 @@ seed gives.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -61,32 +62,32 @@ def ends(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def _curves(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The name of each measure of a run, and its curve: step, value, low, high."""
-    measured = {file.parent.name for file in RunFolder.named(run).measurements.glob("*/*.parquet")}
-    if "tokens" in measured:
+    """The name of each measure that a run has, and its curve: step, value, low, high."""
+    with suppress(EmbryologyError):
         yield "words reconstructed", curves.curve(curves.read(run), "reconstruction", "")
-    if "knowledge" in measured:
+    with suppress(EmbryologyError):
         frame = knowledge.read(run)
         for name in knowledge.sets(frame):
             yield f"facts right, {knowledge.SETS[name]}", knowledge.curve(frame, name)
     for probe, label in ((downstream.FROZEN, "tasks, frozen"), (downstream.FINETUNED, "tasks, fine-tuned")):
-        if probe in measured:
+        with suppress(EmbryologyError):
             yield label, downstream.curve(downstream.read(run, probe=probe), downstream.MEAN)
 
 
 def same_facts(run: Run, other: Run) -> tuple[Trajectories, Trajectories, str]:
-    """The facts of the first set of both, at the checkpoints at which both were asked; and the criterion.
+    """The facts of the first set that both have, at the checkpoints at which both were asked; and the criterion.
 
     Raises:
-        EmbryologyError: they were asked for different facts, or at no common checkpoint.
+        EmbryologyError: one was not asked, or they were asked for different facts, or at no common checkpoint.
     """
-    name = knowledge.sets(knowledge.read(run))[0]
-    one, criterion = knowledge.trajectories(run, name)
-    two, its = knowledge.trajectories(other, name)
-    steps = np.intersect1d(one.steps, two.steps)
-    if criterion != its or not len(steps) or not one.facts["item_id"].equals(two.facts["item_id"]):
-        raise EmbryologyError(f"{run} and {other} were not asked the same facts; measure both alike")
-    return one.at(steps), two.at(steps), criterion
+    sets, others = (knowledge.sets(knowledge.read(each)) for each in (run, other))
+    if of_both := [name for name in sets if name in others]:
+        (one, criterion), (two, its) = (knowledge.trajectories(each, of_both[0]) for each in (run, other))
+        steps = np.intersect1d(one.steps, two.steps)
+        if criterion == its and len(steps) and one.facts["item_id"].equals(two.facts["item_id"]):
+            return one.at(steps), two.at(steps), criterion
+    names = " and ".join(RunFolder.named(each).name for each in (run, other))
+    raise EmbryologyError(f"{names} were not asked the same facts; measure both alike")
 
 
 def overlap(

@@ -1,5 +1,6 @@
 """What another seed changes: where runs of one recipe end, and which facts they share."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from IPython.display import HTML
 
 from embryology import intervals
 from embryology.analysis import knowledge, seeds
+from embryology.errors import EmbryologyError
 from embryology.figures import style
 from embryology.paths import RunFolder
 
@@ -40,13 +42,16 @@ def said(table: pd.DataFrame) -> str:
 
 
 def facts(runs: Sequence[str | Path]) -> HTML:
-    """:func:`shared_facts` of every two runs of one recipe that were asked for facts; nothing where there are none."""
-    asked = [
-        pair
-        for pair in seeds.pairs(runs)
-        if all(any((RunFolder.named(run).measurements / "knowledge").glob("*.parquet")) for run in pair)
-    ]
-    return HTML("".join(shared_facts(*pair).data for pair in asked))
+    """:func:`shared_facts` of every two runs of one recipe that were asked for facts."""
+    asked = [run for run in runs if any((RunFolder.named(run).measurements / "knowledge").glob("*.parquet"))]
+    return HTML("".join(_shared_facts_or_why(*pair) for pair in seeds.pairs(asked)))
+
+
+def _shared_facts_or_why(one: str | Path, other: str | Path) -> str:
+    try:
+        return shared_facts(one, other).data
+    except EmbryologyError as error:
+        return f"<p>Facts: {html.escape(str(error))}.</p>"
 
 
 @style.styled
@@ -59,9 +64,7 @@ def shared_facts(one: str | Path, other: str | Path) -> HTML:
     n = len(mine.known)
     for column, line, name in zip(("one", "other", "both"), style.LINES, [*names, "both"], strict=False):
         low, high = intervals.wilson(table[column], n)
-        style.curve(
-            known, table.assign(value=table[column] / n, low=low, high=high), line, name, scale=100
-        )  # fmt: skip
+        style.curve(known, table.assign(value=table[column] / n, low=low, high=high), line, name, scale=100)
     known.set_ylabel("facts right, %")
     known.set_ylim(bottom=0)
     style.curve(shared, table.dropna(subset="value"), style.LINES[3], "two seeds", scale=100)
