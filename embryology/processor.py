@@ -7,6 +7,9 @@ import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's ``malloc.h``."""
+LARGE = 2**25
+"""Bytes from which on a block comes from the system and goes back to it: large arrays would leave holes in the heap.
+The most that all versions of glibc allow."""
 KEPT = 2**30
 """Bytes of freed memory that stay with the process."""
 
@@ -21,11 +24,11 @@ def prepare(threads: int | None = None) -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep what tensors leave free, up to 1 GB; elsewhere nothing is changed.
 
-    Every step frees its activations and the next one takes as much again. glibc gives such large pieces back to the
-    system in between, which then clears each page anew: a sixth of a training step of ``tiny``
-    (``benchmarks/README.md``). Blocks up to the first threshold come from the heap, whose free end is given back beyond
-    the second (``mallopt(3)``); setting one alone would end their adapting to use.
+    Every step frees its activations and the next one takes as much again. glibc gives them back to the system in
+    between, which then clears each page anew: a sixth of a training step of ``tiny`` (``benchmarks/README.md``). Blocks
+    up to the first threshold come from the heap, whose free end is given back beyond the second (``mallopt(3)``);
+    setting one alone would end their adapting to use.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None and mallopt(M_MMAP_THRESHOLD, KEPT):
+    if mallopt is not None and mallopt(M_MMAP_THRESHOLD, LARGE):
         mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -14,10 +14,14 @@ import resource, sys, torch
 from embryology import processor
 if sys.argv[1] == "kept":
     processor.prepare()
-for step in range(60):
-    if step == 20:
+for number in range(60):
+    if number == 20:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(2**24)  # 64 MB, which by default never come from the heap
+    first = torch.ones(2**21)  # 8 MB
+    second = first + 1
+    third = second + 1
+    del first
+    fourth = third + 1
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
