@@ -16,7 +16,7 @@ import yaml
 from rich.console import Console
 
 from embryology import analysis, book, figures, intervals, losses, measurements
-from embryology.analysis import seeds
+from embryology.analysis import twins
 from embryology.checkpoints import MANIFEST
 from embryology.errors import EmbryologyError
 from embryology.files import read_json, sha256_of, sha256_of_file, written_whole
@@ -103,7 +103,7 @@ def _left_out(root: Path, frozen: dict[str, str]) -> set[tuple[str, str]]:
         for run, place in frozen.items()
     }
     unmeasured = {(run, name) for run, probes in measured.items() for name, wanted in needs.items() if wanted - probes}
-    pairs = [(one.name, other.name) for one, other in seeds.pairs([root / place for place in frozen.values()])]
+    pairs = [(one.name, other.name) for one, other in twins.pairs([root / place for place in frozen.values()])]
     return unmeasured | {(other, name) for one, other in pairs for name in needs if (one, name) not in unmeasured}
 
 

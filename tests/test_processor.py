@@ -14,8 +14,8 @@ import resource, sys, torch
 from embryology import processor
 if sys.argv[1] == "kept":
     processor.prepare()
-for number in range(60):
-    if number == 20:
+for number in range(300):
+    if number == 100:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     first = torch.ones(2**21)  # 8 MB
     second = first + 1

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial import distance
 
-from embryology.analysis import seeds
+from embryology.analysis import seeds, twins
 from embryology.analysis.trajectories import Trajectories
 from embryology.errors import EmbryologyError
 from embryology.figures import seeds as drawn
@@ -42,9 +43,9 @@ def test_runs_of_one_recipe_are_paired_in_the_order_given(runs, tmp_path):
     one, longer, other = runs
     third, again = seeded(tmp_path / "third", 2), seeded(tmp_path / "again", 0)
     (tmp_path / "checkpoints-of-others").mkdir()
-    assert seeds.pairs(runs) == [(one, other)]
-    assert seeds.pairs([other, longer, third, one]) == [(other, third), (other, one), (third, one)]
-    assert seeds.pairs([one, again, tmp_path / "checkpoints-of-others"]) == []
+    assert twins.pairs(runs) == [(one, other)]
+    assert twins.pairs([other, longer, third, one]) == [(other, third), (other, one), (third, one)]
+    assert twins.pairs([one, again, tmp_path / "checkpoints-of-others"]) == []
 
 
 def test_the_overlap_of_hand_checked_facts():
@@ -53,6 +54,7 @@ def test_the_overlap_of_hand_checked_facts():
     table = seeds.overlap(made(one, [0, 0, 0, 1, 1]), made(other, [0, 0, 0, 1, 1]))
     assert table[["one", "other", "both"]].iloc[0].tolist() == [3, 3, 2]
     assert table["value"][0] == pytest.approx(2 * 2 / 6)
+    assert table["value"][0] == pytest.approx(1 - distance.dice(one[:, 0], other[:, 0]))
     assert table["chance"][0] == pytest.approx(2 * (2 * 2 / 3 + 1 * 1 / 2) / 6)
     assert np.isnan(table["before"][0])
 

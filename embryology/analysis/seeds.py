@@ -6,8 +6,6 @@ seed gives.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,29 +13,12 @@ import pandas as pd
 from embryology import intervals
 from embryology.analysis import curves, downstream, knowledge, trajectories
 from embryology.analysis.trajectories import Trajectories
+from embryology.analysis.twins import Run, pairs
 from embryology.errors import EmbryologyError
-from embryology.files import read_yaml
 from embryology.paths import RunFolder
 
-Run = str | Path
 VALUES = ["value", "low", "high"]
 ENDS = ["one", "other", "measure", "step", *VALUES, *(f"{name}_other" for name in VALUES), "apart"]
-
-
-def pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
-    """Every two of ``runs`` that differ by their seed alone, in the order given."""
-    outcomes = [(run, _outcome(run)) for run in dict.fromkeys(runs)]
-    return [
-        (one, other)
-        for (one, own), (other, its) in combinations(outcomes, 2)
-        if own and its and own | {"seed": None} == its | {"seed": None} and own.get("seed") != its.get("seed")
-    ]
-
-
-def _outcome(run: Run) -> dict:
-    """What a run was made of; nothing of checkpoints that we did not train."""
-    manifest = RunFolder.named(run).manifest
-    return read_yaml(manifest).get("outcome", {}) if manifest.is_file() else {}
 
 
 def ends(runs: Sequence[Run]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology import intervals
-from embryology.analysis import knowledge, seeds
+from embryology.analysis import knowledge, seeds, twins
 from embryology.errors import EmbryologyError
 from embryology.figures import style
 from embryology.paths import RunFolder
@@ -44,7 +44,7 @@ def said(table: pd.DataFrame) -> str:
 def facts(runs: Sequence[str | Path]) -> HTML:
     """:func:`shared_facts` of every two runs of one recipe that were asked for facts."""
     asked = [run for run in runs if any((RunFolder.named(run).measurements / "knowledge").glob("*.parquet"))]
-    return HTML("".join(_shared_facts_or_why(*pair) for pair in seeds.pairs(asked)))
+    return HTML("".join(_shared_facts_or_why(*pair) for pair in twins.pairs(asked)))
 
 
 def _shared_facts_or_why(one: str | Path, other: str | Path) -> str:
