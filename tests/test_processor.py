@@ -27,7 +27,7 @@ for number, size in (4, 2**24), (1, 2**26):
     tensors = [torch.ones(size, dtype=torch.uint8) for _ in range(number)]
     before = held()
     del tensors
-    print((before - held()) >> 20)
+    print(round((before - held()) / 2**20))
 """
 
 
