@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from embryology import linear
-from embryology.checkpoints import Series
 from embryology.corpus import tokenizer as tokenizers
-from embryology.encoder import Encoder
+from embryology.models import linear
+from embryology.models.encoder import Encoder
 from embryology.probes.edges import EdgesProbe, EdgesSettings
+from embryology.runs.checkpoints import Series
 
 PUBLISHED = linear.Published()
 

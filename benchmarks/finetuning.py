@@ -18,11 +18,11 @@ from torch import nn
 from torch.nn import functional
 from transformers import Trainer, TrainingArguments
 
-from embryology import finetuning
-from embryology.checkpoints import Series
 from embryology.corpus import tokenizer as tokenizers
-from embryology.encoder import Encoder
-from embryology.precision import native_bfloat16
+from embryology.models import finetuning
+from embryology.models.encoder import Encoder
+from embryology.models.precision import native_bfloat16
+from embryology.runs.checkpoints import Series
 from embryology.tasks import prepared
 from embryology.tasks.scores import METRICS
 

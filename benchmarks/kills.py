@@ -18,11 +18,10 @@ from pathlib import Path
 import torch
 import typer
 
-from embryology import losses, verify
 from embryology.errors import EmbryologyError
-from embryology.files import PART
-from embryology.paths import RunFolder
-from embryology.pretraining import manifest
+from embryology.runs import losses, manifest, verify
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import PART
 
 OF_THE_SESSION = ("run.yaml", ".lock")
 """Files that tell how a run was trained, not what it became."""

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM
 
-from embryology.checkpoints import Series
 from embryology.corpus import tokenizer as tokenizers
-from embryology.encoder import Encoder
+from embryology.models.encoder import Encoder
 from embryology.probes import knowledge
+from embryology.runs.checkpoints import Series
 
 
 def of_one_piece(asked):

@@ -29,14 +29,14 @@ from transformers import AlbertForPreTraining
 
 from embryology import presets
 from embryology.corpus import store
-from embryology.paths import RunFolder
-from embryology.pretraining import manifest
+from embryology.models.optimizers import learning_rate, optimizer_for
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.devices import Devices
 from embryology.pretraining.loop import Run
-from embryology.pretraining.models import build
 from embryology.pretraining.objectives import IGNORED
-from embryology.pretraining.optimizers import learning_rate, optimizer_for
+from embryology.pretraining.trainee import build
+from embryology.runs import manifest
+from embryology.runs.paths import RunFolder
 
 WAYS = ("Trainer, float32", "Trainer, bf16", "ours", "ours, compiled")
 SKIPPED = 3

@@ -17,12 +17,12 @@ import torch
 import typer
 from rich.console import Console
 
-from embryology import losses, presets
+from embryology import presets
 from embryology.analysis.recipes import COLUMNS, FILE, read
-from embryology.files import write_table, write_yaml
-from embryology.paths import RunFolder
-from embryology.pretraining import manifest
 from embryology.pretraining.loop import pretrain
+from embryology.runs import losses, manifest
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import write_table, write_yaml
 
 VARIANTS: dict[tuple[str, str], dict] = {
     ("tiny", "as it is"): {},

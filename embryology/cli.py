@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.paths import RunFolder
+from embryology.runs.paths import RunFolder
 
 app = typer.Typer(
     help="Watch a language model being born: pretrain it, probe every checkpoint, draw what it learns.",
@@ -52,7 +52,7 @@ def pretrain(
         console.print(table(chosen))
         return
     folder = RunFolder.named(run or (chosen.name if seed is None else f"{chosen.name}-seed{seed}"))
-    from embryology.pretraining.manifest import is_complete
+    from embryology.runs.manifest import is_complete
 
     if is_complete(folder, chosen):  # said before torch is imported
         console.print(f"{folder.name}: trained to step {chosen.outcome.steps} before, skipped", highlight=False)
@@ -72,9 +72,9 @@ def probe(
     ] = None,
 ) -> None:
     """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
-    from embryology.checkpoints import Series
     from embryology.probes.registry import chosen_settings
     from embryology.probes.runner import run_probes
+    from embryology.runs.checkpoints import Series
 
     series = Series.open(run)
     run_probes(series, chosen_settings(series, probe, preset), steps, console)
@@ -91,7 +91,7 @@ def freeze(
     ] = None,
 ) -> None:
     """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""
-    from embryology.freeze import freeze as write
+    from embryology.runs.freeze import freeze as write
 
     folder = write(run, to, replace, without or [])
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -106,7 +106,7 @@ def report(
     ] = None,
 ) -> None:
     """Execute the notebooks on measured runs and build the book."""
-    from embryology.report import report as build
+    from embryology.report.build import report as build
 
     build(runs, parameter or [], console)
 
@@ -114,7 +114,7 @@ def report(
 @app.command()
 def show(run: RunArgument) -> None:
     """Print how a run went: held-out values and the order in which words were learnt."""
-    from embryology.summary import tables
+    from embryology.report.summary import tables
 
     for table in tables(run):
         console.print(table)
@@ -123,7 +123,7 @@ def show(run: RunArgument) -> None:
 @app.command()
 def verify(run: RunArgument) -> None:
     """Hold a run, or any folder of checkpoints, against its own records: hashes, gaps, half-written files."""
-    from embryology.verify import verify as check
+    from embryology.runs.verify import verify as check
 
     check(run, console)
 
@@ -180,8 +180,8 @@ def main() -> None:
 
 
 def _refused(error: OSError) -> str | None:
-    """What :func:`embryology.files.refusal` says of a folder or lock that could not be made, or a file not read."""
-    from embryology.files import refusal
+    """What the system said of a folder or lock that could not be made, or of a file that could not be read."""
+    from embryology.storage.files import refusal
 
     reason = refusal(error)
     return reason and f"cannot use {error.filename or 'the output'}: {reason}"

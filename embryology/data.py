@@ -11,8 +11,8 @@ from rich.table import Table
 from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
 from embryology.facts.fact_sets import LAMA, PARAREL
-from embryology.files import written_whole
-from embryology.paths import data_folder, runs_folder
+from embryology.runs.paths import data_folder, runs_folder
+from embryology.storage.files import written_whole
 from embryology.tasks import squad
 from embryology.tasks.catalogue import GLUE
 from embryology.treebanks.catalogue import EWT

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from embryology.errors import EmbryologyError
-from embryology.files import read_yaml, sha256_of
+from embryology.storage.files import read_yaml, sha256_of
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -8,13 +8,13 @@ import torch
 from hypothesis import settings
 from transformers import AlbertConfig, AlbertForPreTraining, BertConfig, BertForPreTraining
 
-from embryology.checkpoints import MANIFEST, WEIGHTS, Series
 from embryology.corpus import articles, sentences
 from embryology.corpus import tokenizer as tokenizers
-from embryology.files import sha256_of_file, write_json
-from embryology.paths import RunFolder
 from embryology.presets import Objective
 from embryology.pretraining.batches import Batches
+from embryology.runs.checkpoints import MANIFEST, WEIGHTS, Series
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import sha256_of_file, write_json
 from tests.synthetic import store_of
 
 # The same examples every time, however slow the machine; many more with HYPOTHESIS_PROFILE=long.

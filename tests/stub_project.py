@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from embryology import measurements
-from embryology.files import write_yaml
-from embryology.paths import ROOT, RunFolder
+from embryology.runs import measurements
+from embryology.runs.paths import ROOT, RunFolder
+from embryology.storage.files import write_yaml
 
 PARAMETERS = 'run = "tiny"  # which run\nsteps = "all"  # which checkpoints\ncompare = []  # other runs'
 CONTENTS = """

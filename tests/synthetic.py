@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from embryology import losses, measurements
 from embryology.corpus.store import TokenStore
-from embryology.files import write_json, write_table, write_yaml
 from embryology.intervals import wilson
-from embryology.paths import RunFolder
+from embryology.runs import losses, measurements
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import write_json, write_table, write_yaml
 
 STEPS = (0, 20, 40, 80, 160, 320, 640, 1280, 2000)
 GOLD, SILVER = "gold tags, UD English-EWT test", "silver tags (spaCy), held-out vital articles"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from embryology import cli
-from embryology.paths import RunFolder
+from embryology.runs.paths import RunFolder
 from tests.training import small_preset, train
 from tests.treebank_files import conllu
 
@@ -101,7 +101,7 @@ def test_an_unknown_corpus(embryology, tmp_path):
 
 
 def test_an_asked_for_treebank_that_is_missing_says_how_to_get_it(embryology, run_folder, tmp_path):
-    from embryology.files import read_yaml, write_yaml
+    from embryology.storage.files import read_yaml, write_yaml
 
     recorded = read_yaml(run_folder.manifest)
     write_yaml(run_folder.manifest, recorded | {"probes": {"tokens": {"treebank": "ewt"}}})
@@ -187,8 +187,8 @@ def test_what_is_done_is_said_to_be_skipped(embryology, run_folder, tmp_path):
 
 def test_a_command_with_nothing_to_do_loads_nothing_heavy():
     code = (
-        "import sys; import embryology.cli, embryology.presets, embryology.pretraining.manifest,"
-        "embryology.checkpoints, embryology.probes.runner, embryology.report, embryology.verify;"
+        "import sys; import embryology.cli, embryology.presets, embryology.runs.manifest,"
+        "embryology.runs.checkpoints, embryology.probes.runner, embryology.report.build, embryology.runs.verify;"
         "print(sorted({'torch', 'spacy', 'papermill', 'sphinx', 'matplotlib'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

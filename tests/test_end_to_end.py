@@ -7,14 +7,14 @@ import shutil
 import pytest
 from rich.console import Console
 
-from embryology import measurements
-from embryology.checkpoints import Series
-from embryology.freeze import freeze
-from embryology.paths import ROOT
 from embryology.presets import load
 from embryology.probes.registry import chosen_settings
 from embryology.probes.runner import run_probes
-from embryology.report import report
+from embryology.report.build import report
+from embryology.runs import measurements
+from embryology.runs.checkpoints import Series
+from embryology.runs.freeze import freeze
+from embryology.runs.paths import ROOT
 from tests.pages import FIGURES
 from tests.training import train
 

@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from benchmarks.kills import differences
-from embryology.files import PART
-from embryology.paths import RunFolder
-from embryology.pretraining import manifest
-from embryology.verify import check
+from embryology.runs import manifest
+from embryology.runs.paths import RunFolder
+from embryology.runs.verify import check
+from embryology.storage.files import PART
 from tests.processes import command, hold_to_permissions
 from tests.training import small_preset, train
 

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from embryology import presets
 from embryology.corpus.articles import articles
-from embryology.paths import RunFolder
 from embryology.pretraining.loop import pretrain
+from embryology.runs.paths import RunFolder
 
 
 def small_preset(folder: Path, **changes) -> presets.Preset:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from embryology import measurements
 from embryology.errors import EmbryologyError
+from embryology.runs import measurements
 
 GROUPS = {
     "DT": "determiner",
@@ -48,7 +48,7 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
         steps: which checkpoints of ``run``, see :func:`select`.
 
     Returns:
-        Rows of :data:`embryology.measurements.SCHEMA` with metric ``accuracy``.
+        Rows of :data:`embryology.runs.measurements.SCHEMA` with metric ``accuracy``.
 
     Raises:
         EmbryologyError: a run is missing, was not measured, or has no masked-word head to measure.
@@ -63,21 +63,6 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
             frame = pd.concat([frame, untrained(frame)])
             tables.append(frame if tables else select(frame, steps))
     return pd.concat(tables, ignore_index=True)
-
-
-def source_of(items: pd.DataFrame) -> str:
-    """Whose tags on which text were scored, as the probe recorded it.
-
-    Raises:
-        EmbryologyError: checkpoints were scored on different text, so that no curve can join them.
-    """
-    sources = sorted(items["source"].unique())
-    if len(sources) > 1:
-        raise EmbryologyError(
-            f"the checkpoints of this run were measured on different text ({' and '.join(sources)}); measure all of "
-            "them alike: embryology probe RUN"
-        )
-    return sources[0]
 
 
 def select(frame: pd.DataFrame, steps: str) -> pd.DataFrame:

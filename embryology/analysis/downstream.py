@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from embryology import measurements
 from embryology.analysis import curves
 from embryology.analysis.learning_order import first_crossing
 from embryology.analysis.published import FOLDER
 from embryology.errors import EmbryologyError
-from embryology.paths import RunFolder
+from embryology.runs import measurements
+from embryology.runs.paths import RunFolder
 
 NAMES = {
     "CoLA": "acceptability (CoLA)",
@@ -84,7 +84,7 @@ def source(run: str | Path) -> str:
         EmbryologyError: checkpoints were given different ones.
     """
     items = measurements.read_items(run, FINETUNED, ["task", "source"]).drop_duplicates()
-    by_task = {task: curves.source_of(rows) for task, rows in items.groupby("task")}
+    by_task = {task: measurements.source_of(rows) for task, rows in items.groupby("task")}
     return "; ".join(by_task[task] for task in NAMES if task in by_task)
 
 

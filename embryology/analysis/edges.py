@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from embryology import measurements
 from embryology.analysis import curves
 from embryology.analysis.learning_order import first_crossing
 from embryology.errors import EmbryologyError
+from embryology.runs import measurements
 
 NAMES = {
     "pos": "part of speech",
@@ -36,7 +36,7 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
             the probe measured.
 
     Returns:
-        Rows of :data:`embryology.measurements.SCHEMA` that are no single label's. The untrained model, which is
+        Rows of :data:`embryology.runs.measurements.SCHEMA` that are no single label's. The untrained model, which is
         measured at step 0, becomes a baseline of every step.
 
     Raises:
@@ -60,7 +60,7 @@ def sources(run: str | Path) -> dict[str, str]:
         EmbryologyError: checkpoints were scored on different text.
     """
     items = measurements.read_items(run, "edges", ["task", "source"]).drop_duplicates()
-    return {task: curves.source_of(rows) for task, rows in items.groupby("task")}
+    return {task: measurements.source_of(rows) for task, rows in items.groupby("task")}
 
 
 def tasks(frame: pd.DataFrame) -> list[str]:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from embryology import intervals, measurements
+from embryology import intervals
 from embryology.analysis import curves
 from embryology.analysis.published import FOLDER
 from embryology.analysis.trajectories import Trajectories, events
 from embryology.errors import EmbryologyError
+from embryology.runs import measurements
 
 SETS = {
     "trex": "LAMA T-REx",
@@ -64,7 +65,7 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
         steps: which checkpoints of ``run``, as in :func:`embryology.analysis.curves.select_measured`.
 
     Returns:
-        Rows of :data:`embryology.measurements.SCHEMA`. The untrained model, which is measured at step 0, becomes a
+        Rows of :data:`embryology.runs.measurements.SCHEMA`. The untrained model, which is measured at step 0, becomes a
         baseline of every step.
 
     Raises:
@@ -177,7 +178,7 @@ def trajectories(run: str | Path, name: str, steps: str = "all") -> tuple[Trajec
 def source(run: str | Path, name: str) -> str:
     """Whose facts those of a set are."""
     items = measurements.read_items(run, "knowledge", ["task", "source"]).drop_duplicates()
-    return curves.source_of(items[items["task"] == name])
+    return measurements.source_of(items[items["task"] == name])
 
 
 def by_frequency(told: Trajectories) -> pd.DataFrame:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from embryology import measurements
 from embryology.analysis.curves import select
 from embryology.analysis.learning_order import first_crossing
+from embryology.runs import measurements
 
 MARGIN = 0.1
 """Nats to either side of the unigram cross-entropy that count as being at it."""

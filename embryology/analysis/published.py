@@ -8,7 +8,7 @@ from scipy import stats
 
 from embryology.analysis import curves, learning_order
 from embryology.errors import EmbryologyError
-from embryology.paths import ROOT
+from embryology.runs.paths import ROOT
 
 FOLDER = ROOT / "results" / "published"
 MODELS = ("ALBERT", "BERT")

@@ -8,8 +8,8 @@ from scipy import stats
 
 from embryology.analysis.plateau import plateau
 from embryology.errors import EmbryologyError
-from embryology.files import read_yaml
-from embryology.paths import ROOT
+from embryology.runs.paths import ROOT
+from embryology.storage.files import read_yaml
 
 FILE = ROOT / "results" / "recipes" / "runs.parquet"
 COLUMNS = {

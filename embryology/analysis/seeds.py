@@ -15,7 +15,7 @@ from embryology.analysis import curves, downstream, knowledge, trajectories
 from embryology.analysis.trajectories import Trajectories
 from embryology.analysis.twins import Run, pairs
 from embryology.errors import EmbryologyError
-from embryology.paths import RunFolder
+from embryology.runs.paths import RunFolder
 
 VALUES = ["value", "low", "high"]
 ENDS = ["one", "other", "measure", "step", *VALUES, *(f"{name}_other" for name in VALUES), "apart"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from embryology import measurements
 from embryology.analysis import curves, learning_order
+from embryology.runs import measurements
 
 TASKS = ("reconstruction", "mask-prediction")
 
@@ -48,5 +48,5 @@ def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all"
         items = measurements.read_items(name, "tokens")
         grid = frame[["step", "tokens"]].drop_duplicates().sort_values("step", ignore_index=True).astype(float)
         times = {task: learning_order.learning_times(frame, items, task) for task in TASKS}
-        runs[Path(name).name] = Learnt(curves.source_of(items), grid, times)
+        runs[Path(name).name] = Learnt(measurements.source_of(items), grid, times)
     return runs

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from embryology.files import read_yaml
-from embryology.paths import RunFolder
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import read_yaml
 
 Run = str | Path
 

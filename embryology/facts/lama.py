@@ -10,7 +10,7 @@ from typing import Literal
 from embryology.errors import EmbryologyError
 from embryology.facts import OBJECT, Fact, Reading, Relation, id_of_names
 from embryology.facts.records import Record, checked_template, records, unique
-from embryology.treebanks.lines import found
+from embryology.storage.lines import found
 
 GOOGLE_RE = {
     "date_of_birth": "[X] (born [Y]).",

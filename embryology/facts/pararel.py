@@ -9,7 +9,7 @@ from pathlib import Path
 from embryology.errors import EmbryologyError
 from embryology.facts import Fact, Reading, Relation, id_of_names
 from embryology.facts.records import Record, checked_template, records, unique
-from embryology.treebanks.lines import found
+from embryology.storage.lines import found
 
 
 class _Triple(Record):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embryology.alignment import align
 from embryology.facts import OBJECT, SUBJECT, Fact, Relation, bundled
+from embryology.models.alignment import align
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

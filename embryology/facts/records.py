@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError
 from embryology.facts import Fact, template_problem
-from embryology.treebanks.lines import numbered
+from embryology.storage.lines import numbered
 
 RecordType = TypeVar("RecordType", bound="Record")
 

@@ -7,7 +7,7 @@ from IPython.display import HTML
 from embryology.analysis.plateau import MARGIN, plateau
 from embryology.figures import style
 from embryology.intervals import wilson
-from embryology.losses import STALLED_NORM
+from embryology.runs.losses import STALLED_NORM
 
 
 def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple]]:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology import measurements
 from embryology.errors import EmbryologyError
 from embryology.figures import style
-from embryology.files import read_json, read_yaml
-from embryology.paths import RunFolder
+from embryology.runs import measurements
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import read_json, read_yaml
 
 UNKNOWN = "not recorded"
 

@@ -12,7 +12,7 @@ from embryology import intervals
 from embryology.analysis import knowledge, seeds, twins
 from embryology.errors import EmbryologyError
 from embryology.figures import style
-from embryology.paths import RunFolder
+from embryology.runs.paths import RunFolder
 
 
 def ends(table: pd.DataFrame) -> HTML:

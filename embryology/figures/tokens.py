@@ -41,7 +41,7 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     Args:
         frame: of :func:`embryology.analysis.curves.read`.
         task: ``reconstruction`` or ``mask-prediction``.
-        source: whose tags on which text, of :func:`curves.source_of`.
+        source: whose tags on which text, of :func:`measurements.source_of`.
         groups: name by tag, :data:`curves.GROUPS` or :data:`curves.VERB_FORMS`.
     """
     rows = -(-len(groups) // 3)
@@ -128,7 +128,7 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
 
     Args:
         frame: of :func:`embryology.analysis.curves.read`.
-        source: whose tags on which text, of :func:`curves.source_of`.
+        source: whose tags on which text, of :func:`measurements.source_of`.
         model: whose published curves, ``ALBERT`` or ``BERT``.
     """
     theirs = published.reconstruction(model)

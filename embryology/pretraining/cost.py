@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from embryology.presets import Outcome, Preset
 from embryology.pretraining.batches import SPECIALS, Batch
-from embryology.pretraining.models import Trainee, build
+from embryology.pretraining.trainee import Trainee, build
 
 HARDWARE = {
     "two laptop cores with AVX512-BF16": 220e9,

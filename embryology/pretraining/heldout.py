@@ -11,8 +11,8 @@ from embryology import intervals
 from embryology.corpus.store import TokenStore
 from embryology.presets import Objective, Outcome
 from embryology.pretraining.batches import Batch, Batches
-from embryology.pretraining.models import Trainee
 from embryology.pretraining.objectives import IGNORED
+from embryology.pretraining.trainee import Trainee
 
 SEED = 20_201_016
 PIECES_A_SLICE = 1_000_000

@@ -17,21 +17,22 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
-from embryology import checkpoints, losses, processor
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
-from embryology.files import read_json, refusal, removed_whole, write_json, written_whole
-from embryology.paths import RunFolder
-from embryology.precision import resolve
+from embryology.models import processor
+from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.precision import resolve
 from embryology.presets import Preset
-from embryology.pretraining import manifest, state
+from embryology.pretraining import state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
 from embryology.pretraining.devices import Devices
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
-from embryology.pretraining.models import PARTS, Trainee, build
-from embryology.pretraining.optimizers import learning_rate, optimizer_for
+from embryology.pretraining.trainee import PARTS, Trainee, build
+from embryology.runs import checkpoints, losses, manifest
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import read_json, refusal, removed_whole, write_json, written_whole
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:

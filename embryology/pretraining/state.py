@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from embryology.errors import EmbryologyError
-from embryology.files import written_whole
+from embryology.storage.files import written_whole
 
 KEPT = 2
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from embryology.checkpoints import Series
+from embryology.runs.checkpoints import Series
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -54,7 +54,7 @@ class Probe(Protocol):
         so that nothing is measured again where it was interrupted or where parts are added.
 
         Returns:
-            A table with the columns task, item, layer, metric, value, low, high, n, seed and baseline of
-            :data:`embryology.measurements.SCHEMA` (the runner adds the others; of parts also the layer), and a table
-            of items with a stable ``item_id``, or None.
+            A table with the columns task, item, layer, metric, value, low, high, n, seed and baseline of the
+            measurements' SCHEMA (the runner adds the others; of parts also the layer), and a table of items with a
+            stable ``item_id``, or None.
         """

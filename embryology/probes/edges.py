@@ -16,19 +16,19 @@ import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from embryology import intervals
-from embryology.alignment import Method, align, longest_input
-from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
-from embryology.precision import Precision, resolve
+from embryology.models.alignment import Method, align, longest_input
+from embryology.models.precision import Precision, resolve
 from embryology.probes import ProbeSettings
+from embryology.runs.checkpoints import Series
 from embryology.treebanks import Edge, Sentence, edge_sets
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.encoder import Encoder
-    from embryology.linear import Recipe
+    from embryology.models.encoder import Encoder
+    from embryology.models.linear import Recipe
 
 GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
 MAJORITY, CONTROL = "majority", "control"
@@ -42,7 +42,7 @@ class EdgesSettings(ProbeSettings):
     train_sentences: PositiveInt | None = None
     """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
     protocol: Literal["fast", "paper"] = "fast"
-    """How classifiers are trained: ``embryology.linear.fit``, or ``fit_published``, which takes hours."""
+    """How classifiers are trained: ``embryology.models.linear.fit``, or ``fit_published``, which takes hours."""
     steps: PositiveInt = 600
     """This and the next two are of ``fast``, and of the description length."""
     batch: PositiveInt = 1024
@@ -128,7 +128,7 @@ class EdgesProbe:
         ``share_unread`` is the share of test edges with pieces beyond the model's longest input, or with none: they
         have no answer, and count as wrong.
         """
-        from embryology.linear import span_means  # late, with torch: a start that finds all measured needs none
+        from embryology.models.linear import span_means  # late, with torch: a start that finds all measured needs none
 
         rows, items = [], []
         for each in examples.sets:
@@ -256,7 +256,7 @@ def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: Edges
     """(layers, test edges) classes, UNREAD where there are none, by classifiers of ``labels`` or of ``control``."""
     import torch
 
-    from embryology import linear
+    from embryology.models import linear
 
     labels, classes = torch.from_numpy(getattr(task.train, field)), len(task.classes)
     if settings.protocol == "paper":
@@ -268,7 +268,7 @@ def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: Edges
 
 
 def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
-    from embryology.linear import Recipe
+    from embryology.models.linear import Recipe
 
     return Recipe(settings.rate, settings.batch, settings.steps, seed)
 
@@ -314,7 +314,7 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
 def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
     import torch
 
-    from embryology.linear import codelength
+    from embryology.models.linear import codelength
 
     classes, n = len(task.classes), len(task.train.labels)
     rows = []

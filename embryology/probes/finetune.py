@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from embryology.alignment import longest_input
-from embryology.checkpoints import Series
-from embryology.precision import Precision, resolve
+from embryology.models.alignment import longest_input
+from embryology.models.precision import Precision, resolve
 from embryology.probes import ProbeSettings
+from embryology.runs.checkpoints import Series
 from embryology.tasks import catalogue, prepared, scores, squad, windows
 from embryology.tasks.hub import PREFIX
 from embryology.tasks.prepared import Prepared
@@ -22,8 +22,8 @@ from embryology.tasks.prepared import Prepared
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.encoder import Encoder
-    from embryology.finetuning import Recipe
+    from embryology.models.encoder import Encoder
+    from embryology.models.finetuning import Recipe
 
 SCORE, COLLAPSED = "score", "collapsed"
 
@@ -86,7 +86,7 @@ class FinetuneProbe:
         ``item`` names each, and the mean over them has none. Baselines (of the first seed alone): the most frequent
         class, and a linear model on tf-idf; of SQuAD, to answer nothing.
         """
-        from embryology import finetuning  # late: it loads torch
+        from embryology.models import finetuning
 
         settings, tasks = examples
         name, _, seed = part.rpartition("-")
@@ -101,7 +101,7 @@ class FinetuneProbe:
 
 
 def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
-    from embryology import finetuning
+    from embryology.models import finetuning
 
     model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
     rows, items = [], []
@@ -130,7 +130,7 @@ def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) ->
 def _answers(
     encoder: Encoder, own: windows.Prepared, recipe: Recipe, baselines: bool
 ) -> tuple[list[dict], pd.DataFrame]:
-    from embryology import finetuning
+    from embryology.models import finetuning
 
     model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)
     predicted = windows.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))

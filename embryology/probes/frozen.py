@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
-from embryology.alignment import longest_input
-from embryology.checkpoints import Series
-from embryology.precision import Precision, resolve
+from embryology.models.alignment import longest_input
+from embryology.models.precision import Precision, resolve
 from embryology.probes import ProbeSettings
+from embryology.runs.checkpoints import Series
 from embryology.tasks import Example, catalogue, prepared, scores
 from embryology.tasks.prepared import Prepared
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.encoder import Encoder
+    from embryology.models.encoder import Encoder
 
 AT_ONCE = 2000
 """Sentences whose vectors are held at once."""
@@ -92,7 +92,7 @@ def _texts(example: Example) -> tuple[str, ...]:
 
 def _means(encoder: Encoder, examples: Examples) -> dict[str, np.ndarray]:
     """The mean vector of each sentence's pieces, special ones apart, in the last layer; by its text."""
-    from embryology import linear  # late: it loads torch
+    from embryology.models import linear
 
     found: dict[str, np.ndarray] = {}
     sentences = list(examples.sentences.items())

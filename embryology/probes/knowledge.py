@@ -18,22 +18,22 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from embryology import intervals
-from embryology.alignment import longest_input
-from embryology.checkpoints import Series
 from embryology.corpus import store
 from embryology.errors import EmbryologyError
 from embryology.facts import fact_sets
 from embryology.facts.questions import Asked, Question, ask
 from embryology.facts.together import together
-from embryology.files import read_json
-from embryology.precision import Precision, resolve
+from embryology.models.alignment import longest_input
+from embryology.models.precision import Precision, resolve
 from embryology.probes import ProbeSettings
+from embryology.runs.checkpoints import Series
+from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.encoder import Encoder
     from embryology.facts.answers import Answers
+    from embryology.models.encoder import Encoder
 
 GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
 MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"

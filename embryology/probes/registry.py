@@ -1,15 +1,15 @@
 """The probes by name. A new one is a file here and a name in this list."""
 
 from embryology import presets
-from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
-from embryology.files import read_yaml
 from embryology.probes import Probe
 from embryology.probes.edges import EdgesProbe
 from embryology.probes.finetune import FinetuneProbe
 from embryology.probes.frozen import FrozenProbe
 from embryology.probes.knowledge import KnowledgeProbe
 from embryology.probes.tokens import TokensProbe
+from embryology.runs.checkpoints import Series
+from embryology.storage.files import read_yaml
 
 PROBES: dict[str, Probe] = {
     probe.name: probe for probe in (TokensProbe(), EdgesProbe(), KnowledgeProbe(), FrozenProbe(), FinetuneProbe())

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from embryology import measurements
-from embryology.checkpoints import Checkpoint, Series, thinned
 from embryology.errors import EmbryologyError
-from embryology.files import sha256_of, sha256_of_file, write_table
 from embryology.probes import Probe, ProbeSettings, registry
+from embryology.runs import measurements
+from embryology.runs.checkpoints import Checkpoint, Series, thinned
+from embryology.storage.files import sha256_of, sha256_of_file, write_table
 
 if TYPE_CHECKING:
-    from embryology.encoder import Encoder
+    from embryology.models.encoder import Encoder
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json")
 
@@ -174,7 +174,7 @@ def _measure_all(series: Series, cells: list[Cell], console: Console, device: st
     """Returns what was wrong with the checkpoints that could not be measured."""
     # Late: these load torch.
     from embryology.corpus import tokenizer as tokenizers
-    from embryology.encoder import Encoder
+    from embryology.models.encoder import Encoder
 
     examples: dict[tuple[str, str], Any] = {}  # by probe and tokenizer
     failed: list[str] = []

@@ -19,17 +19,17 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from embryology import intervals
-from embryology.alignment import Method, align, longest_input
-from embryology.checkpoints import Series
 from embryology.errors import EmbryologyError
-from embryology.precision import Precision, resolve
+from embryology.models.alignment import Method, align, longest_input
+from embryology.models.precision import Precision, resolve
 from embryology.probes import ProbeSettings
+from embryology.runs.checkpoints import Series
 from embryology.treebanks import Sentence, catalogue
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.encoder import Encoder
+    from embryology.models.encoder import Encoder
 
 RECONSTRUCTION, MASK_PREDICTION = "reconstruction", "mask-prediction"
 BASELINES = ("most-frequent-word", "most-frequent-in-group")

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
-from embryology.files import sha256_of_file
-from embryology.paths import data_folder
+from embryology.runs.paths import data_folder
+from embryology.storage.files import sha256_of_file
+from embryology.storage.lines import found
 from embryology.tasks import Task, glue, hub, squad, topics
-from embryology.treebanks.lines import found
 
 GLUE = "downstream/glue"
 NAMES = (*glue.TASKS, squad.NAME, "topic")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
+from embryology.storage.lines import MalformedError, found, numbered, tolerated
 from embryology.tasks import Example, Split, Task, hub
-from embryology.treebanks.lines import MalformedError, found, numbered, tolerated
 
 BINARY = ("0", "1")
 ENTAILMENT = ("not_entailment", "entailment")

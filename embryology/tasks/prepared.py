@@ -14,7 +14,7 @@ from embryology.tasks import Example, Task, baselines, catalogue, squad
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.finetuning import Inputs
+    from embryology.models.finetuning import Inputs
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read(
 
 
 def _read(examples: list[Example], tokenizer: PreTrainedTokenizerFast, longest: int) -> Inputs:
-    from embryology.finetuning import inputs  # late: it loads torch
+    from embryology.models.finetuning import inputs  # late: it loads torch
 
     firsts, seconds = ([getattr(example, side) for example in examples] for side in ("first", "second"))
     return inputs(tokenizer, firsts, seconds, longest)

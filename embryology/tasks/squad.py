@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError
-from embryology.paths import data_folder
+from embryology.runs.paths import data_folder
+from embryology.storage.lines import found
 from embryology.tasks import hub
-from embryology.treebanks.lines import found
 
 NAME, HUB = "SQuAD", "rajpurkar/squad_v2"
 FOLDER = "downstream/squad"

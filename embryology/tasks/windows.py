@@ -19,7 +19,7 @@ from embryology.tasks.squad import Question
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from embryology.finetuning import Inputs
+    from embryology.models.finetuning import Inputs
 
 MOST_PIECES = 30
 """Of an answer."""
@@ -70,7 +70,7 @@ def windows(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], l
 
     Of a question longer than half of that the beginning is read.
     """
-    from embryology.finetuning import Inputs  # late: it loads torch
+    from embryology.models.finetuning import Inputs  # late: it loads torch
 
     asked = tokenizer(
         [own.question for own in questions], add_special_tokens=False, truncation=True, max_length=longest // 2,

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
-from embryology.files import sha256_of_file
-from embryology.paths import data_folder
+from embryology.runs.paths import data_folder
+from embryology.storage.files import sha256_of_file
+from embryology.storage.lines import found
 from embryology.treebanks import Sentence, conllu_reader, silver
-from embryology.treebanks.lines import found
 
 NAMES = ("auto", "ewt", "silver")
 SPLITS = ("train", "dev", "test")

@@ -7,8 +7,8 @@ from pathlib import Path
 import conllu
 
 from embryology.errors import EmbryologyError
+from embryology.storage.lines import MalformedError, blocks, tolerated
 from embryology.treebanks import DEPENDENCY, Edge, Reading, Sentence, Word
-from embryology.treebanks.lines import MalformedError, blocks, tolerated
 from embryology.treebanks.spans import tags
 
 COLUMNS = 10

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
-from embryology.files import sha256_of, sha256_of_file
-from embryology.paths import data_folder
+from embryology.runs.paths import data_folder
+from embryology.storage.files import sha256_of, sha256_of_file
+from embryology.storage.lines import found
 from embryology.treebanks import (
     CONSTITUENT,
     COREFERENCE,
@@ -25,7 +26,6 @@ from embryology.treebanks import (
     silver,
 )
 from embryology.treebanks.catalogue import EWT_LICENCE, SILVER_LICENCE, SPLITS, ewt_file
-from embryology.treebanks.lines import found
 
 NAMES = ("ewt", "ewt-propbank", "gum", "gentle", "ontonotes", "silver")
 PROPBANK = "treebanks/propbank-release/data/google/ewt"

@@ -13,9 +13,9 @@ from itertools import accumulate, groupby
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
+from embryology.storage.lines import Lines, MalformedError, numbered, tolerated
 from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Span
 from embryology.treebanks.conllu_reader import documents
-from embryology.treebanks.lines import Lines, MalformedError, numbered, tolerated
 from embryology.treebanks.spans import coreference, mentions
 
 BEGIN = "# begin document "

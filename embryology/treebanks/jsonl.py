@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from embryology.storage.lines import MalformedError, numbered, tolerated
 from embryology.treebanks import TWO_SPANS, Edge, Reading, Sentence, Span, Word
-from embryology.treebanks.lines import MalformedError, numbered, tolerated
 
 
 def read(path: Path, task: str, skip_bad: bool = False) -> Reading:

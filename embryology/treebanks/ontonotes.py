@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from embryology.storage.lines import Lines, MalformedError, blocks, tolerated
 from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Span, Word
-from embryology.treebanks.lines import Lines, MalformedError, blocks, tolerated
 from embryology.treebanks.spans import Column, bracketed, constituents, coreference, mentions, roles, tags
 
 DOCUMENT, PART, NUMBER, FORM, TAG, PARSE, ENTITIES, ROLES = 0, 1, 2, 3, 4, 5, 10, 11  # the last column holds chains

@@ -11,9 +11,9 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from embryology.storage.lines import MalformedError, blocks, tolerated
 from embryology.treebanks import Edge, Reading, Sentence
 from embryology.treebanks.conllu_reader import documents
-from embryology.treebanks.lines import MalformedError, blocks, tolerated
 from embryology.treebanks.spans import constituents, roles, tags
 
 TAG, BRACKETS, ROLESET, ROLES = 4, 5, 7, 8  # columns; a column of roles for each predicate follows

@@ -8,7 +8,7 @@ from importlib import metadata, util
 
 from embryology.corpus import articles, sentences
 from embryology.errors import EmbryologyError
-from embryology.files import sha256_of
+from embryology.storage.files import sha256_of
 from embryology.treebanks import DEPENDENCY, ENTITY, Edge, Reading, Sentence, Word
 from embryology.treebanks.spans import tags
 

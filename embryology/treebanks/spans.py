@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
+from embryology.storage.lines import MalformedError
 from embryology.treebanks import CONSTITUENT, COREFERENCE, POS, ROLE, Edge, Span, Word
-from embryology.treebanks.lines import MalformedError
 
 Column = Sequence[tuple[int, str]]
 """The cells of a column, a word each, with their lines."""

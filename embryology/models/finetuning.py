@@ -1,0 +1,237 @@
+"""One checkpoint fine-tuned for one task: labels of sentences or pairs, or places of answers, in; predictions out.
+
+The head is new, and the same for every family, so that their curves compare. Examples of like length are trained
+together, parameters are kept in float32 and cast once a step, and of labels the last layer is computed at the first
+vector alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from embryology.models import forward
+from embryology.models.encoder import Encoder
+from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.precision import Precision, resolve
+from embryology.presets import Optimizer
+
+POOL = 50
+"""Batches of examples that are sorted by length together."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is fine-tuned: Adam with decoupled weight decay, warm-up, linear decay, a few epochs."""
+
+    rate: float = 2e-4
+    epochs: int = 3
+    batch: int = 32
+    warm_up: float = 0.1
+    """Share of the steps."""
+    dropout: float = 0.1
+    """In the head; a model's own stays as it was trained."""
+    precision: Precision = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Examples as a model reads them."""
+
+    ids: list[list[int]]
+    types: list[list[int]]
+    """Segment numbers."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def padded(self, chosen: Sequence[int], padding: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
+        """(examples, length) ids, segment numbers and what is no padding."""
+        longest = max(len(self.ids[i]) for i in chosen)
+        lengths = torch.tensor([len(self.ids[i]) for i in chosen], device=device)
+        ids, types = (
+            torch.tensor([[*rows[i], *[fill] * (longest - len(rows[i]))] for i in chosen], device=device)
+            for rows, fill in ((self.ids, padding), (self.types, 0))
+        )
+        return ids, types, torch.arange(longest, device=device) < lengths[:, None]
+
+
+def inputs(
+    tokenizer: PreTrainedTokenizerFast, firsts: Sequence[str], seconds: Sequence[str | None], longest: int
+) -> Inputs:
+    """Tokenise sentences or pairs; of what is longer than ``longest`` ids the longer of the two is cut at its end."""
+    if not firsts:
+        return Inputs([], [])
+    pairs = None if seconds[0] is None else list(seconds)
+    found = tokenizer(
+        list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True
+    )  # fmt: skip
+    return Inputs(found["input_ids"], found["token_type_ids"])
+
+
+class Finetuned(nn.Module):
+    """A pretrained body under a new head; the same seed gives the same head."""
+
+    def __init__(self, encoder: Encoder, recipe: Recipe, **shapes: tuple[int, int]):
+        """
+        Args:
+            encoder: the checkpoint; its model is copied.
+            recipe: how it is trained.
+            shapes: of the head's linear layers, by name: width of what goes in and of what comes out.
+        """
+        super().__init__()
+        self.model = deepcopy(encoder.model)
+        self.config = self.model.config
+        with torch.random.fork_rng():
+            torch.manual_seed(recipe.seed)
+            for name, shape in shapes.items():
+                self.add_module(name, nn.Linear(*shape))
+            for name in shapes:
+                part = self.get_submodule(name)
+                nn.init.normal_(part.weight, std=0.02)
+                nn.init.zeros_(part.bias)
+        self.to(encoder.device)
+        self.dropout = recipe.dropout
+        self.precision = getattr(torch, resolve(recipe.precision, encoder.device))
+        body = f"{self.model.base_model_prefix}."
+        self._body = {
+            name: parameter
+            for name, parameter in self.model.named_parameters()
+            if name.startswith(body) or self.model.base_model is self.model
+        }
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters of the body and the head; those of other heads are left alone."""
+        head = (parameter for name, parameter in self.named_parameters() if not name.startswith("model."))
+        return [*self._body.values(), *head]
+
+    def vectors(self, ids: Tensor, types: Tensor, mask: Tensor, first: bool) -> Tensor:
+        """(examples, length, width) float32 of the last layer; of the ``first`` piece alone (examples, 1, width)."""
+        cast = {name: parameter.to(self.precision) for name, parameter in self._body.items()}
+        if not forward.computes(self.config):
+            return self._of_others(cast, ids, types, mask)[:, : 1 if first else None].float()
+        at = torch.arange(0, ids.numel(), ids.shape[1], device=ids.device) if first else None
+        return forward.encode(cast, self.config, ids, types, mask, self.training, at).float()
+
+    def dropped(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.dropout, self.training)
+
+    def _of_others(self, cast: dict[str, Tensor], ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        body, prefix = self.model.base_model, f"{self.model.base_model_prefix}."
+        own = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
+        arguments = {"input_ids": ids, "attention_mask": mask.long()}
+        if getattr(self.config, "type_vocab_size", 0) > 1:
+            arguments["token_type_ids"] = types
+        return functional_call(body, own, kwargs=arguments)[0]
+
+
+class Classifier(Finetuned):
+    """Classes or a score: a dense layer with tanh on the first vector, then a linear one."""
+
+    def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
+        width = encoder.model.config.hidden_size
+        super().__init__(encoder, recipe, dense=(width, width), out=(width, outputs))
+
+    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        """(examples, outputs) float32."""
+        x = self.dropped(self.vectors(ids, types, mask, first=True)[:, 0])
+        return self.out(self.dropped(torch.tanh(self.dense(x))))
+
+
+class SpanReader(Finetuned):
+    """Where an answer begins and ends: a linear layer on every vector, as in BERT (Devlin et al. 2019, section 4.3)."""
+
+    def __init__(self, encoder: Encoder, recipe: Recipe):
+        super().__init__(encoder, recipe, out=(encoder.model.config.hidden_size, 2))
+
+    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        """(examples, length, 2) float32: of the answer's first piece and of its last; padding is neither."""
+        scores = self.out(self.dropped(self.vectors(ids, types, mask, first=False)))
+        return scores.masked_fill(~mask[..., None], -torch.inf)
+
+
+def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, recipe: Recipe) -> Finetuned:
+    """Fine-tune a copy of a checkpoint.
+
+    Args:
+        encoder: the checkpoint; it stays as it is.
+        examples: of training.
+        labels: (examples,) int64 classes, or float scores where ``outputs`` is 1; or (examples, 2) int64, the first
+            and the last piece of an answer.
+        outputs: how many classes, or 1; of answers it is not read.
+        recipe: how. The same recipe, with the same number of threads, gives the same weights.
+
+    Returns:
+        A :class:`SpanReader` for answers, else a :class:`Classifier`.
+    """
+    model = (SpanReader(encoder, recipe) if labels.ndim == 2 else Classifier(encoder, outputs, recipe)).train()
+    batches = -(-len(examples) // recipe.batch)
+    steps = recipe.epochs * batches
+    settings = Optimizer(
+        peak_rate=recipe.rate, warm_up=max(1, round(recipe.warm_up * steps)), weight_decay=0.01, betas=(0.9, 0.999),
+        epsilon=1e-8, clip=1.0,
+    )  # fmt: skip
+    holder = nn.ParameterList(model.trained())
+    optimizer = optimizer_for(holder, settings)
+    padding, targets = model.config.pad_token_id or 0, torch.from_numpy(labels).to(encoder.device)
+    order = np.random.default_rng(recipe.seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)  # of dropout
+        for step, chosen in enumerate(_epochs(examples, recipe, order)):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(settings, step, steps)
+            found = model(*examples.padded(chosen, padding, encoder.device))
+            loss = _loss(found, targets[chosen])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(holder, settings.clip)
+            optimizer.step()
+    return model.eval()
+
+
+def _loss(found: Tensor, targets: Tensor) -> Tensor:
+    if found.shape[1] == 1:
+        return functional.mse_loss(found[:, 0], targets.float())
+    return functional.cross_entropy(found, targets)  # of answers the pieces are the classes
+
+
+def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Iterator[list[int]]:
+    """Every example once an epoch, in batches of like length in random order."""
+    lengths = np.array([len(ids) for ids in examples.ids])
+    for _ in range(recipe.epochs):
+        shuffled, batches = order.permutation(len(lengths)), []
+        for first in range(0, len(shuffled), POOL * recipe.batch):
+            pool = shuffled[first : first + POOL * recipe.batch]
+            pool = pool[np.argsort(lengths[pool], kind="stable")]
+            batches += [pool[at : at + recipe.batch].tolist() for at in range(0, len(pool), recipe.batch)]
+        yield from (batches[i] for i in order.permutation(len(batches)))
+
+
+def outputs_of(model: Classifier, examples: Inputs, batch: int = 64) -> np.ndarray:
+    """(examples, outputs) float32 of a trained classifier."""
+    return np.stack(_outputs(model, examples, batch))
+
+
+def scores_of_places(model: SpanReader, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
+    """Of every example (its pieces, 2) float32: what a trained reader gives each as the answer's first and last."""
+    found = _outputs(model, examples, batch)
+    return [own[: len(ids)] for own, ids in zip(found, examples.ids, strict=True)]
+
+
+@torch.inference_mode()
+def _outputs(model: Finetuned, examples: Inputs, batch: int) -> list[np.ndarray]:
+    found: list[np.ndarray] = [np.empty(0)] * len(examples)
+    padding, device = model.config.pad_token_id or 0, str(model.out.weight.device)
+    by_length = sorted(range(len(examples)), key=lambda i: len(examples.ids[i]))
+    for first in range(0, len(by_length), batch):
+        chosen = by_length[first : first + batch]
+        for i, own in zip(chosen, model(*examples.padded(chosen, padding, device)).float().cpu().numpy(), strict=True):
+            found[i] = own
+    return found

@@ -1,0 +1,221 @@
+"""The models that are born here: made and saved by transformers, trained by our own forward pass."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AlbertConfig,
+    AlbertForPreTraining,
+    BertConfig,
+    BertForPreTraining,
+    ElectraConfig,
+    ElectraForMaskedLM,
+    ElectraForPreTraining,
+    PreTrainedModel,
+)
+
+from embryology import presets
+from embryology.models import forward
+from embryology.models.forward import Parameters, pair
+from embryology.pretraining.batches import Batch
+from embryology.pretraining.cross_entropy import linear_cross_entropy
+from embryology.pretraining.objectives import IGNORED
+
+PARTS = ("masked", "pair", "replaced")
+"""What a loss is the sum of."""
+CONFIGS = {"albert": AlbertConfig, "bert": BertConfig, "electra": ElectraConfig}
+ARCHITECTURES = {"albert": AlbertForPreTraining, "bert": BertForPreTraining, "electra": ElectraForPreTraining}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model answers; logits are in float32, and what it does not say is None."""
+
+    vectors: Tensor
+    """(places, embedding width): what the masked head makes of the encoded places."""
+    decoder: tuple[Tensor, Tensor]
+    """(vocabulary, embedding width) and (vocabulary,): what turns them into logits."""
+    pair: Tensor | None = None
+    """(sequences, 2)."""
+    replaced: Tensor | None = None
+    """(sequences, length): of a piece being a replacement."""
+    is_replaced: Tensor | None = None
+    """(sequences, length) bool: whether it is one."""
+
+    def masked(self) -> Tensor:
+        """(places, vocabulary), made here; the loss does without."""
+        return functional.linear(self.vectors, *self.decoder).float()
+
+    def sums(self, batch: Batch) -> Tensor:
+        """(3,): cross-entropies in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
+        none = torch.zeros((), device=self.vectors.device)
+        return torch.stack(
+            [
+                linear_cross_entropy(self.vectors, *self.decoder, batch.labels),
+                none
+                if self.pair is None
+                else functional.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
+                none
+                if self.replaced is None
+                else functional.binary_cross_entropy_with_logits(
+                    self.replaced, self.is_replaced.float(), weight=batch.attention_mask.float(), reduction="sum"
+                ),
+            ]
+        )
+
+
+def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> nn.ModuleDict:
+    """A model from random parameters, under the name ``model``; ELECTRA's generator beside it, as ``generator``.
+
+    Args:
+        settings: its shape.
+        vocabulary: number of pieces.
+        length: longest sequence it can read.
+        seed: of the parameters.
+    """
+    torch.manual_seed(seed)
+    config = CONFIGS[settings.family](
+        vocab_size=vocabulary,
+        embedding_size=settings.embedding,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.feed_forward,
+        max_position_embeddings=length,
+        initializer_range=settings.initializer_range,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        classifier_dropout=settings.dropout,
+        classifier_dropout_prob=settings.dropout,
+        hidden_act="gelu_new",
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=3,
+        attn_implementation="sdpa",
+    )
+    models = nn.ModuleDict({"model": ARCHITECTURES[settings.family](config)})
+    if settings.family == "electra":
+        models["generator"] = _generator(settings, config)
+        # Clark et al. 2020, section 3.2: generator and discriminator share their embeddings.
+        models["generator"].electra.embeddings = models["model"].electra.embeddings
+        models["generator"].tie_weights()
+    return models
+
+
+def _generator(settings: presets.Model, config: ElectraConfig) -> ElectraForMaskedLM:
+    heads = max(1, round(settings.heads * settings.generator))
+    smaller = {
+        "hidden_size": settings.width // settings.heads * heads,
+        "num_attention_heads": heads,
+        "intermediate_size": round(settings.feed_forward * settings.generator),
+    }
+    return ElectraForMaskedLM(ElectraConfig.from_dict(config.to_dict() | smaller))
+
+
+class Trainee(nn.Module):
+    """What is trained: the models of :func:`build` with their losses.
+
+    Called with a batch it gives the sums of its losses; :meth:`outputs` gives the logits.
+    """
+
+    def __init__(self, models: nn.ModuleDict, precision: torch.dtype = torch.float32):
+        """
+        Args:
+            models: as :func:`build` makes them.
+            precision: of the forward pass. Parameters are float32, and so are their gradients.
+        """
+        super().__init__()
+        self.models = models
+        self.precision = precision
+        first = {id(parameter): name for name, parameter in models.named_parameters()}
+        every = models.named_parameters(remove_duplicate=False)
+        self._names = [(name, first[id(parameter)]) for name, parameter in every]
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model that checkpoints are made of; of ELECTRA the discriminator."""
+        return self.models["model"]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(3,): the losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
+        return self.outputs(batch).sums(batch)
+
+    def outputs(self, batch: Batch) -> Outputs:
+        """Logits for a batch."""
+        cast = {name: parameter.to(self.precision) for name, parameter in self.models.named_parameters()}
+        parameters: dict[str, dict[str, Tensor]] = {part: {} for part in self.models}
+        for name, same in self._names:
+            part, _, inner = name.partition(".")
+            parameters[part][inner] = cast[same]
+        if "generator" in self.models:
+            return self._electra(parameters["generator"], parameters["model"], batch)
+        return self._with_pairs(parameters["model"], batch)
+
+    def _encoded(
+        self, parameters: Parameters, part: str, ids: Tensor, batch: Batch, at: Tensor | None = None
+    ) -> Tensor:
+        config, types, seen = self.models[part].config, batch.token_type_ids, batch.attention_mask
+        return forward.encode(parameters, config, ids, types, seen, self.training, at)
+
+    def _with_pairs(self, parameters: Parameters, batch: Batch) -> Outputs:
+        """ALBERT and BERT: the masked head, and the pair's head on the pooled first vector."""
+        config = self.model.config
+        albert = config.model_type == "albert"
+        sequences, length = batch.input_ids.shape
+        firsts = torch.arange(0, sequences * length, length, device=batch.positions.device)[:, None]
+        at = torch.cat([firsts, batch.positions.view(sequences, -1)], dim=1).flatten()
+        encoded = self._encoded(parameters, "model", batch.input_ids, batch, at)
+        first, wanted = encoded[:, 0], encoded[:, 1:].flatten(0, 1)
+        head = "predictions" if albert else "cls.predictions.transform"
+        wanted = forward.gelu(functional.linear(wanted, *pair(parameters, f"{head}.dense")))
+        wanted = forward.norm(wanted, pair(parameters, f"{head}.LayerNorm"), config)
+        pooler = "albert.pooler" if albert else "bert.pooler.dense"
+        first = torch.tanh(functional.linear(first, *pair(parameters, pooler)))
+        if albert:
+            first = forward.dropped(first, config.classifier_dropout_prob, self.training)
+        pair_head = "sop_classifier.classifier" if albert else "cls.seq_relationship"
+        return Outputs(
+            vectors=wanted,
+            decoder=pair(parameters, "predictions.decoder" if albert else "cls.predictions.decoder"),
+            pair=functional.linear(first, *pair(parameters, pair_head)).float(),
+        )
+
+    def _electra(self, generator: Parameters, discriminator: Parameters, batch: Batch) -> Outputs:
+        """The generator fills the chosen places, the discriminator tells at every piece whether it was replaced."""
+        wanted = self._encoded(generator, "generator", batch.input_ids, batch, batch.positions).flatten(0, 1)
+        wanted = functional.gelu(functional.linear(wanted, *pair(generator, "generator_predictions.dense")))
+        wanted = forward.norm(wanted, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
+        filled = Outputs(vectors=wanted, decoder=pair(generator, "generator_lm_head"))
+        with torch.no_grad():
+            ids, is_replaced = replace(batch, filled.masked())
+        encoded = self._encoded(discriminator, "model", ids, batch)
+        verdict = forward.gelu(functional.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
+        verdict = functional.linear(verdict, *pair(discriminator, "discriminator_predictions.dense_prediction"))
+        return dataclasses.replace(filled, replaced=verdict.squeeze(-1).float(), is_replaced=is_replaced)
+
+
+def replace(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """What the discriminator reads: the true text with the generator's samples at the chosen places.
+
+    Samples are drawn by inverting the cumulative distribution at ``batch.chances``.
+
+    Args:
+        batch: as the generator read it.
+        logits: (places, vocabulary) of the generator.
+
+    Returns:
+        (sequences, length) ids, and (sequences, length) bool: where they differ from the text. A sample
+        that happens to be the true piece is no replacement (Clark et al. 2020, section 2).
+    """
+    cumulative = logits.softmax(-1).cumsum(-1)
+    threshold = (batch.chances * cumulative[:, -1])[:, None]
+    sampled = torch.searchsorted(cumulative, threshold, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+    seen = batch.input_ids.flatten()
+    used = batch.labels != IGNORED
+    # Places that are not used all point to the beginning of a sequence: they write back what stands there.
+    true = seen.scatter(0, batch.positions, torch.where(used, batch.labels, seen[batch.positions]))
+    ids = seen.scatter(0, batch.positions, torch.where(used, sampled, seen[batch.positions]))
+    return ids.view_as(batch.input_ids), (ids != true).view_as(batch.input_ids)

@@ -1,0 +1,1 @@
+"""Measurements -> executed notebooks -> the book; and the summary on a terminal."""

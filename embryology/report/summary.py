@@ -1,0 +1,57 @@
+"""A run as a terminal shows it: how it learnt, and in which order."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from embryology.analysis import curves
+from embryology.analysis.learning_order import REACHED, in_order, learning_times
+from embryology.errors import EmbryologyError
+from embryology.runs import measurements
+from embryology.runs.paths import RunFolder
+
+
+def tables(run: str | Path) -> list[Table | str]:
+    """What ``embryology show`` prints: held-out values at checkpoints, and the learning order where it was measured.
+
+    Raises:
+        EmbryologyError: there is no run.
+    """
+    name = RunFolder.named(run).name
+    shown: list[Table | str] = [held_out(measurements.read_losses(run), name)]
+    try:
+        frame, items = curves.read(run), measurements.read_items(run, "tokens")
+        return shown + [order(frame, items, task) for task in ("reconstruction", "mask-prediction")]
+    except EmbryologyError as error:
+        return [*shown, str(error)]
+
+
+def held_out(losses: pd.DataFrame, name: str) -> Table:
+    """A row a checkpoint."""
+    rows = losses.dropna(subset=["held_out_masked_loss"])
+    unigram = f"{rows['unigram_loss'].iloc[-1]:.3f}" if len(rows) else "?"
+    table = Table(title=f"{name}: held-out text (unigram cross-entropy {unigram} nats)")
+    shown = {"step": "{:,}", "tokens": "{:,}", "held_out_masked_loss": "{:.3f}", "held_out_masked_accuracy": "{:.3f}"}
+    asked = ("held_out_pair_accuracy", "held_out_replaced_accuracy")
+    shown |= {column: "{:.3f}" for column in asked if column in rows and rows[column].notna().any()}
+    for column in shown:
+        words = column.removeprefix("held_out_").replace("_", " ")
+        table.add_column(f"{words} (nats)" if words.endswith("loss") else words, justify="right")
+    for row in rows.to_dict("records"):
+        table.add_row(*(form.format(row[column]) for column, form in shown.items()))
+    return table
+
+
+def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
+    """A row a group, first learnt first."""
+    times = learning_times(frame, items, task)
+    table = Table(title=f"{task}: step of half the final accuracy, {measurements.source_of(items)}")
+    for column in ("group", "step", "95% interval", "final accuracy", "words"):
+        table.add_column(column, justify="right" if column != "group" else "left")
+    for tag in in_order(times):
+        row = times.loc[tag]
+        step = f"{row['step']:,.0f}" if row["state"] == REACHED else row["state"]
+        interval = f"{row['low']:,.0f} to {row['high']:,.0f}" if row["state"] == REACHED else ""
+        table.add_row(f"{tag} {curves.GROUPS[tag]}", step, interval, f"{row['final']:.2f}", f"{row['n']:,}")
+    return table

@@ -1,0 +1,1 @@
+"""What lies on disk: paths, series of checkpoints, manifests, losses and measurements."""

@@ -1,0 +1,66 @@
+"""``losses.parquet``: how training went, a row every few steps."""
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embryology.errors import EmbryologyError
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import write_table
+
+COLUMNS = {
+    "step": "int64",
+    "tokens": "int64",
+    "learning_rate": "float64",
+    "loss": "float64",
+    "masked_loss": "float64",
+    "pair_loss": "float64",
+    "replaced_loss": "float64",
+    "gradient_norm": "float64",
+    "tokens_per_second": "float64",
+    "held_out_masked_loss": "float64",
+    "held_out_masked_loss_low": "float64",
+    "held_out_masked_loss_high": "float64",
+    "held_out_masked_accuracy": "float64",
+    "held_out_places": "float64",
+    "held_out_pair_accuracy": "float64",
+    "held_out_pairs": "float64",
+    "held_out_replaced_accuracy": "float64",
+    "held_out_original_share": "float64",
+    "held_out_pieces": "float64",
+    "unigram_loss": "float64",
+    "unigram_accuracy": "float64",
+}
+"""Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
+before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Null but at
+checkpoints: the held-out values, with the ends of the loss's 95% interval and the numbers of masked places,
+of pairs and of pieces that were scored, the baseline of a discriminator that takes every piece for the original, and
+the unigram baseline at the masked places."""
+
+LOG_EVERY = 10
+"""Steps between two rows, beside those at checkpoints."""
+
+STALLED_NORM = 0.5
+"""Shared layers that give every position the same vector have gradients below this at the unigram line."""
+
+
+def write(folder: RunFolder, rows: list[dict]) -> None:
+    """Replace the table of a run, whole or not at all."""
+    write_table(folder.losses, pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS))
+
+
+def read(folder: RunFolder) -> pd.DataFrame:
+    """The table of a run; columns that came later than the run are null.
+
+    Raises:
+        EmbryologyError: the folder has none, or a damaged one.
+    """
+    if not folder.losses.exists():
+        raise EmbryologyError(
+            f"{folder.root} has no {folder.losses.name}; is it a run? `embryology pretrain` makes one"
+        )
+    try:
+        table = pq.read_table(folder.losses).to_pandas()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EmbryologyError(f"{folder.losses} is damaged ({error}); restore it, or train the run again") from error
+    return table.reindex(columns=list(dict.fromkeys([*table, *COLUMNS])))

@@ -1,0 +1,131 @@
+"""``run.yaml``: what is needed to repeat a run, and the guard against resuming another one."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+
+from embryology import __version__, presets
+from embryology.errors import EmbryologyError
+from embryology.runs.checkpoints import MANIFEST
+from embryology.runs.paths import ROOT, RunFolder
+from embryology.storage.files import leftovers, read_yaml, remove_leftovers, write_yaml
+
+RECORDED = ("torch", "accelerate", "transformers", "tokenizers", "sentencepiece", "sentencex", "numpy")
+
+
+def read(folder: RunFolder) -> dict | None:
+    """The manifest of a run, or None where there is no run."""
+    return read_yaml(folder.manifest) if folder.manifest.exists() else None
+
+
+def refuse_another(folder: RunFolder, preset: presets.Preset) -> dict | None:
+    """The manifest in ``folder``, or None where the folder is free for a new run.
+
+    Raises:
+        EmbryologyError: the folder holds a run with another outcome (the error names what differs), or
+            things that are no run.
+    """
+    recorded = read(folder)
+    if recorded is None:
+        ours = {folder.lock, *leftovers(folder.root)}  # of a run killed before it had a manifest
+        if folder.root.is_dir() and not ours.issuperset(folder.root.iterdir()):
+            raise EmbryologyError(f"{folder.root} is not empty and holds no run; give another --run")
+        return None
+    if recorded.get("outcome_sha256") != preset.outcome_sha256:
+        theirs, ours = _flat(recorded.get("outcome", {})), _flat(preset.outcome.model_dump(mode="json"))
+        different = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+        raise EmbryologyError(
+            f"{folder.root} holds a run of preset {recorded.get('preset')!r} that differs in "
+            f"{', '.join(different[:4])}; give another --run, or remove that folder"
+        )
+    return recorded
+
+
+def is_complete(folder: RunFolder, preset: presets.Preset) -> bool:
+    """Whether the run in ``folder`` has reached the last step of ``preset`` and saved all that belongs to it.
+
+    Losses and state are written after the checkpoint, in this order. States may have been removed since.
+
+    Raises:
+        EmbryologyError: as :func:`refuse_another`.
+    """
+    recorded = refuse_another(folder, preset)
+    if recorded is None or not (folder.checkpoint(preset.outcome.steps) / MANIFEST).exists():
+        return False
+    done = steps_done(folder)
+    return done == preset.outcome.steps if done else folder.losses.exists()
+
+
+def steps_done(folder: RunFolder) -> int:
+    """The step of the newest state, 0 where there is none; nothing is read."""
+    return max((int(file.stem.removeprefix("step-")) for file in folder.state.glob("step-*.pt")), default=0)
+
+
+def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
+    """Record that training begins or goes on: once what the run is, and for every session how it was run.
+
+    What an earlier session left half-written is removed, so the caller holds the lock of the run.
+
+    Args:
+        precision: as resolved, ``bfloat16`` or ``float32``.
+        device: the name of the processor or accelerator.
+        processes: how many train together.
+    """
+    remove_leftovers(folder.root, folder.checkpoints, folder.state)
+    recorded = read(folder) or {
+        "preset": preset.name,
+        "outcome": preset.outcome.model_dump(mode="json"),
+        "outcome_sha256": preset.outcome_sha256,
+        "probes": preset.probes,
+        "sessions": [],
+    }
+    session = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["embryology", *sys.argv[1:]]),
+        "speed": preset.speed.model_dump(mode="json"),
+        "precision": precision,
+        "device": device,
+        "processes": processes,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {"embryology": __version__} | {name: metadata.version(name) for name in RECORDED},
+        "commit": commit(),
+    }
+    write_yaml(folder.manifest, recorded | {"sessions": [*recorded["sessions"], session]})
+
+
+def _flat(values: dict, prefix: str = "") -> dict:
+    flat: dict = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def commit() -> str | None:
+    """The project's commit, marked where files were changed since; None where it is no checkout.
+
+    Where the code was copied without its history, as into a container, ``EMBRYOLOGY_COMMIT`` says it.
+    """
+    if said := os.environ.get("EMBRYOLOGY_COMMIT"):
+        return said
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def processor() -> str:
+    """The processor's name as the kernel gives it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            return next(line.split(":", 1)[1].strip() for line in stream if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,189 @@
+"""``embryology verify``: a run, or any folder of checkpoints, held against its own records. Nothing is written."""
+
+import itertools
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from safetensors import SafetensorError, safe_open
+
+from embryology.errors import EmbryologyError
+from embryology.runs import losses, manifest
+from embryology.runs.checkpoints import MANIFEST, WEIGHTS, Series
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import PART, read_json, sha256_of_file
+
+FACTS = {"step", "tokens", "held_out", "sha256"}
+HELD_OUT = [column for column in losses.COLUMNS if column.startswith(("held_out", "unigram"))]
+
+
+def verify(run: str | Path, console: Console) -> None:
+    """Print a line for everything that does not hold, or one that says what was found to hold.
+
+    Raises:
+        EmbryologyError: something does not hold, or there are no checkpoints.
+    """
+    folder = RunFolder.named(run)
+    findings, held = check(folder)
+    for line in findings or [f"everything holds: {held}"]:
+        console.print(f"{folder.name}: {line}", highlight=False, markup=False, soft_wrap=True)
+    if findings:
+        raise EmbryologyError(
+            f"{folder.root}: findings: {len(findings)}; restore what is named from a copy, or train into another folder"
+        )
+
+
+def check(folder: RunFolder) -> tuple[list[str], str]:
+    """Hold a run, or a folder of ``save_pretrained`` folders, against its own records.
+
+    A run that was killed and not gone on with is sound, but for half-written files: what stands beyond its last
+    state is made again by a resume, and is not asked for here.
+
+    Returns:
+        What does not hold, a line each; and what holds where there are no such lines.
+
+    Raises:
+        EmbryologyError: there are no checkpoints, or names of a plain folder do not give their steps.
+    """
+    is_run = folder.checkpoints.is_dir()
+    if is_run:
+        found = sorted(folder.checkpoints.glob("step-*"))
+        places = {step: path for path in found if (step := _step(path)) is not None}
+    if not is_run or not places:
+        places = {checkpoint.step: checkpoint.location for checkpoint in Series.open(folder.root).checkpoints}
+    facts = {step: _facts(place, is_run) for step, place in places.items()}
+    recorded = {step: fact for step, fact in facts.items() if isinstance(fact, dict)}
+    findings = [f"{places[step].name}: {fact}" for step, fact in facts.items() if isinstance(fact, str)]
+    findings += itertools.chain(_weights(places, recorded), _lacking_files(folder, places), _leftovers(folder))
+    held = f"{len(places)} checkpoints with different weights"
+    if not is_run:
+        return findings, f"{held}, {len(recorded)} of them with a recorded hash"
+    try:
+        outcome = (manifest.read(folder) or {})["outcome"]
+        grid, steps = outcome["checkpoints"], outcome["steps"]
+    except (EmbryologyError, KeyError, TypeError):
+        return [*findings, f"{folder.manifest.name} is missing or damaged: nothing else can be held against it"], held
+    try:
+        logged = losses.read(folder)
+    except EmbryologyError as error:
+        logged = pd.DataFrame(columns=list(losses.COLUMNS))
+        if manifest.steps_done(folder) or max(places) > grid[1]:  # else it was not yet to be written
+            findings.append(str(error))
+    done = manifest.steps_done(folder) or int(logged["step"].max() if len(logged) else 0)
+    findings += itertools.chain(_gaps(folder, places, grid, done), _loss_rows(logged, recorded, grid, done))
+    findings += itertools.chain(_corpus(folder), _states(folder))
+    return findings, f"{held}, {len(logged)} rows of losses, at step {done} of {steps}"
+
+
+def _step(path: Path) -> int | None:
+    number = path.name.removeprefix("step-")
+    return int(number) if number.isdigit() and path.is_dir() else None
+
+
+def _facts(place: Path, is_run: bool) -> dict | str | None:
+    """What a checkpoint's manifest says, or what is wrong with it; None where a plain folder has none."""
+    if not is_run and not (place / MANIFEST).exists():
+        return None
+    try:
+        facts = read_json(place / MANIFEST)
+    except EmbryologyError as error:
+        return str(error)
+    lacking = FACTS - facts.keys() if isinstance(facts, dict) else FACTS
+    return f"{MANIFEST} lacks {', '.join(sorted(lacking))}" if lacking else facts
+
+
+def _weights(places: dict[int, Path], recorded: dict[int, dict]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for step, place in places.items():
+        weights = place / WEIGHTS
+        if not weights.is_file():
+            yield f"{place.name}: {WEIGHTS} is missing"
+            continue
+        sha256 = sha256_of_file(weights)
+        if step in recorded and recorded[step]["sha256"] != sha256:
+            yield f"{place.name}: {WEIGHTS} has another sha256 than {MANIFEST} records"
+        if step in recorded and recorded[step]["step"] != step:
+            yield f"{place.name}: {MANIFEST} says step {recorded[step]['step']}"
+        if step not in recorded:
+            try:
+                safe_open(weights, framework="numpy")  # reads the header and compares it with the length
+            except SafetensorError as error:
+                yield f"{place.name}: {WEIGHTS} is damaged ({error})"
+        if sha256 in seen:
+            yield f"{place.name}: {WEIGHTS} is the same as in {seen[sha256]}"
+        seen.setdefault(sha256, place.name)
+
+
+def _lacking_files(folder: RunFolder, places: dict[int, Path]) -> Iterator[str]:
+    names = {step: {path.name for path in place.iterdir()} for step, place in places.items()}
+    for step, own in names.items():
+        # Weights and manifest are named elsewhere.
+        for name in sorted(set().union(*names.values()) - own - {WEIGHTS, MANIFEST}):
+            yield f"{places[step].name}: {name} is missing, which other checkpoints have"
+    if not folder.checkpoints.is_dir():
+        for config in sorted(folder.root.glob("*/config.json")):
+            if not (config.parent / WEIGHTS).exists():
+                yield f"{config.parent.name}: {WEIGHTS} is missing"
+
+
+def _leftovers(folder: RunFolder) -> Iterator[str]:
+    for path in sorted(folder.root.rglob(f".*{PART}")):
+        yield f"{path.relative_to(folder.root)} is half-written, by a process that died or is writing now"
+
+
+def _gaps(folder: RunFolder, places: dict[int, Path], grid: list[int], done: int) -> Iterator[str]:
+    for step in grid:
+        if step <= done and step not in places:
+            yield f"{folder.checkpoint(step).name} is missing"
+    for path in sorted(folder.checkpoints.glob("step-*")):
+        if _step(path) not in grid:
+            yield f"{path.name} is not on the preset's grid"
+
+
+def _loss_rows(logged: pd.DataFrame, recorded: dict[int, dict], grid: list[int], done: int) -> Iterator[str]:
+    name = "losses.parquet"
+    if not len(logged):
+        return
+    for column in ("step", "tokens"):
+        for earlier, later in itertools.pairwise(logged[column].tolist()):
+            if later <= earlier:
+                yield f"{name}: {column} {later} comes after {earlier}"
+    rows = logged.drop_duplicates("step").set_index("step")
+    expected = {step for step in grid if step <= done} | set(range(0, done + 1, losses.LOG_EVERY))
+    for step in sorted(expected - set(rows.index)):
+        yield f"{name}: the row of step {step} is missing"
+    for step in sorted(recorded.keys() & set(rows.index)):
+        if step > done:  # between the losses and the state the run was killed
+            continue
+        ours = pd.Series({"tokens": recorded[step]["tokens"]} | recorded[step]["held_out"], dtype=float)
+        theirs = rows.loc[step, ["tokens", *HELD_OUT]].astype(float)
+        ours = ours.reindex(theirs.index)
+        wrong = theirs.index[(ours != theirs) & ~(ours.isna() & theirs.isna())]
+        if len(wrong):
+            yield f"{name}: the row of step {step} and {MANIFEST} disagree in {', '.join(wrong)}"
+
+
+def _corpus(folder: RunFolder) -> Iterator[str]:
+    try:
+        recorded = read_json(folder.corpus)["tokenizer_sha256"]
+    except (EmbryologyError, KeyError, TypeError):
+        yield f"{folder.corpus.name} is missing or damaged"
+        return
+    tokenizer = folder.tokenizer / "tokenizer.json"
+    if not tokenizer.is_file():
+        yield f"{tokenizer.relative_to(folder.root)} is missing"
+    elif sha256_of_file(tokenizer) != recorded:
+        yield f"{tokenizer.relative_to(folder.root)} has another sha256 than {folder.corpus.name} records"
+
+
+def _states(folder: RunFolder) -> Iterator[str]:
+    for file in sorted(folder.state.glob("step-*.pt")):
+        try:
+            with zipfile.ZipFile(file) as archive:  # torch writes a zip; its checksums tell without loading torch
+                damaged = archive.testzip()
+        except (OSError, zipfile.BadZipFile):
+            damaged = file.name
+        if damaged:
+            yield f"{file.relative_to(folder.root)} is damaged"

@@ -1,0 +1,97 @@
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from embryology.corpus import store
+from embryology.corpus.articles import articles, is_held_out
+from embryology.corpus.sentences import split
+from embryology.corpus.tokenizer import load
+from embryology.errors import EmbryologyError
+from embryology.storage.files import read_json
+
+
+@pytest.fixture
+def texts(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
+    file = tmp_path / "texts.txt"
+    file.write_text("\n\n".join(article.text for article in list(articles("bundled"))[:300]))
+    return file
+
+
+def test_the_store_holds_every_article_once_on_its_side(texts):
+    corpus = store.prepare("text", str(texts), 600, print)
+    tokenizer = load(corpus.tokenizer_folder)
+    for side, held_out in ((corpus.train, False), (corpus.held_out, True)):
+        expected = [a for a in articles("text", str(texts)) if is_held_out(a.title) == held_out]
+        assert len(side.documents) - 1 == len(expected) > 0
+        for number in (0, len(expected) // 2, len(expected) - 1):
+            bounds = side.sentences[side.documents[number] : side.documents[number + 1] + 1]
+            stored = [side.pieces[a:b].tolist() for a, b in itertools.pairwise(bounds)]
+            sentences = split(expected[number].text)
+            assert stored == tokenizer(sentences, add_special_tokens=False).input_ids
+    assert isinstance(corpus.train.pieces, np.memmap)
+
+
+def test_a_prepared_corpus_is_used_again_and_a_changed_one_is_not(texts):
+    lines = []
+    first = store.prepare("text", str(texts), 600, lines.append)
+    assert lines
+    lines.clear()
+    assert store.prepare("text", str(texts), 600, lines.append) == first
+    assert not lines
+    with open(texts, "a") as stream:
+        stream.write("\n\nOne more article. It has two sentences.")
+    second = store.prepare("text", str(texts), 600, lines.append)
+    assert second.facts["text_sha256"] != first.facts["text_sha256"]
+    assert read_json(first.folder / "corpus.json") == first.facts
+
+
+def test_too_few_articles_to_hold_one_out(texts):
+    one = texts.with_name("one.txt")
+    one.write_text(next(articles("bundled")).text * 20)
+    with pytest.raises(EmbryologyError, match=r"leaves no (train|held-out) article|cannot be trained"):
+        store.prepare("text", str(one), 100, print)
+    assert not [file for file in (texts.parent / "runs" / ".corpora").iterdir() if file.is_dir()]
+
+
+def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_task(texts, monkeypatch):
+    first = store.prepare("text", str(texts), 600, print)
+    tokenizer = load(first.tokenizer_folder)
+    for cores, size in ((1, 1), (3, 2000), (8, 10**9)):
+        monkeypatch.setattr(store, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(store, "CHARACTERS_A_TASK", size)
+        again = texts.parent / f"{cores}"
+        facts = store._store(again, articles("text", str(texts)), tokenizer.backend_tokenizer, np.dtype(np.uint16))
+        for side in ("train", "held-out"):
+            assert facts[side] == first.facts[side]
+            for file in (again / side).iterdir():
+                assert file.read_bytes() == (first.folder / side / file.name).read_bytes()
+
+
+def test_the_files_are_those_that_numpy_saves(texts, tmp_path):
+    side = store.prepare("text", str(texts), 600, print).train
+    for array in (side.pieces, side.sentences, side.documents):
+        np.save(tmp_path / "saved.npy", np.array(array))
+        assert (tmp_path / "saved.npy").read_bytes() == Path(array.filename).read_bytes()
+
+
+def test_interrupted_it_says_so_and_keeps_nothing(texts, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "_tokenise", interrupt)
+    with pytest.raises(EmbryologyError, match=r"interrupted while preparing corpus 'text'; nothing was kept"):
+        store.prepare("text", str(texts), 600, print)
+    assert not [file for file in (texts.parent / "runs" / ".corpora").iterdir() if file.is_dir()]
+
+
+def test_a_bar_counts_the_articles_on_a_terminal_alone(texts):
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+        texts.write_text(texts.read_text() + "\n\nOne more.")
+        store.prepare("text", str(texts), 600, print, console)
+        assert ("articles" in console.file.getvalue()) == terminal

@@ -1,0 +1,286 @@
+import base64
+import io
+import itertools
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from embryology.analysis import curves, plateau, published, side_by_side
+from embryology.analysis.learning_order import agreement, learning_times
+from embryology.errors import EmbryologyError
+from embryology.figures import learning_order, pretraining, provenance, style, tokens
+from embryology.runs import measurements
+from tests.synthetic import GOLD, SILVER, make_run
+
+
+class Run:
+    """A synthetic run with everything a notebook reads from it."""
+
+    def __init__(self, root, compare=(), steps="all", **how):
+        self.folder = make_run(root, **how)
+        self.frame = curves.read(root, compare, steps)
+        self.items = measurements.read_items(root, "tokens")
+        self.times = {task: learning_times(self.frame, self.items, task) for task in learning_order.TASKS}
+        self.losses = plateau.read(root, compare, steps)
+        self.learnt = side_by_side.read(root, compare, steps)
+        self.source = measurements.source_of(self.items)
+
+    def draw(self, *names):
+        """Figures by the name of their files."""
+        by_name = {
+            "learning-order": lambda: learning_order.learning_order(self.frame, self.times, self.source),
+            "reconstruction-groups": lambda: tokens.accuracy(self.frame, "reconstruction", self.source),
+            "mask-prediction-groups": lambda: tokens.accuracy(self.frame, "mask-prediction", self.source),
+            "reconstruction-verb-forms": lambda: tokens.accuracy(
+                self.frame, "reconstruction", self.source, curves.VERB_FORMS
+            ),
+            "mask-prediction-verb-forms": lambda: tokens.accuracy(
+                self.frame, "mask-prediction", self.source, curves.VERB_FORMS
+            ),
+            "rescaled-reconstruction": lambda: tokens.rescaled(self.frame, self.source),
+            "learning-order-side-by-side": lambda: learning_order.side_by_side(self.learnt),
+            "below-unigram": lambda: pretraining.below_unigram(self.losses),
+            "losses": lambda: pretraining.losses(self.losses),
+            "held-out-accuracy": lambda: pretraining.held_out_accuracy(self.losses),
+            "optimisation": lambda: pretraining.optimisation(self.losses),
+        }
+        drawn = {name: by_name[name]().data for name in names}
+        assert list(drawn) == [re.search(r'id="figure-([^"]*)"', figure)[1] for figure in drawn.values()]
+        return drawn
+
+
+NAMES = [
+    "learning-order", "reconstruction-groups", "mask-prediction-groups", "reconstruction-verb-forms",
+    "mask-prediction-verb-forms", "rescaled-reconstruction", "losses", "held-out-accuracy", "optimisation",
+    "learning-order-side-by-side", "below-unigram",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return Run(tmp_path_factory.mktemp("runs") / "synthetic")
+
+
+@pytest.fixture(scope="module")
+def figures(run):
+    return run.draw(*NAMES)
+
+
+def svg_of(figure):
+    return base64.b64decode(re.search(r'src="data:image/svg\+xml;base64,([^"]*)"', figure)[1])
+
+
+def csv_of(figure):
+    return pd.read_csv(io.BytesIO(base64.b64decode(re.search(r'href="data:text/csv;base64,([^"]*)"', figure)[1])))
+
+
+def caption_of(figure):
+    return re.search(r"<figcaption>(.*?)<a ", figure)[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_stands_alone(figures, name):
+    """Well-formed without a server, with alt text, a caption that asks a question, and its data."""
+    figure = figures[name]
+    ElementTree.fromstring(figure)
+    ElementTree.fromstring(svg_of(figure))
+    assert len(re.search(r'alt="([^"]*)"', figure)[1]) > 80
+    assert "?" in caption_of(figure)
+    assert "synthetic" in caption_of(figure) or "verb" in name
+    assert len(csv_of(figure)) > 5
+    assert f'download="{name}.csv"' in figure
+    assert f'download="{name}.svg"' in figure
+    assert not re.findall(r'(?:src|href)="(?!data:)', figure)
+
+
+def test_the_same_inputs_give_the_same_bytes(run, figures):
+    with matplotlib.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.facecolor": "red"}):  # a notebook's own
+        assert run.draw(*NAMES) == figures
+
+
+def test_another_process_gives_the_same_bytes(run, figures):
+    code = (
+        "import sys; from embryology.analysis import plateau; from embryology.figures import pretraining;"
+        "sys.stdout.write(pretraining.losses(plateau.read(sys.argv[1])).data)"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code, run.folder.root], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+    )  # fmt: skip
+    assert other.stdout == figures["losses"]
+
+
+def test_drawing_leaves_no_trace(run):
+    before = dict(matplotlib.rcParams)
+    pretraining.optimisation(run.losses)
+    assert dict(matplotlib.rcParams) == before
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_text_is_escaped():
+    figure, _ = style.panels(1, 1, 2, 2)
+    drawn = style.show(figure, "a", pd.DataFrame({"x": [1]}), "1 < 2 <script>", 'says "no" & <b>').data
+    assert "<script>" not in drawn
+    assert "1 &lt; 2 &lt;script&gt;" in drawn
+    assert 'alt="says &quot;no&quot; &amp; &lt;b&gt;"' in drawn
+
+
+def test_captions_name_intervals_and_baselines(figures):
+    caption = caption_of(figures["reconstruction-groups"])
+    for part in ("95% Wilson", "untrained", "most frequent word", SILVER, "360 words each"):
+        assert part in caption
+    assert "learnt nothing yet: NNP." in caption
+    caption = caption_of(figures["learning-order"])
+    for part in ("bootstrap over sentences (1,000 resamples, seed 0)", "exact permutation p = ", "τ = ", SILVER):
+        assert part in caption
+    assert "another batch size" in caption_of(figures["rescaled-reconstruction"])
+    assert "6.70 nats" in caption_of(figures["losses"])
+
+
+def test_data_behind_a_figure_are_the_measurements_with_their_baselines(run, figures):
+    data = csv_of(figures["reconstruction-groups"])
+    assert set(data["baseline"].dropna()) == set(curves.BASELINES)
+    drawn = data[data["baseline"].isna() & (data["item"] == "JJ")]["value"]
+    assert drawn.tolist() == pytest.approx(curves.curve(run.frame, "reconstruction", "JJ")["value"])
+
+
+def test_gold_tags_a_missing_tag_and_a_capped_total_are_said(tmp_path):
+    run = Run(tmp_path / "gold", source=GOLD, total=False, without=("PRP", "VBG"), sentences=30)
+    figures = run.draw("learning-order", "reconstruction-groups", "mask-prediction-verb-forms")
+    assert GOLD in caption_of(figures["mask-prediction-verb-forms"])
+    assert "PRP" not in csv_of(figures["learning-order"]).query("source == 'reconstruction'")["tag"].tolist()
+    assert "7 of 8 groups learnt, 7 beyond their most frequent word" in figures["reconstruction-groups"]
+    assert "learnt nothing yet: NNP." in caption_of(figures["reconstruction-groups"])
+    assert learning_order.numbers(run.frame, run.times)["learnt_count"] == "7 of 8"
+
+
+def test_compared_runs_are_drawn_beside_the_run_at_equal_tokens(tmp_path):
+    other = make_run(tmp_path / "slower", factor=2)
+    figures = Run(tmp_path / "run", compare=[other.root]).draw("reconstruction-verb-forms", "losses", "optimisation")
+    assert set(csv_of(figures["reconstruction-verb-forms"])["series"]) == {"run", "slower"}
+    assert "those of run" in caption_of(figures["reconstruction-verb-forms"])
+    assert "over tokens read" in figures["losses"]
+
+
+def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_published_order(tmp_path):
+    other = make_run(tmp_path / "slower", factor=2, source=GOLD, sentences=30)
+    run = Run(tmp_path / "run", compare=[other.root], sentences=30)
+    figures = run.draw("below-unigram", "learning-order-side-by-side")
+    drawn = csv_of(figures["below-unigram"])
+    assert drawn["below_unigram"].tolist() == pytest.approx((6.7 - run.losses["held_out_masked_loss"]).dropna())
+    assert "Nats below the unigram line at the end: run 1.19 and slower 1.19" in figures["below-unigram"]
+    assert pretraining.compared(run.losses)["at_equal_tokens"].startswith(
+        "At 4.1M tokens, where run ends, slower is 1.19"
+    )
+    assert f"run on {SILVER}; slower on {GOLD}." in caption_of(figures["learning-order-side-by-side"])
+    drawn = csv_of(figures["learning-order-side-by-side"]).query("tag == 'JJ'").set_index("source")
+    assert 1.2 < drawn.loc["slower", "tokens"] / drawn.loc["run", "tokens"] < 2  # half of a lower end
+    assert drawn.loc["published ALBERT", "step"] == published.learning_times().loc["JJ", "step"]
+    said, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
+    orders = {name: learnt.times["reconstruction"] for name, learnt in run.learnt.items()}
+    orders["published ALBERT"] = published.learning_times()
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[1:]]
+    assert [row[:3] for row in rows] == [
+        *(["reconstruction", *pair] for pair in itertools.combinations(orders, 2)),
+        ["mask prediction", "run", "slower"],
+    ]
+    for _, one, other, tau, p, *_ in rows[:3]:
+        found = agreement(orders[one], orders[other])
+        assert (tau, float(p)) == (f"{found.tau:.2f}", pytest.approx(found.p, rel=0.05))
+        assert f"{one} and {other} {tau} (exact p = {p})" in said
+
+
+@pytest.mark.parametrize("steps", ["last", "0", "0,20"])
+def test_few_checkpoints_can_be_drawn(tmp_path, steps):
+    run = Run(tmp_path / "few", steps=steps, sentences=20)
+    run.draw("learning-order", "reconstruction-verb-forms", "rescaled-reconstruction", "losses", "held-out-accuracy")
+    run.draw("learning-order-side-by-side", "below-unigram")
+    assert pretraining.numbers(run.losses)
+    assert learning_order.numbers(run.frame, run.times)
+
+
+def test_a_run_that_has_learnt_nothing_says_so(tmp_path):
+    run = Run(tmp_path / "newborn", factor=1e9, sentences=20)
+    figures = run.draw("learning-order", "reconstruction-groups", "rescaled-reconstruction")
+    assert "No group has learnt anything yet" in figures["learning-order"]
+    assert "0 of 9 groups learnt, 0 beyond" in figures["reconstruction-groups"]
+    numbers = learning_order.numbers(run.frame, run.times)
+    assert (numbers["learnt"], numbers["tau"], numbers["p"]) == ("none", "undefined", "undefined")
+    assert numbers["order_names"] == "none yet"
+
+
+def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(tmp_path):
+    run = Run(tmp_path / "late", steps="all", sentences=20)
+    frame = run.frame[(run.frame["step"] > 0) & (run.frame["baseline"] != curves.UNTRAINED)]
+    drawn = tokens.accuracy(frame, "reconstruction", run.source).data
+    assert "no checkpoint at step 0" in caption_of(drawn)
+
+
+def test_a_discriminator_is_held_against_taking_every_piece_for_the_original(run):
+    asked = run.losses["held_out_masked_loss"].notna()
+    values = {"pair_accuracy": np.nan, "replaced_accuracy": 0.9, "original_share": 0.85, "pieces": 10_000}
+    losses = run.losses.assign(**{f"held_out_{name}": np.where(asked, value, np.nan) for name, value in values.items()})
+    drawn = pretraining.held_out_accuracy(losses).data
+    assert "masked words 25% and replaced pieces 90%" in drawn
+    assert "every piece taken for the original (0.850, of 10,000 scored)" in drawn
+    assert "2 line charts" in drawn
+
+
+def test_losses_without_pairs_and_before_the_unigram_line(run):
+    losses = run.losses.assign(held_out_pair_accuracy=np.nan)
+    assert "pairs of segments" not in pretraining.held_out_accuracy(losses).data
+    numbers = pretraining.numbers(losses)
+    assert numbers["pair_accuracy"] == "not asked"
+    assert numbers["plateau"].startswith("the loss stays at the unigram line from step ")
+    late = pretraining.numbers(losses[losses["step"] >= 2000])["plateau"]
+    assert late == "the held-out loss is below the unigram line at the first checkpoint shown, step 2,000"
+    young = pretraining.numbers(losses[losses["step"] <= 80])
+    assert young["plateau"] == "the held-out loss has not come down to the unigram line"
+    assert young["unigram_gap"].endswith("above")
+    on_it = pretraining.numbers(losses[losses["step"] <= 640])
+    assert re.fullmatch(r"from step \d+ on the loss stays at the unigram line", on_it["plateau"])
+
+
+def test_text_and_lines_have_enough_contrast_on_white():
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    assert all(1.05 / (luminance(colour) + 0.05) >= 4.5 for colour in (style.INK, style.MUTED, style.ALERT))
+    assert len({marker for _, marker, _ in style.LINES}) == len({str(dashes) for *_, dashes in style.LINES}) == 6
+
+
+def test_short_counts_and_lists():
+    assert [style.short(n) for n in (0, 500, 1500, 2_048_000)] == ["0", "500", "1.5k", "2.05M"]
+    assert [style.listed(names) for names in ([], ["a"], ["a", "b", "c"])] == ["none", "a", "a, b and c"]
+
+
+def test_provenance_shows_what_there_is_and_says_what_there_is_not(run, tmp_path):
+    root = run.folder.root
+    assert "outcome.steps" in provenance.run(root).data
+    assert "bundled &lt;text&gt;" in provenance.corpus(root).data
+    assert provenance.checkpoints(root).data.count("<tr>") == 9
+    assert "2,000" in provenance.measured(root).data
+    assert "<strong>synthetic</strong>" in provenance.about(root).data
+    assert "frozen" not in provenance.about(root).data
+    assert "4,096,000" in provenance.side_by_side(root).data
+    (tmp_path / "empty").mkdir()
+    assert provenance.about(tmp_path / "empty").data.count(provenance.UNKNOWN) == 4
+    for table in (provenance.run, provenance.corpus, provenance.checkpoints, provenance.measured):
+        assert table(tmp_path / "empty").data.startswith("<p>")
+
+
+def test_checkpoints_that_were_measured_on_different_text_make_no_curve(tmp_path):
+    items = pd.DataFrame({"source": [SILVER, SILVER]})
+    assert measurements.source_of(items) == SILVER
+    items.loc[1, "source"] = GOLD
+    with pytest.raises(EmbryologyError, match=r"measured on different text \(gold.* and silver.*embryology probe RUN"):
+        measurements.source_of(items)

@@ -1,0 +1,127 @@
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from transformers import BertTokenizerFast
+
+from embryology.models.alignment import align, longest_input
+from embryology.storage.files import write_json
+
+WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCéüñßø0189.,;:!?()-'½北京", min_size=1, max_size=9)
+
+
+@st.composite
+def spaced_sentences(draw):
+    """Text, and the spans of words that stand apart or touch, as commas and clitics do."""
+    text, spans = "", []
+    for word in draw(st.lists(WORDS, min_size=1, max_size=12)):
+        text += draw(st.sampled_from(["", " ", " ", "  "]))
+        spans.append((len(text), len(text) + len(word)))
+        text += word
+    assume("''" not in text)  # ALBERT's normaliser makes one quotation mark of it, which stands at its second half
+    return text, spans
+
+
+def check(tokenizer, text, spans):
+    """What holds of every alignment, whatever the tokenizer."""
+    (found,) = align(tokenizer, [text], [spans])
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    assert found.ids == encoded["input_ids"]
+    assert len(found.words) == len(spans)
+    used = [position for positions in found.words for position in positions]
+    assert used == sorted(set(used)), "every piece belongs to at most one word, and positions rise"
+    assert all(0 < position < len(found.ids) - 1 for position in used), "special tokens belong to none"
+    for (start, end), positions in zip(spans, found.words, strict=True):
+        pieces = [encoded["offset_mapping"][position] for position in positions]
+        if positions:
+            covered = {character for left, right in pieces for character in range(left, right)}
+            assert covered >= set(range(start, end)), "the pieces of a word cover it"
+            assert all(text[i].isspace() or start <= i < end for i in covered), "and nothing else"
+        else:
+            others = [span for span in spans if span != (start, end)]
+            overlapping = [
+                offsets for offsets in encoded["offset_mapping"] if max(start, offsets[0]) < min(end, offsets[1])
+            ]
+            shared = any(left < b and a < right for a, b in overlapping for left, right in others)
+            assert shared or not overlapping, "only a word that shares a piece or has none is unaligned"
+
+
+@settings(max_examples=150, deadline=None)
+@given(sentence=spaced_sentences())
+def test_pieces_cover_their_words_and_nothing_else(tokenizer, sentence):
+    check(tokenizer, *sentence)
+
+
+@pytest.fixture(scope="module")
+def wordpieces():
+    """A WordPiece tokenizer with single letters and a few longer pieces."""
+    letters = "abcdefghijklmnopqrstuvwxyz0189.,;:!?()-'"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "##ab"]
+    return BertTokenizerFast(vocab={piece: i for i, piece in enumerate(pieces)})
+
+
+@settings(max_examples=50, deadline=None)
+@given(sentence=spaced_sentences())
+def test_the_same_holds_of_wordpiece(wordpieces, sentence):
+    check(wordpieces, *sentence)
+
+
+def test_words_that_share_a_piece_are_unaligned(tokenizer):
+    text = "the cat"
+    the, c, at = (0, 3), (4, 5), (5, 7)
+    (found,) = align(tokenizer, [text], [[the, c, at]])
+    pieces = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    assert found.words[0]
+    if any(start <= 4 and end >= 6 for start, end in pieces):
+        assert found.words[1:] == [(), ()]
+    # Parts of a contraction that stand for its whole surface form.
+    (found,) = align(tokenizer, ["I can't go"], [[(0, 1), (2, 7), (2, 7), (8, 10)]])
+    assert [bool(word) for word in found.words] == [True, False, False, True]
+
+
+def test_a_word_that_is_normalised_away_is_unaligned(tokenizer):
+    (found,) = align(tokenizer, ["one \u0301 two"], [[(0, 3), (4, 5), (6, 9)]])
+    assert [bool(word) for word in found.words] == [True, False, True]
+
+
+def test_words_beyond_the_longest_input_are_unaligned(tokenizer):
+    text = "the city of the country"
+    spans = [(0, 3), (4, 8), (9, 11), (12, 15), (16, 23)]
+    (whole,) = align(tokenizer, [text], [spans])
+    assert all(whole.words)
+    for length in range(3, len(whole.ids) + 2):
+        (cut,) = align(tokenizer, [text], [spans], max_length=length)
+        assert len(cut.ids) == min(length, len(whole.ids))
+        assert cut.ids[-1] == tokenizer.sep_token_id
+        for positions, before in zip(cut.words, whole.words, strict=True):
+            inside = before[-1] < len(cut.ids) - 1
+            assert positions == (before if inside else ())
+
+
+def test_the_released_way_marks_every_word(tokenizer):
+    text = "it's blue, the sky"
+    spans = [(0, 2), (2, 4), (5, 9), (9, 10), (11, 14), (15, 18)]
+    (found,) = align(tokenizer, [text], [spans], "words")
+    assert found.ids[0] == tokenizer.cls_token_id
+    assert found.ids[-1] == tokenizer.sep_token_id
+    for (start, end), positions in zip(spans, found.words, strict=True):
+        alone = tokenizer(text[start:end], add_special_tokens=False)["input_ids"]
+        assert [found.ids[position] for position in positions] == alone
+        assert tokenizer.convert_ids_to_tokens(alone[0]).startswith("▁")
+    (running,) = align(tokenizer, [text], [spans])
+    assert not tokenizer.convert_ids_to_tokens(running.ids[running.words[3][0]]).startswith("▁")
+
+
+def test_many_sentences_are_as_one_by_one(tokenizer):
+    texts = ["the city", "", "of (the) sea"]
+    spans = [[(0, 3), (4, 8)], [], [(0, 2), (3, 4), (4, 7), (7, 8), (9, 12)]]
+    for method in ("running", "words"):
+        together = align(tokenizer, texts, spans, method)
+        assert together == [align(tokenizer, [text], [own], method)[0] for text, own in zip(texts, spans, strict=True)]
+    assert align(tokenizer, [], []) == []
+
+
+def test_the_longest_input_is_the_models(tokenizer, tmp_path):
+    write_json(tmp_path / "config.json", {"max_position_embeddings": 64})
+    assert longest_input(tokenizer, tmp_path) == 64
+    write_json(tmp_path / "config.json", {})
+    assert longest_input(tokenizer, tmp_path) == tokenizer.model_max_length

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    ElectraConfig,
+    ElectraForPreTraining,
+    GPT2Config,
+    GPT2LMHeadModel,
+)
+
+from embryology.errors import EmbryologyError
+from embryology.models import precision
+from embryology.models.encoder import Encoder
+from embryology.runs.checkpoints import WEIGHTS, Series
+
+
+def some_sequences(count=23, seed=0):
+    rng = np.random.default_rng(seed)
+    sequences = [rng.integers(5, 1000, length).tolist() for length in rng.integers(3, 40, count)]
+    positions = [sorted(rng.choice(len(ids), rng.integers(0, len(ids)), replace=False).tolist()) for ids in sequences]
+    targets = [rng.integers(0, 1000, len(places)).tolist() for places in positions]
+    return sequences, positions, targets
+
+
+def slowly(model, sequences, positions, targets):
+    """One sequence at a time, logits everywhere."""
+    top, log_probability = [], []
+    with torch.no_grad():
+        for ids, places, true in zip(sequences, positions, targets, strict=True):
+            table = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+            top += [int(table[place].argmax()) for place in places]
+            log_probability += [float(table[place, target]) for place, target in zip(places, true, strict=True)]
+    return np.array(top), np.array(log_probability)
+
+
+def save_as_series(folder, model):
+    model.save_pretrained(folder / "checkpoint-1")
+    return Series.open(folder)
+
+
+@pytest.fixture(scope="module", params=["albert", "bert", "distilbert"])
+def encoder(request, make_series, tmp_path_factory):
+    if request.param == "distilbert":  # a head that is not known by name
+        torch.manual_seed(0)
+        config = DistilBertConfig(vocab_size=1000, dim=32, n_layers=2, n_heads=2, hidden_dim=64, initializer_range=0.3)
+        series = save_as_series(tmp_path_factory.mktemp("other"), DistilBertForMaskedLM(config))
+    else:
+        series = make_series(request.param, steps=(0,))
+    return Encoder.load(series.checkpoints[0], device="cpu")
+
+
+def test_predictions_are_those_of_the_whole_model(encoder):
+    asked = some_sequences()
+    top, log_probability = slowly(encoder.model, *asked)
+    found = encoder.predict(*asked)
+    np.testing.assert_array_equal(found.top, top)
+    np.testing.assert_allclose(found.log_probability, log_probability, atol=2e-5)
+    assert len(set(top.tolist())) > 10, "a test in which every answer is the same tests nothing"
+
+
+@pytest.mark.parametrize("tokens_per_batch", [1, 100, 100_000])
+def test_batches_change_nothing(encoder, tokens_per_batch):
+    asked = some_sequences()
+    found, again = encoder.predict(*asked), encoder.predict(*asked, tokens_per_batch=tokens_per_batch)
+    np.testing.assert_array_equal(found.top, again.top)
+    np.testing.assert_allclose(found.log_probability, again.log_probability, atol=2e-5)
+
+
+def test_order_changes_nothing(encoder):
+    sequences, positions, targets = some_sequences()
+    backwards = encoder.predict(sequences[::-1], positions[::-1], targets[::-1])
+    lengths = [len(places) for places in positions[::-1]]
+    parts = np.split(backwards.log_probability, np.cumsum(lengths)[:-1])
+    forwards = encoder.predict(sequences, positions, targets).log_probability
+    np.testing.assert_allclose(np.concatenate(parts[::-1]), forwards, atol=2e-5)
+
+
+def test_chunks_of_logits_change_nothing(encoder, monkeypatch):
+    asked = some_sequences()
+    found = encoder.predict(*asked)
+    monkeypatch.setattr("embryology.models.encoder.LOGITS_PER_CHUNK", 3000)
+    np.testing.assert_allclose(encoder.predict(*asked).log_probability, found.log_probability, atol=2e-5)
+
+
+def test_bfloat16_is_near_and_casts_once(encoder):
+    asked = some_sequences()
+    exact, near = encoder.predict(*asked), encoder.predict(*asked, precision="bfloat16")
+    difference = np.abs(exact.log_probability - near.log_probability)
+    assert 0 < difference.max() < 1.0
+    assert near.log_probability.dtype == np.float32
+    first = encoder._reduced
+    encoder.predict(*asked, precision="bfloat16")
+    assert encoder._reduced is first
+    assert next(encoder.model.parameters()).dtype == torch.float32
+
+
+def test_nothing_asked_nothing_answered(encoder):
+    assert encoder.predict([], [], []).top.shape == (0,)
+    assert encoder.predict([[2, 7, 3]], [[]], [[]]).log_probability.shape == (0,)
+
+
+def test_what_models_have(tiny_series, tmp_path, capfd):
+    shape = {"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    discriminator = ElectraForPreTraining(ElectraConfig(**shape, intermediate_size=8, embedding_size=8))
+    decoder = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=1))
+    masked = tiny_series.checkpoints[0]
+    replaced = save_as_series(tmp_path / "replaced", discriminator).checkpoints[0]
+    other = save_as_series(tmp_path / "other", decoder).checkpoints[0]
+    capfd.readouterr()
+    encoders = [Encoder.load(checkpoint, device="cpu") for checkpoint in (masked, replaced, other)]
+    assert capfd.readouterr() == ("", ""), "loading says nothing"
+    assert [(e.model_type, e.objective, "masked-head" in e.has) for e in encoders] == [
+        ("albert", "masked", True),
+        ("electra", "replaced", False),
+        ("gpt2", "other", False),
+    ]
+    assert all("hidden-states" in e.has and not e.model.training for e in encoders)
+
+
+def test_damaged_checkpoints_are_refused(make_series, tmp_path):
+    (checkpoint,) = make_series(steps=(0,)).checkpoints
+    content = bytearray((checkpoint.location / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (checkpoint.location / WEIGHTS).write_bytes(content)
+    with pytest.raises(EmbryologyError, match="was changed after it was written"):
+        Encoder.load(checkpoint)
+
+    shape = {"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = ElectraForPreTraining(ElectraConfig(**shape, intermediate_size=8, embedding_size=8))
+    state = {name: tensor for name, tensor in model.state_dict().items() if "attention" not in name}
+    model.save_pretrained(tmp_path / "part" / "checkpoint-1", state_dict=state)
+    with pytest.raises(EmbryologyError, match=r"lacks the weights electra\.encoder"):
+        Encoder.load(Series.open(tmp_path / "part").checkpoints[0])
+
+    model.save_pretrained(tmp_path / "cut" / "checkpoint-1")
+    weights = tmp_path / "cut" / "checkpoint-1" / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(EmbryologyError, match="cannot be loaded"):
+        Encoder.load(Series.open(tmp_path / "cut").checkpoints[0])
+
+
+def test_native_bfloat16_asks_the_processor(monkeypatch):
+    def with_flags(text):
+        monkeypatch.setattr("pathlib.Path.read_text", lambda self, encoding: text)
+        return precision.native_bfloat16("cpu")
+
+    assert with_flags("processor : 0\nflags\t\t: fpu avx512_bf16 sse\n")
+    assert with_flags("flags : amx_bf16\n")
+    assert not with_flags("model name : avx512_bf16\nflags : fpu avx512_bf16x\n")
+    assert precision.resolve("auto") == "float32"
+    assert precision.resolve("bfloat16") == "bfloat16"
+
+
+def test_hidden_states_are_those_of_each_sequence_alone(encoder):
+    sequences, *_ = some_sequences()
+    states = encoder.hidden_states(sequences, tokens_per_batch=60)
+    body = encoder.model.base_model
+    with torch.no_grad():
+        alone = [body(torch.tensor([ids]), output_hidden_states=True).hidden_states for ids in sequences]
+    expected = torch.cat([torch.stack(layers)[:, 0] for layers in alone], dim=1)
+    assert states.shape == expected.shape
+    assert torch.allclose(states, expected, atol=1e-5)
+    assert not torch.allclose(states[0], states[-1])
+    assert encoder.hidden_states(sequences, "bfloat16").dtype == torch.bfloat16

@@ -1,0 +1,94 @@
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from embryology.models import linear
+from embryology.models.linear import Published, Recipe, codelength, fit, fit_published
+
+
+def drawn(items=600, layers=3, width=8, classes=4, seed=0):
+    """Labels that the first layer tells best and the last one not at all; widths of very different scale."""
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, classes, (items,), generator=draw)
+    centres = torch.randn(classes, width, generator=draw)
+    noise = torch.tensor([0.3, 1.5, 1.0])[:, None, None]
+    vectors = centres[labels] * torch.tensor([1.0, 1.0, 0.0])[:, None, None]
+    vectors = vectors + noise * torch.randn(layers, items, width, generator=draw)
+    return 5 + vectors * 10.0 ** torch.arange(-3, width - 3), labels
+
+
+def test_every_layer_is_as_good_as_a_logistic_regression_of_its_own():
+    vectors, labels = drawn()
+    train, test = slice(0, 400), slice(400, None)
+    predicted = fit(vectors[:, train], labels[train], 4, Recipe()).logits(vectors[:, test]).argmax(-1)
+    ours = (predicted == labels[test]).float().mean(1)
+    for layer, accuracy in enumerate(ours.tolist()):
+        mean, deviation = vectors[layer, train].mean(0), vectors[layer, train].std(0)
+        scaled = ((vectors[layer] - mean) / deviation).numpy()
+        oracle = LogisticRegression(C=np.inf, max_iter=1000).fit(scaled[train], labels[train].numpy())
+        assert abs(accuracy - oracle.score(scaled[test], labels[test].numpy())) < 0.02
+    assert ours[0] > 0.95 > ours[1] > 0.4 > ours[2]
+
+
+def test_layers_do_not_depend_on_each_other_and_seeds_repeat():
+    vectors, labels = drawn()
+    together, alone = fit(vectors, labels, 4, Recipe(steps=50)), fit(vectors[1:2], labels, 4, Recipe(steps=50))
+    assert torch.allclose(together.weight[1], alone.weight[0], atol=1e-4)
+    again = fit(vectors, labels, 4, Recipe(steps=50))
+    assert torch.equal(together.weight, again.weight)
+    assert not torch.equal(together.weight, fit(vectors, labels, 4, Recipe(steps=50, seed=1)).weight)
+
+
+def published(vectors, labels, **how):
+    train, dev = slice(0, 400), slice(400, 500)
+    recipe = Published(**{"rate": 0.02, "batch": 100, "steps": 400, "every": 20} | how)
+    return fit_published(vectors[:, train], labels[train], 4, recipe, vectors[:, dev], labels[dev])
+
+
+def accuracy(classifiers, vectors, labels):
+    return (classifiers.logits(vectors[:, 500:]).argmax(-1) == labels[500:]).float().mean(1)
+
+
+def test_the_published_procedure_gets_as_far_on_vectors_of_one_scale():
+    vectors, labels = drawn()
+    vectors = (vectors - vectors.mean(1, keepdim=True)) / vectors.std(1, keepdim=True)
+    ours = accuracy(fit(vectors[:, :400], labels[:400], 4, Recipe()), vectors, labels)
+    assert torch.allclose(accuracy(published(vectors, labels), vectors, labels), ours, atol=0.1)
+
+
+def test_the_published_procedure_keeps_the_best_weights_of_each_layer():
+    vectors, labels = drawn()
+    never_right = labels.clone()
+    never_right[400:500] = -1  # so that no score beats the first
+    first = published(vectors, labels, steps=20)
+    assert torch.equal(published(vectors, never_right, steps=100).weight, first.weight)
+    assert not torch.equal(published(vectors, labels, steps=100).weight, first.weight)
+
+
+def test_a_layer_that_stopped_neither_holds_up_nor_changes_the_others():
+    vectors, labels = drawn()
+    other = vectors.clone()
+    other[2] = vectors[0]  # which learns, and so stops later than noise
+    first, second = (published(some, labels, stop_after=2, halve_after=1) for some in (vectors, other))
+    assert torch.allclose(first.weight[1], second.weight[1], atol=1e-4)
+    assert not torch.allclose(first.weight[2], second.weight[2], atol=1e-1)
+
+
+def test_a_width_that_never_changes_does_no_harm():
+    vectors, labels = drawn()
+    vectors[:, :, 0] = 3.0
+    assert fit(vectors, labels, 4, Recipe(steps=50)).logits(vectors).isfinite().all()
+
+
+def test_labels_that_vectors_tell_have_a_short_code_and_others_cost_what_they_are():
+    vectors, labels = drawn(items=2000)
+    bits = codelength(vectors, labels, 4, Recipe(steps=300)) / (2000 * 2)  # of the uniform code
+    assert bits[0] < 0.25
+    assert bits[0] < bits[1] < bits[2]
+    assert 1.0 < bits[2] < 1.2  # nothing to tell them by
+
+
+def test_the_first_block_costs_the_uniform_code(monkeypatch):
+    monkeypatch.setattr(linear, "PORTIONS", (1.0,))
+    vectors, labels = drawn()
+    assert codelength(vectors, labels, 4, Recipe()).tolist() == [1200.0] * 3

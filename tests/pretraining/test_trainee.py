@@ -1,0 +1,135 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
+
+from embryology.presets import Model
+from embryology.pretraining.objectives import IGNORED
+from embryology.pretraining.trainee import Trainee, build, replace
+from embryology.runs import checkpoints
+
+SHAPE = {"layers": 2, "width": 32, "feed_forward": 64, "heads": 2, "embedding": 16, "initializer_range": 0.2}
+FAMILIES = {
+    "albert": Model(**SHAPE),
+    "bert": Model(**SHAPE | {"family": "bert", "embedding": 32}),
+    "electra": Model(**SHAPE, family="electra", generator=0.5),
+}
+
+
+@pytest.fixture(params=FAMILIES)
+def trainee(request, tokenizer):
+    """A model with biases and gains that are not the zeros and ones of the beginning."""
+    models = build(FAMILIES[request.param], len(tokenizer), 32, seed=0)
+    with torch.no_grad():
+        for parameter in models.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return Trainee(models).eval()
+
+
+def inputs(batch, ids=None):
+    return {
+        "input_ids": batch.input_ids if ids is None else ids,
+        "token_type_ids": batch.token_type_ids,
+        "attention_mask": batch.attention_mask,
+    }
+
+
+@torch.inference_mode()
+def test_a_saved_checkpoint_gives_our_logits_in_transformers(trainee, batch, tokenizer, tmp_path):
+    checkpoints.write(tmp_path / "step-1", dict(trainee.models), tokenizer, {"step": 1})
+    model, report = AutoModelForPreTraining.from_pretrained(tmp_path / "step-1", output_loading_info=True)
+    assert not report["missing_keys"]
+    ours, theirs = trainee.outputs(batch), model.eval()
+    if "generator" in trainee.models:
+        generator = AutoModelForMaskedLM.from_pretrained(tmp_path / "step-1" / "generator").eval()
+        masked = generator(**inputs(batch)).logits
+        ids, is_replaced = replace(batch, ours.masked())
+        assert torch.equal(ours.is_replaced, is_replaced)
+        seen = batch.attention_mask
+        assert torch.allclose(ours.replaced[seen], theirs(**inputs(batch, ids)).logits[seen], atol=1e-4)
+        assert ours.pair is None
+    else:
+        answer = theirs(**inputs(batch))
+        masked, pairs = answer.prediction_logits, answer.get("sop_logits", answer.get("seq_relationship_logits"))
+        assert torch.allclose(ours.pair, pairs, atol=1e-4)
+        assert ours.replaced is None
+    assert torch.allclose(ours.masked(), masked.flatten(0, 1)[batch.positions], atol=1e-4)
+    assert ours.masked().std() > 0.1
+
+
+def test_gradients_are_those_of_transformers(tokenizer, batch):
+    trainee = Trainee(build(FAMILIES["albert"], len(tokenizer), 32, seed=0))
+    labels = torch.full(batch.input_ids.shape, IGNORED).flatten()
+    used = batch.labels != IGNORED
+    labels[batch.positions[used]] = batch.labels[used]
+    (trainee(batch) / batch.counts.clamp(min=1)).sum().backward()
+    ours = {name: parameter.grad.clone() for name, parameter in trainee.named_parameters()}
+    trainee.zero_grad()
+    theirs = trainee.model(
+        **inputs(batch), labels=labels.view(batch.input_ids.shape), sentence_order_label=batch.pair_labels
+    )
+    theirs.loss.backward()
+    for name, parameter in trainee.named_parameters():
+        assert torch.allclose(ours[name], parameter.grad, atol=1e-5), name
+        assert parameter.grad.any() or "token_type" in name, name
+
+
+def test_low_precision_leaves_parameters_and_gradients_in_float32(trainee, batch):
+    exact = trainee(batch) / batch.counts.clamp(min=1)
+    trainee.precision = torch.bfloat16
+    rough = trainee(batch) / batch.counts.clamp(min=1)
+    rough.sum().backward()
+    for name, parameter in trainee.named_parameters():
+        assert parameter.dtype == parameter.grad.dtype == torch.float32, name
+    assert torch.allclose(rough, exact, rtol=0.1)
+
+
+def test_losses_of_pairs_that_are_not_asked_for_are_zero(trainee, batch):
+    batch.pair_labels.fill_(IGNORED)
+    sums = trainee(batch)
+    assert sums[1] == 0
+    assert sums[0] > 0
+    assert (sums[2] > 0) == ("generator" in trainee.models)
+
+
+def test_dropout_in_training_alone(tokenizer, batch):
+    models = build(FAMILIES["bert"].model_copy(update={"dropout": 0.5}), len(tokenizer), 32, seed=0)
+    trainee = Trainee(models).train()
+    assert not torch.equal(trainee(batch), trainee(batch))
+    trainee.eval()
+    assert torch.equal(trainee(batch), trainee(batch))
+
+
+def test_the_generator_shares_its_embeddings_and_is_smaller(tokenizer):
+    models = build(FAMILIES["electra"], len(tokenizer), 32, seed=0)
+    words = models["model"].electra.embeddings.word_embeddings.weight
+    assert models["generator"].electra.embeddings.word_embeddings.weight is words
+    assert models["generator"].generator_lm_head.weight is words
+    assert models["generator"].config.hidden_size == 16
+
+
+def test_replacements_are_drawn_from_the_generators_distribution(batch):
+    places, rounds = len(batch.positions), 2000
+    logits = torch.tensor([0.0, 1.0, 2.0, -torch.inf]).repeat(places, 1)
+    rng, drawn = np.random.default_rng(0), []
+    used = batch.labels != IGNORED
+    for _ in range(rounds):
+        batch.chances.copy_(torch.from_numpy(rng.random(places, dtype=np.float32)))
+        ids, is_replaced = replace(batch, logits)
+        drawn.append(ids.flatten()[batch.positions[used]])
+        untouched = torch.ones(ids.numel(), dtype=torch.bool)
+        untouched[batch.positions[used]] = False
+        assert torch.equal(ids.flatten()[untouched], batch.input_ids.flatten()[untouched])
+        assert not is_replaced.flatten()[untouched].any()
+        assert torch.equal(is_replaced.flatten()[batch.positions[used]], drawn[-1] != batch.labels[used])
+    shares = torch.bincount(torch.cat(drawn), minlength=4) / (rounds * int(used.sum()))
+    assert torch.allclose(shares, logits[0].softmax(-1), atol=0.01)
+    assert math.isclose(float(shares.sum()), 1, abs_tol=1e-6)
+
+
+def test_the_seed_decides_the_parameters(tokenizer):
+    first, same, other = (build(FAMILIES["albert"], len(tokenizer), 32, seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(*(s["model.albert.embeddings.word_embeddings.weight"] for s in (first, other)))

@@ -1,0 +1,59 @@
+"""Where the book's buttons lead, and that no repository is invented."""
+
+import subprocess
+
+import pytest
+
+from embryology.report.source_links import public_url, repository_url, rewrite_buttons, template_of
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("https://github.com/somebody/embryology", "https://github.com/somebody/embryology"),
+        ("https://github.com/somebody/embryology.git\n", "https://github.com/somebody/embryology"),
+        ("https://name:secret@github.com/somebody/embryology/", "https://github.com/somebody/embryology"),
+        ("git@gitlab.com:group/sub/embryology.git", "https://gitlab.com/group/sub/embryology"),
+        ("ssh://git@bitbucket.org/somebody/embryology.git", "https://bitbucket.org/somebody/embryology"),
+        ("https://github.com/", None),
+        ("https://github.com/somebody", None),
+        ("http://localhost:3000/somebody/embryology", None),
+        ("git@example.org:somebody/embryology.git", None),
+        ("/srv/git/github.com/embryology.git", None),
+        ("../embryology", None),
+        ("none", None),
+    ],
+)
+def test_only_addresses_at_hosting_services_are_public(address, url):
+    assert public_url(address) == url
+
+
+def test_the_repository_is_the_variable_then_the_remote_then_none(tmp_path, monkeypatch):
+    monkeypatch.delenv("EMBRYOLOGY_REPOSITORY", raising=False)
+    assert repository_url(tmp_path / "nowhere") is None
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert repository_url(tmp_path) is None
+    remote = "git@github.com:somebody/embryology.git"
+    subprocess.run(["git", "remote", "add", "origin", remote], cwd=tmp_path, check=True)
+    assert repository_url(tmp_path) == "https://github.com/somebody/embryology"
+    monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://gitlab.com/other/embryology")
+    assert repository_url(tmp_path) == "https://gitlab.com/other/embryology"
+
+
+def test_only_executed_notebooks_are_renamed():
+    assert template_of("https://x/blob/main/book/executed/a-1/tokens.ipynb?plain=1") == (
+        "https://x/blob/main/notebooks/tokens.ipynb?plain=1"
+    )
+    assert template_of("https://x/blob/main/book/method.md") == "https://x/blob/main/book/method.md"
+
+
+def test_buttons_in_groups_are_rewritten_and_downloads_are_not():
+    launch = {"url": "https://hub/lab/tree/book/executed/tiny/tokens.ipynb"}
+    download = {"url": "../_sources/book/executed/tiny/tokens.ipynb"}
+    screen = {"javascript": "toggleFullScreen()"}
+    context = {
+        "header_buttons": [{"type": "group", "buttons": [launch]}, {"type": "group", "buttons": [download]}, screen]
+    }
+    rewrite_buttons(None, "book/executed/tiny/tokens", "page.html", context, None)
+    assert launch["url"] == "https://hub/lab/tree/notebooks/tokens.ipynb"
+    assert download["url"] == "../_sources/book/executed/tiny/tokens.ipynb"

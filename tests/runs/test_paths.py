@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from embryology.errors import EmbryologyError
+from embryology.runs import paths
+from embryology.runs.paths import ROOT, RunFolder
+
+
+def test_a_run_is_found_by_name_or_by_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path))
+    assert RunFolder.named("tiny").root == tmp_path / "tiny"
+    assert RunFolder.named(str(tmp_path / "else" / "mine")).root == tmp_path / "else" / "mine"
+    monkeypatch.chdir(tmp_path)
+    assert RunFolder.named("./mine").root == RunFolder.named(Path("mine")).root == tmp_path / "mine"
+    assert RunFolder.named("./mine").name == "mine"
+    for name in ("", ".", ".."):
+        with pytest.raises(EmbryologyError, match="is no name for a run"):
+            RunFolder.named(name)
+
+
+def test_a_path_that_is_not_there_may_be_meant_from_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert RunFolder.named("results/published").root == ROOT / "results" / "published"
+    assert RunFolder.named("results/nothing").root == tmp_path / "results" / "nothing"
+    (tmp_path / "results" / "published").mkdir(parents=True)
+    assert RunFolder.named("results/published").root == tmp_path / "results" / "published"
+
+
+def test_folders_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv("EMBRYOLOGY_RUNS", raising=False)
+    monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
+    assert paths.runs_folder() == ROOT / "runs"
+    assert paths.data_folder() is None
+    monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
+    assert paths.data_folder() == tmp_path
+    monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path / "no"))
+    with pytest.raises(EmbryologyError, match="which is not a folder; mend it or unset it"):
+        paths.data_folder()
+
+
+def test_checkpoints_sort_by_name_as_by_step(tmp_path):
+    folder = RunFolder(tmp_path)
+    steps = [0, 20, 100, 3_000, 1_000_000]
+    assert sorted(folder.checkpoint(step).name for step in steps) == [folder.checkpoint(step).name for step in steps]
+    assert folder.measurement("tokens", 20, "ab" * 32).name == folder.details("tokens", 20, "ab" * 32).name
