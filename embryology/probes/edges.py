@@ -9,18 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from embryology import intervals
 from embryology.errors import EmbryologyError
-from embryology.models.alignment import Method, align, longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.alignment import align, longest_input
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs.edges import (
+    COMPRESSION,
+    CONTROL,
+    F1,
+    F1_MACRO,
+    F1_MICRO,
+    MAJORITY,
+    SELECTIVITY,
+    SHARE_UNREAD,
+    SPECIFICATION,
+    EdgesSettings,
+)
 from embryology.treebanks import Edge, Sentence, edge_sets
 
 if TYPE_CHECKING:
@@ -31,29 +43,8 @@ if TYPE_CHECKING:
     from embryology.models.linear import Recipe
 
 GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
-MAJORITY, CONTROL = "majority", "control"
 UNKNOWN, UNREAD = -1, -2
 """A label of the test split that the training split has not, so that no answer is right; and no answer."""
-
-
-class EdgesSettings(ProbeSettings):
-    sets: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of ``embryology.treebanks.edge_sets``; ``auto`` takes the gold ones where both are there, else silver."""
-    train_sentences: PositiveInt | None = None
-    """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
-    protocol: Literal["fast", "paper"] = "fast"
-    """How classifiers are trained: ``embryology.models.linear.fit``, or ``fit_published``, which takes hours."""
-    steps: PositiveInt = 600
-    """This and the next two are of ``fast``, and of the description length."""
-    batch: PositiveInt = 1024
-    rate: PositiveFloat = 0.03
-    codelength: bool = True
-    """Whether the minimum description length of the training labels is measured too; doubles the time."""
-    seeds: PositiveInt = 1
-    """Classifiers trained a layer and task, from ``seed`` on; the first gives the items."""
-    alignment: Method = "running"
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -102,13 +93,10 @@ class Examples:
     sets: list[Set]
 
 
-class EdgesProbe:
-    name = "edges"
-    version = 1
-    needs = frozenset({"hidden-states"})
-    Settings = EdgesSettings
+class EdgesProbe(Probe):
+    specification = SPECIFICATION
 
-    def inputs(self, settings: EdgesSettings, series: Series) -> dict:
+    def inputs(self, settings: EdgesSettings, series: Series) -> dict[str, Any]:
         found = [edge_sets.find(name, split) for name in _sets(settings) for split in _splits(settings)]
         return {f"{each.name} {each.split}": each.identity() for each in found} | {
             "precision": resolve(settings.precision)
@@ -118,7 +106,9 @@ class EdgesProbe:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         return Examples(settings, [_prepared(name, settings, tokenizer, longest) for name in _sets(settings)])
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """Micro and macro F1 and every label's F1 by layer, each with a bootstrap over test sentences.
 
         With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
@@ -139,7 +129,7 @@ class EdgesProbe:
                 found, scored = _measured(task, vectors, examples.settings)
                 rows += found
                 items.append(scored.assign(source=each.label))
-        return pd.DataFrame(rows), pd.concat(items, ignore_index=True)
+        return rows, pd.concat(items, ignore_index=True)
 
 
 def _sets(settings: EdgesSettings) -> tuple[str, ...]:
@@ -216,13 +206,13 @@ def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
 
 def _edges(sentences: Sequence[Sentence], places: list, task: str) -> Placed:
     found = []
-    for row, sentence in enumerate(sentences):
+    for number, sentence in enumerate(sentences):
         for edge in sentence.edges:
             if edge.task != task:
                 continue
-            words = [places[row][first:last] for first, last in filter(None, (edge.first, edge.second))]
+            words = [places[number][first:last] for first, last in filter(None, (edge.first, edge.second))]
             there = all(None not in span for span in words)
-            found.append((row, edge, [(span[0][0], span[-1][1]) for span in words] if there else None))
+            found.append((number, edge, [(span[0][0], span[-1][1]) for span in words] if there else None))
     return found
 
 
@@ -270,7 +260,7 @@ def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: Edges
 def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
     from embryology.models.linear import Recipe
 
-    return Recipe(settings.rate, settings.batch, settings.steps, seed)
+    return Recipe(settings.learning_rate, settings.batch_size, settings.steps, seed)
 
 
 def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
@@ -278,8 +268,7 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
     unread = int((~task.test.read).sum())
-    ends = (float(end) for end in intervals.wilson(unread, n))
-    rows.append(_row(task, "", "share_unread", unread / n, *ends, n, layer=None, seed=settings.seed))
+    rows.append(row(task.name, "", SHARE_UNREAD, unread / n, intervals.wilson(unread, n), n, seed=settings.seed))
     rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
     first = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
@@ -289,11 +278,12 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
             rows += _scores(task, own, resamples, layer=layer, seed=seed)
             by_heart = (controlled == task.test.control).astype(float)
             for metric, baseline, values in (
-                ("f1_micro", CONTROL, by_heart),
-                ("selectivity", None, (own == labels) - by_heart),
+                (F1_MICRO, CONTROL, by_heart),
+                (SELECTIVITY, None, (own == labels) - by_heart),
             ):
-                ends = intervals.percentile_interval(_means(values, task, resamples))
-                rows.append(_row(task, "", metric, values.mean(), *ends, n, layer=layer, seed=seed, baseline=baseline))
+                interval = intervals.percentile_interval(_means(values, task, resamples))
+                columns = {"layer": layer, "seed": seed, "baseline": baseline}
+                rows.append(row(task.name, "", metric, values.mean(), interval, n, **columns))
         if settings.codelength:
             rows += _compressions(task, vectors["train"], _recipe(settings, seed))
     known = pd.Series([*task.classes, "not in training"])
@@ -301,7 +291,7 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
         {
             "item_id": task.test.names,
             "sentence": [name.rsplit(":", len(task.test.spans))[0] for name in task.test.names],
-            "tag": known.iloc[labels].to_numpy(),
+            "group": known.iloc[labels].to_numpy(),
             "task": task.name,
             "correct": first[-1] == labels,
             # Bit k: whether the classifier of layer k is right.
@@ -322,7 +312,7 @@ def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
         bits = codelength(train, torch.from_numpy(labels), classes, recipe)
         values = (n * np.log2(classes) / bits).tolist() if classes > 1 else []
         rows += [
-            _row(task, "", "compression", value, None, None, n, layer=layer, seed=recipe.seed, baseline=baseline)
+            row(task.name, "", COMPRESSION, value, n=n, layer=layer, seed=recipe.seed, baseline=baseline)
             for layer, value in enumerate(values)
         ]
     return rows
@@ -354,25 +344,13 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
 
     values, sampled = f1(totals[:, there]), f1(draws)
     rows = [
-        _row(task, "", metric, value, *intervals.percentile_interval(means), len(labels), **columns)
+        row(task.name, "", metric, value, intervals.percentile_interval(means), len(labels), **columns)
         for metric, value, means in (
-            ("f1_micro", right.mean(), _means(right, task, resamples)),
-            ("f1_macro", values.mean(), sampled.mean(-1)),
+            (F1_MICRO, right.mean(), _means(right, task, resamples)),
+            (F1_MACRO, values.mean(), sampled.mean(-1)),
         )
     ]
     names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
     for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
-        rows.append(_row(task, name, "f1", value, low, high, n, **columns))
+        rows.append(row(task.name, name, F1, value, (low, high), n, **columns))
     return rows
-
-
-def _row(
-    task: Task, item: str, metric: str, value: float, low: float | None, high: float | None, n: int, *,
-    layer: int | None, seed: int, baseline: str | None = None,
-) -> dict:  # fmt: skip
-    if low is not None:  # the percentiles of a few skewed sentences can pass the value by
-        low, high = min(low, value), max(high, value)
-    return {
-        "task": task.name, "item": item, "layer": layer, "metric": metric, "value": value, "low": low,
-        "high": high, "n": int(n), "seed": seed, "baseline": baseline,
-    }  # fmt: skip

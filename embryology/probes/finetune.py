@@ -5,16 +5,17 @@ A cell is one checkpoint × task × seed. Every checkpoint gets the same recipe 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from embryology.models.alignment import longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs.downstream import COLLAPSED, FINETUNE_SPECIFICATION, MAJORITY, FinetuneSettings
 from embryology.tasks import catalogue, prepared, scores, squad, windows
 from embryology.tasks.hub import PREFIX
 from embryology.tasks.prepared import Prepared
@@ -25,37 +26,18 @@ if TYPE_CHECKING:
     from embryology.models.encoder import Encoder
     from embryology.models.finetuning import Recipe
 
-SCORE, COLLAPSED = "score", "collapsed"
+Examples = tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]]
+"""The settings, and the tasks by name."""
 
 
-class FinetuneSettings(ProbeSettings):
-    tasks: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of :data:`embryology.tasks.catalogue.NAMES`; ``auto`` takes GLUE's tasks and SQuAD, those whose train sets are
-    there, without WNLI as in the paper, else the topic of an article."""
-    seeds: PositiveInt = 3
-    """Of the head, the order of examples and dropout."""
-    train: PositiveInt | None = None
-    """At most so many training examples, drawn evenly; None takes all."""
-    length: PositiveInt = 128
-    """Most pieces an input has, if the model reads as many."""
-    rate: PositiveFloat = 2e-4
-    epochs: PositiveInt = 3
-    batch: PositiveInt = 32
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
+class FinetuneProbe(Probe):
+    specification = FINETUNE_SPECIFICATION
 
-
-class FinetuneProbe:
-    name = "finetune"
-    version = 1
-    needs = frozenset({"hidden-states"})
-    Settings = FinetuneSettings
-
-    def inputs(self, settings: FinetuneSettings, series: Series) -> dict:
+    def inputs(self, settings: FinetuneSettings, series: Series) -> dict[str, Any]:
         data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=True)}
         return {"tasks": data, "precision": resolve(settings.precision)}
 
-    def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict]:
+    def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict[str, Any]]:
         """A cell a task and seed: what it depends on beside the checkpoint."""
         recipe = settings.model_dump(mode="json", exclude={"tasks", "seeds", "every"})
         recipe |= {"precision": resolve(settings.precision)}
@@ -65,10 +47,8 @@ class FinetuneProbe:
             for seed in range(settings.seeds)
         }
 
-    def prepare(
-        self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series
-    ) -> tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]]:
-        longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
+    def prepare(self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
+        longest = min(settings.max_length, longest_input(tokenizer, series.checkpoints[0].location))
         how = settings.train, settings.seed, tokenizer, longest
         return settings, {
             name: windows.read(*how, hub=name.startswith(PREFIX))
@@ -77,9 +57,9 @@ class FinetuneProbe:
             for name in prepared.chosen(settings.tasks, spans=True)
         }
 
-    def measure_part(
-        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]], part: str
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """The task's metrics on its whole development set, and their mean, ``score``, each with a bootstrap over items.
 
         ``collapsed`` is 1 where all predictions are one class, one score, or no answer. Of several development sets
@@ -92,12 +72,15 @@ class FinetuneProbe:
         name, _, seed = part.rpartition("-")
         own = tasks[name]
         recipe = finetuning.Recipe(
-            rate=settings.rate, epochs=settings.epochs, batch=settings.batch, precision=settings.precision,
+            rate=settings.learning_rate,
+            epochs=settings.epochs,
+            batch=settings.batch_size,
+            precision=settings.precision,
             seed=settings.seed + int(seed),
-        )  # fmt: skip
+        )
         measured = _answers if isinstance(own, windows.Prepared) else _labels
         rows, items = measured(encoder, own, recipe, int(seed) == 0)
-        return pd.DataFrame(rows).assign(seed=int(seed)), items.assign(tag=f"seed {seed}", source=own.label)
+        return [each | {"seed": int(seed)} for each in rows], items.assign(seed=int(seed), source=own.label)
 
 
 def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
@@ -111,7 +94,7 @@ def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) ->
         gold = np.array([example.label for example in given])
         item = dev if len(own.dev) > 1 else ""
         rows += scores.rows(own.task, item, gold, predicted)
-        rows.append(_collapsed(own.task.name, item, np.ptp(predicted) == 0, len(given)))
+        rows.append(row(own.task.name, item, COLLAPSED, np.ptp(predicted) == 0, n=len(given)))
         items.append(
             pd.DataFrame(
                 {
@@ -136,10 +119,10 @@ def _answers(
     predicted = windows.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
     right = squad.by_question(own.questions, predicted)
     rows = scores.means(squad.NAME, squad.METRICS, right)
-    rows.append(_collapsed(squad.NAME, "", not any(predicted.values()), len(right)))
+    rows.append(row(squad.NAME, "", COLLAPSED, not any(predicted.values()), n=len(right)))
     if baselines:
         nothing = squad.by_question(own.questions, {})
-        rows += scores.means(squad.NAME, squad.METRICS, nothing, scores.MAJORITY)
+        rows += scores.means(squad.NAME, squad.METRICS, nothing, MAJORITY)
     items = pd.DataFrame(
         {
             "item_id": [f"{squad.NAME}:dev:{asked.id}" for asked in own.questions],
@@ -149,10 +132,3 @@ def _answers(
         }
     )
     return rows, items
-
-
-def _collapsed(task: str, item: str, value: bool, n: int) -> dict:
-    return {
-        "task": task, "item": item, "metric": COLLAPSED, "value": float(value), "low": None, "high": None, "n": n,
-        "baseline": None,
-    }  # fmt: skip

@@ -7,16 +7,15 @@ and ``u * v``, as in SentEval (Conneau and Kiela 2018).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from pydantic import Field, PositiveInt
 
 from embryology.models.alignment import longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.series import Series
+from embryology.specs.downstream import FROZEN_SPECIFICATION, FrozenSettings
 from embryology.tasks import Example, catalogue, prepared, scores
 from embryology.tasks.prepared import Prepared
 
@@ -29,16 +28,6 @@ AT_ONCE = 2000
 """Sentences whose vectors are held at once."""
 
 
-class FrozenSettings(ProbeSettings):
-    tasks: tuple[str, ...] | Literal["auto"] = "auto"
-    """As of fine-tuning."""
-    train: PositiveInt | None = None
-    """At most so many training examples, drawn evenly; None takes all."""
-    length: PositiveInt = 128
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
-
-
 @dataclass(frozen=True)
 class Examples:
     settings: FrozenSettings
@@ -47,18 +36,15 @@ class Examples:
     """Ids of every sentence of all tasks, by its text: each is read once."""
 
 
-class FrozenProbe:
-    name = "frozen"
-    version = 1
-    needs = frozenset({"hidden-states"})
-    Settings = FrozenSettings
+class FrozenProbe(Probe):
+    specification = FROZEN_SPECIFICATION
 
-    def inputs(self, settings: FrozenSettings, series: Series) -> dict:
+    def inputs(self, settings: FrozenSettings, series: Series) -> dict[str, Any]:
         data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=False)}
         return {"tasks": data, "precision": resolve(settings.precision)}
 
     def prepare(self, settings: FrozenSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
-        longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
+        longest = min(settings.max_length, longest_input(tokenizer, series.checkpoints[0].location))
         tasks = {
             name: prepared.read(name, settings.train, settings.seed, tokenizer, longest)
             for name in prepared.chosen(settings.tasks, spans=False)
@@ -67,7 +53,7 @@ class FrozenProbe:
         ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
         return Examples(settings, tasks, dict(zip(texts, ids, strict=True)))
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    def measure(self, encoder: Encoder, examples: Examples, part: str = WHOLE) -> tuple[list[dict[str, Any]], None]:
         """As fine-tuning: the task's metrics and their mean, ``score``, with a bootstrap over items, and baselines."""
         vectors = _means(encoder, examples)
         rows = []
@@ -79,7 +65,7 @@ class FrozenProbe:
                 predicted = model.predict(_features(given, vectors))
                 found += scores.rows(own.task, dev if len(own.dev) > 1 else "", gold, predicted)
             rows += found + (scores.over_sets(found) if len(own.dev) > 1 else []) + own.baselines
-        return pd.DataFrame(rows).assign(layer=None, seed=examples.settings.seed), None
+        return [own | {"seed": examples.settings.seed} for own in rows], None
 
 
 def _examples(own: Prepared) -> list[Example]:

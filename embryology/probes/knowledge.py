@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
 
 from embryology import intervals
 from embryology.corpus import store
@@ -24,9 +23,31 @@ from embryology.facts import fact_sets
 from embryology.facts.questions import Asked, Question, ask
 from embryology.facts.together import together
 from embryology.models.alignment import longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs import Precision
+from embryology.specs.knowledge import (
+    ACCURACY,
+    AT_10,
+    CONSISTENCY,
+    EXCLUDED,
+    GAIN,
+    HELD_OUT,
+    LOG_PROBABILITY,
+    MAJORITY,
+    NOT_HELD_OUT,
+    NOT_NAMED,
+    OF_CANDIDATES,
+    OF_TEMPLATES,
+    RECIPROCAL_RANK,
+    SEVERAL_PIECES,
+    SHUFFLED,
+    SPECIFICATION,
+    TEMPLATE,
+    KnowledgeSettings,
+)
 from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
@@ -36,29 +57,15 @@ if TYPE_CHECKING:
     from embryology.models.encoder import Encoder
 
 GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
-MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
-MULTI = "several pieces"
 AT_ONCE = 2**26
 """Numbers in the vectors that are kept of questions: 256 MB."""
 ITEMS = [
-    *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
+    *("item_id", "group", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
     *("rank", "log_probability", "gain", "top", "consistency", "common", "named", "held_out", "together"),
 ]
 """Columns of the item table. ``object_number`` counts a relation's objects, so that facts that share one can be told
 without its name; ``chosen`` are those whose object is the likeliest of the relation's objects, ``common`` those of the
 most common object."""
-
-
-class KnowledgeSettings(ProbeSettings):
-    sets: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of ``embryology.facts.fact_sets``; ``auto`` takes LAMA's T-REx and ParaRel where they are there, else the
-    bundled facts."""
-    kinds: tuple[Literal["1-1", "N-1", "N-M", ""], ...] = ("1-1", "N-1", "")
-    """Types of relations; ParaRel and SQuAD do not say theirs."""
-    facts: PositiveInt | None = None
-    """At most so many of a relation, drawn evenly; None takes all."""
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -73,13 +80,10 @@ class Examples:
     text is not at hand."""
 
 
-class KnowledgeProbe:
-    name = "knowledge"
-    version = 5
-    needs = frozenset({"masked-head"})
-    Settings = KnowledgeSettings
+class KnowledgeProbe(Probe):
+    specification = SPECIFICATION
 
-    def inputs(self, settings: KnowledgeSettings, series: Series) -> dict:
+    def inputs(self, settings: KnowledgeSettings, series: Series) -> dict[str, Any]:
         found = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
         text = corpus.facts["text_sha256"] if corpus else None
@@ -103,7 +107,9 @@ class KnowledgeProbe:
             counts[name] = together(corpus.train, tokenizer, pairs) if corpus else np.full(len(pairs), np.nan)
         return Examples(settings, sets, excluded, counts)
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """Scores by relation and in total, and every fact's own.
 
         Of objects of one piece, in the relation's first template: ``accuracy`` (P@1) and ``precision_at_10`` over the
@@ -119,26 +125,25 @@ class KnowledgeProbe:
         Baselines of ``accuracy``: the relation's most common object, and the template without a subject. Facts whose
         object stands in the subject's name are in the totals, and left out in the task ``…/not named``.
         """
-        rows, items = [], []
+        rows, items, seed = [], [], examples.settings.seed
         for name, (label, relations) in examples.sets.items():
             scored = pd.concat(_scored(encoder, relations, examples.settings.precision), ignore_index=True)
-            parts = {name: scored, f"{name}/not named": scored[~scored["named"]]}
+            tables = {name: scored, f"{name}/{NOT_NAMED}": scored[~scored["named"]]}
             if scored["held_out"].any():
-                parts |= {
-                    f"{name}/held out": scored[scored["held_out"]],
-                    f"{name}/not held out": scored[~scored["held_out"]],
+                tables |= {
+                    f"{name}/{HELD_OUT}": scored[scored["held_out"]],
+                    f"{name}/{NOT_HELD_OUT}": scored[~scored["held_out"]],
                 }
-            for task, part in parts.items():
-                rows += _summaries(task, part[part["pieces"] == 1], examples.settings.seed)
-            rows += _log_probabilities(f"{name}/{MULTI}", scored[scored["pieces"] > 1], examples.settings.seed)
+            for task, table in tables.items():
+                rows += _summaries(task, table[table["pieces"] == 1], seed)
+            rows += _log_probabilities(f"{name}/{SEVERAL_PIECES}", scored[scored["pieces"] > 1], seed)
             rows += [
-                _row(name, relation, f"excluded: {reason}", count, None, None, count)
+                row(name, relation, EXCLUDED, count, n=count, seed=seed, reason=reason)
                 for relation, reasons in examples.excluded[name].items()
                 for reason, count in reasons.items()
             ]
             items.append(scored.assign(task=name, source=label, together=examples.together[name]))
-        table = pd.concat(items, ignore_index=True)[ITEMS]
-        return pd.DataFrame(rows).assign(layer=None, seed=examples.settings.seed), table
+        return rows, pd.concat(items, ignore_index=True)[ITEMS]
 
 
 def _sets(settings: KnowledgeSettings) -> tuple[str, ...]:
@@ -217,7 +222,7 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     return pd.DataFrame(
         {
             "item_id": [f"{asked.relation.name}:{fact.id}" for fact in asked.facts],
-            "tag": asked.relation.name,
+            "group": asked.relation.name,
             "subject": [fact.subject for fact in asked.facts],
             "object": [fact.object for fact in asked.facts],
             "object_number": [objects[fact.object] for fact in asked.facts],
@@ -293,65 +298,55 @@ def _consistency(answers: np.ndarray) -> tuple[np.ndarray, float]:
     return same / pairs, float((agreement.sum() - np.trace(agreement)) / pairs)
 
 
-def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
+def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     rows = []
-    for item, part in [("", scored), *scored.groupby("tag")]:
+    for relation, part in [("", scored), *scored.groupby("group")]:
         n = len(part)
         if n == 0:
             continue
         for metric, column, baseline in (
-            ("accuracy", "correct", None),
-            ("precision_at_10", "right_at_10", None),
-            ("accuracy_of_candidates", "chosen", None),
-            ("accuracy", "common", MAJORITY),
-            ("accuracy", "alone", TEMPLATE),
+            (ACCURACY, "correct", None),
+            (AT_10, "right_at_10", None),
+            (OF_CANDIDATES, "chosen", None),
+            (ACCURACY, "common", MAJORITY),
+            (ACCURACY, "alone", TEMPLATE),
         ):
             values = part[column].dropna()
             if len(values) == n:  # sentences of their own have no template to be asked alone
-                low, high = intervals.wilson(int(values.sum()), n)
-                rows.append(_row(task, item, metric, values.mean(), float(low), float(high), n, baseline))
-        means = {(metric, None): part[metric] for metric in ("reciprocal_rank", "log_probability")}
-        rows += _means(task, item, means, seed)
-        with_others = part["gain"].dropna()  # a relation of a single object has no others
+                interval = intervals.wilson(int(values.sum()), n)
+                rows.append(row(task, relation, metric, values.mean(), interval, n, seed=seed, baseline=baseline))
+        means = {(metric, None): part[metric] for metric in (RECIPROCAL_RANK, LOG_PROBABILITY)}
+        rows += _means(task, relation, means, seed)
+        with_others = part[GAIN].dropna()  # a relation of a single object has no others
         if len(with_others):
-            rows += _means(task, item, {("gain", None): with_others}, seed)
+            rows += _means(task, relation, {(GAIN, None): with_others}, seed)
         several = part[part["consistency"].notna()]  # relations of a single template have none
         if len(several):
             means = {
-                ("accuracy_of_templates", None): several["right_of_templates"],
-                ("consistency", None): several["consistency"],
-                ("consistency", SHUFFLED): several["shuffled"],
+                (OF_TEMPLATES, None): several["right_of_templates"],
+                (CONSISTENCY, None): several["consistency"],
+                (CONSISTENCY, SHUFFLED): several["shuffled"],
             }
-            rows += _means(task, item, means, seed)
+            rows += _means(task, relation, means, seed)
     return rows
 
 
-def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
+def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     rows = []
-    for item, part in [("", scored), *scored.groupby("tag")]:
+    for relation, part in [("", scored), *scored.groupby("group")]:
         if len(part):
-            rows += _means(task, item, {("log_probability", None): part["log_probability"]}, seed)
+            rows += _means(task, relation, {(LOG_PROBABILITY, None): part["log_probability"]}, seed)
     return rows
 
 
-def _means(task: str, item: str, columns: dict[tuple[str, str | None], pd.Series], seed: int) -> list[dict]:
+def _means(
+    task: str, relation: str, columns: dict[tuple[str, str | None], pd.Series], seed: int
+) -> list[dict[str, Any]]:
     """A row a metric and baseline, all with the same draws of the bootstrap over facts."""
     values = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)
     draws = intervals.resamples(len(values), seed=seed) @ values / len(values)
     lows, highs = intervals.percentile_interval(draws)
     return [
-        _row(task, item, metric, value, float(low), float(high), len(values), baseline)
+        row(task, relation, metric, value, (low, high), len(values), seed=seed, baseline=baseline)
         for (metric, baseline), value, low, high in zip(columns, values.mean(0), lows, highs, strict=True)
     ]
-
-
-def _row(
-    task: str, item: str, metric: str, value: float, low: float | None, high: float | None, n: int,
-    baseline: str | None = None,
-) -> dict:  # fmt: skip
-    if low is not None:  # rounding, and the percentiles of a few skewed facts, can pass the value by
-        low, high = min(low, value), max(high, value)
-    return {
-        "task": task, "item": item, "metric": metric, "value": float(value), "low": low, "high": high, "n": int(n),
-        "baseline": baseline,
-    }  # fmt: skip
