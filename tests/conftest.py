@@ -12,8 +12,9 @@ from embryology.corpus import articles, sentences
 from embryology.corpus import tokenizer as tokenizers
 from embryology.presets import Objective
 from embryology.pretraining.batches import Batches
-from embryology.runs.checkpoints import MANIFEST, WEIGHTS, Series
+from embryology.runs.checkpoints import RECORD, WEIGHTS
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.storage.files import sha256_of_file, write_json
 from tests.synthetic import store_of
 
@@ -78,8 +79,8 @@ def save_checkpoint(folder, step, model, tokenizer):
     location = folder.checkpoint(step)
     model.save_pretrained(location)
     tokenizer.save_pretrained(location)
-    manifest = {"step": step, "tokens": step * 100, "epoch": 0.0, "held_out": {}}
-    write_json(location / MANIFEST, manifest | {"sha256": sha256_of_file(location / WEIGHTS)})
+    record = {"step": step, "tokens": step * 100, "epoch": 0.0, "held_out": {}}
+    write_json(location / RECORD, record | {"sha256": sha256_of_file(location / WEIGHTS)})
 
 
 @pytest.fixture(scope="session")
