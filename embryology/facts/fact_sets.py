@@ -33,7 +33,6 @@ class FactSet:
     name: str
     label: str
     """For figures: whose facts."""
-    licence: str
     identity: Callable[[], dict]
     """What its facts depend on: hashes or versions."""
     read: Callable[..., Reading]
@@ -49,27 +48,27 @@ def find(name: str) -> FactSet:
     if name == "trex":
         folder = _folder(name, LAMA, "relations.jsonl")
         files = [folder / "relations.jsonl", *folder.glob("TREx/*.jsonl*")]
-        return FactSet(name, "LAMA T-REx", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.trex, folder))
+        return FactSet(name, "LAMA T-REx", partial(_hashes, files), partial(lama.trex, folder))
     if name == "google-re":
         folder = _folder(name, LAMA, "Google_RE")
         files = list(folder.glob("Google_RE/*.jsonl*"))
-        return FactSet(name, "LAMA Google-RE", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.google_re, folder))
+        return FactSet(name, "LAMA Google-RE", partial(_hashes, files), partial(lama.google_re, folder))
     if name == "squad":
         folder = _folder(name, LAMA, "Squad")
         files = list(folder.glob("Squad/*.jsonl*"))
-        return FactSet(name, "LAMA SQuAD", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.squad, folder))
+        return FactSet(name, "LAMA SQuAD", partial(_hashes, files), partial(lama.squad, folder))
     if name == "pararel":
         folder = _folder(name, PARAREL, "trex_lms_vocab")
         files = list(folder.glob("*/*.jsonl*"))
-        return FactSet(
-            name, "ParaRel", "MIT; triples CC BY-NC 4.0", partial(_hashes, files), partial(pararel.read, folder)
-        )
+        return FactSet(name, "ParaRel", partial(_hashes, files), partial(pararel.read, folder))
     if name == "bundled":
         version = metadata.version(BUNDLED_PACKAGE)
         return FactSet(
-            name, "short descriptions of vital articles", "CC BY-SA 4.0", lambda: {BUNDLED_PACKAGE: version},
+            name,
+            "short descriptions of vital articles",
+            lambda: {BUNDLED_PACKAGE: version},
             lambda skip_bad=False: bundled.read(),
-        )  # fmt: skip
+        )
     raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(NAMES)}")
 
 

@@ -154,27 +154,17 @@ def normalised(text: str) -> str:
     return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
 
 
-def scores(questions: Sequence[Question], predictions: Mapping[str, str]) -> dict[str, float]:
-    """The official metric, in percent: ``exact`` and ``f1`` of all, and of ``HasAns`` and ``NoAns`` questions alone.
+def by_question(questions: Sequence[Question], predictions: Mapping[str, str]) -> np.ndarray:
+    """The official metric of each question: (questions, 2), ``exact`` and ``f1`` in [0, 1].
 
-    A question scores the best of its answers; one without an answer is right where the prediction is empty. F1 is that
-    of words.
+    Their means are the official scores of a set, and over questions with and without an answer those of ``HasAns`` and
+    ``NoAns``. A question scores the best of its answers; one without an answer is right where the prediction is empty.
+    F1 is that of words.
 
     Args:
         questions: of :func:`read`.
         predictions: text by id; a question without one counts as answered with nothing.
     """
-    exact, f1 = by_question(questions, predictions).T
-    answerable = np.array([bool(asked.answers) for asked in questions])
-    found = {"exact": 100 * exact.mean(), "f1": 100 * f1.mean()}
-    for name, own in (("HasAns", answerable), ("NoAns", ~answerable)):
-        if own.any():
-            found |= {f"{name}_exact": 100 * exact[own].mean(), f"{name}_f1": 100 * f1[own].mean()}
-    return {name: float(value) for name, value in found.items()}
-
-
-def by_question(questions: Sequence[Question], predictions: Mapping[str, str]) -> np.ndarray:
-    """(questions, 2): ``exact`` and ``f1`` of each, in [0, 1], as :func:`scores` has them."""
     return np.array(
         [
             [max(score(gold, predictions.get(asked.id, "")) for gold in _golds(asked)) for score in (_exact, _f1)]

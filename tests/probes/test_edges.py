@@ -48,7 +48,6 @@ def made_up():
             name,
             split,
             "made up",
-            "none",
             ("pos", "dependency"),
             lambda: {"split": split},
             lambda _: Reading(made[split]),

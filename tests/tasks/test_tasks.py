@@ -163,21 +163,20 @@ def test_what_is_no_squad_is_said(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("answers", "prediction", "exact", "f1"),
     [
-        ((("Denver Broncos", 0),), "the denver  broncos!", 100, 100),
-        ((("Denver Broncos", 0),), "Broncos", 0, 100 * 2 / 3),
-        ((("Denver", 0), ("Broncos", 0)), "Broncos", 100, 100),  # the best of its answers
+        ((("Denver Broncos", 0),), "the denver  broncos!", 1, 1),
+        ((("Denver Broncos", 0),), "Broncos", 0, 2 / 3),
+        ((("Denver", 0), ("Broncos", 0)), "Broncos", 1, 1),  # the best of its answers
         ((("Denver", 0),), "", 0, 0),
-        ((), "", 100, 100),
+        ((), "", 1, 1),
         ((), "Denver", 0, 0),
-        ((("the", 0),), "", 100, 100),  # an answer of articles alone is none
-        ((("a a b", 0),), "b b", 0, 100 * 2 / 3),
+        ((("the", 0),), "", 1, 1),  # an answer of articles alone is none
+        ((("a a b", 0),), "b b", 0, 2 / 3),
     ],
 )
 def test_the_metric_is_that_of_hand_checked_answers(answers, prediction, exact, f1):
     asked = [squad.Question("q", "?", "", answers)]
-    found = squad.scores(asked, {"q": prediction})
-    assert (found["exact"], found["f1"]) == (exact, pytest.approx(f1))
-    assert squad.scores(asked, {})["exact"] == squad.scores(asked, {"q": ""})["exact"]
+    assert squad.by_question(asked, {"q": prediction}).tolist() == [[exact, pytest.approx(f1)]]
+    assert squad.by_question(asked, {}).tolist() == squad.by_question(asked, {"q": ""}).tolist()
 
 
 OFFICIAL = {
@@ -191,11 +190,13 @@ OFFICIAL = {
 @pytest.mark.skipif(data_folder() is None, reason="EMBRYOLOGY_DATA is not set")
 def test_three_systems_get_their_official_scores():
     questions = squad.find().dev
+    answerable = np.array([bool(question.answers) for question in questions])
+    parts = (np.full(len(questions), True), answerable, ~answerable)
     for name, known in OFFICIAL.items():
         file = data_folder() / squad.FOLDER / "predictions" / f"{name}.json.gz"
-        found = squad.scores(questions, json.loads(gzip.decompress(file.read_bytes())))
-        names = ("exact", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
-        assert tuple(round(found[one], 3) for one in names) == known
+        scores_by_question = 100 * squad.by_question(questions, json.loads(gzip.decompress(file.read_bytes())))
+        of_all, of_answerable, (of_others, _) = (scores_by_question[part].mean(axis=0) for part in parts)
+        assert tuple(np.round([*of_all, *of_answerable, of_others], 3)) == known
 
 
 @pytest.mark.parametrize("seed", range(5))

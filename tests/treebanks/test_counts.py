@@ -17,7 +17,7 @@ READING = Reading(
 
 
 def edge_set(name, split="test", reading=READING):
-    return EdgeSet(name, split, "", "", ("role",), dict, lambda skip_bad: reading)
+    return EdgeSet(name, split, "", ("role",), dict, lambda skip_bad: reading)
 
 
 @pytest.fixture

@@ -40,7 +40,6 @@ def data(tmp_path, monkeypatch):
 def test_sets_are_found_read_and_known_by_their_files(data, tmp_path, name, split, tasks):
     found = edge_sets.find(name, split)
     assert found.tasks == tuple(tasks.split())
-    assert found.licence
     reading = found.read()
     assert_sound(reading)
     assert set(reading.edges()) == set(found.tasks) <= set(TASKS)
