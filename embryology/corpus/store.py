@@ -61,7 +61,7 @@ class TokenStore:
 @dataclass(frozen=True)
 class PreparedCorpus:
     folder: Path
-    facts: dict
+    record: dict
     """What ``corpus.json`` holds."""
 
     @property
@@ -78,23 +78,23 @@ class PreparedCorpus:
 
 
 def prepare(
-    source: str, path: str | None, pieces: int, say: Callable[[str], None], console: Console | None = None
+    source: str, path: str | None, vocab_size: int, say: Callable[[str], None], console: Console | None = None
 ) -> PreparedCorpus:
-    """The corpus ``source`` with a tokenizer of ``pieces`` pieces, from the cache where it was made before.
+    """The corpus ``source`` with a tokenizer of ``vocab_size`` pieces, from the cache where it was made before.
 
     The text is read twice, an article at a time, and never held; the bytes of the store depend on
     neither the number of cores nor the console.
 
     Args:
         source, path: as in :func:`embryology.corpus.articles.articles`.
-        pieces: size of the tokenizer's vocabulary.
+        vocab_size: size of the tokenizer's vocabulary.
         say: takes one line of progress.
         console: where a bar is shown beside the lines, if it is a terminal; None shows none.
 
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
-    origin = {"source": source, "files": fingerprint(source, path), "pieces": pieces, "format": FORMAT}
+    origin = {"source": source, "files": fingerprint(source, path), "vocab_size": vocab_size, "format": FORMAT}
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
@@ -108,7 +108,7 @@ def prepare(
             bar = Progress(*columns, console=console or Console(quiet=True), transient=True)
             try:
                 with written_whole(folder) as temporary, bar:
-                    _build(temporary, source, path, pieces, say, bar)
+                    _build(temporary, source, path, vocab_size, say, bar)
             except KeyboardInterrupt as error:
                 raise EmbryologyError(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
@@ -116,20 +116,20 @@ def prepare(
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
 
 
-def prepared(facts: dict) -> PreparedCorpus | None:
-    """The corpus with these facts, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
+def prepared(record: dict) -> PreparedCorpus | None:
+    """The corpus with this record, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
     for file in sorted((runs_folder() / ".corpora").glob("*/corpus.json")):
-        if read_json(file) == facts:
-            return PreparedCorpus(file.parent, facts)
+        if read_json(file) == record:
+            return PreparedCorpus(file.parent, record)
     return None
 
 
 def _build(
-    folder: Path, source: str, path: str | None, pieces: int, say: Callable[[str], None], progress: Progress
+    folder: Path, source: str, path: str | None, vocab_size: int, say: Callable[[str], None], progress: Progress
 ) -> None:
     from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
 
-    say(f"training a tokenizer of {pieces} pieces on corpus {source!r}")
+    say(f"training a tokenizer of {vocab_size} pieces on corpus {source!r}")
     digest = hashlib.sha256()
     reading = _Counted(progress, "reading the articles")
 
@@ -139,22 +139,22 @@ def _build(
                 yield from split(article.text)
         reading.describe("training the tokenizer")
 
-    tokenizer = tokenizers.train(training_sentences(), pieces)
+    tokenizer = tokenizers.train(training_sentences(), vocab_size)
     tokenizer.save_pretrained(folder / "tokenizer")
-    facts = {"source": source, "text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
-    facts["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
-    facts["pieces"] = pieces
+    record = {"source": source, "text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
+    record["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
+    record["vocab_size"] = vocab_size
     say(f"tokenising {reading.done:,} articles")
     tokenising = _Counted(progress, "tokenising", total=reading.done)
     kind = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    facts |= _store(folder, tokenising.count(articles(source, path)), tokenizer.backend_tokenizer, kind)
+    record |= _store(folder, tokenising.count(articles(source, path)), tokenizer.backend_tokenizer, kind)
     for side, _ in SIDES:
-        if not facts[side]["documents"]:
+        if not record[side]["documents"]:
             raise EmbryologyError(
                 f"corpus {source!r} at {path} leaves no {side} article (one article in twenty is held out, by its "
                 "title); give more articles: a folder of files, or one file with blank lines between articles"
             )
-    write_json(folder / "corpus.json", facts)
+    write_json(folder / "corpus.json", record)
 
 
 class _Counted:

@@ -73,7 +73,7 @@ def test_any_names_are_found_where_a_plain_search_finds_them(sentences, names, c
             assert row[column] == (inside and bool(name))
 
 
-def test_a_prepared_corpus_is_found_by_its_facts(home):
+def test_a_prepared_corpus_is_found_by_its_record(home):
     folder = home / "runs" / ".corpora" / "made"
     folder.mkdir(parents=True)
     write_json(folder / "corpus.json", {"text_sha256": "a"})
