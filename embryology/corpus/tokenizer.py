@@ -49,7 +49,7 @@ def _trained(lines: Iterable[str], vocab_size: int) -> bytes:
                     child.stdin.write(line.encode("utf-8") + b"\n")
                 child.stdin.write(b"\n")
                 child.stdin.flush()  # and left open, which tells it that we are here
-            model, said = child.stdout.read(), child.stderr.read().decode()
+            model, errors = child.stdout.read(), child.stderr.read().decode()
             child.wait()
         finally:
             child.kill()
@@ -61,7 +61,7 @@ def _trained(lines: Iterable[str], vocab_size: int) -> bytes:
             "memory ran out; give it a smaller corpus or more memory"
         )
     if child.returncode:
-        reason = said.strip().splitlines()[-1]
+        reason = errors.strip().splitlines()[-1]
         raise EmbryologyError(f"a tokenizer of {vocab_size} pieces cannot be trained on this text: {reason}")
     return model
 

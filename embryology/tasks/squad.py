@@ -73,10 +73,10 @@ def files() -> dict[str, Path]:
     """The files that are there: ``dev``, and ``train`` or, of a part of it, ``train-part``."""
     data = data_folder()
     stems = ("train", "train-part", "dev") if data else ()
-    there = {stem: path for stem in stems if (path := found(data / FOLDER / f"{stem}-v2.0.json"))}
-    if "train" in there:
-        there.pop("train-part", None)
-    return there
+    paths = {stem: path for stem in stems if (path := found(data / FOLDER / f"{stem}-v2.0.json"))}
+    if "train" in paths:
+        paths.pop("train-part", None)
+    return paths
 
 
 def find() -> Data:
@@ -85,14 +85,14 @@ def find() -> Data:
     Raises:
         EmbryologyError: there is no development set, or a file is malformed.
     """
-    there = files()
-    if "dev" not in there:
+    paths = files()
+    if "dev" not in paths:
         raise EmbryologyError(
             f"the task {NAME!r} needs {FOLDER} in the folder that EMBRYOLOGY_DATA names, with train-v2.0.json and "
             "dev-v2.0.json (rajpurkar.github.io/SQuAD-explorer)"
         )
-    train = there.get("train") or there.get("train-part")
-    return Data(read(train) if train else None, read(there["dev"]))
+    train = paths.get("train") or paths.get("train-part")
+    return Data(read(train) if train else None, read(paths["dev"]))
 
 
 def from_hub() -> Data:
@@ -103,9 +103,11 @@ def from_hub() -> Data:
     """
 
     def split(rows: Iterable[Mapping]) -> list[Question]:
-        answers = [row["answers"] for row in rows]
-        spans = [tuple(zip(own["text"], own["answer_start"], strict=True)) for own in answers]
-        return [Question(row["id"], row["question"], row["context"], own) for row, own in zip(rows, spans, strict=True)]
+        questions = []
+        for row in rows:
+            answers = tuple(zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True))
+            questions.append(Question(row["id"], row["question"], row["context"], answers))
+        return questions
 
     return hub.had(HUB, None, lambda sets: Data(split(sets["train"]), split(sets["validation"])))
 
@@ -142,10 +144,10 @@ def _checked(path: Path, context: str, asked: _Asked) -> Question:
     for text, start in answers:
         if start < 0 or context[start : start + len(text)] != text:
             raise EmbryologyError(
-                f"{path}, question {asked.id}: the answer {text!r} does not stand at character {start}; mend it"
+                f"{path}, question {asked.id}: the answer {text!r} does not stand at character {start}; fix it"
             )
     if not answers and not asked.is_impossible:
-        raise EmbryologyError(f"{path}, question {asked.id}: it is answerable and has no answer; mend it")
+        raise EmbryologyError(f"{path}, question {asked.id}: it is answerable and has no answer; fix it")
     return Question(asked.id, asked.question, context, answers)
 
 
@@ -167,14 +169,14 @@ def by_question(questions: Sequence[Question], predictions: Mapping[str, str]) -
     """
     return np.array(
         [
-            [max(score(gold, predictions.get(asked.id, "")) for gold in _golds(asked)) for score in (_exact, _f1)]
-            for asked in questions
+            [max(score(gold, predictions.get(question.id, "")) for gold in _golds(question)) for score in (_exact, _f1)]
+            for question in questions
         ]
     )
 
 
-def _golds(asked: Question) -> list[str]:
-    return [text for text, _ in asked.answers if normalised(text)] or [""]
+def _golds(question: Question) -> list[str]:
+    return [text for text, _ in question.answers if normalised(text)] or [""]
 
 
 def _exact(gold: str, prediction: str) -> float:

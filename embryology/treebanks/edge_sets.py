@@ -48,7 +48,7 @@ class EdgeSet:
     reader: Callable[[bool], Reading]
 
     def read(self, skip_bad: bool = False) -> Reading:
-        """The sentences; ``skip_bad`` counts malformed ones and goes on.
+        """The sentences; ``skip_bad`` leaves malformed ones out and counts them.
 
         Raises:
             EmbryologyError: a file is malformed, or there is no edge of one of the tasks.

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from embryology.corpus import articles
 from embryology.corpus.articles import Article
 from embryology.errors import EmbryologyError
+from embryology.storage import files
 
 
 def test_the_bundled_articles_are_read_whole():
-    found = list(articles.articles("bundled"))
-    assert len(found) == 10_033
-    assert len({article.title for article in found}) == len(found)
-    assert all(article.text.strip() for article in found)
+    bundled = list(articles.articles("bundled"))
+    assert len(bundled) == 10_033
+    assert len({article.title for article in bundled}) == len(bundled)
+    assert all(article.text.strip() for article in bundled)
 
 
 def test_about_one_title_in_twenty_is_held_out_whatever_the_corpus_calls_it():
@@ -39,8 +40,8 @@ def test_a_folder_of_text_files_one_article_each_compressed_or_not(tmp_path):
         stream.write("Third.")
     (tmp_path / "a.txt").write_text("First.")
     (tmp_path / "ignored.bin").write_bytes(b"\0\1")
-    found = list(articles.articles("text", str(tmp_path)))
-    assert [(a.title, a.text.strip()) for a in found] == [
+    in_folder = list(articles.articles("text", str(tmp_path)))
+    assert [(a.title, a.text.strip()) for a in in_folder] == [
         ("a.txt", "First."),
         ("b.txt", "Second."),
         ("sub/c.txt.gz", "Third."),
@@ -171,9 +172,9 @@ def test_an_edit_gives_another_fingerprint_even_where_size_and_time_stay(corpus)
 
 
 def test_a_corpus_keeps_its_fingerprint_when_it_is_touched_copied_and_moved(corpus, tmp_path, monkeypatch):
-    source, folder, files = corpus
-    before, of_one = articles.fingerprint(source, str(folder)), articles.fingerprint(source, str(files[0]))
-    os.utime(files[0], ns=(1, 1))
+    source, folder, paths = corpus
+    before, of_one = articles.fingerprint(source, str(folder)), articles.fingerprint(source, str(paths[0]))
+    os.utime(paths[0], ns=(1, 1))
     assert articles.fingerprint(source, str(folder)) == before
     shutil.copytree(folder, tmp_path / "copied", copy_function=shutil.copyfile)
     assert articles.fingerprint(source, str(tmp_path / "copied")) == before
@@ -181,7 +182,7 @@ def test_a_corpus_keeps_its_fingerprint_when_it_is_touched_copied_and_moved(corp
     assert articles.fingerprint(source, str(tmp_path / "moved")) == before
     monkeypatch.chdir(tmp_path / "moved")
     assert articles.fingerprint(source, ".") == before
-    assert articles.fingerprint(source, str(files[0].relative_to(folder))) == of_one
+    assert articles.fingerprint(source, str(paths[0].relative_to(folder))) == of_one
 
 
 def test_files_that_swap_their_contents_give_another_fingerprint(corpus):
@@ -235,6 +236,6 @@ def test_what_cannot_be_hashed_is_named(corpus, tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(articles, "sha256_of_file", refuse)
+    monkeypatch.setattr(files, "sha256_of_file", refuse)
     with pytest.raises(EmbryologyError, match=rf"{file} cannot be read: .*Permission denied"):
         articles.fingerprint(source, str(folder))

@@ -59,12 +59,12 @@ def test_too_few_articles_to_hold_one_out(texts):
     assert not [file for file in (texts.parent / "runs" / ".corpora").iterdir() if file.is_dir()]
 
 
-def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_task(texts, monkeypatch):
+def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_batch(texts, monkeypatch):
     first = store.prepare("text", str(texts), 600, print)
     tokenizer = load(first.tokenizer_folder)
     for cores, size in ((1, 1), (3, 2000), (8, 10**9)):
         monkeypatch.setattr(store, "_cores", lambda cores=cores: cores)
-        monkeypatch.setattr(store, "CHARACTERS_A_TASK", size)
+        monkeypatch.setattr(store, "CHARACTERS_A_BATCH", size)
         again = texts.parent / f"{cores}"
         counts = store._store(again, articles("text", str(texts)), tokenizer.backend_tokenizer, np.dtype(np.uint16))
         for side in ("train", "held-out"):

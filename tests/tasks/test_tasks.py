@@ -48,8 +48,9 @@ def test_cola_has_no_header_and_sts_b_a_score(tmp_path):
         write(tmp_path / "STS-B" / f"{split}.tsv", "index\tsentence1\tsentence2\tscore\n0\tA.\tB.\t3.25\n")
     cola, similarity = (glue.read(tmp_path, name) for name in ("CoLA", "STS-B"))
     assert [(example.first, example.label) for example in cola.dev["dev"].examples] == [
-        ("They drank.", 1), ("They drank the.", 0),
-    ]  # fmt: skip
+        ("They drank.", 1),
+        ("They drank the.", 0),
+    ]
     assert similarity.train.examples[0].label == 3.25
     assert similarity.classes == ()
 
