@@ -23,7 +23,7 @@ def train(sentences: Iterable[str], vocab_size: int) -> AlbertTokenizer:
     """Train a tokenizer of ``vocab_size`` pieces, special ones included.
 
     Args:
-        sentences: the training text, one sentence at a time; of more than 1.1 million, a fixed sample is used.
+        sentences: the training text, one sentence at a time; of more than 450,000, a fixed sample is used.
         vocab_size: size of the vocabulary.
 
     Raises:

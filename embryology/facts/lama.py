@@ -56,9 +56,9 @@ def trex(folder: Path, skip_bad: bool = False) -> Reading:
     """
     reading = Reading()
     listed = _required(folder / "relations.jsonl")
-    for number, relation in records(listed, _Relation, reading.skipped, skip_bad):
-        template = checked_template(listed, number, relation.template)
-        path = found(folder / "TREx" / f"{relation.relation}.jsonl")
+    for number, entry in records(listed, _Relation, reading.skipped, skip_bad):
+        template = checked_template(listed, number, entry.template)
+        path = found(folder / "TREx" / f"{entry.relation}.jsonl")
         if path is None:
             reading.left_out["relation without a file of facts"] += 1
             continue
@@ -69,7 +69,7 @@ def trex(folder: Path, skip_bad: bool = False) -> Reading:
         if not facts:
             raise EmbryologyError(f"{path} holds no facts; remove it, or restore it")
         distinct = unique(facts, reading.left_out)
-        reading.relations.append(Relation(relation.relation, relation.label, relation.type, (template,), distinct))
+        reading.relations.append(Relation(entry.relation, entry.label, entry.type, (template,), distinct))
     if not reading.relations:
         raise EmbryologyError(f"{folder / 'TREx'} holds no facts of any relation in {listed}")
     return reading

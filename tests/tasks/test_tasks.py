@@ -232,7 +232,7 @@ def test_tasks_come_from_the_hub_too(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     task = catalogue.find("hub:MNLI")
     assert task.name == "MNLI"
-    assert [len(task.train.examples), *map(len, (own.examples for own in task.dev.values()))] == [2, 1, 1]
+    assert [len(task.train.examples), *map(len, (split.examples for split in task.dev.values()))] == [2, 1, 1]
     assert task.dev["mismatched"].examples[0] == Example("3", "A.", "B.", 2)
     assert catalogue.identity("hub:MNLI") == {"hub": "nyu-mll/glue"}
 
@@ -259,8 +259,8 @@ def test_unknown_and_missing_tasks_are_said(monkeypatch):
 def test_known_counts_hold_and_what_is_missing_is_said():
     console = Console(file=io.StringIO(), width=200)
     catalogue.check(console)
-    said = console.file.getvalue()
-    assert "CoLA: train 8,551, dev 1,043" in said
-    assert "QNLI: dev 5,463, no train set, not run" in said
-    assert "MNLI: train 3,000 (a part), matched 9,815" in said
-    assert "SQuAD dev: 11,873 questions, 5,945 without an answer" in said
+    printed = console.file.getvalue()
+    assert "CoLA: train 8,551, dev 1,043" in printed
+    assert "QNLI: dev 5,463, no train set, not run" in printed
+    assert "MNLI: train 3,000 (a part), matched 9,815" in printed
+    assert "SQuAD dev: 11,873 questions, 5,945 without an answer" in printed
