@@ -108,7 +108,7 @@ def _facts(name: str | Path) -> dict[str, str]:
         "commit": (session.get("commit") or "")[:12] or None,
         "seed": outcome.get("seed"),
         "model": f"{model['layers']} layers of width {model['width']}" if model else None,
-        "pieces of the vocabulary": text.get("pieces"),
+        "pieces of the vocabulary": text.get("vocab_size"),
         "text": text.get("source"),
         "words of training text": train.get("words"),
         "steps": outcome.get("steps"),

@@ -128,13 +128,13 @@ class Run:
         return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
-        """Copy tokenizer and facts of the corpus into the run, or hold them against what it began with."""
+        """Copy tokenizer and record of the corpus into the run, or hold them against what it began with."""
         if not self.folder.corpus.exists():
             if not self.folder.tokenizer.exists():
                 with written_whole(self.folder.tokenizer) as temporary:
                     shutil.copytree(corpus.tokenizer_folder, temporary)
-            write_json(self.folder.corpus, corpus.facts)
-        elif read_json(self.folder.corpus) != corpus.facts:
+            write_json(self.folder.corpus, corpus.record)
+        elif read_json(self.folder.corpus) != corpus.record:
             raise EmbryologyError(
                 f"the corpus of {self.folder.root} has changed since the run began; restore the text, "
                 "or give another --run"

@@ -86,7 +86,7 @@ class KnowledgeProbe(Probe):
     def inputs(self, settings: KnowledgeSettings, series: Series) -> dict[str, Any]:
         found = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
-        text = corpus.facts["text_sha256"] if corpus else None
+        text = corpus.record["text_sha256"] if corpus else None
         return found | {"precision": resolve(settings.precision), "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:

@@ -14,8 +14,8 @@ def _from_scipy(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
         from scipy import stats  # late: half a second
 
         with warnings.catch_warnings(action="ignore", category=stats.ConstantInputWarning):
-            found = getattr(stats, name)(gold, predicted).statistic
-        return float(np.nan_to_num(found))  # a constant tells nothing
+            correlation = getattr(stats, name)(gold, predicted).statistic
+        return float(np.nan_to_num(correlation))  # a constant tells nothing
 
     return score
 
@@ -72,12 +72,12 @@ def means(task: str, metrics: Sequence[str], by_item: np.ndarray, baseline: str 
 
 def _rows(
     task: str, item: str, metrics: Sequence[str], values: list[float], draws: np.ndarray, n: int, baseline: str | None
-) -> list[dict]:  # fmt: skip
+) -> list[dict]:
     named = [*zip(metrics, values, draws.T, strict=True), (SCORE, float(np.mean(values)), draws.mean(axis=1))]
-    found = []
-    for metric, value, own in named:
-        low, high = (float(end) for end in intervals.percentile_interval(own))
-        found.append(
+    metric_rows = []
+    for metric, value, of_resamples in named:
+        low, high = (float(end) for end in intervals.percentile_interval(of_resamples))
+        metric_rows.append(
             {
                 "task": task,
                 "item": item,
@@ -89,15 +89,15 @@ def _rows(
                 "baseline": baseline,
             }
         )
-    return found
+    return metric_rows
 
 
 def over_sets(rows: list[dict]) -> list[dict]:
     """The mean over a task's development sets of each metric, and of the ends of its intervals."""
     metrics = dict.fromkeys((row["metric"], row["baseline"]) for row in rows if row["low"] is not None)
-    found = []
+    mean_rows = []
     for metric, baseline in metrics:
-        own = [row for row in rows if (row["metric"], row["baseline"]) == (metric, baseline)]
-        means = {end: float(np.mean([row[end] for row in own])) for end in ("value", "low", "high")}
-        found.append(own[0] | means | {"item": "", "n": sum(row["n"] for row in own)})
-    return found
+        of_sets = [row for row in rows if (row["metric"], row["baseline"]) == (metric, baseline)]
+        means = {end: float(np.mean([row[end] for row in of_sets])) for end in ("value", "low", "high")}
+        mean_rows.append(of_sets[0] | means | {"item": "", "n": sum(row["n"] for row in of_sets)})
+    return mean_rows

@@ -1,6 +1,7 @@
 """Counts of every edge set that is there, held against those that are known."""
 
 from collections import Counter
+from functools import partial
 
 from rich.console import Console
 
@@ -49,6 +50,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
     Raises:
         EmbryologyError: a set is malformed, or a known count does not hold.
     """
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     wrong: list[str] = []
     missing: set[str] = set()
     for name in edge_sets.NAMES:
@@ -58,14 +60,14 @@ def check(console: Console, skip_bad: bool = False) -> None:
                 chosen.identity()  # says what is missing of the silver set
             except EmbryologyError as error:
                 if str(error) not in missing:
-                    console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+                    say(str(error))
                 missing.add(str(error))
                 continue
             reading = chosen.read(skip_bad)
             differing = differences(chosen, reading)
             wrong += differing
             for line in report(chosen, reading, differing):
-                console.print(line, highlight=False, soft_wrap=True, markup=False)
+                say(line)
     if wrong:
         raise EmbryologyError(f"{len(wrong)} known counts do not hold: {'; '.join(wrong)}; get the release they are of")
 

@@ -123,6 +123,19 @@ def test_pararel_has_several_templates(tmp_path):
     assert reading.left_out == {"triple of a relation without templates": 1, "fact that comes twice": 1}
 
 
+def test_files_of_one_name_in_two_folders_are_both_part_of_the_identity(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
+    folder = tmp_path / fact_sets.PARAREL
+    files = [folder / place / "P17.jsonl" for place in ("graphs_json", "trex_lms_vocab")]
+    identities = []
+    for contents in (("a", "b"), ("a", "c"), ("d", "b"), ("b", "a")):
+        for file, text in zip(files, contents, strict=True):
+            write(file, [text])
+        identities.append(fact_sets.find("pararel").identity())
+    assert all(identity.keys() == {"graphs_json/P17.jsonl", "trex_lms_vocab/P17.jsonl"} for identity in identities)
+    assert len({json.dumps(identity) for identity in identities}) == 4
+
+
 @pytest.mark.parametrize(
     ("template", "fine"), [("[Y] lies in [X]", True), ("[X]'s capital is [Y].", True), ("[X] is", False), ("", False)]
 )
@@ -163,10 +176,10 @@ def test_descriptions_give_facts_enough(vital):
     ],
 )
 def test_rules_give_what_a_reader_would(vital, relation, subject, object):
-    own = next(one for one in vital.relations if one.name == relation)
-    facts = [fact for fact in own.facts if fact.subject == subject]
-    assert [fact.object for fact in facts] == [object]
-    assert bundled.held_out(facts) == [is_held_out(facts[0].article)]
+    facts = next(rule.facts for rule in vital.relations if rule.name == relation)
+    of_subject = [fact for fact in facts if fact.subject == subject]
+    assert [fact.object for fact in of_subject] == [object]
+    assert bundled.held_out(of_subject) == [is_held_out(of_subject[0].article)]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +195,8 @@ def test_rules_give_what_a_reader_would(vital, relation, subject, object):
     ],
 )
 def test_rules_leave_out_what_has_another_form(vital, relation, subject):
-    own = next(one for one in vital.relations if one.name == relation)
-    assert subject not in {fact.subject for fact in own.facts}
+    facts = next(rule.facts for rule in vital.relations if rule.name == relation)
+    assert subject not in {fact.subject for fact in facts}
 
 
 def test_unknown_and_missing_sets_are_said(monkeypatch):

@@ -50,7 +50,6 @@ def made_up():
             name,
             split,
             "made up",
-            "none",
             ("pos", "dependency"),
             lambda: {"split": split},
             lambda _: Reading(made[split]),

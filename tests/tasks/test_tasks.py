@@ -48,8 +48,9 @@ def test_cola_has_no_header_and_sts_b_a_score(tmp_path):
         write(tmp_path / "STS-B" / f"{split}.tsv", "index\tsentence1\tsentence2\tscore\n0\tA.\tB.\t3.25\n")
     cola, similarity = (glue.read(tmp_path, name) for name in ("CoLA", "STS-B"))
     assert [(example.first, example.label) for example in cola.dev["dev"].examples] == [
-        ("They drank.", 1), ("They drank the.", 0),
-    ]  # fmt: skip
+        ("They drank.", 1),
+        ("They drank the.", 0),
+    ]
     assert similarity.train.examples[0].label == 3.25
     assert similarity.classes == ()
 
@@ -163,21 +164,20 @@ def test_what_is_no_squad_is_said(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("answers", "prediction", "exact", "f1"),
     [
-        ((("Denver Broncos", 0),), "the denver  broncos!", 100, 100),
-        ((("Denver Broncos", 0),), "Broncos", 0, 100 * 2 / 3),
-        ((("Denver", 0), ("Broncos", 0)), "Broncos", 100, 100),  # the best of its answers
+        ((("Denver Broncos", 0),), "the denver  broncos!", 1, 1),
+        ((("Denver Broncos", 0),), "Broncos", 0, 2 / 3),
+        ((("Denver", 0), ("Broncos", 0)), "Broncos", 1, 1),  # the best of its answers
         ((("Denver", 0),), "", 0, 0),
-        ((), "", 100, 100),
+        ((), "", 1, 1),
         ((), "Denver", 0, 0),
-        ((("the", 0),), "", 100, 100),  # an answer of articles alone is none
-        ((("a a b", 0),), "b b", 0, 100 * 2 / 3),
+        ((("the", 0),), "", 1, 1),  # an answer of articles alone is none
+        ((("a a b", 0),), "b b", 0, 2 / 3),
     ],
 )
 def test_the_metric_is_that_of_hand_checked_answers(answers, prediction, exact, f1):
     asked = [squad.Question("q", "?", "", answers)]
-    found = squad.scores(asked, {"q": prediction})
-    assert (found["exact"], found["f1"]) == (exact, pytest.approx(f1))
-    assert squad.scores(asked, {})["exact"] == squad.scores(asked, {"q": ""})["exact"]
+    assert squad.by_question(asked, {"q": prediction}).tolist() == [[exact, pytest.approx(f1)]]
+    assert squad.by_question(asked, {}).tolist() == squad.by_question(asked, {"q": ""}).tolist()
 
 
 OFFICIAL = {
@@ -191,11 +191,13 @@ OFFICIAL = {
 @pytest.mark.skipif(data_folder() is None, reason="EMBRYOLOGY_DATA is not set")
 def test_three_systems_get_their_official_scores():
     questions = squad.find().dev
+    answerable = np.array([bool(question.answers) for question in questions])
+    parts = (np.full(len(questions), True), answerable, ~answerable)
     for name, known in OFFICIAL.items():
         file = data_folder() / squad.FOLDER / "predictions" / f"{name}.json.gz"
-        found = squad.scores(questions, json.loads(gzip.decompress(file.read_bytes())))
-        names = ("exact", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
-        assert tuple(round(found[one], 3) for one in names) == known
+        scores_by_question = 100 * squad.by_question(questions, json.loads(gzip.decompress(file.read_bytes())))
+        of_all, of_answerable, (of_others, _) = (scores_by_question[part].mean(axis=0) for part in parts)
+        assert tuple(np.round([*of_all, *of_answerable, of_others], 3)) == known
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -230,7 +232,7 @@ def test_tasks_come_from_the_hub_too(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     task = catalogue.find("hub:MNLI")
     assert task.name == "MNLI"
-    assert [len(task.train.examples), *map(len, (own.examples for own in task.dev.values()))] == [2, 1, 1]
+    assert [len(task.train.examples), *map(len, (split.examples for split in task.dev.values()))] == [2, 1, 1]
     assert task.dev["mismatched"].examples[0] == Example("3", "A.", "B.", 2)
     assert catalogue.identity("hub:MNLI") == {"hub": "nyu-mll/glue"}
 
@@ -257,8 +259,8 @@ def test_unknown_and_missing_tasks_are_said(monkeypatch):
 def test_known_counts_hold_and_what_is_missing_is_said():
     console = Console(file=io.StringIO(), width=200)
     catalogue.check(console)
-    said = console.file.getvalue()
-    assert "CoLA: train 8,551, dev 1,043" in said
-    assert "QNLI: dev 5,463, no train set, not run" in said
-    assert "MNLI: train 3,000 (a part), matched 9,815" in said
-    assert "SQuAD dev: 11,873 questions, 5,945 without an answer" in said
+    printed = console.file.getvalue()
+    assert "CoLA: train 8,551, dev 1,043" in printed
+    assert "QNLI: dev 5,463, no train set, not run" in printed
+    assert "MNLI: train 3,000 (a part), matched 9,815" in printed
+    assert "SQuAD dev: 11,873 questions, 5,945 without an answer" in printed

@@ -125,10 +125,10 @@ def test_the_catalogue_takes_gold_where_it_is_there(tmp_path, monkeypatch):
     folder = tmp_path / catalogue.EWT
     folder.mkdir(parents=True)
     (folder / "en_ewt-ud-dev.conllu").write_text(GOLD, encoding="utf-8")
-    found = catalogue.find("auto", "dev")
-    assert found.label == "gold tags, UD English-EWT dev"
-    assert len(found.read()) == 2
-    before = found.identity()
+    treebank = catalogue.find("auto", "dev")
+    assert treebank.label == "gold tags, UD English-EWT dev"
+    assert len(treebank.read()) == 2
+    before = treebank.identity()
     (folder / "en_ewt-ud-dev.conllu").write_text(GOLD.replace("Yes", "No"), encoding="utf-8")
     assert catalogue.find("auto", "dev").identity() != before
     with pytest.raises(EmbryologyError, match=r"en_ewt-ud-test\.conllu"):
