@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embryology.specs.downstream import MAJORITY, TF_IDF
 from embryology.tasks import Example, Task, scores
-from embryology.tasks.scores import MAJORITY
-
-TF_IDF = "tf-idf"
+from embryology.tasks.scores import Rows
 
 
-def rows(task: Task, train: Sequence[Example]) -> list[dict]:
+def rows(task: Task, train: Sequence[Example]) -> Rows:
     """Rows of metrics of both baselines, trained on ``train`` and scored on all of the task's development sets."""
     rows_of_all = []
     answers = {MAJORITY: _majority(task, train), TF_IDF: _tf_idf(task, train)}

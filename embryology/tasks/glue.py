@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
+from embryology.specs.downstream import TASKS as LABELS
 from embryology.storage.lines import MalformedError, found, numbered, tolerated
 from embryology.tasks import Example, Split, Task, hub
 
@@ -21,7 +22,6 @@ ENTAILMENT = ("not_entailment", "entailment")
 class Layout:
     """Where a task's files hold what."""
 
-    label: str
     first: str
     second: str | None
     target: str
@@ -36,7 +36,6 @@ class Layout:
 
 TASKS = {
     "CoLA": Layout(
-        "acceptability (CoLA)",
         "sentence",
         None,
         "label",
@@ -45,11 +44,10 @@ TASKS = {
         header=("source", "label", "mark", "sentence"),
         hub=("sentence",),
     ),
-    "SST-2": Layout("sentiment (SST-2)", "sentence", None, "label", BINARY, ("accuracy",), hub=("sentence",)),
-    "MRPC": Layout("paraphrase (MRPC)", "#1 String", "#2 String", "Quality", BINARY, ("accuracy", "f1")),
-    "STS-B": Layout("similarity (STS-B)", "sentence1", "sentence2", "score", (), ("pearson", "spearman")),
+    "SST-2": Layout("sentence", None, "label", BINARY, ("accuracy",), hub=("sentence",)),
+    "MRPC": Layout("#1 String", "#2 String", "Quality", BINARY, ("accuracy", "f1")),
+    "STS-B": Layout("sentence1", "sentence2", "score", (), ("pearson", "spearman")),
     "QQP": Layout(
-        "same question (QQP)",
         "question1",
         "question2",
         "is_duplicate",
@@ -58,7 +56,6 @@ TASKS = {
         hub=("question1", "question2"),
     ),
     "MNLI": Layout(
-        "inference (MNLI)",
         "sentence1",
         "sentence2",
         "gold_label",
@@ -68,7 +65,6 @@ TASKS = {
         hub=("premise", "hypothesis"),
     ),
     "QNLI": Layout(
-        "answer in sentence (QNLI)",
         "question",
         "sentence",
         "label",
@@ -76,8 +72,8 @@ TASKS = {
         ("accuracy",),
         hub=("question", "sentence"),
     ),
-    "RTE": Layout("inference (RTE)", "sentence1", "sentence2", "label", ENTAILMENT, ("accuracy",)),
-    "WNLI": Layout("pronouns (WNLI)", "sentence1", "sentence2", "label", BINARY, ("accuracy",)),
+    "RTE": Layout("sentence1", "sentence2", "label", ENTAILMENT, ("accuracy",)),
+    "WNLI": Layout("sentence1", "sentence2", "label", BINARY, ("accuracy",)),
 }
 """In the order of the paper's figures."""
 LEAST, MOST = 0.0, 5.0
@@ -128,7 +124,7 @@ def from_hub(name: str) -> Task:
 
 def _task(name: str, train: Split | None, dev: dict[str, Split]) -> Task:
     layout = TASKS[name]
-    return Task(name, layout.label, layout.classes, layout.metrics, train, dev)
+    return Task(name, LABELS[name], layout.classes, layout.metrics, train, dev)
 
 
 def _split(folder: Path, name: str, layout: Layout, skip_bad: bool) -> Split | None:
