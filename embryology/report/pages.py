@@ -101,19 +101,18 @@ def pages(root: Path) -> list[Page]:
     """The notebooks of the project and of plug-ins, by part and order; the front first.
 
     Raises:
-        EmbryologyError: one does not say what it is, or there is not one front, or a plug-in's is not there.
+        EmbryologyError: one does not say what it is, two have one name, or there is not one front.
     """
-    own = sorted((root / "notebooks").glob("*.ipynb"))
-    listed = [page for specification in registry.specifications().values() for page in specification.pages]
-    found = [Page(file, _metadata(file)) for file in (*own, *(page for page in listed if isinstance(page, Path)))]
-    if missing := sorted({page for page in listed if isinstance(page, str)} - {page.name for page in found}):
-        raise EmbryologyError(f"there is no notebooks/{missing[0]}.ipynb, the page of a probe; restore it")
-    names = [page.name for page in found]
+    files = sorted((root / "notebooks").glob("*.ipynb"))
+    for specification in registry.specifications().values():
+        files += [page for page in specification.pages if isinstance(page, Path)]
+    listed = [Page(file, _metadata(file)) for file in files]
+    names = [page.name for page in listed]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise EmbryologyError(f"two pages are called {doubled[0]}; rename one of the notebooks")
-    if [page.metadata.kind for page in found].count("front") != 1:
+    if [page.metadata.kind for page in listed].count("front") != 1:
         raise EmbryologyError(f"{root / 'notebooks'} has not exactly one notebook of the kind 'front'")
-    return sorted(found, key=lambda page: (page.metadata.kind != "front", page.metadata.order, page.name))
+    return sorted(listed, key=lambda page: (page.metadata.kind != "front", page.metadata.order, page.name))
 
 
 def _metadata(file: Path) -> Metadata:
