@@ -51,7 +51,7 @@ def measure(train: Path, tokenizer_folder: Path, steps: int) -> None:
     """Print one row."""
     store, pieces = TokenStore.open(train), tokenizer.load(tokenizer_folder)
     before = resident()
-    batches = Batches(store, pieces, Objective(masked_share=0.4, longest_ngram=1, pair_weight=0.1), **SHAPE)
+    batches = Batches(store, pieces, Objective(mlm_probability=0.4, max_ngram=1, pair_weight=0.1), **SHAPE)
     HeldOut.of(presets.load("tiny").outcome, store, store, pieces)  # counts every piece
     seen = [before]
     for step, _ in enumerate(batches.ahead(0, steps, [range(batches.sequences)]), 1):

@@ -150,12 +150,12 @@ class Encoder:
             tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
-            (sequences, :attr:`width`) float32 on the encoder's device.
+            (sequences, :attr:`hidden_size`) float32 on the encoder's device.
         """
         precision = resolve(precision, self.device)
         fast = self._has_head and forward.computes(self.model.config)
         body, _ = self._parts("float32" if fast else precision)
-        found = torch.empty(len(sequences), self.width, device=self.device)
+        found = torch.empty(len(sequences), self.hidden_size, device=self.device)
         for batch in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             ids, mask = self._padded([sequences[i] for i in batch])
             at = torch.tensor([positions[i] for i in batch], device=self.device)
@@ -170,8 +170,8 @@ class Encoder:
         return found
 
     @property
-    def width(self) -> int:
-        """Of :meth:`vectors`."""
+    def hidden_size(self) -> int:
+        """Of :meth:`vectors`; without a head they are logits, and it is the vocabulary's."""
         return self.model.config.hidden_size if self._has_head else self.model.config.vocab_size
 
     @torch.inference_mode()
@@ -194,7 +194,7 @@ class Encoder:
             tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
-            (layers + 1, ids, width) on the processor, sequence after sequence in the order given. The first
+            (layers + 1, ids, hidden size) on the processor, sequence after sequence in the order given. The first
             layer is what goes into the transformer: embeddings, which know no context.
         """
         precision = resolve(precision, self.device)
@@ -207,8 +207,8 @@ class Encoder:
             ids, mask = self._padded([sequences[i] for i in batch])
             layers = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
             if found is None:
-                width = layers[-1].shape[-1]
-                found = torch.empty(len(layers), int(starts[-1]), width, dtype=getattr(torch, precision))
+                hidden_size = layers[-1].shape[-1]
+                found = torch.empty(len(layers), int(starts[-1]), hidden_size, dtype=getattr(torch, precision))
             where = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in batch])
             for number, layer in enumerate(layers):
                 found[number, where] = layer[mask.bool()].cpu().to(found.dtype)

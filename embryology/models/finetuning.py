@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from embryology.models import forward
 from embryology.models.encoder import Encoder
-from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.models.precision import Precision, resolve
 from embryology.presets import Optimizer
 
@@ -84,7 +84,7 @@ class Finetuned(nn.Module):
         Args:
             encoder: the checkpoint; its model is copied.
             recipe: how it is trained.
-            shapes: of the head's linear layers, by name: width of what goes in and of what comes out.
+            shapes: of the head's linear layers, by name: the sizes of what goes in and of what comes out.
         """
         super().__init__()
         self.model = deepcopy(encoder.model)
@@ -113,7 +113,7 @@ class Finetuned(nn.Module):
         return [*self._body.values(), *head]
 
     def vectors(self, ids: Tensor, types: Tensor, mask: Tensor, first: bool) -> Tensor:
-        """(examples, length, width) float32 of the last layer; of the ``first`` piece alone (examples, 1, width)."""
+        """(examples, length, hidden size) float32 of the last layer; of the ``first`` piece alone length is 1."""
         cast = {name: parameter.to(self.precision) for name, parameter in self._body.items()}
         if not forward.computes(self.config):
             return self._of_others(cast, ids, types, mask)[:, : 1 if first else None].float()
@@ -136,8 +136,8 @@ class Classifier(Finetuned):
     """Classes or a score: a dense layer with tanh on the first vector, then a linear one."""
 
     def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
-        width = encoder.model.config.hidden_size
-        super().__init__(encoder, recipe, dense=(width, width), out=(width, outputs))
+        hidden_size = encoder.model.config.hidden_size
+        super().__init__(encoder, recipe, dense=(hidden_size, hidden_size), out=(hidden_size, outputs))
 
     def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         """(examples, outputs) float32."""
@@ -175,9 +175,13 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
     batches = -(-len(examples) // recipe.batch)
     steps = recipe.epochs * batches
     settings = Optimizer(
-        peak_rate=recipe.rate, warm_up=max(1, round(recipe.warm_up * steps)), weight_decay=0.01, betas=(0.9, 0.999),
-        epsilon=1e-8, clip=1.0,
-    )  # fmt: skip
+        learning_rate=recipe.rate,
+        warmup_steps=max(1, round(recipe.warm_up * steps)),
+        weight_decay=0.01,
+        betas=(0.9, 0.999),
+        epsilon=1e-8,
+        max_grad_norm=1.0,
+    )
     holder = nn.ParameterList(model.trained())
     optimizer = optimizer_for(holder, settings)
     padding, targets = model.config.pad_token_id or 0, torch.from_numpy(labels).to(encoder.device)
@@ -186,12 +190,12 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         torch.manual_seed(recipe.seed)  # of dropout
         for step, chosen in enumerate(_epochs(examples, recipe, order)):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(settings, step, steps)
+                group["lr"] = scheduled_rate(settings, step, steps)
             found = model(*examples.padded(chosen, padding, encoder.device))
             loss = _loss(found, targets[chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(holder, settings.clip)
+            nn.utils.clip_grad_norm_(holder, settings.max_grad_norm)
             optimizer.step()
     return model.eval()
 

@@ -150,7 +150,7 @@ class Batches:
         self.sequences = sequences
         self.length = length
         self.seed = seed
-        self.places = max(1, round(objective.masked_share * (length - SPECIALS)))
+        self.places = max(1, round(objective.mlm_probability * (length - SPECIALS)))
         self.starts = np.array(word_starts(tokenizer))
         self.pad, self.cls = tokenizer.pad_token_id, tokenizer.cls_token_id
         self.sep, self.mask = tokenizer.sep_token_id, tokenizer.mask_token_id
@@ -195,16 +195,21 @@ class Batches:
             if len(segments) == 2:
                 types[row, len(segments[0]) + 2 : len(sequence)] = 1
             maskable = ids[row] >= self.first_ordinary
-            budget = min(self.places, max(1, round(objective.masked_share * maskable.sum())))
-            chosen = choose_words(self.starts[ids[row]], maskable, budget, objective.longest_ngram, rng)
+            budget = min(self.places, max(1, round(objective.mlm_probability * maskable.sum())))
+            chosen = choose_words(self.starts[ids[row]], maskable, budget, objective.max_ngram, rng)
             true = ids[row, chosen]
             labels[row, : len(chosen)] = true
             positions[row] = row * self.length
             positions[row, : len(chosen)] += chosen
             ids[row, chosen] = corrupt(
-                true, objective.becomes_mask, objective.becomes_random,
-                mask=self.mask, first_ordinary=self.first_ordinary, vocabulary=len(self.starts), rng=rng,
-            )  # fmt: skip
+                true,
+                objective.mask_replace_prob,
+                objective.random_replace_prob,
+                mask=self.mask,
+                first_ordinary=self.first_ordinary,
+                vocabulary=len(self.starts),
+                rng=rng,
+            )
             chances[row] = rng.random(self.places, dtype=np.float32)
         tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, chances.ravel())
         return _of_arrays(*tensors)
@@ -220,7 +225,7 @@ class Batches:
             return segments, IGNORED
         if rng.random() < 0.5:
             return segments, FOLLOWS
-        if self.objective.pair == "order":
+        if self.objective.pair == "sop":
             return segments[::-1], OTHER
         return self._with_another_ending(chunk, segments, rng)
 

@@ -23,7 +23,7 @@ BYTES_A_PARAMETER = 4 + 4 + 8 + 2
 
 def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
     """A batch of the shapes of a step, with no content, on torch's meta device."""
-    places = sequences * max(1, round(outcome.objective.masked_share * (length - SPECIALS)))
+    places = sequences * max(1, round(outcome.objective.mlm_probability * (length - SPECIALS)))
     shape = (sequences, length)
     with torch.device("meta"):
         return Batch(
@@ -71,17 +71,17 @@ def estimate(preset: Preset) -> dict[str, str]:
     """Figures of a preset by their names, written out."""
     outcome = preset.outcome
     with torch.device("meta"):
-        models = build(outcome.model, outcome.tokenizer.pieces, outcome.longest, outcome.seed)
+        models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed)
     turn = outcome.long.from_step if outcome.long else outcome.steps
-    phases = [(turn, outcome.sequences, outcome.sequence_length)]
+    phases = [(turn, outcome.batch_size, outcome.sequence_length)]
     if outcome.long:
-        phases.append((outcome.steps - turn, outcome.long.sequences, outcome.long.sequence_length))
+        phases.append((outcome.steps - turn, outcome.long.batch_size, outcome.long.sequence_length))
     parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
     together = sum(p.numel() for p in models.parameters())
     costs = [step_cost(models, outcome, sequences, length) for _, sequences, length in phases]
     flops = sum(steps * cost for (steps, _, _), (cost, _) in zip(phases, costs, strict=True))
     tokens = sum(steps * sequences * length for steps, sequences, length in phases)
-    activations = max(kept for _, kept in costs) / preset.speed.accumulate
+    activations = max(kept for _, kept in costs) / preset.speed.gradient_accumulation_steps
     rows = {f"parameters of the {name}": f"{count:,}" for name, count in parameters.items()}
     if len(parameters) > 1:
         rows["parameters, shared ones once"] = f"{together:,}"
@@ -90,7 +90,7 @@ def estimate(preset: Preset) -> dict[str, str]:
     rows["checkpoints"] = f"{len(outcome.checkpoints)}, {saved:,.2f} GB"
     rows["memory, parameters and optimizer"] = f"{together * BYTES_A_PARAMETER / 1e9:,.2f} GB"
     rows["memory, activations on one device"] = (
-        f"{activations / 1e9:,.2f} GB, a step in {preset.speed.accumulate} parts"
+        f"{activations / 1e9:,.2f} GB, gradient_accumulation_steps {preset.speed.gradient_accumulation_steps}"
     )
     for (_, sequences, length), (cost, _) in zip(phases, costs, strict=True):
         rows[f"FLOPs a step, {sequences} × {length}"] = f"{cost:.3g}"

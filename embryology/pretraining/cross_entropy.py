@@ -21,8 +21,8 @@ def linear_cross_entropy(vectors: Tensor, weight: Tensor, bias: Tensor, labels: 
     """The cross-entropies (nats) of ``labels`` under the logits ``vectors @ weight.T + bias``, summed.
 
     Args:
-        vectors: (places, width).
-        weight: (vocabulary, width).
+        vectors: (places, hidden size).
+        weight: (vocabulary, hidden size).
         bias: (vocabulary,).
         labels: (places,) int64; IGNORED ones count nothing.
 

@@ -24,14 +24,14 @@ class Curriculum:
     """Which sequences every step of a run reads."""
 
     def __init__(self, outcome: Outcome, store: TokenStore, tokenizer: PreTrainedTokenizerFast):
-        def read(sequences: int, length: int) -> Batches:
-            options = {"sequences": sequences, "length": length, "seed": outcome.seed}
+        def read(batch_size: int, length: int) -> Batches:
+            options = {"sequences": batch_size, "length": length, "seed": outcome.seed}
             return Batches(store, tokenizer, outcome.objective, **options)
 
         turn = outcome.long.from_step if outcome.long else outcome.steps
-        self.phases = [Phase(0, turn, read(outcome.sequences, outcome.sequence_length))]
+        self.phases = [Phase(0, turn, read(outcome.batch_size, outcome.sequence_length))]
         if outcome.long:
-            longer = read(outcome.long.sequences, outcome.long.sequence_length)
+            longer = read(outcome.long.batch_size, outcome.long.sequence_length)
             self.phases.append(Phase(turn, outcome.steps, longer))
 
     def epoch(self, step: int) -> float:
@@ -63,8 +63,8 @@ def divide(sequences: int, processes: int, parts: int) -> list[list[range]]:
     size, left = divmod(sequences, processes * parts)
     if left or not size:
         raise EmbryologyError(
-            f"{sequences} sequences a step cannot be divided among {processes} processes in {parts} parts each; "
-            "choose numbers whose product divides it"
+            f"batch_size {sequences} cannot be divided among {processes} processes with gradient_accumulation_steps "
+            f"{parts}; choose numbers whose product divides it"
         )
     rows = [range(begin, begin + size) for begin in range(0, sequences, size)]
     return [rows[process * parts : (process + 1) * parts] for process in range(processes)]

@@ -18,7 +18,7 @@ SEED = 20_201_016
 PIECES_A_SLICE = 1_000_000
 SEQUENCES = 32
 """Read at once; which sequences are read does not depend on it."""
-OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, pair_weight=1)
+OBJECTIVE = Objective(mlm_probability=0.15, max_ngram=1, pair_weight=1)
 """Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions:
 BERT's 15%, single words, segments in order or swapped."""
 
@@ -55,8 +55,8 @@ class HeldOut:
             wanted = max(1, min(outcome.held_out_sequences, len(source.chunks)) // SEQUENCES)
             return [source[step] for step in range(wanted)]
 
-        pair, batches = outcome.objective.pair, read("order")
-        pairs = {"order": lambda: batches, "next": lambda: read("next"), "none": list}[pair]()
+        pair, batches = outcome.objective.pair, read("sop")
+        pairs = {"sop": lambda: batches, "nsp": lambda: read("nsp"), "none": list}[pair]()
         counts = np.ones(len(tokenizer))
         for begin in range(0, len(train.pieces), PIECES_A_SLICE):  # bincount copies what it counts as int64
             counts += np.bincount(train.pieces[begin : begin + PIECES_A_SLICE], minlength=len(tokenizer))

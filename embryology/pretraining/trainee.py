@@ -35,9 +35,9 @@ class Outputs:
     """What a model answers; logits are in float32, and what it does not say is None."""
 
     vectors: Tensor
-    """(places, embedding width): what the masked head makes of the encoded places."""
+    """(places, embedding size): what the masked head makes of the encoded places."""
     decoder: tuple[Tensor, Tensor]
-    """(vocabulary, embedding width) and (vocabulary,): what turns them into logits."""
+    """(vocabulary, embedding size) and (vocabulary,): what turns them into logits."""
     pair: Tensor | None = None
     """(sequences, 2)."""
     replaced: Tensor | None = None
@@ -79,11 +79,11 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
     torch.manual_seed(seed)
     config = CONFIGS[settings.family](
         vocab_size=vocabulary,
-        embedding_size=settings.embedding,
-        hidden_size=settings.width,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        intermediate_size=settings.feed_forward,
+        embedding_size=settings.embedding_size,
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.num_hidden_layers,
+        num_attention_heads=settings.num_attention_heads,
+        intermediate_size=settings.intermediate_size,
         max_position_embeddings=length,
         initializer_range=settings.initializer_range,
         hidden_dropout_prob=settings.dropout,
@@ -106,11 +106,11 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
 
 
 def _generator(settings: presets.Model, config: ElectraConfig) -> ElectraForMaskedLM:
-    heads = max(1, round(settings.heads * settings.generator))
+    heads = max(1, round(settings.num_attention_heads * settings.generator_size))
     smaller = {
-        "hidden_size": settings.width // settings.heads * heads,
+        "hidden_size": settings.hidden_size // settings.num_attention_heads * heads,
         "num_attention_heads": heads,
-        "intermediate_size": round(settings.feed_forward * settings.generator),
+        "intermediate_size": round(settings.intermediate_size * settings.generator_size),
     }
     return ElectraForMaskedLM(ElectraConfig.from_dict(config.to_dict() | smaller))
 

@@ -23,8 +23,8 @@ LENGTH = 32
 DOCUMENTS = st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=8), min_size=1, max_size=6)
 
 
-def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3, pair="order"):
-    objective = Objective(masked_share=share, longest_ngram=longest, pair=pair, pair_weight=1)
+def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3, pair="sop"):
+    objective = Objective(mlm_probability=share, max_ngram=longest, pair=pair, pair_weight=1)
     return Batches(store, tokenizer, objective, sequences=sequences, length=LENGTH, seed=seed)
 
 
@@ -196,7 +196,7 @@ def test_parts_are_the_whole_however_a_batch_is_divided(tokenizer):
 
 def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
     documents = [[9] * 6] * 16  # 54 pieces each, so a piece tells its document
-    batches = batches_of(store_of(documents), tokenizer, pair="next")
+    batches = batches_of(store_of(documents), tokenizer, pair="nsp")
     labels = []
     for step in range(40):
         batch = batches[step]
@@ -216,7 +216,7 @@ def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
 
 
 def test_one_document_has_no_other_and_pairs_may_be_left_unasked(tokenizer):
-    alone = batches_of(store_of([[9] * 20]), tokenizer, pair="next")
+    alone = batches_of(store_of([[9] * 20]), tokenizer, pair="nsp")
     assert set(alone[0].pair_labels.tolist()) == {FOLLOWS}
     unasked = batches_of(store_of([[9] * 20] * 5), tokenizer, pair="none")[0]
     assert set(unasked.pair_labels.tolist()) == {IGNORED}

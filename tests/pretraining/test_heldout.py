@@ -9,8 +9,8 @@ from embryology.pretraining.batches import Batches
 from embryology.pretraining.heldout import OBJECTIVE, SEED, HeldOut
 from embryology.pretraining.objectives import IGNORED
 from embryology.pretraining.trainee import Trainee, build
+from tests.pretraining.test_trainee import FAMILIES
 from tests.synthetic import store_of
-from tests.test_models import FAMILIES
 from tests.training import small_preset
 
 DOCUMENTS = [[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10
@@ -60,7 +60,7 @@ def test_held_out_values_against_a_plain_computation(outcome, tokenizer):
 
 def test_all_families_are_asked_for_the_same_words(outcome, tokenizer):
     unseen, found = store_of(DOCUMENTS * 4), {}
-    for family, pair in {"albert": "order", "bert": "next", "electra": "none"}.items():
+    for family, pair in {"albert": "sop", "bert": "nsp", "electra": "none"}.items():
         asked = outcome.model_copy(update={"objective": outcome.objective.model_copy(update={"pair": pair})})
         held_out = HeldOut.of(asked, unseen, store_of([[5, 5]]), tokenizer)
         values = held_out.evaluate(trainee_of(family, tokenizer), torch.device("cpu"))

@@ -23,7 +23,7 @@ from tests.training import small_preset, train
 def preset(home: Path):
     """Little text, so that it is read more than once; with dropout, so that the random state matters."""
     model = small_preset(home).outcome.model.model_dump() | {"dropout": 0.1}
-    return small_preset(home, model=model, sequences=32)
+    return small_preset(home, model=model, batch_size=32)
 
 
 def in_a_process(home: Path, name: str, point: str | None = None, resume: bool = False) -> int:
