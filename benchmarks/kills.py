@@ -1,4 +1,4 @@
-"""Is anything lost when a training dies? Runs that are killed at random moments and gone on with.
+"""Is anything lost when a training dies? Runs that are killed at random moments and resumed.
 
     python benchmarks/kills.py [--kills 20] [--preset smoke] [--seed 0]
 

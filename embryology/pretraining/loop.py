@@ -36,11 +36,10 @@ from embryology.storage.files import read_json, refusal, removed_whole, write_js
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
-    """Train ``preset`` into ``folder``, or go on with an unfinished run there; a finished one is left as it is.
+    """Train ``preset`` into ``folder``, or resume an unfinished run there; a finished one is left as it is.
 
     Args:
-        resume: whether to go on. Without it an unfinished run is an error, lest one is gone on with
-            by mistake.
+        resume: whether to resume. Without it an unfinished run is an error, lest one is resumed by mistake.
         console: takes the progress.
         track: a tracker of accelerate that is to see what ``losses.parquet`` gets, such as ``tensorboard``.
 
@@ -61,7 +60,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
         if devices.is_main and manifest.read(folder) and not resume:
             raise EmbryologyError(
                 f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
-                f"{preset.outcome.steps}; go on with --resume, or give another --run"
+                f"{preset.outcome.steps}; resume it with --resume, or give another --run"
             )
         corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.vocab_size, say, console)
         lock = _lock(folder) if devices.is_main else nullcontext()
@@ -128,7 +127,7 @@ class Run:
         return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
-        """Copy tokenizer and facts of the corpus into the run, or hold them against what it began with."""
+        """Copy tokenizer and metadata of the corpus into the run, or hold them against what it began with."""
         if not self.folder.corpus.exists():
             if not self.folder.tokenizer.exists():
                 with written_whole(self.folder.tokenizer) as temporary:
@@ -167,7 +166,7 @@ class Run:
         if done:
             logged = losses.read(self.folder)
             self.rows = logged[logged["step"] <= done].to_dict("records")
-            self.say(f"going on from step {done}")
+            self.say(f"resumed from step {done}")
         else:
             start = {"step": 0, "tokens": 0}
             self.rows.append(start | self._checkpoint(start))
@@ -181,8 +180,8 @@ class Run:
         sums, norms = torch.zeros(len(PARTS), device=self.device), torch.zeros((), device=self.device)
         pieces = torch.zeros((), dtype=torch.int64, device=self.device)
         speed = self.preset.speed
-        share = (devices.process, devices.processes, speed.gradient_accumulation_steps, speed.workers)
-        for index, parts in enumerate(self.curriculum.ahead(done, *share), done):
+        division = (devices.process, devices.processes, speed.gradient_accumulation_steps, speed.workers)
+        for index, parts in enumerate(self.curriculum.ahead(done, *division), done):
             counts = devices.total(sum(part.counts for part in parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
@@ -204,8 +203,8 @@ class Run:
                 last_save = step
             if interrupted and step < self.outcome.steps:
                 raise EmbryologyError(
-                    f"interrupted at step {step} of {self.outcome.steps}, everything is saved; go on with the same "
-                    "command and --resume"
+                    f"interrupted at step {step} of {self.outcome.steps}, everything is saved; resume it with "
+                    "the same command and --resume"
                 )
             last_row, since = step, time.perf_counter()
             sums, norms, pieces = (torch.zeros_like(value) for value in (sums, norms, pieces))
@@ -268,8 +267,8 @@ class Run:
     def _checkpoint(self, row: dict) -> dict:
         """Evaluate, write the checkpoint, say how it stands. Returns the held-out values."""
         held_out, step = self.held_out.evaluate(self.trainee, self.device), row["step"]
-        facts = {"step": step, "tokens": row["tokens"], "epoch": self.curriculum.epoch(step), "held_out": held_out}
-        checkpoints.write(self.folder.checkpoint(step), dict(self.trainee.models), self.tokenizer, facts)
+        record = {"step": step, "tokens": row["tokens"], "epoch": self.curriculum.epoch(step), "held_out": held_out}
+        checkpoints.write(self.folder.checkpoint(step), dict(self.trainee.models), self.tokenizer, record)
         loss, unigram = held_out["held_out_masked_loss"], held_out["unigram_loss"]
         self.say(
             f"step {step}, held-out masked loss {loss:.3f} (unigram {unigram:.3f}), "

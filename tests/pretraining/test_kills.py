@@ -1,4 +1,4 @@
-"""A run that is killed, wherever, and gone on with ends bit for bit where an uninterrupted one does."""
+"""A run that is killed, wherever, and resumed ends bit for bit where an uninterrupted one does."""
 
 import os
 import shutil
@@ -108,7 +108,7 @@ def resumed_is_the_same(home: Path, folder: RunFolder, uninterrupted: RunFolder)
 
 
 @pytest.mark.parametrize("point", STATE_AFTER)
-def test_a_killed_run_goes_on_to_the_same_end(home, uninterrupted, point):
+def test_a_killed_run_is_resumed_to_the_same_end(home, uninterrupted, point):
     folder = RunFolder(home / "runs" / point.replace(" ", "-"))
     assert in_a_process(home, folder.name, point) == -signal.SIGKILL
     assert manifest.steps_done(folder) == STATE_AFTER[point]

@@ -36,9 +36,9 @@ def test_a_run_is_what_the_contract_says(finished):
     assert len(set(hashes(finished).values())) == 4
     for checkpoint in series.checkpoints:
         checkpoint.verify()
-        facts = read_json(checkpoint.location / "checkpoint.json")
-        assert set(facts) == {"step", "tokens", "epoch", "held_out", "sha256"}
-        assert facts["held_out"]["unigram_loss"] > 0
+        record = read_json(checkpoint.location / "checkpoint.json")
+        assert set(record) == {"step", "tokens", "epoch", "held_out", "sha256"}
+        assert record["held_out"]["unigram_loss"] > 0
     losses = read(finished)
     assert losses.columns.tolist() == list(COLUMNS)
     assert losses["step"].tolist() == [0, 5, 10, 20, 30, 40, 50, 60]
@@ -66,7 +66,7 @@ def test_transformers_loads_a_checkpoint_with_the_logits_it_was_trained_with(fin
     assert logits.shape[-1] == 600
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypatch):
+def test_an_interrupted_run_is_resumed_to_the_same_weights(home, finished, monkeypatch):
     real, seen = loop.Run._step, []
 
     def interrupt_once(self, index, *arguments):
@@ -77,7 +77,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypa
 
     monkeypatch.setattr(loop.Run, "_step", interrupt_once)
     with pytest.raises(
-        EmbryologyError, match=r"interrupted at step 40 of 60, everything is saved; go on with .* --resume"
+        EmbryologyError, match=r"interrupted at step 40 of 60, everything is saved; resume it with .* --resume"
     ):
         train(small_preset(home), home / "runs" / "interrupted")
     folder = train(small_preset(home), home / "runs" / "interrupted", resume=True)
@@ -100,7 +100,7 @@ def test_a_run_that_died_loses_only_what_came_after_its_resume_point(home, finis
     with pytest.raises(MemoryError):
         train(small_preset(home), home / "runs" / "died")
     monkeypatch.setattr(loop.Run, "_step", real)
-    with pytest.raises(EmbryologyError, match="unfinished run at step 20 of 60; go on with --resume"):
+    with pytest.raises(EmbryologyError, match="unfinished run at step 20 of 60; resume it with --resume"):
         train(small_preset(home), home / "runs" / "died")
     newest = max((home / "runs" / "died" / "state").glob("*.pt"))
     newest.write_bytes(newest.read_bytes()[:100])  # the disk lost it: the one before serves
