@@ -107,20 +107,20 @@ def ours(run: Run) -> tuple[list[float], list[float], dict[str, int]]:
         means, _ = run._step(index, parts, counts)
         losses.append(float((means * run.weights).sum()))
         seconds.append(time.perf_counter() - begun)
-    with FlopCounterMode(display=False) as done:
+    with FlopCounterMode(display=False) as performed:
         run.trainee.outputs(parts[0]).sums(parts[0]).sum().backward()
-    with FlopCounterMode(display=False) as asked:
+    with FlopCounterMode(display=False) as of_the_model:
         plain(run.trainee.model, parts[0]).backward()
-    return seconds, losses, {"model": asked.get_total_flops(), "done": done.get_total_flops()}
+    return seconds, losses, {"model": of_the_model.get_total_flops(), "done": performed.get_total_flops()}
 
 
 def plain(model: AlbertForPreTraining, batch: Batch) -> torch.Tensor:
     """Some scalar of all logits that a step needs, by the library's modules."""
     model.set_attn_implementation("eager")  # products that the counter knows
-    seen = {"attention_mask": batch.attention_mask.long(), "token_type_ids": batch.token_type_ids}
-    encoded = model.albert(batch.input_ids, **seen)
-    wanted = encoded.last_hidden_state.flatten(0, 1)[batch.positions]
-    return model.predictions(wanted).sum() + model.sop_classifier(encoded.pooler_output).sum()
+    inputs = {"attention_mask": batch.attention_mask.long(), "token_type_ids": batch.token_type_ids}
+    encoded = model.albert(batch.input_ids, **inputs)
+    vectors = encoded.last_hidden_state.flatten(0, 1)[batch.positions]
+    return model.predictions(vectors).sum() + model.sop_classifier(encoded.pooler_output).sum()
 
 
 def theirs(run: Run, bf16: bool, folder: Path) -> tuple[list[float], list[float]]:
@@ -222,10 +222,10 @@ def peak(threads: int, hidden_size: int, rows: int) -> float:
 
 def in_a_process(name: str, way: str, steps: int, threads: int) -> dict:
     command = [sys.executable, __file__, name, "--steps", str(steps), "--threads", str(threads), "--way", way]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name}, {way}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        raise SystemExit(f"{name}, {way}: {process.stderr[-2000:]}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def main(
@@ -248,20 +248,20 @@ def main(
                 peaks.append(peak(threads, configuration.hidden_size, tokens))
                 turns[way].append(in_a_process(name, way, steps, threads))
         flops = turns["ours"][0]["flops"]
-        seconds = {way: statistics.median(s for one in turns[way] for s in one["seconds"]) for way in WAYS}
+        seconds = {way: statistics.median(s for turn in turns[way] for s in turn["seconds"]) for way in WAYS}
         a_token = f"{flops['model'] / tokens / 1e6:.1f} MFLOP a token, {flops['done'] / tokens / 1e6:.1f} of them done"
         print(f"**{name}**: {a_token}, peak {max(peaks) / 1e9:.0f} GFLOP/s\n")
         shares = "model FLOPs of the peak | done, of the peak"
         print(f"| way | tokens/s | × float32 | × bf16 | {shares} | first 3 steps (s) | memory (GB) | loss |")
         print("|---|---|---|---|---|---|---|---|---|")
         for way in WAYS:
-            one = turns[way]
+            turns_of_way = turns[way]
             shares = [f"{flops[kind] / seconds[way] / max(peaks):.0%}" for kind in ("model", "done")]
             share = " | ".join(shares if way.startswith("ours") else [shares[0], ""])
             print(
                 f"| {way} | {tokens / seconds[way]:,.0f} | {seconds[WAYS[0]] / seconds[way]:.2f} | "
-                f"{seconds[WAYS[1]] / seconds[way]:.2f} | {share} | {one[0]['first']:.1f} | "
-                f"{max(turn['memory'] for turn in one) / 1e9:.2f} | {one[0]['loss']:.3f} |",
+                f"{seconds[WAYS[1]] / seconds[way]:.2f} | {share} | {turns_of_way[0]['first']:.1f} | "
+                f"{max(turn['memory'] for turn in turns_of_way) / 1e9:.2f} | {turns_of_way[0]['loss']:.3f} |",
                 flush=True,
             )
         print(flush=True)

@@ -48,8 +48,8 @@ def variant(changes: dict, steps: int, seed: int, threads: int) -> presets.Prese
     pieces = steps * outcome["batch_size"] * outcome["sequence_length"]
     for key, value in changes.items():
         outcome[key] = outcome[key] | value if isinstance(value, dict) else value
-    own = pieces // (outcome["batch_size"] * outcome["sequence_length"])
-    outcome |= {"steps": own, "checkpoints": [own * quarter // 4 for quarter in range(5)], "seed": seed}
+    own_steps = pieces // (outcome["batch_size"] * outcome["sequence_length"])
+    outcome |= {"steps": own_steps, "checkpoints": [own_steps * quarter // 4 for quarter in range(5)], "seed": seed}
     outcome["held_out_sequences"] = 256
     values = {"name": "variant", "outcome": outcome, "speed": {"threads": threads}}
     return presets.validated(values, origin="recipes")
@@ -81,13 +81,13 @@ def main(
             write_table(FILE, done)
             last = rows.iloc[-1]
             print(f"{factor} {setting}, seed {seed}: {last['held_out_masked_loss']:.3f} nats", flush=True)
-    made = {
+    record = {
         "command": f"python benchmarks/recipes.py --steps {steps} --seeds {seeds} --threads {threads}",
         "machine": manifest.processor(),
         "torch": str(torch.__version__),
         "commit": manifest.commit(),
     }
-    write_yaml(FILE.with_name("study.yaml"), made)
+    write_yaml(FILE.with_name("study.yaml"), record)
 
 
 if __name__ == "__main__":

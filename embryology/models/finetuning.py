@@ -70,10 +70,8 @@ def inputs(
     if not firsts:
         return Inputs([], [])
     pairs = None if seconds[0] is None else list(seconds)
-    found = tokenizer(
-        list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True
-    )  # fmt: skip
-    return Inputs(found["input_ids"], found["token_type_ids"])
+    encoded = tokenizer(list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True)
+    return Inputs(encoded["input_ids"], encoded["token_type_ids"])
 
 
 class Finetuned(nn.Module):
@@ -125,11 +123,11 @@ class Finetuned(nn.Module):
 
     def _of_others(self, cast: dict[str, Tensor], ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         body, prefix = self.model.base_model, f"{self.model.base_model_prefix}."
-        own = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
+        parameters = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
         arguments = {"input_ids": ids, "attention_mask": mask.long()}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             arguments["token_type_ids"] = types
-        return functional_call(body, own, kwargs=arguments)[0]
+        return functional_call(body, parameters, kwargs=arguments)[0]
 
 
 class Classifier(Finetuned):
@@ -191,8 +189,8 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         for step, chosen in enumerate(_epochs(examples, recipe, order)):
             for group in optimizer.param_groups:
                 group["lr"] = scheduled_rate(settings, step, steps)
-            found = model(*examples.padded(chosen, padding, encoder.device))
-            loss = _loss(found, targets[chosen])
+            predicted = model(*examples.padded(chosen, padding, encoder.device))
+            loss = _loss(predicted, targets[chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(holder, settings.max_grad_norm)
@@ -200,10 +198,10 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
     return model.eval()
 
 
-def _loss(found: Tensor, targets: Tensor) -> Tensor:
-    if found.shape[1] == 1:
-        return functional.mse_loss(found[:, 0], targets.float())
-    return functional.cross_entropy(found, targets)  # of answers the pieces are the classes
+def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    if predicted.shape[1] == 1:
+        return functional.mse_loss(predicted[:, 0], targets.float())
+    return functional.cross_entropy(predicted, targets)  # of answers the pieces are the classes
 
 
 def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Iterator[list[int]]:
@@ -225,17 +223,18 @@ def outputs_of(model: Classifier, examples: Inputs, batch: int = 64) -> np.ndarr
 
 def scores_of_places(model: SpanReader, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
     """Of every example (its pieces, 2) float32: what a trained reader gives each as the answer's first and last."""
-    found = _outputs(model, examples, batch)
-    return [own[: len(ids)] for own, ids in zip(found, examples.ids, strict=True)]
+    padded = _outputs(model, examples, batch)
+    return [scores[: len(ids)] for scores, ids in zip(padded, examples.ids, strict=True)]
 
 
 @torch.inference_mode()
 def _outputs(model: Finetuned, examples: Inputs, batch: int) -> list[np.ndarray]:
-    found: list[np.ndarray] = [np.empty(0)] * len(examples)
+    outputs: list[np.ndarray] = [np.empty(0)] * len(examples)
     padding, device = model.config.pad_token_id or 0, str(model.out.weight.device)
     by_length = sorted(range(len(examples)), key=lambda i: len(examples.ids[i]))
     for first in range(0, len(by_length), batch):
         chosen = by_length[first : first + batch]
-        for i, own in zip(chosen, model(*examples.padded(chosen, padding, device)).float().cpu().numpy(), strict=True):
-            found[i] = own
-    return found
+        predicted = model(*examples.padded(chosen, padding, device)).float().cpu().numpy()
+        for i, output in zip(chosen, predicted, strict=True):
+            outputs[i] = output
+    return outputs

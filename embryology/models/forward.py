@@ -37,13 +37,25 @@ class LayerNames:
 
 
 ALBERT = LayerNames(
-    *(f"attention.{part}" for part in ("query", "key", "value", "dense", "LayerNorm")),
-    "ffn", "ffn_output", "full_layer_layer_norm",
-)  # fmt: skip
+    query="attention.query",
+    key="attention.key",
+    value="attention.value",
+    attended="attention.dense",
+    attended_norm="attention.LayerNorm",
+    widened="ffn",
+    narrowed="ffn_output",
+    norm="full_layer_layer_norm",
+)
 BERT = LayerNames(
-    *(f"attention.self.{part}" for part in ("query", "key", "value")),
-    *("attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"),
-)  # fmt: skip
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    attended="attention.output.dense",
+    attended_norm="attention.output.LayerNorm",
+    widened="intermediate.dense",
+    narrowed="output.dense",
+    norm="output.LayerNorm",
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +72,10 @@ class LayerParameters:
 
     @classmethod
     def of(cls, parameters: Parameters, prefix: str, names: LayerNames) -> "LayerParameters":
-        threefold = [pair(parameters, f"{prefix}.{name}") for name in (names.query, names.key, names.value)]
-        inward = torch.cat([weight for weight, _ in threefold]), torch.cat([bias for _, bias in threefold])
-        rest = [field.name for field in fields(cls)][1:]
-        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in rest))
+        joined = [pair(parameters, f"{prefix}.{name}") for name in (names.query, names.key, names.value)]
+        inward = torch.cat([weight for weight, _ in joined]), torch.cat([bias for _, bias in joined])
+        others = [field.name for field in fields(cls)][1:]
+        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in others))
 
 
 def computes(config: PreTrainedConfig) -> bool:
@@ -118,8 +130,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropout: flo
     sequences, heads, length, head_size = key.shape
     bias = bias.expand(sequences, heads, 1, length).reshape(-1, 1, length)
     scores = torch.baddbmm(bias, query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2), alpha=head_size**-0.5)
-    seen = dropped(scores.softmax(-1), dropout, training=True)
-    return torch.bmm(seen, value.flatten(0, 1)).view(query.shape)
+    probabilities = dropped(scores.softmax(-1), dropout, training=True)
+    return torch.bmm(probabilities, value.flatten(0, 1)).view(query.shape)
 
 
 def by_head(x: Tensor, weight: Tensor, bias: Tensor, heads: int) -> tuple[Tensor, ...]:
@@ -130,7 +142,12 @@ def by_head(x: Tensor, weight: Tensor, bias: Tensor, heads: int) -> tuple[Tensor
 
 
 def layer(
-    x: Tensor, bias: Tensor, own: LayerParameters, config: PreTrainedConfig, training: bool, at: Tensor | None = None
+    x: Tensor,
+    bias: Tensor,
+    parameters: LayerParameters,
+    config: PreTrainedConfig,
+    training: bool,
+    at: Tensor | None = None,
 ) -> Tensor:
     """One post-norm transformer layer on (sequences, length, hidden size), computed ``at`` some places if given.
 
@@ -138,7 +155,7 @@ def layer(
     is (sequences, places, hidden size).
     """
     heads, hidden_size = config.num_attention_heads, x.shape[-1]
-    weight, offset = own.inward
+    weight, offset = parameters.inward
     if at is None:
         query, key, value = by_head(x.to(weight.dtype), weight, offset, heads)
     else:
@@ -149,12 +166,12 @@ def layer(
     query, key, value = (part.to(x.dtype) for part in (query, key, value))
     attended = attend(query, key, value, bias, attention_dropout).transpose(1, 2).reshape(x.shape)
     attended = dropped(
-        functional.linear(attended.to(weight.dtype), *own.attended), config.hidden_dropout_prob, training
+        functional.linear(attended.to(weight.dtype), *parameters.attended), config.hidden_dropout_prob, training
     )
-    x = norm(x + attended, own.attended_norm, config)
-    wide = gelu(functional.linear(x.to(weight.dtype), *own.widened))
-    narrow = dropped(functional.linear(wide, *own.narrowed), config.hidden_dropout_prob, training)
-    return norm(x + narrow, own.norm, config)
+    x = norm(x + attended, parameters.attended_norm, config)
+    wide = gelu(functional.linear(x.to(weight.dtype), *parameters.widened))
+    narrow = dropped(functional.linear(wide, *parameters.narrowed), config.hidden_dropout_prob, training)
+    return norm(x + narrow, parameters.norm, config)
 
 
 def encode(
@@ -196,6 +213,6 @@ def encode(
             for number in range(config.num_hidden_layers)
         ]
     bias = unseen(attention_mask, x.dtype)
-    for own in layers[:-1]:
-        x = layer(x, bias, own, config, training)
+    for layer_parameters in layers[:-1]:
+        x = layer(x, bias, layer_parameters, config, training)
     return layer(x, bias, layers[-1], config, training, at)

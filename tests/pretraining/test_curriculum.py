@@ -12,14 +12,14 @@ from tests.training import small_preset
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 5))
 def test_every_row_is_read_once(processes, parts, size):
     rows = divide(processes * parts * size, processes, parts)
-    assert [len(own) for own in rows] == [parts] * processes
-    assert [row for own in rows for part in own for row in part] == list(range(processes * parts * size))
+    assert [len(own_parts) for own_parts in rows] == [parts] * processes
+    assert [row for own_parts in rows for part in own_parts for row in part] == list(range(processes * parts * size))
 
 
-@pytest.mark.parametrize("sequences", [5, 2])
-def test_unequal_or_empty_parts_are_refused(sequences):
-    with pytest.raises(EmbryologyError, match=f"batch_size {sequences} cannot be divided"):
-        divide(sequences, 2, 2)
+@pytest.mark.parametrize("batch_size", [5, 2])
+def test_unequal_or_empty_parts_are_refused(batch_size):
+    with pytest.raises(EmbryologyError, match=f"batch_size {batch_size} cannot be divided"):
+        divide(batch_size, 2, 2)
 
 
 def test_phases_follow_each_other_and_a_resume_reads_on(tokenizer, tmp_path):

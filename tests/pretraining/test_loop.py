@@ -83,8 +83,8 @@ def test_an_interrupted_run_is_resumed_to_the_same_weights(home, finished, monke
     folder = train(small_preset(home), home / "runs" / "interrupted", resume=True)
     assert seen == list(range(60))
     assert hashes(folder) == hashes(finished)
-    ours, theirs = read(folder), read(finished)
-    assert ours.drop(columns="tokens_per_second").equals(theirs.drop(columns="tokens_per_second"))
+    resumed, whole = read(folder), read(finished)
+    assert resumed.drop(columns="tokens_per_second").equals(whole.drop(columns="tokens_per_second"))
     assert len(read_yaml(folder.manifest)["sessions"]) == 2
 
 
