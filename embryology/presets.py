@@ -33,55 +33,63 @@ class Corpus(Section):
 
 
 class Tokenizer(Section):
-    pieces: int = Field(ge=100, le=1_000_000)
+    vocab_size: int = Field(ge=100, le=1_000_000)
 
 
 class Model(Section):
     """The shape of a model.
 
-    ``albert`` passes ``layers`` times through one shared layer (Lan et al. 2020, section 3.1); ``bert``
-    (Devlin et al. 2019) and ``electra`` (Clark et al. 2020) have as many of their own.
+    Keys are named as in the configurations of transformers. ``albert`` passes ``num_hidden_layers`` times through
+    one shared layer (Lan et al. 2020, section 3.1); ``bert`` (Devlin et al. 2019) and ``electra`` (Clark et al. 2020)
+    have as many of their own.
     """
 
     family: Literal["albert", "bert", "electra"] = "albert"
-    layers: PositiveInt
-    width: PositiveInt
-    feed_forward: PositiveInt
-    heads: PositiveInt
-    embedding: PositiveInt
-    """Width of the piece embeddings; of ``bert`` it is the width itself."""
+    num_hidden_layers: PositiveInt
+    hidden_size: PositiveInt
+    intermediate_size: PositiveInt
+    """Of the feed-forward part of a layer."""
+    num_attention_heads: PositiveInt
+    embedding_size: PositiveInt
+    """Of the piece embeddings; of ``bert`` it is the hidden size itself."""
     initializer_range: PositiveFloat
     dropout: float = Field(0.0, ge=0, lt=1)
-    generator: Share | None = None
-    """Of ``electra``: the generator's width, feed-forward and heads as a share of the discriminator's."""
+    generator_size: Share | None = None
+    """Of ``electra``: the generator's hidden size, intermediate size and heads as a share of the discriminator's."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Model":
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.family == "bert" and self.embedding != self.width:
-            raise ValueError(f"a bert has embeddings of its width, {self.width}, not of {self.embedding}")
-        if (self.family == "electra") != (self.generator is not None):
-            raise ValueError("electra, and electra alone, has a generator")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+        if self.family == "bert" and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                f"a bert's embedding_size is its hidden_size, {self.hidden_size}, and not {self.embedding_size}"
+            )
+        if (self.family == "electra") != (self.generator_size is not None):
+            raise ValueError("electra, and electra alone, has a generator_size")
         return self
 
 
 class Objective(Section):
-    masked_share: Share
+    mlm_probability: Share
     """Of the pieces of a sequence, how many are to be predicted."""
-    longest_ngram: PositiveInt
+    max_ngram: PositiveInt
     """Spans of 1 to this many words are masked, n words with probability proportional to 1/n."""
-    becomes_mask: float = Field(0.8, ge=0, le=1)
+    mask_replace_prob: float = Field(0.8, ge=0, le=1)
     """Of the chosen pieces, the share that becomes ``[MASK]``."""
-    becomes_random: float = Field(0.1, ge=0, le=1)
+    random_replace_prob: float = Field(0.1, ge=0, le=1)
     """The share that becomes a random piece; the rest stays."""
-    pair: Literal["order", "next", "none"] = "order"
-    """What is asked of two segments: whether they stand in order (ALBERT), whether the second follows
-    the first or is from another document (BERT), or nothing (ELECTRA)."""
+    pair: Literal["sop", "nsp", "none"] = "sop"
+    """What is asked of two segments: whether they stand in order (``sop``, ALBERT's sentence-order prediction),
+    whether the second follows the first or is from another document (``nsp``, BERT's next-sentence prediction), or
+    nothing (ELECTRA)."""
     pair_weight: float = Field(ge=0)
     """Weight of the pair's loss beside the masked loss."""
-    replaced_weight: float = Field(0.0, ge=0)
-    """Weight of the discriminator's loss beside the generator's masked loss; 50 in ELECTRA."""
+    rtd_weight: float = Field(0.0, ge=0)
+    """Weight of the discriminator's loss, of replaced token detection, beside the generator's masked loss; 50 in
+    ELECTRA."""
 
 
 class Optimizer(Section):
@@ -89,20 +97,20 @@ class Optimizer(Section):
 
     name: Literal["adamw", "lamb"] = "adamw"
     """LAMB (You et al. 2020) is ALBERT's, for batches of thousands of sequences."""
-    peak_rate: PositiveFloat
-    warm_up: PositiveInt
+    learning_rate: PositiveFloat
+    """At its peak, where warm-up ends."""
+    warmup_steps: PositiveInt
     weight_decay: float = Field(ge=0)
     betas: tuple[float, float]
     epsilon: PositiveFloat = 1e-8
-    clip: PositiveFloat
-    """Greatest norm of the gradient."""
+    max_grad_norm: PositiveFloat
 
 
 class Long(Section):
     """Longer sequences from a step on, as BERT learns its positions beyond 128 in the last tenth of its training."""
 
     from_step: PositiveInt
-    sequences: PositiveInt
+    batch_size: PositiveInt
     sequence_length: int = Field(ge=16)
 
 
@@ -115,7 +123,7 @@ class Outcome(Section):
     objective: Objective
     optimizer: Optimizer
     steps: PositiveInt
-    sequences: PositiveInt
+    batch_size: PositiveInt
     """Sequences a step, over all devices."""
     sequence_length: int = Field(ge=16)
     """Pieces a sequence, ``[CLS]`` and both ``[SEP]`` included."""
@@ -150,7 +158,7 @@ class Speed(Section):
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     compile: bool = False
     """Whether torch compiles the step; needs a C++ compiler. Changes the last bits of the weights too."""
-    accumulate: PositiveInt = 1
+    gradient_accumulation_steps: PositiveInt = 1
     """Parts in which a device works through its share of a step, where the whole does not fit."""
     workers: NonNegativeInt = 0
     """Processes a device that make batches. 0 takes a thread, which keeps up with a processor but no accelerator."""

@@ -45,8 +45,8 @@ def home(tmp_path_factory):
 def batch(tokenizer):
     """Six sequences of at most 32 pieces, some with padding, with pairs to tell the order of."""
     store = store_of([[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10)
-    objective = Objective(masked_share=0.2, longest_ngram=2, pair_weight=1)
-    batch = Batches(store, tokenizer, objective, sequences=6, length=32, seed=0)[0]
+    objective = Objective(mlm_probability=0.2, max_ngram=2, pair_weight=1)
+    batch = Batches(store, tokenizer, objective, batch_size=6, length=32, seed=0)[0]
     assert not batch.attention_mask.all()
     return batch
 

@@ -107,7 +107,7 @@ def _facts(name: str | Path) -> dict[str, str]:
         "sessions of training": len(manifest.get("sessions", [])) or None,
         "commit": (session.get("commit") or "")[:12] or None,
         "seed": outcome.get("seed"),
-        "model": f"{model['layers']} layers of width {model['width']}" if model else None,
+        "model": f"{model['num_hidden_layers']} layers of hidden size {model['hidden_size']}" if model else None,
         "pieces of the vocabulary": text.get("vocab_size"),
         "text": text.get("source"),
         "words of training text": train.get("words"),

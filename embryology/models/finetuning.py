@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from embryology.models import forward
 from embryology.models.encoder import Encoder
-from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.models.precision import Precision, resolve
 from embryology.presets import Optimizer
 
@@ -70,10 +70,8 @@ def inputs(
     if not firsts:
         return Inputs([], [])
     pairs = None if seconds[0] is None else list(seconds)
-    found = tokenizer(
-        list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True
-    )  # fmt: skip
-    return Inputs(found["input_ids"], found["token_type_ids"])
+    encoded = tokenizer(list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True)
+    return Inputs(encoded["input_ids"], encoded["token_type_ids"])
 
 
 class Finetuned(nn.Module):
@@ -84,7 +82,7 @@ class Finetuned(nn.Module):
         Args:
             encoder: the checkpoint; its model is copied.
             recipe: how it is trained.
-            shapes: of the head's linear layers, by name: width of what goes in and of what comes out.
+            shapes: of the head's linear layers, by name: the sizes of what goes in and of what comes out.
         """
         super().__init__()
         self.model = deepcopy(encoder.model)
@@ -113,7 +111,7 @@ class Finetuned(nn.Module):
         return [*self._body.values(), *head]
 
     def vectors(self, ids: Tensor, types: Tensor, mask: Tensor, first: bool) -> Tensor:
-        """(examples, length, width) float32 of the last layer; of the ``first`` piece alone (examples, 1, width)."""
+        """(examples, length, hidden size) float32 of the last layer; of the ``first`` piece alone length is 1."""
         cast = {name: parameter.to(self.precision) for name, parameter in self._body.items()}
         if not forward.computes(self.config):
             return self._of_others(cast, ids, types, mask)[:, : 1 if first else None].float()
@@ -125,19 +123,19 @@ class Finetuned(nn.Module):
 
     def _of_others(self, cast: dict[str, Tensor], ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         body, prefix = self.model.base_model, f"{self.model.base_model_prefix}."
-        own = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
+        parameters = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
         arguments = {"input_ids": ids, "attention_mask": mask.long()}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             arguments["token_type_ids"] = types
-        return functional_call(body, own, kwargs=arguments)[0]
+        return functional_call(body, parameters, kwargs=arguments)[0]
 
 
 class Classifier(Finetuned):
     """Classes or a score: a dense layer with tanh on the first vector, then a linear one."""
 
     def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
-        width = encoder.model.config.hidden_size
-        super().__init__(encoder, recipe, dense=(width, width), out=(width, outputs))
+        hidden_size = encoder.model.config.hidden_size
+        super().__init__(encoder, recipe, dense=(hidden_size, hidden_size), out=(hidden_size, outputs))
 
     def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         """(examples, outputs) float32."""
@@ -175,9 +173,13 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
     batches = -(-len(examples) // recipe.batch)
     steps = recipe.epochs * batches
     settings = Optimizer(
-        peak_rate=recipe.rate, warm_up=max(1, round(recipe.warm_up * steps)), weight_decay=0.01, betas=(0.9, 0.999),
-        epsilon=1e-8, clip=1.0,
-    )  # fmt: skip
+        learning_rate=recipe.rate,
+        warmup_steps=max(1, round(recipe.warm_up * steps)),
+        weight_decay=0.01,
+        betas=(0.9, 0.999),
+        epsilon=1e-8,
+        max_grad_norm=1.0,
+    )
     holder = nn.ParameterList(model.trained())
     optimizer = optimizer_for(holder, settings)
     padding, targets = model.config.pad_token_id or 0, torch.from_numpy(labels).to(encoder.device)
@@ -186,20 +188,20 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         torch.manual_seed(recipe.seed)  # of dropout
         for step, chosen in enumerate(_epochs(examples, recipe, order)):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(settings, step, steps)
-            found = model(*examples.padded(chosen, padding, encoder.device))
-            loss = _loss(found, targets[chosen])
+                group["lr"] = scheduled_rate(settings, step, steps)
+            predicted = model(*examples.padded(chosen, padding, encoder.device))
+            loss = _loss(predicted, targets[chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(holder, settings.clip)
+            nn.utils.clip_grad_norm_(holder, settings.max_grad_norm)
             optimizer.step()
     return model.eval()
 
 
-def _loss(found: Tensor, targets: Tensor) -> Tensor:
-    if found.shape[1] == 1:
-        return functional.mse_loss(found[:, 0], targets.float())
-    return functional.cross_entropy(found, targets)  # of answers the pieces are the classes
+def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    if predicted.shape[1] == 1:
+        return functional.mse_loss(predicted[:, 0], targets.float())
+    return functional.cross_entropy(predicted, targets)  # of answers the pieces are the classes
 
 
 def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Iterator[list[int]]:
@@ -221,17 +223,18 @@ def outputs_of(model: Classifier, examples: Inputs, batch: int = 64) -> np.ndarr
 
 def scores_of_places(model: SpanReader, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
     """Of every example (its pieces, 2) float32: what a trained reader gives each as the answer's first and last."""
-    found = _outputs(model, examples, batch)
-    return [own[: len(ids)] for own, ids in zip(found, examples.ids, strict=True)]
+    padded = _outputs(model, examples, batch)
+    return [scores[: len(ids)] for scores, ids in zip(padded, examples.ids, strict=True)]
 
 
 @torch.inference_mode()
 def _outputs(model: Finetuned, examples: Inputs, batch: int) -> list[np.ndarray]:
-    found: list[np.ndarray] = [np.empty(0)] * len(examples)
+    outputs: list[np.ndarray] = [np.empty(0)] * len(examples)
     padding, device = model.config.pad_token_id or 0, str(model.out.weight.device)
     by_length = sorted(range(len(examples)), key=lambda i: len(examples.ids[i]))
     for first in range(0, len(by_length), batch):
         chosen = by_length[first : first + batch]
-        for i, own in zip(chosen, model(*examples.padded(chosen, padding, device)).float().cpu().numpy(), strict=True):
-            found[i] = own
-    return found
+        predicted = model(*examples.padded(chosen, padding, device)).float().cpu().numpy()
+        for i, output in zip(chosen, predicted, strict=True):
+            outputs[i] = output
+    return outputs

@@ -175,7 +175,7 @@ def _scored(encoder: Encoder, relations: Sequence[Asked], precision: Precision) 
     """For each relation a row a fact."""
     from embryology.facts.answers import Answers  # late: it loads torch, and a start that finds all measured needs none
 
-    for portion in _portions(relations, encoder.width):
+    for portion in _portions(relations, encoder.hidden_size):
         questions = [question for asked in portion for own in asked.questions for question in own]
         questions = [question for question in questions if len(question.pieces) == 1]
         questions += [asked.alone for asked in portion if asked.alone is not None]

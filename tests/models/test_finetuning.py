@@ -17,8 +17,8 @@ from embryology.runs.checkpoints import Series
 from embryology.runs.paths import RunFolder
 from embryology.tasks import Example, Split, Task, baselines, catalogue
 from tests.conftest import tiny_model
+from tests.pretraining.test_kills import die_at, halve
 from tests.processes import exit_status
-from tests.test_kills import die_at, halve
 
 WORDS = ("city", "music", "people", "film", "house", "water", "large", "known", "year", "world")
 RECIPE = Recipe(rate=3e-3, epochs=4, batch=8, dropout=0.0)
