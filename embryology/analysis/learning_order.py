@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import curves
+from embryology.analysis import curves, tables
 
 REACHED = "reached"
 BEFORE_FIRST = "before the first checkpoint"
@@ -65,8 +65,8 @@ def learning_times(
     """The learning time of every group in a run, with a percentile bootstrap over sentences.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`; decides the checkpoints and the baselines.
-        items: of the same run, from ``measurements.read_items(run, "tokens")``.
+        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints and baselines.
+        items: of the same series, from :func:`embryology.runs.measurements.read_items`.
         task: ``reconstruction`` or ``mask-prediction``.
         tags: groups; those without a scored word are left out.
         draws, seed: of the bootstrap. All groups share its samples.
@@ -78,7 +78,7 @@ def learning_times(
         clears blind answers; ``n`` words.
     """
     tags = [tag for tag in tags if not curves.curve(frame, task, tag).empty]
-    steps = np.sort(frame.loc[frame["series"] == curves.main_series(frame), "step"].unique())
+    steps = np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())
     sums, counts = _by_sentence(items[items["task"] == task], tags, steps)
     weights = intervals.resamples(len(sums), draws, seed)
     low, high = intervals.percentile_interval(half_steps(steps, intervals.bootstrap_means(sums, counts, weights)))
@@ -102,11 +102,11 @@ def of_curves(steps: np.ndarray, values: pd.DataFrame) -> pd.DataFrame:
 
 def _by_sentence(items: pd.DataFrame, tags: list[str], steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Right answers and answers, each (sentences, tags, steps)."""
-    items = items[items["tag"].isin(tags) & items["step"].isin(steps)]
+    items = items[items["group"].isin(tags) & items["step"].isin(steps)]
     sentences, names = pd.factorize(items["sentence"])
     place = (
         sentences,
-        pd.Categorical(items["tag"], categories=tags).codes,
+        pd.Categorical(items["group"], categories=tags).codes,
         np.searchsorted(steps, items["step"].to_numpy()),
     )
     shape = (len(names), len(tags), len(steps))

@@ -9,6 +9,7 @@ from scipy import stats
 from embryology.analysis import curves, learning_order
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import ROOT
+from embryology.specs.tokens import RECONSTRUCTION
 
 FOLDER = ROOT / "results" / "published"
 MODELS = ("ALBERT", "BERT")
@@ -55,7 +56,7 @@ def developmental_age(frame: pd.DataFrame, model: str = "ALBERT") -> pd.DataFram
     """For every checkpoint of a run the published checkpoint that reconstructs the nine groups most alike.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`.
+        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe.
         model: whose published curves.
 
     Returns:
@@ -64,7 +65,7 @@ def developmental_age(frame: pd.DataFrame, model: str = "ALBERT") -> pd.DataFram
         there, null where either side has all groups equal.
     """
     theirs = reconstruction(model)
-    found = {tag: curves.curve(frame, "reconstruction", tag).set_index("step")["value"] for tag in curves.GROUPS}
+    found = {tag: curves.curve(frame, RECONSTRUCTION, tag).set_index("step")["value"] for tag in curves.GROUPS}
     ours = pd.DataFrame({tag: values for tag, values in found.items() if len(values)})
     theirs = theirs.loc[ours.columns]
     rows = []

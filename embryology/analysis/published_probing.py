@@ -11,10 +11,10 @@ import pandas as pd
 from embryology.analysis.published import FOLDER
 from embryology.errors import EmbryologyError
 from embryology.intervals import wilson
-from embryology.treebanks.counts import PUBLISHED
+from embryology.specs.edges import CONSTITUENT, COREFERENCE, POS, PUBLISHED, ROLE
 
 FILES = {"BERT": "bert_probing.csv", "ELECTRA": "electra_pretrain.csv"}
-TASKS = {"POS": "pos", "Const": "constituent", "SRL": "role", "Coref": "coreference"}
+TASKS = {"POS": POS, "Const": CONSTITUENT, "SRL": ROLE, "Coref": COREFERENCE}
 """The figures' names of tasks, and ours."""
 TOLERANCE = 5e-9
 """Of a value read off a figure; the error of reading is about half of it."""

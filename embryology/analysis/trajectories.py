@@ -35,7 +35,7 @@ class Trajectories:
 
     @classmethod
     def of(cls, items: pd.DataFrame) -> "Trajectories":
-        """From an item table with ``item_id``, ``step``, ``correct``, ``tag`` and ``object_number``.
+        """From an item table with ``item_id``, ``step``, ``correct``, ``group`` and ``object_number``.
 
         Raises:
             EmbryologyError: a fact was not measured at every checkpoint.
@@ -49,7 +49,7 @@ class Trajectories:
                 "embryology probe RUN --probe knowledge"
             )
         known = items["correct"].to_numpy(bool).reshape(len(first), len(steps))
-        clusters = first.groupby(["tag", "object_number"], sort=False).ngroup().to_numpy()
+        clusters = first.groupby(["group", "object_number"], sort=False).ngroup().to_numpy()
         return cls(first.drop(columns=["step", "correct"]).reset_index(drop=True), steps, known, clusters)
 
     def at(self, steps: np.ndarray) -> "Trajectories":
@@ -309,7 +309,7 @@ def rank_correlation(
     first = events(trajectories.known)["first"].to_numpy()
     first = np.where(first < 0, len(trajectories.steps), first)
     early, often = np.zeros(len(first)), np.zeros(len(first))
-    for rows in trajectories.facts.groupby("tag").indices.values():
+    for rows in trajectories.facts.groupby("group").indices.values():
         if np.ptp(first[rows]):
             early[rows], often[rows] = (
                 stats.rankdata(values) / len(rows) - (len(rows) + 1) / (2 * len(rows))

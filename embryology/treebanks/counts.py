@@ -5,6 +5,7 @@ from collections import Counter
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
+from embryology.specs.edges import PUBLISHED
 from embryology.treebanks import TASKS, Reading, edge_sets
 from embryology.treebanks.edge_sets import EdgeSet
 
@@ -36,9 +37,6 @@ KNOWN: dict[str, tuple[tuple[str, ...], dict[str, tuple[int, ...]]]] = {
 commit 4abade0b, and GUM 11.1 without its Reddit documents. Counted by two scripts that share no code with ours, from
 the same files (``treebanks/README.md`` of the data)."""
 
-PUBLISHED = {"pos": 212_121, "constituent": 190_535, "role": 61_716, "coreference": 27_800}
-"""Targets of the OntoNotes test set in the edge probing of Tenney et al. (2019), as they are commonly cited. Not
-confirmed from the paper; the numerators of the published curves agree with each of them modulo 1,024."""
 PUBLISHED_TOO = ("constituent TOP", "constituent of one word", "role C-V")
 """What they count and we leave out."""
 

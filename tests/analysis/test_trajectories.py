@@ -18,7 +18,7 @@ def rows(*patterns):
 def made(known, relations=1, objects=50, steps=None):
     """Facts in relations, each with so many objects."""
     n = len(known)
-    facts = pd.DataFrame({"item_id": [f"f{i}" for i in range(n)], "tag": [f"P{i % relations}" for i in range(n)]})
+    facts = pd.DataFrame({"item_id": [f"f{i}" for i in range(n)], "group": [f"P{i % relations}" for i in range(n)]})
     clusters = np.arange(n) % (relations * objects)
     return Trajectories(facts, np.arange(known.shape[1]) * 10 if steps is None else steps, known, clusters)
 
@@ -140,7 +140,7 @@ def test_equal_counts_say_nothing():
 
 def test_facts_that_were_not_measured_at_every_checkpoint_are_refused():
     items = pd.DataFrame(
-        {"item_id": ["a", "a", "b"], "step": [0, 1, 0], "correct": True, "tag": "P", "object_number": 0}
+        {"item_id": ["a", "a", "b"], "step": [0, 1, 0], "correct": True, "group": "P", "object_number": 0}
     )
     with pytest.raises(EmbryologyError, match="measured on different facts"):
         Trajectories.of(items)
