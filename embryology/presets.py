@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from embryology.errors import EmbryologyError
+from embryology.specs import Precision, registry
 from embryology.storage.files import read_yaml, sha256_of
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -155,7 +156,7 @@ class Speed(Section):
     """What may change between resumes. The thread count does change the last bits of the weights."""
 
     threads: PositiveInt = 2
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    precision: Precision = "auto"
     compile: bool = False
     """Whether torch compiles the step; needs a C++ compiler. Changes the last bits of the weights too."""
     gradient_accumulation_steps: PositiveInt = 1
@@ -169,7 +170,7 @@ class Speed(Section):
 class Preset(Section):
     name: str
     outcome: Outcome
-    probes: dict[str, dict] = {}
+    probes: dict[str, dict[str, Any]] = {}
     """Settings by probe, checked by the probe itself; their own hash is in every measurement's key."""
     speed: Speed = Speed()
 
@@ -203,12 +204,18 @@ def load(preset: str) -> Preset:
     return validated({"name": file.stem} | (read_yaml(file) or {}), origin=str(file))
 
 
-def validated(values: dict, origin: str) -> Preset:
+def validated(values: dict[str, Any], origin: str) -> Preset:
     """``values`` as a preset; ``origin`` names the file in the error."""
     try:
-        return Preset.model_validate(values)
+        preset = Preset.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         reason = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
         raise EmbryologyError(f"{origin}: {place}: {reason}") from error
+    for probe, settings in preset.probes.items():  # now, and not when the run is trained
+        try:
+            registry.settings_of(probe, settings)
+        except EmbryologyError as error:
+            raise EmbryologyError(f"{origin}: {error}") from error
+    return preset

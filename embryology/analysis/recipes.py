@@ -74,10 +74,10 @@ def compared(runs: pd.DataFrame) -> pd.DataFrame:
     table["below"] = table["seeds"].map(np.mean)
     base = (table["factor"] == BASE[0]) & (table["setting"] == BASE[1])
     control = table.loc[base, "seeds"].item()
-    found = stats.dunnett(*table.loc[~base, "seeds"], control=control, rng=np.random.default_rng(0))
-    ends = found.confidence_interval(0.95)
+    comparison = stats.dunnett(*table.loc[~base, "seeds"], control=control, rng=np.random.default_rng(0))
+    interval = comparison.confidence_interval(0.95)
     table["difference"] = table["below"] - np.mean(control)
-    table.loc[~base, ["low", "high"]] = np.column_stack([ends.low, ends.high])
+    table.loc[~base, ["low", "high"]] = np.column_stack([interval.low, interval.high])
     return table
 
 

@@ -16,7 +16,8 @@ from transformers.utils import logging
 
 from embryology.errors import EmbryologyError
 from embryology.models import forward, processor
-from embryology.models.precision import Precision, resolve
+from embryology.models.precision import resolve
+from embryology.specs import Precision
 from embryology.runs.checkpoints import Checkpoint
 
 TOKENS_PER_BATCH, ON_AN_ACCELERATOR = 2048, 2**15

@@ -19,7 +19,8 @@ from transformers import PreTrainedTokenizerFast
 from embryology.models import forward
 from embryology.models.encoder import Encoder
 from embryology.models.optimizers import optimizer_for, scheduled_rate
-from embryology.models.precision import Precision, resolve
+from embryology.models.precision import resolve
+from embryology.specs import Precision
 from embryology.presets import Optimizer
 
 POOL = 50
