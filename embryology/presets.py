@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from embryology.errors import EmbryologyError
+from embryology.errors import EmbryologyError, first_problem
 from embryology.specs import Precision, registry
 from embryology.storage.files import read_yaml, sha256_of
 
@@ -209,10 +209,7 @@ def validated(values: dict[str, Any], origin: str) -> Preset:
     try:
         preset = Preset.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        reason = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise EmbryologyError(f"{origin}: {place}: {reason}") from error
+        raise EmbryologyError(f"{origin}: {first_problem(error)}") from error
     for probe, settings in preset.probes.items():  # now, and not when the run is trained
         try:
             registry.settings_of(probe, settings)

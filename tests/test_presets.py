@@ -39,6 +39,9 @@ def changed(tmp_path, change):
         (lambda v: v["outcome"]["objective"].update(mlm_probability=1.5), r"mlm_probability: .*less than 1"),
         (lambda v: v["outcome"]["model"].update(num_attention_heads=5), "not a multiple of num_attention_heads"),
         (lambda v: v["speed"].update(precision="float8"), r"speed\.precision"),
+        (lambda v: v["probes"]["tokens"].update(sentenses=3), r"probe tokens\.sentenses: there is no such key"),
+        (lambda v: v["probes"]["finetune"].update(epochs=0), r"probe finetune\.epochs: input should be greater than 0"),
+        (lambda v: v["probes"].update(tokns={}), "there is no probe 'tokns'; choose one of"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_in_one_line(tmp_path, change, message):

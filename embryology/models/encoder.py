@@ -17,8 +17,8 @@ from transformers.utils import logging
 from embryology.errors import EmbryologyError
 from embryology.models import forward, processor
 from embryology.models.precision import resolve
-from embryology.specs import Precision
 from embryology.runs.checkpoints import Checkpoint
+from embryology.specs import Precision
 
 TOKENS_PER_BATCH, ON_AN_ACCELERATOR = 2048, 2**15
 """Padded ids a batch: what fits the cache of a processor, and what keeps an accelerator busy."""

@@ -20,8 +20,8 @@ from embryology.models import forward
 from embryology.models.encoder import Encoder
 from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.models.precision import resolve
-from embryology.specs import Precision
 from embryology.presets import Optimizer
+from embryology.specs import Precision
 
 POOL = 50
 """Batches of examples that are sorted by length together."""

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology import __version__, presets
-from embryology.errors import EmbryologyError
+from embryology.errors import EmbryologyError, first_problem
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import ROOT, RunFolder
 from embryology.storage.files import leftovers, read_yaml, remove_leftovers, write_yaml
@@ -65,12 +65,9 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate(read_yaml(folder.manifest))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            reason = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
             raise EmbryologyError(
-                f"{folder.manifest} is damaged, or of another version of this project ({place}: {reason}); restore it, "
-                "or train the run again"
+                f"{folder.manifest} is damaged, or of another version of this project ({first_problem(error)}); "
+                "restore it, or train the run again"
             ) from error
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from embryology.errors import EmbryologyError
+from embryology.errors import EmbryologyError, first_problem
 from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
@@ -165,11 +165,9 @@ def standing(run: RunFolder) -> dict[str, Configuration]:
     try:
         return TypeAdapter(dict[str, Configuration]).validate_python(read_json(run.standing))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise EmbryologyError(
-            f"{run.standing} is damaged ({place}: {first['msg'].lower()}); remove it and give `embryology probe` "
-            "again, which measures nothing twice"
+            f"{run.standing} is damaged ({first_problem(error)}); remove it and give `embryology probe` again, which "
+            "measures nothing twice"
         ) from error
 
 

@@ -62,7 +62,7 @@ def check(folder: RunFolder) -> tuple[list[str], str]:
     findings = [f"{places[step].name}: {record}" for step, record in records.items() if isinstance(record, str)]
     if not is_frozen:
         findings += [*_weights(places, recorded), *_lacking_files(folder, places)]
-    findings += [*_leftovers(folder), *_measurements(folder, places, recorded)]
+    findings += [*_leftovers(folder), *_measurements(folder, recorded)]
     held = f"{len(places)} checkpoints with different weights"
     if is_frozen:
         held = f"the records of {len(places)} checkpoints"
@@ -105,7 +105,7 @@ def _record(place: Path, is_run: bool) -> dict[str, Any] | str | None:
     return f"{RECORD} lacks {', '.join(sorted(lacking))}" if lacking else record
 
 
-def _measurements(folder: RunFolder, places: dict[int, Path], recorded: dict[int, dict[str, Any]]) -> Iterator[str]:
+def _measurements(folder: RunFolder, recorded: dict[int, dict[str, Any]]) -> Iterator[str]:
     """What counts has to be there, of the weights that are there, and with the keys that its configuration gives."""
     try:
         standing = measurements.standing(folder)
@@ -124,10 +124,8 @@ def _measurements(folder: RunFolder, places: dict[int, Path], recorded: dict[int
                 yield f"{name} is damaged ({error})"
                 continue
             for (step, key), _ in table.groupby(["step", "key"]):
-                record = recorded.get(step)
-                if step not in places:
-                    yield f"{name} is of step {step}, which has no checkpoint"
-                elif record is not None and not is_key(configuration, record, key):
+                record = recorded.get(step)  # None of a checkpoint that was removed since
+                if record is not None and not is_key(configuration, record, key):
                     yield f"{name}: the key of step {step} is not that of its weights, tokenizer, data and settings"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from embryology.errors import EmbryologyError
+from embryology.errors import EmbryologyError, first_problem
 from embryology.specs import ProbeSettings, Specification
 
 GROUP = "embryology.probes"
@@ -60,10 +60,7 @@ def settings_of(name: str, values: dict[str, Any]) -> ProbeSettings:
     try:
         return get(name).settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in (name, *first["loc"]))
-        reason = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise EmbryologyError(f"settings of probe {place}: {reason}") from error
+        raise EmbryologyError(f"settings of probe {name}.{first_problem(error)}") from error
 
 
 def asked_for(names: list[str] | None, recorded: dict[str, dict[str, Any]]) -> dict[str, ProbeSettings]:

@@ -84,7 +84,7 @@ def test_what_is_kept_is_the_study_of_the_script():
 def test_a_variant_changes_one_thing_and_reads_as_much(changed):
     outcome = variant(VARIANTS[changed], 400, 0, 1).outcome
     tiny = presets.load("tiny").outcome
-    assert mine.steps * mine.batch_size * mine.sequence_length == 400 * 16 * 64
+    assert outcome.steps * outcome.batch_size * outcome.sequence_length == 400 * 16 * 64
     schedule = {"steps", "checkpoints", "held_out_sequences"}
     kept = {
         name: getattr(tiny, name) for name in type(tiny).model_fields if name not in {*schedule, *VARIANTS[changed]}

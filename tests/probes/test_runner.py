@@ -237,7 +237,7 @@ def test_a_probe_whose_needs_a_model_does_not_meet_does_not_apply(series, probe,
 def test_wrong_names_and_settings_are_refused(series, probe):
     for name, settings, message in (
         ("tokns", {}, "there is no probe 'tokns'; choose one of frozen, knowledge, tokens, edges, finetune"),
-        ("count", {"facto": 2}, r"settings of probe count\.facto: there is no such setting"),
+        ("count", {"facto": 2}, r"settings of probe count\.facto: there is no such key"),
         ("tokens", {"sentences": 0}, r"settings of probe tokens\.sentences: input should be greater than 0"),
     ):
         with pytest.raises(EmbryologyError, match=message):
