@@ -73,7 +73,8 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
             copy.write_text(DIRECTORIES.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
         shutil.copyfile(series.folder.losses, new.losses)
         for configuration, rows, items in tables.values():
-            write_frozen(new, configuration, rows.assign(series=target.name), items)
+            write_all(new, configuration, rows.assign(series=target.name), items)
+        measurements.write_standing(new, [configuration for configuration, _, _ in tables.values()])
         write_yaml(
             new.frozen,
             {
@@ -96,15 +97,12 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
     return target.root
 
 
-def write_frozen(
-    folder: RunFolder, configuration: Configuration, rows: pd.DataFrame, items: pd.DataFrame | None
-) -> None:
-    """Write what a probe measured at all checkpoints as one table of rows and one of items, and let it stand."""
+def write_all(folder: RunFolder, configuration: Configuration, rows: pd.DataFrame, items: pd.DataFrame | None) -> None:
+    """Write what a probe measured at all checkpoints, a table of rows and one of items."""
     place = configuration.folder(folder)
     measurements.write(place / ALL, rows)
     if items is not None:
         write_table(place / "items" / ALL, _kept(items, registry.get(configuration.probe).kept_items))
-    measurements.let_stand(folder, configuration)
 
 
 def _left_out(without: Sequence[str]) -> LeftOut:

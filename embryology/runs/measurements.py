@@ -177,8 +177,13 @@ def let_stand(run: RunFolder, configuration: Configuration) -> None:
     with filelock.FileLock(run.measurements / ".lock"):  # other probes may be recorded by other processes
         recorded = standing(run)
         if recorded.get(configuration.probe) != configuration:
-            recorded[configuration.probe] = configuration
-            write_json(run.standing, {name: recorded[name].model_dump(mode="json") for name in sorted(recorded)})
+            write_standing(run, [*(recorded | {configuration.probe: configuration}).values()])
+
+
+def write_standing(run: RunFolder, configurations: Iterable[Configuration]) -> None:
+    """Record what counts, one configuration a probe, in place of what was recorded before."""
+    recorded = {configuration.probe: configuration.model_dump(mode="json") for configuration in configurations}
+    write_json(run.standing, dict(sorted(recorded.items())))
 
 
 def read(series: Series, probe: str | None = None) -> pd.DataFrame:

@@ -58,8 +58,6 @@ class Specification:
     """Labels by the names of its tasks, in the order in which they are shown."""
     baselines: dict[str, str]
     """Labels by the names of its baselines."""
-    headline: tuple[str, str] | None = None
-    """Task and metric of the one curve that stands for the probe where runs are compared; None if there is none."""
     expensive: bool = False
     """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
     pages: tuple[str | Path, ...] = ()

@@ -37,6 +37,5 @@ SPECIFICATION = Specification(
         FREQUENT_IN_GROUP: "most frequent word of the group",
         UNTRAINED: "untrained model (step 0)",
     },
-    headline=(RECONSTRUCTION, ACCURACY),
     pages=("tokens",),
 )
