@@ -147,7 +147,7 @@ def _table(
 
 def in_order(times: pd.DataFrame) -> list[str]:
     """The tags by learning time: first those before the first checkpoint, last those not reached."""
-    return _positions(times).sort_values(kind="stable").index.tolist()
+    return list(_positions(times).sort_values(kind="stable").index)
 
 
 def _positions(times: pd.DataFrame) -> pd.Series:

@@ -42,7 +42,7 @@ def read(file: Path = FILE) -> pd.DataFrame:
 
 def made(file: Path = FILE) -> dict[str, str]:
     """The command that made the study, the machine and the versions."""
-    return read_yaml(file.with_name("study.yaml"))
+    return dict(read_yaml(file.with_name("study.yaml")))
 
 
 def compared(runs: pd.DataFrame) -> pd.DataFrame:

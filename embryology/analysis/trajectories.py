@@ -109,7 +109,8 @@ def forgotten_in_random_order(known: np.ndarray) -> np.ndarray:
     Of ``t - 1`` pairs of neighbours each is right and then wrong with probability ``k (t - k) / (t (t - 1))``.
     """
     right, t = known.sum(axis=1), known.shape[1]
-    return right * (t - right) / t
+    times: np.ndarray = right * (t - right) / t
+    return times
 
 
 @dataclass(frozen=True)
