@@ -77,9 +77,8 @@ def main() -> None:
             path.unlink()
             of_series = new_rows(series, configuration, rows[probe])
             freeze.write_all(folder, configuration, of_series, new_items(items.get(probe)))
-            print(
-                f"{series.name}: {probe} version {configuration.version}: {rows[probe]['key'].nunique()} keys recomputed"
-            )
+            keys = rows[probe]["key"].nunique()
+            print(f"{series.name}: {probe} version {configuration.version}: {keys} keys recomputed")
         measurements.write_standing(folder, configurations)
         for path in folder.measurements.glob("details/*/all.parquet"):
             path.unlink()
