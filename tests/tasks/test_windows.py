@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from embryology.errors import EmbryologyError
 from embryology.models import finetuning
 from embryology.models.encoder import Encoder
 from embryology.models.finetuning import Recipe
-from embryology.probes.finetune import FinetuneProbe, FinetuneSettings
-from embryology.probes.frozen import FrozenProbe, FrozenSettings
+from embryology.probes.finetune import FinetuneProbe
+from embryology.probes.frozen import FrozenProbe
+from embryology.specs.downstream import FinetuneSettings, FrozenSettings
 from embryology.tasks import catalogue, squad, windows
 from embryology.tasks.squad import Question
 
@@ -130,18 +132,18 @@ def test_places_are_learnt(files, encoder, tokenizer):
 
 
 def test_a_cell_has_the_official_metric_and_the_line_of_no_answer(files, encoder, tokenizer, tiny_series):
-    chosen = FinetuneSettings(seeds=2, epochs=1, batch=8, train=40)
+    chosen = FinetuneSettings(seeds=2, epochs=1, batch_size=8, train=40)
     probe = FinetuneProbe()
     assert list(probe.parts(chosen, tiny_series)) == ["SQuAD-0", "SQuAD-1"]  # the whole train set is there
     examples = probe.prepare(chosen, tokenizer, tiny_series)
-    (rows, items), (later, _) = (probe.measure_part(encoder, examples, part) for part in ("SQuAD-0", "SQuAD-1"))
-    pick = rows.set_index(["metric", "baseline"])
+    (rows, items), (later, _) = (probe.measure(encoder, examples, part) for part in ("SQuAD-0", "SQuAD-1"))
+    pick = pd.DataFrame(rows).set_index(["metric", "baseline"])
     assert pick.loc[("exact", None), "value"].item() == items["correct"].mean()
     assert pick.loc[("f1", None), "value"].item() == pytest.approx(items["prediction"].mean())
     both = pick.loc[[("exact", None), ("f1", None)], "value"].mean()
     assert pick.loc[("score", None), "value"].item() == pytest.approx(both)
     assert pick.loc[("exact", "majority"), "value"].item() == 15 / 60
-    assert later["baseline"].isna().all()
+    assert {row["baseline"] for row in later} == {None}
     assert items["source"].unique().tolist() == ["questions on paragraphs (SQuAD 2.0), 40 of 400 training questions"]
     assert FrozenProbe().inputs(FrozenSettings(), tiny_series)["tasks"].keys() == {"topic"}  # which asks for labels
 
