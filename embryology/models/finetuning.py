@@ -31,9 +31,9 @@ POOL = 50
 class Recipe:
     """How a model is fine-tuned: Adam with decoupled weight decay, warm-up, linear decay, a few epochs."""
 
-    rate: float = 2e-4
+    learning_rate: float = 2e-4
     epochs: int = 3
-    batch: int = 32
+    batch_size: int = 32
     warm_up: float = 0.1
     """Share of the steps."""
     dropout: float = 0.1
@@ -171,10 +171,10 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         A :class:`SpanReader` for answers, else a :class:`Classifier`.
     """
     model = (SpanReader(encoder, recipe) if labels.ndim == 2 else Classifier(encoder, outputs, recipe)).train()
-    batches = -(-len(examples) // recipe.batch)
+    batches = -(-len(examples) // recipe.batch_size)
     steps = recipe.epochs * batches
     settings = Optimizer(
-        learning_rate=recipe.rate,
+        learning_rate=recipe.learning_rate,
         warmup_steps=max(1, round(recipe.warm_up * steps)),
         weight_decay=0.01,
         betas=(0.9, 0.999),
@@ -210,10 +210,10 @@ def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Ite
     lengths = np.array([len(ids) for ids in examples.ids])
     for _ in range(recipe.epochs):
         shuffled, batches = order.permutation(len(lengths)), []
-        for first in range(0, len(shuffled), POOL * recipe.batch):
-            pool = shuffled[first : first + POOL * recipe.batch]
+        for first in range(0, len(shuffled), POOL * recipe.batch_size):
+            pool = shuffled[first : first + POOL * recipe.batch_size]
             pool = pool[np.argsort(lengths[pool], kind="stable")]
-            batches += [pool[at : at + recipe.batch].tolist() for at in range(0, len(pool), recipe.batch)]
+            batches += [pool[at : at + recipe.batch_size].tolist() for at in range(0, len(pool), recipe.batch_size)]
         yield from (batches[i] for i in order.permutation(len(batches)))
 
 

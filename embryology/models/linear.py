@@ -43,8 +43,8 @@ SAMPLE = 16_384
 class Recipe:
     """How classifiers are trained: Adam with a rate that falls linearly to zero."""
 
-    rate: float = 0.03
-    batch: int = 1024
+    learning_rate: float = 0.03
+    batch_size: int = 1024
     steps: int = 600
     seed: int = 0
 
@@ -94,9 +94,9 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
     mean, deviation = sample.mean(1, keepdim=True), sample.std(1, keepdim=True, correction=0).clamp(min=1e-6)
     weight, bias = (torch.zeros(layers, rows, classes, device=vectors.device) for rows in (features, 1))
     labels = labels.to(vectors.device)
-    optimizer = torch.optim.Adam([weight, bias], lr=recipe.rate, fused=True)
-    for step, chosen in zip(range(recipe.steps), _batches(items, recipe.batch, generator), strict=False):
-        optimizer.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
+    optimizer = torch.optim.Adam([weight, bias], lr=recipe.learning_rate, fused=True)
+    for step, chosen in zip(range(recipe.steps), _batches(items, recipe.batch_size, generator), strict=False):
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * (1 - step / recipe.steps)
         batch = vectors[:, chosen].float().sub_(mean).div_(deviation)
         # The gradient of each layer's own mean cross-entropy; autograd takes half as long again for the same.
         gradient = torch.baddbmm(bias, batch, weight).softmax(-1)
@@ -115,8 +115,8 @@ class Published:
     risen against the one before and not against the best, and the best weights are often not restored.
     """
 
-    rate: float = 1e-4
-    batch: int = 1024
+    learning_rate: float = 1e-4
+    batch_size: int = 1024
     clip: float = 5.0
     """Greatest norm of a classifier's gradient."""
     steps: int = 30_000
@@ -152,12 +152,14 @@ def fit_published(
         ]
         for shape in ((features, classes), (1, classes))
     )
-    optimizer = torch.optim.Adam([{"params": pair} for pair in zip(weights, biases, strict=True)], lr=recipe.rate)
+    optimizer = torch.optim.Adam(
+        [{"params": pair} for pair in zip(weights, biases, strict=True)], lr=recipe.learning_rate
+    )
     labels, dev_labels = labels.to(vectors.device), dev_labels.to(vectors.device)
     best, since_best, since_halved = torch.full((layers,), -1.0), [0] * layers, [0] * layers
     kept = [torch.stack(weights).detach(), torch.stack(biases).detach()]
     active = list(range(layers))
-    for step, chosen in zip(range(1, recipe.steps + 1), _batches(items, recipe.batch, generator), strict=False):
+    for step, chosen in zip(range(1, recipe.steps + 1), _batches(items, recipe.batch_size, generator), strict=False):
         bias, weight = (torch.stack([parameters[layer] for layer in active]) for parameters in (biases, weights))
         logits = torch.baddbmm(bias, vectors[:, chosen][active].float(), weight)
         loss = functional.cross_entropy(logits.flatten(0, 1), labels[chosen].repeat(len(active))) * len(active)

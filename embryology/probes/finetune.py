@@ -72,9 +72,9 @@ class FinetuneProbe(Probe):
         name, _, seed = part.rpartition("-")
         own = tasks[name]
         recipe = finetuning.Recipe(
-            rate=settings.learning_rate,
+            learning_rate=settings.learning_rate,
             epochs=settings.epochs,
-            batch=settings.batch_size,
+            batch_size=settings.batch_size,
             precision=settings.precision,
             seed=settings.seed + int(seed),
         )

@@ -123,7 +123,7 @@ def files(tmp_path, monkeypatch):
 
 def test_places_are_learnt(files, encoder, tokenizer):
     prepared = windows.read(None, 0, tokenizer, 64)
-    recipe = Recipe(rate=3e-3, epochs=6, batch=8)
+    recipe = Recipe(learning_rate=3e-3, epochs=6, batch_size=8)
     model = finetuning.train(encoder, prepared.train.inputs, prepared.train.labels, 2, recipe)
     scores = finetuning.scores_of_places(model, prepared.dev.inputs)
     answers = windows.answers(prepared.dev, prepared.questions, scores)
