@@ -96,7 +96,7 @@ def test_a_frozen_run_has_facts_without_names(histories, tmp_path):
 
 def test_text_that_was_not_at_hand_is_said(paths):
     uncounted = paths.where(np.ones(len(paths.known), bool))
-    paths.values["together"] = np.nan
+    uncounted.facts["together"] = np.nan
     values = trajectories.numbers(uncounted, "correct")
     assert "not at hand" in values["frequency"]
     assert "not at hand" in trajectories.frequency(uncounted, values).data
