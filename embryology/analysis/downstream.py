@@ -1,4 +1,4 @@
-"""Downstream ability over checkpoints: how good a start each is, how early that is reached, and whether it goes on."""
+"""Downstream ability over checkpoints: how good a start each is, how early that is reached, and its late trend."""
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,8 @@ EARLY = 0.25
 def with_mean(frame: pd.DataFrame) -> pd.DataFrame:
     """Scores and collapses, with the mean over a series' tasks added as the task :data:`MEAN`, seed by seed.
 
-    Only tasks that were measured are in the mean, those of :data:`APART` unless there are no others left out. Its
-    intervals are the means of the tasks' and so on the wide side.
+    Tasks of :data:`APART` are left out of the mean, unless there are no others. Its intervals are the means of the
+    tasks' and so on the wide side.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`, of either probe.
@@ -65,8 +65,8 @@ def source(series: Series) -> str:
 
 def _means(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["metric"] == SCORE]
-    inside = ~rows["task"].isin(APART)
-    rows = rows[inside] if inside.any() else rows
+    averaged = ~rows["task"].isin(APART)
+    rows = rows[averaged] if averaged.any() else rows
     keys = ["series", "step", "seed", "baseline"]
     how = {name: "first" for name in frame if name not in keys} | dict.fromkeys(["value", "low", "high"], "mean")
     means = rows.groupby(keys, as_index=False, dropna=False).agg(how | {"n": "sum"})
@@ -119,10 +119,10 @@ def reached(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, float]
     Of the median over seeds, linear between checkpoints; the range is that of single seeds. nan where there is no gain.
     """
     table = seeds(frame, task)
-    each = [_reached(table.index.to_numpy(float), table[seed].to_numpy()) for seed in table]
-    middle = _reached(table.index.to_numpy(float), table.median(axis=1).to_numpy())
-    known = [step for step in each if np.isfinite(step)]
-    return (middle, min(known), max(known)) if known and np.isfinite(middle) else (np.nan, np.nan, np.nan)
+    by_seed = [_reached(table.index.to_numpy(float), table[seed].to_numpy()) for seed in table]
+    of_median = _reached(table.index.to_numpy(float), table.median(axis=1).to_numpy())
+    finite = [step for step in by_seed if np.isfinite(step)]
+    return (of_median, min(finite), max(finite)) if finite and np.isfinite(of_median) else (np.nan, np.nan, np.nan)
 
 
 def _reached(steps: np.ndarray, values: np.ndarray) -> float:
@@ -141,7 +141,7 @@ def trend(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, int]:
         return np.nan, np.nan, len(late)
 
     def statistic(values: np.ndarray) -> float:
-        return stats.spearmanr(late["step"], values).statistic
+        return float(stats.spearmanr(late["step"], values).statistic)
 
     test = stats.permutation_test(
         (late["value"].to_numpy(),), statistic, permutation_type="pairings", n_resamples=9999, rng=0
@@ -156,8 +156,9 @@ def siblings(tuned: pd.DataFrame, frozen: pd.DataFrame, task: str) -> tuple[pd.D
         step, ``tuned`` (median over seeds) and ``frozen``; nan for fewer than four checkpoints, or where one side is
         constant.
     """
-    own = curve(tuned, task)[["step", "value"]].rename(columns={"value": "tuned"})
-    both = own.merge(curve(frozen, task)[["step", "value"]].rename(columns={"value": "frozen"}), on="step")
+    tuned_scores = curve(tuned, task)[["step", "value"]].rename(columns={"value": "tuned"})
+    frozen_scores = curve(frozen, task)[["step", "value"]].rename(columns={"value": "frozen"})
+    both = tuned_scores.merge(frozen_scores, on="step")
     if len(both) < 4 or min(np.ptp(both["tuned"]), np.ptp(both["frozen"])) == 0:
         return both, np.nan
     return both, float(stats.spearmanr(both["tuned"], both["frozen"]).statistic)

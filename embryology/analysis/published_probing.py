@@ -74,11 +74,19 @@ def denominators() -> pd.DataFrame:
             error = np.nan if n is None else np.sqrt(late.mean() * (1 - late.mean()) / n)
             rows.append(
                 {
-                    "model": model, "task": task, "points": len(values), "distinct": distinct, "n": n,
-                    "distance": distance, "log_chance": chance, "whole": whole, "remainder": whole % BATCH,
-                    "error": error, "spread": late.std(),
+                    "model": model,
+                    "task": task,
+                    "points": len(values),
+                    "distinct": distinct,
+                    "n": n,
+                    "distance": distance,
+                    "log_chance": chance,
+                    "whole": whole,
+                    "remainder": whole % BATCH,
+                    "error": error,
+                    "spread": late.std(),
                 }
-            )  # fmt: skip
+            )
     return pd.DataFrame(rows)
 
 

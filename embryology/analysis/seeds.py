@@ -112,10 +112,10 @@ def overlap(
         ``step``, ``one``, ``other`` and ``both`` (facts known), ``value`` with ``low`` and ``high`` (95% bootstrap over
         relations' objects), ``chance``, ``before``.
     """
-    mine, its = (_sums(run.known, one.clusters) for run in (one, other))
+    of_one, of_other = (_sums(run.known, one.clusters) for run in (one, other))
     both = _sums(one.known & other.known, one.clusters)
     sizes = np.bincount(one.clusters)[:, None]
-    drawn = intervals.bootstrap_means(2 * both, mine + its, intervals.resamples(len(sizes), draws, seed))
+    drawn = intervals.bootstrap_means(2 * both, of_one + of_other, intervals.resamples(len(sizes), draws, seed))
     low, high = intervals.percentile_interval(drawn)
     before = np.mean([_dice(run.known[:, 1:], run.known[:, :-1]) for run in (one, other)], axis=0)
     return pd.DataFrame(
@@ -127,7 +127,7 @@ def overlap(
             "value": _dice(one.known, other.known),
             "low": low,
             "high": high,
-            "chance": _share(2 * (mine * its / sizes).sum(axis=0), (mine + its).sum(axis=0)),
+            "chance": _share(2 * (of_one * of_other / sizes).sum(axis=0), (of_one + of_other).sum(axis=0)),
             "before": [np.nan, *before],
         }
     )
@@ -152,4 +152,6 @@ def _dice(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    shares = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares

@@ -21,7 +21,7 @@ def frame(series):
 
 
 @pytest.fixture(scope="module")
-def told(series):
+def followed(series):
     return knowledge.trajectories(series, "trex")
 
 
@@ -50,8 +50,8 @@ def test_a_step_that_is_none_is_refused(series):
         knowledge.trajectories(series, "trex", "7")
 
 
-def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(told, tmp_path):
-    paths, criterion = told
+def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(followed, tmp_path):
+    paths, criterion = followed
     assert criterion == "correct"
     assert paths.known.shape == (60 * len(KNOWLEDGE), len(STEPS))
     small = make_run(tmp_path / "small", sentences=20)
@@ -62,9 +62,9 @@ def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(told
     assert paths.known[:, 0].mean() == pytest.approx(np.mean([final for _, final, _ in KNOWLEDGE.values()]), abs=0.02)
 
 
-def test_facts_by_frequency_are_all_facts(told):
-    table = knowledge.by_frequency(told[0])
-    assert table["n"].sum() == len(told[0].known)
+def test_facts_by_frequency_are_all_facts(followed):
+    table = knowledge.by_frequency(followed[0])
+    assert table["n"].sum() == len(followed[0].known)
     assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
     others = table[table["objects"] == "other objects"].set_index("together")["value"]
     assert others["2 to 4"] < others["5 to 16"]

@@ -64,9 +64,16 @@ def test_half_steps_of_many_curves_and_of_one_checkpoint():
 
 
 PUBLISHED = {
-    "DT": 872.5, "CC": 1637.3, "IN": 1840.3, "PRP": 8344.8, "RB": 9718.5, "VB": 10927.6, "JJ": 12625.9,
-    "NN": 13429.7, "NNP": 14462.1,
-}  # fmt: skip
+    "DT": 872.5,
+    "CC": 1637.3,
+    "IN": 1840.3,
+    "PRP": 8344.8,
+    "RB": 9718.5,
+    "VB": 10927.6,
+    "JJ": 12625.9,
+    "NN": 13429.7,
+    "NNP": 14462.1,
+}
 
 
 def test_the_published_curves_give_the_published_order():
@@ -93,39 +100,39 @@ def test_published_bert_has_the_same_order_but_many_groups_too_close_to_tell():
 @settings(deadline=None, max_examples=30)
 @given(st.permutations(range(7)))
 def test_without_ties_tau_and_p_are_scipys(order):
-    found = agreement(times_of(range(7)), times_of(order))
-    theirs = stats.kendalltau(range(7), order, method="exact")
-    assert found.tau == pytest.approx(theirs.statistic)
-    assert found.p == pytest.approx(theirs.pvalue)
+    agreed = agreement(times_of(range(7)), times_of(order))
+    expected = stats.kendalltau(range(7), order, method="exact")
+    assert agreed.tau == pytest.approx(expected.statistic)
+    assert agreed.p == pytest.approx(expected.pvalue)
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 3), min_size=5, max_size=5), st.lists(st.integers(0, 3), min_size=5, max_size=5))
 def test_with_ties_tau_is_tau_b_and_p_is_brute_force(a, b):
-    found = agreement(times_of(a), times_of(b))
+    agreed = agreement(times_of(a), times_of(b))
     if len(set(a)) == 1 or len(set(b)) == 1:
-        assert found.tau is None
-        assert found.p is None
+        assert agreed.tau is None
+        assert agreed.p is None
         return
-    assert found.tau == pytest.approx(stats.kendalltau(a, b).statistic)
-    every = [abs(stats.kendalltau(a, other).statistic) for other in itertools.permutations(b)]
-    assert found.p == pytest.approx(np.mean(np.array(every) >= abs(found.tau) - 1e-12))
+    assert agreed.tau == pytest.approx(stats.kendalltau(a, b).statistic)
+    taus = [abs(stats.kendalltau(a, other).statistic) for other in itertools.permutations(b)]
+    assert agreed.p == pytest.approx(np.mean(np.array(taus) >= abs(agreed.tau) - 1e-12))
 
 
 def test_gaps_below_the_wider_spacing_are_ties():
-    found = agreement(times_of([0, 5, 20], spacing=10.0), times_of([1, 2, 3]))
-    assert (found.same, found.reversed, found.tied) == (2, 0, 1)
-    assert found.tau == pytest.approx(2 / np.sqrt(2 * 3))
+    agreed = agreement(times_of([0, 5, 20], spacing=10.0), times_of([1, 2, 3]))
+    assert (agreed.same, agreed.reversed, agreed.tied) == (2, 0, 1)
+    assert agreed.tau == pytest.approx(2 / np.sqrt(2 * 3))
     wider = times_of([0, 5, 20])
     wider.loc["T1", "spacing"] = 16
     assert agreement(wider, times_of([1, 2, 3])).tied == 2
 
 
 def test_states_without_a_number_have_their_place_in_an_order():
-    ours = times_of([NOT_REACHED, 40, BEFORE_FIRST, 30, NOT_REACHED], spacing=5.0)
-    assert learning_order.in_order(ours) == ["T2", "T3", "T1", "T0", "T4"]
-    found = agreement(ours, times_of([5, 3, 1, 2, 6]))
-    assert (found.same, found.reversed, found.tied) == (9, 0, 1)
+    times = times_of([NOT_REACHED, 40, BEFORE_FIRST, 30, NOT_REACHED], spacing=5.0)
+    assert learning_order.in_order(times) == ["T2", "T3", "T1", "T0", "T4"]
+    agreed = agreement(times, times_of([5, 3, 1, 2, 6]))
+    assert (agreed.same, agreed.reversed, agreed.tied) == (9, 0, 1)
     assert agreement(times_of([NOT_REACHED] * 3), times_of([1, 2, 3])).tau is None
 
 
@@ -148,9 +155,9 @@ def test_the_order_of_a_run_is_found_with_intervals_around_its_times(frame, item
     assert (learnt["step"] <= learnt["high"]).all()
     for tag, row in times.iterrows():
         assert row["final"] == curves.curve(frame, "reconstruction", tag)["value"].iloc[-1]
-    found = agreement(times, published.learning_times())
-    assert found.reversed == 0
-    assert found.p < 0.01
+    agreed = agreement(times, published.learning_times())
+    assert agreed.reversed == 0
+    assert agreed.p < 0.01
 
 
 def test_the_bootstrap_interval_is_that_of_sentences_drawn_one_by_one(frame, items):
@@ -181,8 +188,8 @@ def test_baselines_count_by_the_upper_end_of_their_intervals(frame):
     assert curves.clears_baselines(frame, "reconstruction", "JJ")
     assert curves.clears_group(frame, "reconstruction", "JJ")
     chance = frame[frame["baseline"] != FREQUENT_WORD].copy()
-    own = chance["baseline"].isna() & (chance["group"] == "JJ")
-    chance.loc[own, "low"] = lines[UNTRAINED]["high"] - 1e-6
+    of_model = chance["baseline"].isna() & (chance["group"] == "JJ")
+    chance.loc[of_model, "low"] = lines[UNTRAINED]["high"] - 1e-6
     assert not curves.clears_baselines(chance, "reconstruction", "JJ")
     assert not curves.clears_baselines(frame[frame["baseline"].isna()], "reconstruction", "JJ")
 
@@ -202,8 +209,7 @@ def test_one_sentence_has_no_interval(tmp_path):
 
 
 def test_developmental_age_finds_the_published_checkpoint_itself(frame):
-    theirs = published.reconstruction("ALBERT")
-    rows = theirs[[3000, 12000]].stack().rename("value").reset_index()
+    rows = published.reconstruction("ALBERT")[[3000, 12000]].stack().rename("value").reset_index()
     known = rows.rename(columns={"tag": "group"}).assign(series="s", task="reconstruction", metric="accuracy")
     known = known.assign(baseline=None, tokens=None, low=known["value"], high=known["value"], n=1)
     age = published.developmental_age(known)

@@ -26,10 +26,10 @@ def series(tmp_path_factory):
 )
 def test_the_plateau_by_hand(loss, entered, left):
     table = pd.DataFrame({"step": [0, 10, 20, 30], "held_out_masked_loss": loss, "unigram_loss": 7.0})
-    found = plateau.plateau(table)
-    assert found.entered == (None if entered is None else pytest.approx(entered))
-    assert found.left == (None if left is None else pytest.approx(left))
-    assert (found.unigram, found.final) == (7.0, loss[-1])
+    reached = plateau.plateau(table)
+    assert reached.entered == (None if entered is None else pytest.approx(entered))
+    assert reached.left == (None if left is None else pytest.approx(left))
+    assert (reached.unigram, reached.final) == (7.0, loss[-1])
 
 
 def test_steps_select_evaluations_of_the_losses(series):

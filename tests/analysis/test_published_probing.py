@@ -9,8 +9,8 @@ from embryology.analysis import published_probing as published
 def test_the_number_of_items_is_found_from_shares_that_were_read_inexactly(n):
     rng = np.random.default_rng(n)
     shares = rng.integers(0, n + 1, 40) / n + rng.uniform(-2e-9, 2e-9, 40)
-    found, distance = published.items(np.append(shares, 1 / n))  # in lowest terms
-    assert found == n
+    items, distance = published.items(np.append(shares, 1 / n))  # in lowest terms
+    assert items == n
     assert distance < 3e-9
 
 

@@ -27,13 +27,22 @@ def runs():
 def made_up():
     """The evaluations of a study that ends as :data:`BELOW` says."""
     rows = [
-        {"factor": factor, "setting": setting, "seed": seed, "budget": 400, "step": step, "tokens": 1000 * step,
-         "held_out_masked_loss": 9 - (2.3 + below) * step / 400, "held_out_masked_accuracy": 0.1,
-         "unigram_loss": 6.7, "gradient_norm": 1.0}
+        {
+            "factor": factor,
+            "setting": setting,
+            "seed": seed,
+            "budget": 400,
+            "step": step,
+            "tokens": 1000 * step,
+            "held_out_masked_loss": 9 - (2.3 + below) * step / 400,
+            "held_out_masked_accuracy": 0.1,
+            "unigram_loss": 6.7,
+            "gradient_norm": 1.0,
+        }
         for (factor, setting), ends in BELOW.items()
         for seed, below in enumerate(ends)
         for step in (0, 200, 400)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows).astype(recipes.COLUMNS)
 
 
@@ -73,11 +82,11 @@ def test_what_is_kept_is_the_study_of_the_script():
 
 @pytest.mark.parametrize("changed", VARIANTS)
 def test_a_variant_changes_one_thing_and_reads_as_much(changed):
-    mine = variant(VARIANTS[changed], 400, 0, 1).outcome
+    outcome = variant(VARIANTS[changed], 400, 0, 1).outcome
     tiny = presets.load("tiny").outcome
-    assert mine.steps * mine.sequences * mine.sequence_length == 400 * 16 * 64
+    assert outcome.steps * outcome.sequences * outcome.sequence_length == 400 * 16 * 64
     schedule = {"steps", "checkpoints", "held_out_sequences"}
     kept = {
         name: getattr(tiny, name) for name in type(tiny).model_fields if name not in {*schedule, *VARIANTS[changed]}
     }
-    assert {name: getattr(mine, name) for name in kept} == kept
+    assert {name: getattr(outcome, name) for name in kept} == kept
