@@ -19,8 +19,9 @@ from torch import nn
 from embryology.corpus import tokenizer as tokenizers
 from embryology.models import linear
 from embryology.models.encoder import Encoder
-from embryology.probes.edges import EdgesProbe, EdgesSettings
-from embryology.runs.checkpoints import Series
+from embryology.probes.edges import EdgesProbe
+from embryology.runs.series import Series
+from embryology.specs.edges import EdgesSettings
 
 PUBLISHED = linear.Published()
 
@@ -31,7 +32,7 @@ def ours(encoder, edge_set, settings):
     states = {split: encoder.hidden_states(edge_set.ids[split], settings.precision) for split in ("train", "test")}
     for task in edge_set.tasks:
         train, test = (linear.span_means(states[split], getattr(task, split).spans) for split in ("train", "test"))
-        recipe = linear.Recipe(settings.rate, settings.batch, settings.steps, settings.seed)
+        recipe = linear.Recipe(settings.learning_rate, settings.batch_size, settings.steps, settings.seed)
         classifiers = linear.fit(train, torch.from_numpy(task.train.labels), len(task.classes), recipe)
         answers[task.name] = classifiers.logits(test).argmax(-1).numpy()
     return answers, time.perf_counter() - started
@@ -73,18 +74,18 @@ def _trained(vectors, task):
     """One classifier, the plain way; the answers on the test split."""
     torch.manual_seed(0)
     model = nn.Linear(vectors["train"].shape[1], len(task.classes))
-    optimizer = torch.optim.Adam(model.parameters(), lr=PUBLISHED.rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=PUBLISHED.learning_rate)
     labels, dev = torch.from_numpy(task.train.labels), torch.from_numpy(task.dev.labels)
     best, kept, since_best, since_halved = -1.0, None, 0, 0
     order = torch.empty(0, dtype=torch.int64)
     for step in range(1, PUBLISHED.steps + 1):
-        if len(order) < PUBLISHED.batch:
+        if len(order) < PUBLISHED.batch_size:
             order = torch.randperm(len(labels))
-        chosen, order = order[: PUBLISHED.batch], order[PUBLISHED.batch :]
+        chosen, order = order[: PUBLISHED.batch_size], order[PUBLISHED.batch_size :]
         loss = nn.functional.cross_entropy(model(vectors["train"][chosen]), labels[chosen])
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), PUBLISHED.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), PUBLISHED.max_grad_norm)
         optimizer.step()
         if step % PUBLISHED.every:
             continue

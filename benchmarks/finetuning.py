@@ -22,7 +22,7 @@ from embryology.corpus import tokenizer as tokenizers
 from embryology.models import finetuning
 from embryology.models.encoder import Encoder
 from embryology.models.precision import native_bfloat16
-from embryology.runs.checkpoints import Series
+from embryology.runs.series import Series
 from embryology.tasks import prepared
 from embryology.tasks.scores import METRICS
 
@@ -69,10 +69,10 @@ def with_trainer(encoder, data, recipe, bf16):
         arguments = TrainingArguments(
             folder,
             num_train_epochs=recipe.epochs,
-            per_device_train_batch_size=recipe.batch,
-            learning_rate=recipe.rate,
+            per_device_train_batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
             per_device_eval_batch_size=64,
-            warmup_steps=recipe.warm_up,
+            warmup_steps=recipe.warmup_ratio,
             weight_decay=0.01,
             max_grad_norm=1.0,
             seed=recipe.seed,

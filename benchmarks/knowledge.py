@@ -20,7 +20,8 @@ from transformers import AutoModelForMaskedLM
 from embryology.corpus import tokenizer as tokenizers
 from embryology.models.encoder import Encoder
 from embryology.probes import knowledge
-from embryology.runs.checkpoints import Series
+from embryology.runs.series import Series
+from embryology.specs.knowledge import KnowledgeSettings
 
 
 def of_one_piece(asked):
@@ -59,7 +60,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     series = Series.open(arguments.run)
     checkpoint = series.checkpoints[-1]
-    settings = knowledge.KnowledgeSettings(sets=("trex",))
+    settings = KnowledgeSettings(sets=("trex",))
     examples = knowledge.KnowledgeProbe().prepare(settings, tokenizers.load(checkpoint.location), series)
     relations = [relation for relation in map(of_one_piece, examples.sets["trex"][1]) if relation.facts]
     questions = [question for asked in relations for question in asked.questions[0]]

@@ -5,16 +5,16 @@ import re
 import shutil
 
 import pytest
+from embryology.probes.registry import chosen_settings
 from rich.console import Console
 
 from embryology.presets import load
-from embryology.probes.registry import chosen_settings
 from embryology.probes.runner import run_probes
 from embryology.report.build import report
 from embryology.runs import measurements
-from embryology.runs.checkpoints import Series
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
+from embryology.runs.series import Series
 from tests.pages import FIGURES
 from tests.training import train
 

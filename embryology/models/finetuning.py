@@ -34,7 +34,7 @@ class Recipe:
     learning_rate: float = 2e-4
     epochs: int = 3
     batch_size: int = 32
-    warm_up: float = 0.1
+    warmup_ratio: float = 0.1
     """Share of the steps."""
     dropout: float = 0.1
     """In the head; a model's own stays as it was trained."""
@@ -175,7 +175,7 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
     steps = recipe.epochs * batches
     settings = Optimizer(
         learning_rate=recipe.learning_rate,
-        warmup_steps=max(1, round(recipe.warm_up * steps)),
+        warmup_steps=max(1, round(recipe.warmup_ratio * steps)),
         weight_decay=0.01,
         betas=(0.9, 0.999),
         epsilon=1e-8,

@@ -117,7 +117,7 @@ class Published:
 
     learning_rate: float = 1e-4
     batch_size: int = 1024
-    clip: float = 5.0
+    max_grad_norm: float = 5.0
     """Greatest norm of a classifier's gradient."""
     steps: int = 30_000
     """At most."""
@@ -166,7 +166,7 @@ def fit_published(
         optimizer.zero_grad()
         loss.backward()
         for layer in active:
-            torch.nn.utils.clip_grad_norm_([weights[layer], biases[layer]], recipe.clip)
+            torch.nn.utils.clip_grad_norm_([weights[layer], biases[layer]], recipe.max_grad_norm)
         optimizer.step()
         if step % recipe.every and step != recipe.steps:
             continue

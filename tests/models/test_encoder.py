@@ -13,7 +13,8 @@ from transformers import (
 from embryology.errors import EmbryologyError
 from embryology.models import precision
 from embryology.models.encoder import Encoder
-from embryology.runs.checkpoints import WEIGHTS, Series
+from embryology.runs.checkpoints import WEIGHTS
+from embryology.runs.series import Series
 
 
 def random_sequences(count=23, seed=0):

@@ -41,7 +41,7 @@ def test_layers_do_not_depend_on_each_other_and_seeds_repeat():
 
 def published(vectors, labels, **how):
     train, dev = slice(0, 400), slice(400, 500)
-    recipe = Published(**{"rate": 0.02, "batch": 100, "steps": 400, "every": 20} | how)
+    recipe = Published(**{"learning_rate": 0.02, "batch_size": 100, "steps": 400, "every": 20} | how)
     return fit_published(vectors[:, train], labels[train], 4, recipe, vectors[:, dev], labels[dev])
 
 

@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from benchmarks.kills import differences
 from embryology.runs import losses, manifest
-from embryology.runs.checkpoints import Series
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.runs.verify import check
 from embryology.storage.files import PART, read_json
 from tests.processes import exit_status

@@ -14,9 +14,9 @@ from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoToke
 from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.pretraining import loop
-from embryology.runs.checkpoints import Series
 from embryology.runs.losses import COLUMNS, read
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.storage.files import read_json, read_yaml
 from tests.training import small_preset, train
 
