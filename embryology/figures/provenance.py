@@ -115,7 +115,7 @@ def _numbers(series: Series) -> dict[str, str]:
         values |= {
             "sessions of training": len(sessions) or None,
             "seed": outcome.seed,
-            "model": f"{outcome.model.layers} layers of width {outcome.model.width}",
+            "model": f"{outcome.model.num_hidden_layers} layers of hidden size {outcome.model.hidden_size}",
             "steps": outcome.steps,
             "checkpoints": len(outcome.checkpoints),
         }
