@@ -21,7 +21,10 @@ UNKNOWN = "not recorded"
 def run(series: Series) -> HTML:
     """Preset, settings and sessions of a series, from its ``run.yaml``."""
     if series.manifest is None:
-        return style.paragraph(f"This series has no {series.folder.manifest.name}: it was not trained here.")
+        name = series.folder.manifest.name
+        return style.paragraph(
+            f"This series has no {name}: it was not trained here, or only its measurements are kept."
+        )
     return _settings(series.manifest.model_dump(mode="json", exclude_unset=True))
 
 

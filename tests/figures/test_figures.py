@@ -184,7 +184,7 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
     drawn = csv_of(figures["learning-order-side-by-side"]).query("tag == 'JJ'").set_index("source")
     assert 1.2 < drawn.loc["slower", "tokens"] / drawn.loc["run", "tokens"] < 2  # half of a lower end
     assert drawn.loc["published ALBERT", "step"] == published.learning_times().loc["JJ", "step"]
-    said, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
+    taus, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
     orders = {name: learnt.times["reconstruction"] for name, learnt in run.learnt.items()}
     orders["published ALBERT"] = published.learning_times()
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[1:]]
@@ -193,9 +193,9 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
         ["mask prediction", "run", "slower"],
     ]
     for _, one, other, tau, p, *_ in rows[:3]:
-        found = agreement(orders[one], orders[other])
-        assert (tau, float(p)) == (f"{found.tau:.2f}", pytest.approx(found.p, rel=0.05))
-        assert f"{one} and {other} {tau} (exact p = {p})" in said
+        alike = agreement(orders[one], orders[other])
+        assert (tau, float(p)) == (f"{alike.tau:.2f}", pytest.approx(alike.p, rel=0.05))
+        assert f"{one} and {other} {tau} (exact p = {p})" in taus
 
 
 @pytest.mark.parametrize("steps", ["last", "0", "0,20"])

@@ -94,9 +94,9 @@ def test_metadata_place_a_notebook_as_the_table_of_contents_does():
     parts = {toc["root"]: None} | {page["file"]: part["caption"] for part in toc["parts"] for page in part["chapters"]}
     listed = {file.rsplit("/", 1)[1]: part for file, part in parts.items() if "/executed/" in file}
     about = {name: template(name).metadata.embryology for name in NAMES}
-    assert {name: own.part for name, own in about.items()} == listed
+    assert {name: each.part for name, each in about.items()} == listed
     assert sorted(about, key=lambda name: about[name].order) == list(listed)
-    assert {name for name, own in about.items() if own.kind == "study"} == set(STUDIES)
+    assert {name for name, each in about.items() if each.kind == "study"} == set(STUDIES)
 
 
 def test_the_front_page_has_a_place_for_the_links_to_all_others():
