@@ -35,7 +35,7 @@ def pretrain(
     run: Annotated[
         str | None, typer.Option(help="Name or path of the run folder; the preset's name if left out.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an unfinished run.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Train nothing; say what it would cost in memory, FLOPs and days.")
     ] = False,
@@ -153,7 +153,7 @@ def data_get(name: Annotated[str, typer.Argument(help="A data set, as `embryolog
 
 @data_app.command("check")
 def data_check(
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and go on.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and skip them.")] = False,
 ) -> None:
     """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
     from embryology.facts import fact_sets
@@ -174,7 +174,7 @@ def data_where() -> None:
 
 
 def main() -> None:
-    """The ``embryology`` command: what a person can mend is one line on standard error and exit status 1."""
+    """The ``embryology`` command: what a person can fix is one line on standard error and exit status 1."""
     try:
         app()
     except (EmbryologyError, OSError) as error:

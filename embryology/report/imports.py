@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
-from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def _top_level() -> dict[str, Path]:
     places = {"embryology": PACKAGE}
     for entry in entry_points(group=GROUP):
         top = entry.module.split(".")[0]
-        found = PathFinder.find_spec(top)
+        found = find_spec(top)
         if top not in places and found is not None and found.origin:
             file = Path(found.origin)
             places[top] = file.parent if file.name == "__init__.py" else file.with_suffix("")

@@ -5,7 +5,6 @@ import re
 import nbformat
 import papermill
 import pytest
-import yaml
 
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
@@ -87,16 +86,6 @@ def test_metadata_say_what_a_notebook_is_and_needs(notebook):
     assert about.kind in KINDS
     assert set(about.needs) <= {"losses", "tokens", "edges", "finetune", "knowledge"}
     assert about.about
-
-
-def test_metadata_place_a_notebook_as_the_table_of_contents_does():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    parts = {toc["root"]: None} | {page["file"]: part["caption"] for part in toc["parts"] for page in part["chapters"]}
-    listed = {file.rsplit("/", 1)[1]: part for file, part in parts.items() if "/executed/" in file}
-    about = {name: template(name).metadata.embryology for name in NAMES}
-    assert {name: each.part for name, each in about.items()} == listed
-    assert sorted(about, key=lambda name: about[name].order) == list(listed)
-    assert {name for name, each in about.items() if each.kind == "study"} == set(STUDIES)
 
 
 def test_the_front_page_has_a_place_for_the_links_to_all_others():
