@@ -10,13 +10,13 @@ from rich.console import Console
 from embryology.presets import load
 from embryology.probes.runner import chosen_settings, run_probes
 from embryology.report.build import report
-from embryology.report.summary import summary
 from embryology.runs import measurements
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from tests.foreign import save_bert
 from tests.pages import FIGURES
+from tests.screen import shown
 from tests.training import train
 
 STUDIES = ("recipes", "published_probing")
@@ -98,12 +98,8 @@ def test_checkpoints_that_transformers_alone_made_become_a_book_of_what_was_meas
     series = Series.open(save_bert(project / "bert"))
     names = ["tokens", "edges", "knowledge"]
     assert run_probes(series, chosen_settings(series, names, "smoke")) == 6
-    console = Console(file=io.StringIO(), width=200)
-    for table in summary(series):
-        console.print(table)
-    shown = console.file.getvalue()
-    assert "probe finetune has not measured it" in shown
-    assert "DT determiner" in shown
+    assert "probe finetune has not measured it" in shown(series)
+    assert "DT determiner" in shown(series)
     said = io.StringIO()
     index = report(["./bert"], root=project, console=Console(file=said, width=200))
     assert index.is_file()

@@ -62,10 +62,10 @@ def consistency(frame: pd.DataFrame) -> HTML:
     style.legend(figure, [over], 2)
     values = numbers(frame)
     answer = f"Two templates get the same answer in {values['consistency']}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-consistency",
+        answer,
         pd.concat([rows.assign(what="same answer"), right.assign(what="right answer")], ignore_index=True),
         "Does the model give the same answer to questions that say the same, and more so as it comes to know? Left: "
         "the share of pairs of templates with the same answer among the relation's objects "

@@ -109,10 +109,10 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
     answer = (
         f"At step {values['last']} the mean score is {values['end']}; {values['collapsed']} runs collapse to one answer"
     )
-    style.title(figure, answer)
     return style.show(
         figure,
         "downstream",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "step", "tokens", "value", "low", "high", "n"]],
         f"Does more pretraining make a better start? Every checkpoint of {tables.main_series(frame)} fine-tuned by "
         f"the same recipe: {source}; whole development sets. Points: {values['n_seeds']} seeds; line: their median; "
@@ -151,10 +151,10 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     style.legend(figure, [height], 4)
     listed = style.listed([f"{name} {value:.0f}%" for name, value in quarter.items()])
     answer = f"Of its whole gain there after a quarter of the steps: {listed}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "downstream-published",
+        answer,
         pd.concat(drawn, ignore_index=True),
         "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks "
         f"({numbers(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
@@ -205,10 +205,10 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
     style.legend(figure, axes, 3)
     known = [f"{downstream.label(task)} {rho:.2f}" for task, rho in correlations.items() if np.isfinite(rho)]
     answer = f"Rank correlation of both over checkpoints: {style.listed(known)}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "downstream-frozen",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "model", "step", "value", "low", "high", "n"]],
         "Does a linear model on the frozen checkpoint tell the same story, at a small part of the cost? Its "
         "features are the mean of the last layer's vectors; fine-tuning changes all weights. Bands: 95% bootstrap "

@@ -120,12 +120,12 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
     values = numbers(frame, sources, layer)
     above = sum(not _failed(edges.beyond(frame, task, layer)) for task in tasks)
     answer = f"At step {values['last']}, layer {layer} tells more than every baseline in {above} of {len(tasks)} tasks"
-    style.title(figure, answer)
     columns = ["series", "task", "layer", "step", "tokens", "value", "low", "high", "n"]
     sizes = [int(edges.curve(frame, task, layer)["n"].iloc[-1]) for task in tasks]
     return style.show(
         figure,
         "edges",
+        answer,
         pd.concat(drawn, ignore_index=True)[columns],
         f"When do the model's vectors tell syntax and meaning? Micro F1 of linear classifiers on frozen vectors of "
         f"layer {layer} of {max(edges.layers(frame))} of {tables.main_series(frame)}, on whole test sets "
@@ -176,10 +176,10 @@ def by_layer(frame: pd.DataFrame) -> HTML:
         axis.set_xlabel("layer (0: static embeddings)")
     style.legend(figure, axes, 2)
     answer = f"Largest selectivity over layers: {style.listed([f'{name} {v:.2f}' for name, v in hardest.items()])}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "edges-controls",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "line", "layer", "step", "value", "low", "high", "n"]],
         f"Do the classifiers read what the vectors hold, or learn words by heart? Micro F1 by layer at step {last:,}, "
         f"beside classifiers of the same size on control labels, drawn at random for every type of word or phrase "
@@ -212,10 +212,10 @@ def compression(frame: pd.DataFrame, layer: int) -> HTML:
     style.legend(figure, axes, 2)
     ends = [f"{edges.label(task)} {rows['value'].iloc[-1]:.1f}" for task, rows in curves.items()]
     answer = f"Times shorter at the end: {style.listed(ends)}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "edges-compression",
+        answer,
         pd.concat([rows.assign(task=task, layer=layer) for task, rows in curves.items()], ignore_index=True),
         f"How easily are labels read from the vectors? The training labels' length at log2(labels) bits each, divided "
         f"by their length in an online code of classifiers on layer {layer}. Beside it the static embeddings, the "
@@ -256,10 +256,10 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
         f"Mean half-width of an interval: {100 * half.loc[~published, 'half'].mean():.1f} points on whole test sets, "
         f"{100 * half.loc[published, 'half'].mean():.1f} on the published items"
     )
-    style.title(figure, answer)
     return style.show(
         figure,
         "edges-published",
+        answer,
         table,
         "Do skills rise in the same way as in the published curves? Micro F1 over the share of the steps shown, of "
         "this run with a 95% bootstrap over test sentences, and of the published BERT and ELECTRA with the 95% Wilson "

@@ -122,10 +122,10 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
         f"At the end {with_interval(end)} of facts are answered right; the most common objects alone would give "
         f"{percent(majority['value'])}; above all baselines: {above} of {len(relations)} relations"
     )
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge",
+        answer,
         pd.concat(drawn, ignore_index=True)[["series", "relation", "step", "tokens", "value", "low", "high", "n"]],
         f"Which facts does the model know? The object of a fact is masked in the relation's template, and counts as "
         f"right where it is the most likely of all pieces. Facts: {source}, objects of one piece, "
@@ -182,10 +182,10 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
         f"How much likelier an object is with its own subject than with others: {values['gain']}; right among the "
         f"relation's objects: {values['candidates']}"
     )
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-measures",
+        answer,
         pd.concat(drawn, ignore_index=True)[["facts", "metric", "step", "value", "low", "high", "n"]],
         f"Does the model know more than its first answer tells? The same questions ({source}) scored by whether the "
         "object is among the ten most likely pieces, whether it is the most likely of the relation's own objects, "
@@ -230,10 +230,10 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     figure.supxlabel("share of the training steps", fontsize=10)
     style.legend(figure, axes, 3)
     answer = f"{len(zero)} of the {len(published)} released curves are zero at every step"
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-published",
+        answer,
         pd.concat(drawn, ignore_index=True).reindex(columns=["relation", "whose", "step", "value", "low", "high", "n"]),
         f"How do these curves compare with the released ones of BERT? Precision at 1 by relation over the share of the "
         f"training steps: this run with 95% Wilson intervals, and BERT, read off the released figure, whose numbers of "

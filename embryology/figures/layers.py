@@ -54,10 +54,10 @@ def heat(frame: pd.DataFrame) -> HTML:
         risen += values.iloc[:, -1].idxmax() > STATIC_LAYER
     style.legend(figure, axes, 1)
     answer = f"At the end a layer above the embeddings is the best one in {risen} of {len(tasks)} tasks"
-    style.title(figure, answer)
     return style.show(
         figure,
         "layers",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "layer", "step", "value"]],
         f"Which layer tells what, and when? Micro F1 of a linear classifier on each layer of each checkpoint of "
         f"{tables.main_series(frame)}; layer 0 is the static embeddings, the first column the untrained model. Each "
@@ -91,10 +91,10 @@ def centres(frame: pd.DataFrame) -> HTML:
     style.legend(figure, axes, 2)
     values = numbers(frame)
     answer = f"Centre of gravity at the end, lowest first: {values['centres']}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "layers-centres",
+        answer,
         pd.concat(drawn, ignore_index=True),
         f"Does knowledge move through the layers? The centre of gravity is the mean layer, weighted by how much each "
         f"layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "

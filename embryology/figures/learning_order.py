@@ -43,7 +43,6 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
     main = times[RECONSTRUCTION]
     alike = agreement(main, published_times)
     answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
-    style.title(figure, answer)
     mask = ""
     if MASK_PREDICTION in times:
         alike_masked = agreement(times[MASK_PREDICTION], published_times)
@@ -51,6 +50,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
     return style.show(
         figure,
         "learning-order",
+        answer,
         _data(times, published_times),
         f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
         f"accuracy first reaches half of its final value, linear between checkpoints, for {series} on {source}; bars: "
@@ -105,13 +105,13 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
     _axes(axis, beside, at, f"{label} at half of the final accuracy", published_times)
     style.legend(figure, (axis, beside), 3)
     answer = compared(runs, p=False)
-    style.title(figure, answer)
     sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
     data = [table.reset_index().rename(columns={"step": x}).assign(source=name) for name, table in times.items()]
     published_data = published_times.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
     return style.show(
         figure,
         "learning-order-side-by-side",
+        answer,
         pd.concat([*data, published_data]),
         f"Is the order of learning the same in a longer run? {label.capitalize()} when the accuracy of reconstruction "
         f"first reaches half of its final value, linear between checkpoints; bars: 95% percentile bootstrap over "

@@ -68,11 +68,11 @@ def losses(table: pd.DataFrame) -> HTML:
     axis.set_ylabel("masked-word loss (nats)")
     style.legend(figure, [axis], 2)
     words = _plateau_words(main)
-    style.title(figure, words[0].upper() + words[1:])
     name = _runs(table)[0][0]
     return style.show(
         figure,
         "losses",
+        words[0].upper() + words[1:],
         table[["series", "step", "tokens", "masked_loss", *held_out_columns, "unigram_loss"]],
         f"When does the model learn more than how often words occur? Masked-word loss of {name}, mean nats a "
         f"masked piece, on training text (mean over the steps since the point before) and on held-out articles "
@@ -103,10 +103,10 @@ def below_unigram(table: pd.DataFrame) -> HTML:
     axis.set_ylabel("nats below the unigram line")
     style.legend(figure, [axis], 2)
     answer = f"Nats below the unigram line at the end: {_lasts(held_out, 'below_unigram')}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "below-unigram",
+        answer,
         held_out,
         f"How much more than word frequencies does a run learn from more text? Cross-entropy of the training text's "
         f"unigram distribution minus masked-word loss, both in nats a masked piece at the same held-out places; dots "
@@ -196,13 +196,13 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     style.training_axis(axes[-1], held_out[x], label)
     style.legend(figure, axes, 1)
     answer = f"Right at the end: {style.listed(ends)}"
-    style.title(figure, answer)
     columns = [f"held_out_{part}_accuracy" for part, *_ in asked] + [
         name for question in asked for name in question[2:4]
     ]
     return style.show(
         figure,
         "held-out-accuracy",
+        answer,
         held_out[["series", "step", "tokens", *columns]],
         f"How well does {_runs(table)[0][0]} do on text it never saw? Accuracy on held-out articles at what it is "
         f"trained to tell, dots are checkpoints. Baselines, dashed, at the last one: {'; '.join(baselines)}. Pairs are "
@@ -238,10 +238,10 @@ def optimisation(table: pd.DataFrame) -> HTML:
     norms = main["gradient_norm"].dropna()
     final = f"{norms.iloc[-1]:.2f}" if len(norms) else "unknown"
     answer = f"The gradient's norm ends at {final}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "optimisation",
+        answer,
         table[["series", "step", "tokens", "gradient_norm", "learning_rate", "tokens_per_second"]],
         f"Did training stall? Norm of the gradient before clipping, mean over the steps since the point before "
         f"(top), and learning rate (bottom) of {_runs(table)[0][0]}. Dotted: {STALLED_NORM}; a norm below it while "

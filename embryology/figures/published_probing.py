@@ -59,10 +59,10 @@ def curves() -> HTML:
     table, values = published.denominators(), numbers()
     wider = int((table["error"] > table["spread"]).sum())
     answer = f"The late changes of {wider} of {len(table)} published curves are smaller than their own standard error"
-    style.title(figure, answer)
     return style.show(
         figure,
         "published-probing",
+        answer,
         pd.concat(drawn, ignore_index=True)[["model", "task", "step", "value", "low", "high", "n"]],
         f"How sure are the published edge-probing curves? Micro F1 of BERT and ELECTRA over pretraining, read off the "
         f"released figures, with the 95% Wilson interval of as many test items as all values of a curve are multiples "

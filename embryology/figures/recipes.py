@@ -58,10 +58,10 @@ def below_unigram(runs: pd.DataFrame) -> HTML:
     values = numbers(runs)
     worse, better = (int(apart.sum()) for apart in (table["high"] < 0, table["low"] > 0))
     answer = f"{worse} of {values['variants']} variants end worse than tiny beyond what seeds explain, {better} better"
-    style.title(figure, answer)
     return style.show(
         figure,
         "recipes",
+        answer,
         table.drop(columns=["seeds", "left"]).join(pd.DataFrame(table["seeds"].to_list()).add_prefix("seed ")),
         f"What lets a small ALBERT leave its plateau? Variants of tiny that differ in one thing, each trained from "
         f"random parameters on {values['budget']} with the whole warm-up and decay, {values['seeds']} seeds (marks). "

@@ -79,12 +79,12 @@ def shared_facts(one: Series, other: Series) -> HTML:
         style.training_axis(axis, table["step"], "training step")
     style.legend(figure, [known, shared], 3)
     answer = _answer(table, names)
-    style.title(figure, answer)
     rho, low, high = seeds.same_order(paths, paths_of_other)
     source = knowledge.source(one, paths.facts["task"].iloc[0])
     return style.show(
         figure,
         f"seeds-{names[1]}",
+        answer,
         table,
         f"Does another seed learn the same facts? {source}; a fact is right where its object is "
         f"{knowledge.CRITERIA[criterion]}. Left: the share of facts that are right, with 95% Wilson intervals. Right: "

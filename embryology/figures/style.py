@@ -120,11 +120,6 @@ def grid(
     return figure, axes[:count]
 
 
-def title(figure: Figure, text: str) -> None:
-    """The answer that a figure gives. :func:`show` sets it as text, which a phone can break into lines."""
-    figure.set_label(text)
-
-
 def legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
     """One legend below the panels, every label once."""
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -234,12 +229,13 @@ def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
     return f"{value}{unit} ({low} to {high})"
 
 
-def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
+def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
     """A figure as HTML that needs no server and no other file, in Jupyter and in the book.
 
     Args:
-        figure: drawn within :func:`styled`, with a :func:`title`.
+        figure: drawn within :func:`styled`.
         name: of the files a reader saves.
+        answer: the one that the figure gives: a sentence above it, as text, which a phone can break into lines.
         data: what was drawn, behind the link to the CSV.
         caption: plain text that stands alone: question, data, intervals, baselines.
         alt: plain text for those who do not see the figure.
@@ -251,7 +247,6 @@ def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) 
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
-    answer = str(figure.get_label())
     name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)

@@ -65,7 +65,6 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
         f"{SPECIFICATION.tasks[task].capitalize()} by step {last:,}: {len(learnt)} of {len(there)} {kind} learnt, "
         f"{len(beyond)} beyond their most frequent word"
     )
-    style.title(figure, answer)
     unlearnt = [tag for tag in there if tag not in learnt]
     whose = (
         ""
@@ -78,6 +77,7 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     return style.show(
         figure,
         f"{task}-{kind.replace(' ', '-')}",
+        answer,
         _drawn(frame, task, groups),
         f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
         f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
@@ -162,10 +162,10 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
     learnt = [tag for tag in curves.GROUPS if curves.clears_baselines(frame, RECONSTRUCTION, tag)]
     learnt.sort(key=shares[0].get)
     answer = f"Half of the final value: {learnt[0]} first, {learnt[-1]} last" if learnt else "Nothing is learnt yet"
-    style.title(figure, answer)
     return style.show(
         figure,
         "rescaled-reconstruction",
+        answer,
         pd.DataFrame(data, columns=["series", "group", "step", "share_of_steps", "rescaled"]),
         f"Do words rise in the same order as in the paper? Reconstruction accuracy of {series} ({source}) divided by "
         f"its value at the last checkpoint, and that of the published {model} (OntoNotes). The axes are not one: 1 is "

@@ -99,10 +99,10 @@ def flow(paths: Trajectories, values: dict[str, str]) -> HTML:
         f"{values['ever']} of {values['facts']} facts are right at some checkpoint, {values['right_at_end']} at the "
         f"last; {values['forgotten']} times one is forgotten, {values['relearnt']} times one comes back"
     )
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-flow",
+        answer,
         table[["step", *STATES, "never", "gained", "lost"]],
         f"Are facts gained, or only exchanged? A fact is right where its object is {values['criterion']}. Above: facts "
         "that are right since they were first right, right again after a loss, and wrong now although they were "
@@ -143,10 +143,10 @@ def frequency(paths: Trajectories, values: dict[str, str]) -> HTML:
     axis.set_ylim(bottom=0)
     style.legend(figure, [axis], 3)
     answer = f"How often the text tells a fact and how early it is right: rank correlation {values['frequency']}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-frequency",
+        answer,
         table,
         "Is a fact learnt because the text tells it? Facts that are right at some checkpoint (the object is "
         f"{values['criterion']}), by how many sentences of the training text hold both subject and object, apart for "

@@ -37,25 +37,15 @@ class LayerNames:
 
 
 ALBERT = LayerNames(
-    query="attention.query",
-    key="attention.key",
-    value="attention.value",
-    attended="attention.dense",
-    attended_norm="attention.LayerNorm",
-    widened="ffn",
-    narrowed="ffn_output",
-    norm="full_layer_layer_norm",
-)
+    query="attention.query", key="attention.key", value="attention.value",
+    attended="attention.dense", attended_norm="attention.LayerNorm",
+    widened="ffn", narrowed="ffn_output", norm="full_layer_layer_norm",
+)  # fmt: skip
 BERT = LayerNames(
-    query="attention.self.query",
-    key="attention.self.key",
-    value="attention.self.value",
-    attended="attention.output.dense",
-    attended_norm="attention.output.LayerNorm",
-    widened="intermediate.dense",
-    narrowed="output.dense",
-    norm="output.LayerNorm",
-)
+    query="attention.self.query", key="attention.self.key", value="attention.self.value",
+    attended="attention.output.dense", attended_norm="attention.output.LayerNorm",
+    widened="intermediate.dense", narrowed="output.dense", norm="output.LayerNorm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -21,18 +21,8 @@ from embryology.models.precision import resolve
 from embryology.probes import WHOLE, Probe
 from embryology.runs.measurements import row
 from embryology.runs.series import Series
-from embryology.specs.edges import (
-    COMPRESSION,
-    CONTROL,
-    F1,
-    F1_MACRO,
-    F1_MICRO,
-    MAJORITY,
-    SELECTIVITY,
-    SHARE_UNREAD,
-    SPECIFICATION,
-    EdgesSettings,
-)
+from embryology.specs import edges as spec
+from embryology.specs.edges import SPECIFICATION, EdgesSettings
 from embryology.treebanks import Edge, Sentence, edge_sets
 
 if TYPE_CHECKING:
@@ -268,8 +258,8 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
     unread = int((~task.test.read).sum())
-    rows.append(row(task.name, "", SHARE_UNREAD, unread / n, intervals.wilson(unread, n), n, seed=settings.seed))
-    rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
+    rows.append(row(task.name, "", spec.SHARE_UNREAD, unread / n, intervals.wilson(unread, n), n, seed=settings.seed))
+    rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=spec.MAJORITY)
     first = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
         predicted, control = (_answers(task, vectors, field, settings, seed) for field in ("labels", "control"))
@@ -278,8 +268,8 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
             rows += _scores(task, own, resamples, layer=layer, seed=seed)
             by_heart = (controlled == task.test.control).astype(float)
             for metric, baseline, values in (
-                (F1_MICRO, CONTROL, by_heart),
-                (SELECTIVITY, None, (own == labels) - by_heart),
+                (spec.F1_MICRO, spec.CONTROL, by_heart),
+                (spec.SELECTIVITY, None, (own == labels) - by_heart),
             ):
                 interval = intervals.percentile_interval(_means(values, task, resamples))
                 columns = {"layer": layer, "seed": seed, "baseline": baseline}
@@ -308,11 +298,11 @@ def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
 
     classes, n = len(task.classes), len(task.train.labels)
     rows = []
-    for labels, baseline in ((task.train.labels, None), (task.train.control, CONTROL)):
+    for labels, baseline in ((task.train.labels, None), (task.train.control, spec.CONTROL)):
         bits = codelength(train, torch.from_numpy(labels), classes, recipe)
         values = (n * np.log2(classes) / bits).tolist() if classes > 1 else []
         rows += [
-            row(task.name, "", COMPRESSION, value, n=n, layer=layer, seed=recipe.seed, baseline=baseline)
+            row(task.name, "", spec.COMPRESSION, value, n=n, layer=layer, seed=recipe.seed, baseline=baseline)
             for layer, value in enumerate(values)
         ]
     return rows
@@ -346,11 +336,11 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
     rows = [
         row(task.name, "", metric, value, intervals.percentile_interval(means), len(labels), **columns)
         for metric, value, means in (
-            (F1_MICRO, right.mean(), _means(right, task, resamples)),
-            (F1_MACRO, values.mean(), sampled.mean(-1)),
+            (spec.F1_MICRO, right.mean(), _means(right, task, resamples)),
+            (spec.F1_MACRO, values.mean(), sampled.mean(-1)),
         )
     ]
     names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
     for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
-        rows.append(row(task.name, name, F1, value, (low, high), n, **columns))
+        rows.append(row(task.name, name, spec.F1, value, (low, high), n, **columns))
     return rows

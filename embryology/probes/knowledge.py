@@ -28,26 +28,8 @@ from embryology.probes import WHOLE, Probe
 from embryology.runs.measurements import row
 from embryology.runs.series import Series
 from embryology.specs import Precision
-from embryology.specs.knowledge import (
-    ACCURACY,
-    AT_10,
-    CONSISTENCY,
-    EXCLUDED,
-    GAIN,
-    HELD_OUT,
-    LOG_PROBABILITY,
-    MAJORITY,
-    NOT_HELD_OUT,
-    NOT_NAMED,
-    OF_CANDIDATES,
-    OF_TEMPLATES,
-    RECIPROCAL_RANK,
-    SEVERAL_PIECES,
-    SHUFFLED,
-    SPECIFICATION,
-    TEMPLATE,
-    KnowledgeSettings,
-)
+from embryology.specs import knowledge as spec
+from embryology.specs.knowledge import SPECIFICATION, KnowledgeSettings
 from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
@@ -128,17 +110,17 @@ class KnowledgeProbe(Probe):
         rows, items, seed = [], [], examples.settings.seed
         for name, (label, relations) in examples.sets.items():
             scored = pd.concat(_scored(encoder, relations, examples.settings.precision), ignore_index=True)
-            tables = {name: scored, f"{name}/{NOT_NAMED}": scored[~scored["named"]]}
+            tables = {name: scored, f"{name}/{spec.NOT_NAMED}": scored[~scored["named"]]}
             if scored["held_out"].any():
                 tables |= {
-                    f"{name}/{HELD_OUT}": scored[scored["held_out"]],
-                    f"{name}/{NOT_HELD_OUT}": scored[~scored["held_out"]],
+                    f"{name}/{spec.HELD_OUT}": scored[scored["held_out"]],
+                    f"{name}/{spec.NOT_HELD_OUT}": scored[~scored["held_out"]],
                 }
             for task, table in tables.items():
                 rows += _summaries(task, table[table["pieces"] == 1], seed)
-            rows += _log_probabilities(f"{name}/{SEVERAL_PIECES}", scored[scored["pieces"] > 1], seed)
+            rows += _log_probabilities(f"{name}/{spec.SEVERAL_PIECES}", scored[scored["pieces"] > 1], seed)
             rows += [
-                row(name, relation, EXCLUDED, count, n=count, seed=seed, reason=reason)
+                row(name, relation, spec.EXCLUDED, count, n=count, seed=seed, reason=reason)
                 for relation, reasons in examples.excluded[name].items()
                 for reason, count in reasons.items()
             ]
@@ -305,27 +287,27 @@ def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any
         if n == 0:
             continue
         for metric, column, baseline in (
-            (ACCURACY, "correct", None),
-            (AT_10, "right_at_10", None),
-            (OF_CANDIDATES, "chosen", None),
-            (ACCURACY, "common", MAJORITY),
-            (ACCURACY, "alone", TEMPLATE),
+            (spec.ACCURACY, "correct", None),
+            (spec.AT_10, "right_at_10", None),
+            (spec.OF_CANDIDATES, "chosen", None),
+            (spec.ACCURACY, "common", spec.MAJORITY),
+            (spec.ACCURACY, "alone", spec.TEMPLATE),
         ):
             values = part[column].dropna()
             if len(values) == n:  # sentences of their own have no template to be asked alone
                 interval = intervals.wilson(int(values.sum()), n)
                 rows.append(row(task, relation, metric, values.mean(), interval, n, seed=seed, baseline=baseline))
-        means = {(metric, None): part[metric] for metric in (RECIPROCAL_RANK, LOG_PROBABILITY)}
+        means = {(metric, None): part[metric] for metric in (spec.RECIPROCAL_RANK, spec.LOG_PROBABILITY)}
         rows += _means(task, relation, means, seed)
-        with_others = part[GAIN].dropna()  # a relation of a single object has no others
+        with_others = part[spec.GAIN].dropna()  # a relation of a single object has no others
         if len(with_others):
-            rows += _means(task, relation, {(GAIN, None): with_others}, seed)
+            rows += _means(task, relation, {(spec.GAIN, None): with_others}, seed)
         several = part[part["consistency"].notna()]  # relations of a single template have none
         if len(several):
             means = {
-                (OF_TEMPLATES, None): several["right_of_templates"],
-                (CONSISTENCY, None): several["consistency"],
-                (CONSISTENCY, SHUFFLED): several["shuffled"],
+                (spec.OF_TEMPLATES, None): several["right_of_templates"],
+                (spec.CONSISTENCY, None): several["consistency"],
+                (spec.CONSISTENCY, spec.SHUFFLED): several["shuffled"],
             }
             rows += _means(task, relation, means, seed)
     return rows
@@ -335,7 +317,7 @@ def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict[
     rows = []
     for relation, part in [("", scored), *scored.groupby("group")]:
         if len(part):
-            rows += _means(task, relation, {(LOG_PROBABILITY, None): part["log_probability"]}, seed)
+            rows += _means(task, relation, {(spec.LOG_PROBABILITY, None): part["log_probability"]}, seed)
     return rows
 
 

@@ -23,18 +23,8 @@ from embryology.models.precision import resolve
 from embryology.probes import WHOLE, Probe
 from embryology.runs.measurements import row
 from embryology.runs.series import Series
-from embryology.specs.tokens import (
-    ACCURACY,
-    ALIGNMENT,
-    FREQUENT_IN_GROUP,
-    FREQUENT_WORD,
-    LOG_PROBABILITY,
-    MASK_PREDICTION,
-    RECONSTRUCTION,
-    SHARE_UNALIGNED,
-    SPECIFICATION,
-    TokensSettings,
-)
+from embryology.specs import tokens as spec
+from embryology.specs.tokens import SPECIFICATION, TokensSettings
 from embryology.treebanks import Sentence, catalogue
 
 if TYPE_CHECKING:
@@ -42,7 +32,7 @@ if TYPE_CHECKING:
 
     from embryology.models.encoder import Encoder
 
-BASELINES = (FREQUENT_WORD, FREQUENT_IN_GROUP)
+BASELINES = (spec.FREQUENT_WORD, spec.FREQUENT_IN_GROUP)
 
 
 @dataclass(frozen=True)
@@ -88,12 +78,12 @@ class TokensProbe(Probe):
         n = examples.unaligned + len(examples.words)
         share = examples.unaligned / n
         unaligned = intervals.wilson(examples.unaligned, n)
-        rows = [row(ALIGNMENT, "", SHARE_UNALIGNED, share, unaligned, n, seed=settings.seed)]
+        rows = [row(spec.ALIGNMENT, "", spec.SHARE_UNALIGNED, share, unaligned, n, seed=settings.seed)]
         items = []
         resamples = intervals.resamples(len(examples.ids), seed=settings.seed)
         for task, words, total in (
-            (RECONSTRUCTION, examples.words, True),
-            (MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
+            (spec.RECONSTRUCTION, examples.words, True),
+            (spec.MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
         ):
             scored = words.assign(task=task, **_score(encoder, examples, words, task))
             rows += _accuracies(task, scored, total, settings.seed)
@@ -174,7 +164,7 @@ def _draw(groups: np.ndarray, most: int | None, rng: np.random.Generator) -> np.
 def _score(encoder: Encoder, examples: Examples, words: pd.DataFrame, task: str) -> dict[str, np.ndarray]:
     """For every word whether all of its pieces are right, and the mean log-probability of them."""
     positions, pieces = words["positions"].tolist(), words["pieces"].tolist()
-    if task == RECONSTRUCTION:
+    if task == spec.RECONSTRUCTION:
         sequences = examples.ids
         places, targets = [[] for _ in sequences], [[] for _ in sequences]
         for row, at, true in zip(words["row"], positions, pieces, strict=True):
@@ -207,7 +197,7 @@ def _accuracies(task: str, scored: pd.DataFrame, total: bool, seed: int) -> list
         baseline = None if column == "correct" else column
         for tag, right, n in counts.itertuples():
             interval = intervals.wilson(right, n)
-            rows.append(row(task, tag, ACCURACY, right / n, interval, n, seed=seed, baseline=baseline))
+            rows.append(row(task, tag, spec.ACCURACY, right / n, interval, n, seed=seed, baseline=baseline))
     return rows
 
 
@@ -228,6 +218,6 @@ def _log_probabilities(
     sentences = np.count_nonzero(counts, axis=0)
     return [
         # A single sentence does not show how sentences vary.
-        row(task, tag, LOG_PROBABILITY, value, tuple(interval) if spread > 1 else (None, None), count, seed=seed)
+        row(task, tag, spec.LOG_PROBABILITY, value, tuple(interval) if spread > 1 else (None, None), count, seed=seed)
         for tag, value, interval, count, spread in zip(tags, values, ends, n, sentences, strict=True)
     ]

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 Precision = Literal["auto", "bfloat16", "float32"]
 """``auto`` is bfloat16 where the device computes in it, which is faster and gives slightly other numbers."""
@@ -36,6 +36,10 @@ class ProbeSettings(BaseModel):
 
     every: PositiveInt = 1
     """Of all checkpoints, every how many-th is measured; the last one always is, and those that are asked for."""
+    precision: Precision = "float32"
+    """Of the model's body."""
+    seed: int = Field(0, ge=0)
+    """Of every draw: samples of the data, initial weights, resamples of intervals."""
 
 
 @dataclass(frozen=True)

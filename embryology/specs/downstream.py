@@ -1,10 +1,11 @@
 """The two probes of downstream tasks: fine-tuned, and a linear model on the frozen checkpoint (section 5)."""
 
+from dataclasses import replace
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
-from embryology.specs import HIDDEN_STATES, Precision, ProbeSettings, Specification
+from embryology.specs import HIDDEN_STATES, ProbeSettings, Specification
 
 TASKS = {
     "CoLA": "acceptability (CoLA)",
@@ -34,8 +35,6 @@ class FrozenSettings(ProbeSettings):
     """At most so many training examples, drawn evenly; None takes all."""
     max_length: PositiveInt = 128
     """Most pieces an input has, if the model reads as many."""
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 class FinetuneSettings(FrozenSettings):
@@ -49,24 +48,20 @@ class FinetuneSettings(FrozenSettings):
 FROZEN_SPECIFICATION = Specification(
     name=FROZEN,
     version=1,
+    tasks=TASKS,
+    baselines=BASELINES,
     settings=FrozenSettings,
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.frozen:FrozenProbe",
     kept_items=(),
     resampled="development items",
-    tasks=TASKS,
-    baselines=BASELINES,
 )
-FINETUNE_SPECIFICATION = Specification(
+FINETUNE_SPECIFICATION = replace(
+    FROZEN_SPECIFICATION,
     name=FINETUNE,
-    version=1,
     settings=FinetuneSettings,
-    needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.finetune:FinetuneProbe",
     kept_items=("item_id", "task", "seed", "correct", "source", "step"),
-    resampled="development items",
-    tasks=TASKS,
-    baselines=BASELINES,
     expensive=True,
     pages=("downstream",),
 )

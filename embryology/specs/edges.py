@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
-from embryology.specs import HIDDEN_STATES, UNTRAINED, AlignmentMethod, Precision, ProbeSettings, Specification
+from embryology.specs import HIDDEN_STATES, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
 
 POS, CONSTITUENT, DEPENDENCY = "pos", "constituent", "dependency"
 ENTITY, COREFERENCE, ROLE = "entity", "coreference", "role"
@@ -34,18 +34,11 @@ class EdgesSettings(ProbeSettings):
     seeds: PositiveInt = 1
     """Classifiers trained a layer and task, from ``seed`` on; the first gives the items."""
     alignment: AlignmentMethod = "running"
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 SPECIFICATION = Specification(
     name="edges",
     version=1,
-    settings=EdgesSettings,
-    needs=frozenset({HIDDEN_STATES}),
-    probe="embryology.probes.edges:EdgesProbe",
-    kept_items=("item_id", "sentence", "group", "task", "correct", "layers", "source", "step"),
-    resampled="sentences",
     tasks={
         POS: "part of speech",
         CONSTITUENT: "constituent",
@@ -60,6 +53,11 @@ SPECIFICATION = Specification(
         UNTRAINED: "untrained model (step 0), same layer",
         CONTROL: "control: labels by heart",
     },
+    settings=EdgesSettings,
+    needs=frozenset({HIDDEN_STATES}),
+    probe="embryology.probes.edges:EdgesProbe",
+    kept_items=("item_id", "sentence", "group", "task", "correct", "layers", "source", "step"),
+    resampled="sentences",
     expensive=True,
     pages=("edges", "layers"),
 )

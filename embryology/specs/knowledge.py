@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
-from embryology.specs import MASKED_HEAD, UNTRAINED, Precision, ProbeSettings, Specification
+from embryology.specs import MASKED_HEAD, UNTRAINED, ProbeSettings, Specification
 
 NOT_NAMED, HELD_OUT, NOT_HELD_OUT, SEVERAL_PIECES = "not named", "held out", "not held out", "several pieces"
 """Parts of a set of facts; the task is ``set/part``."""
@@ -22,21 +22,11 @@ class KnowledgeSettings(ProbeSettings):
     """Types of relations; ParaRel and SQuAD do not say theirs."""
     facts: PositiveInt | None = None
     """At most so many of a relation, drawn evenly; None takes all."""
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 SPECIFICATION = Specification(
     name="knowledge",
     version=5,
-    settings=KnowledgeSettings,
-    needs=frozenset({MASKED_HEAD}),
-    probe="embryology.probes.knowledge:KnowledgeProbe",
-    kept_items=(
-        *("item_id", "group", "task", "correct", "source", "step"),
-        *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),
-    ),
-    resampled="facts",
     tasks={
         "trex": "LAMA T-REx",
         "google-re": "LAMA Google-RE",
@@ -50,6 +40,14 @@ SPECIFICATION = Specification(
         UNTRAINED: "untrained model (step 0)",
         SHUFFLED: "templates asked about different subjects",
     },
+    settings=KnowledgeSettings,
+    needs=frozenset({MASKED_HEAD}),
+    probe="embryology.probes.knowledge:KnowledgeProbe",
+    kept_items=(
+        *("item_id", "group", "task", "correct", "source", "step"),
+        *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),
+    ),
+    resampled="facts",
     pages=("knowledge",),
 )
 """``tasks``: the sets, in the order in which a report takes them: the first one of a run is followed fact by fact."""

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
-from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, Precision, ProbeSettings, Specification
+from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
 
 RECONSTRUCTION, MASK_PREDICTION, ALIGNMENT = "reconstruction", "mask-prediction", "alignment"
 ACCURACY, LOG_PROBABILITY, SHARE_UNALIGNED = "accuracy", "log_probability", "share_unaligned"
@@ -19,23 +19,21 @@ class TokensSettings(ProbeSettings):
     mask_words_per_tag: PositiveInt | None = None
     """At most so many words of each tag for mask prediction, as each is a sequence of its own; None takes all."""
     alignment: AlignmentMethod = "running"
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 SPECIFICATION = Specification(
     name="tokens",
     version=1,
-    settings=TokensSettings,
-    needs=frozenset({MASKED_HEAD}),
-    probe="embryology.probes.tokens:TokensProbe",
-    kept_items=("item_id", "sentence", "group", "task", "correct", "source", "step"),
-    resampled="sentences",
     tasks={RECONSTRUCTION: "reconstruction", MASK_PREDICTION: "mask prediction"},
     baselines={
         FREQUENT_WORD: "most frequent word of the set",
         FREQUENT_IN_GROUP: "most frequent word of the group",
         UNTRAINED: "untrained model (step 0)",
     },
+    settings=TokensSettings,
+    needs=frozenset({MASKED_HEAD}),
+    probe="embryology.probes.tokens:TokensProbe",
+    kept_items=("item_id", "sentence", "group", "task", "correct", "source", "step"),
+    resampled="sentences",
     pages=("tokens",),
 )

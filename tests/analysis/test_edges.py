@@ -7,12 +7,7 @@ import pytest
 from embryology.analysis import edges, tables
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
-from tests.synthetic import EDGES, STEPS, known_edge, make_run
-
-
-@pytest.fixture(scope="module")
-def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20)
+from tests.synthetic import EDGES, STEPS, known_edge
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,6 @@ from tests.synthetic import KNOWLEDGE, STEPS, configuration, make_run
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20)
-
-
-@pytest.fixture(scope="module")
 def frame(series):
     return tables.read([series], "knowledge")
 

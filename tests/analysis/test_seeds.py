@@ -21,16 +21,6 @@ def column(*marks):
     return np.array([[mark == "1"] for mark in marks])
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    home = tmp_path_factory.mktemp("runs")
-    return (
-        make_run(home / "one", sentences=20),
-        make_run(home / "longer", sentences=20, steps=(*STEPS, 4000)),
-        make_run(home / "other", sentences=20, outcome={"seed": 1}, factor=4.0),
-    )
-
-
 def test_the_overlap_of_hand_checked_facts():
     # objects a: three facts, b: two
     one, other = column(*"11010"), column(*"10110")

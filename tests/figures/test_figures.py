@@ -127,9 +127,10 @@ def test_drawing_leaves_no_trace(run):
 
 def test_text_is_escaped():
     figure, _ = style.panels(1, 1, 2, 2)
-    drawn = style.show(figure, "a", pd.DataFrame({"x": [1]}), "1 < 2 <script>", 'says "no" & <b>').data
+    drawn = style.show(figure, "a", "a > b", pd.DataFrame({"x": [1]}), "1 < 2 <script>", 'says "no" & <b>').data
     assert "<script>" not in drawn
     assert "1 &lt; 2 &lt;script&gt;" in drawn
+    assert "<strong>a &gt; b</strong>" in drawn
     assert 'alt="says &quot;no&quot; &amp; &lt;b&gt;"' in drawn
 
 

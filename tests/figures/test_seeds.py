@@ -2,23 +2,11 @@
 
 import re
 
-import numpy as np
-import pytest
-
 from embryology.analysis import seeds
+from embryology.errors import EmbryologyError
 from embryology.figures import seeds as drawn
 from embryology.storage.files import read_json, write_json
-from tests.synthetic import STEPS, make_run
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    home = tmp_path_factory.mktemp("runs")
-    return (
-        make_run(home / "one", sentences=20),
-        make_run(home / "longer", sentences=20, steps=(*STEPS, 4000)),
-        make_run(home / "other", sentences=20, outcome={"seed": 1}, factor=4.0),
-    )
+from tests.synthetic import make_run
 
 
 def test_where_no_two_runs_are_of_one_recipe_that_is_said(runs):
@@ -39,14 +27,11 @@ def test_facts_are_drawn_where_both_were_asked(runs):
     assert page.count("<figure") == 1
 
 
-def test_different_facts_are_not_compared(runs, monkeypatch):
-    whole = seeds.knowledge.trajectories
+def test_facts_that_are_not_compared_are_a_sentence(runs, monkeypatch):
+    def refuse(one, other):
+        raise EmbryologyError(f"{one.name} and {other.name} were not asked the same facts; measure both alike")
 
-    def fewer(series, name):
-        paths, criterion = whole(series, name)
-        return (paths.where(np.arange(len(paths.known)) > 3), criterion) if series == runs[2] else (paths, criterion)
-
-    monkeypatch.setattr(seeds.knowledge, "trajectories", fewer)
+    monkeypatch.setattr(seeds, "same_facts", refuse)
     assert drawn.facts(runs).data == "<p>Facts: one and other were not asked the same facts; measure both alike.</p>"
 
 

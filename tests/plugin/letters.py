@@ -20,13 +20,13 @@ class LettersSettings(ProbeSettings):
 SPECIFICATION = Specification(
     name="letters",
     version=1,
+    tasks={"letters": "letters"},
+    baselines={},
     settings=LettersSettings,
     needs=frozenset({MASKED_HEAD}),
     probe="letters:LettersProbe",
     kept_items=("item_id", "task", "source", "step", "letters"),
     resampled="words",
-    tasks={"letters": "letters"},
-    baselines={},
     pages=(Path(__file__).with_name("letters.ipynb"),),
 )
 

@@ -1,21 +1,12 @@
-import io
 import shutil
 
 import pytest
-from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report.summary import summary
 from embryology.runs import measurements
 from embryology.runs.series import Series
+from tests.screen import shown
 from tests.synthetic import make_run, measure
-
-
-def shown(series):
-    console = Console(width=140, file=io.StringIO())
-    for table in summary(series):
-        console.print(table)
-    return console.file.getvalue()
 
 
 def test_a_run_is_told_with_its_losses_what_was_measured_and_its_order(tmp_path):

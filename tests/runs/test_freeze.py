@@ -1,24 +1,22 @@
 """What is frozen gives the figures' input exactly, holds no text, and is whole or not there."""
 
-import io
 import shutil
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
 from embryology.analysis import plateau, tables
 from embryology.analysis.learning_order import learning_times
 from embryology.errors import EmbryologyError
 from embryology.probes.runner import run_probes
-from embryology.report.summary import summary
 from embryology.runs import freeze as freezing
 from embryology.runs import measurements
 from embryology.runs.freeze import freeze
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.storage.files import read_yaml, write_json, write_table, write_yaml
+from tests.screen import shown
 from tests.synthetic import GOLD, STEPS, configuration, make_run, write_manifest
 
 
@@ -30,13 +28,6 @@ def run(tmp_path):
 @pytest.fixture
 def frozen(run, tmp_path):
     return Series.open(freeze(run, tmp_path / "results" / "baby-seed0"))
-
-
-def shown(series):
-    console = Console(width=120, file=io.StringIO())
-    for table in summary(series):
-        console.print(table)
-    return console.file.getvalue()
 
 
 def opened(run):
