@@ -27,21 +27,25 @@ RECIPE = Recipe(rate=3e-3, epochs=4, batch=8, dropout=0.0)
 def examples(n, seed, pairs=False):
     """Whether a sentence holds "music"; of pairs, the second does."""
     rng = np.random.default_rng(seed)
-    found = []
+    drawn = []
     for number in range(n):
         words = list(rng.choice([word for word in WORDS if word != "music"], rng.integers(3, 9)))
         label = int(rng.random() < 0.5)
         words[1] = "music" if label else words[1]
         text = "The " + " ".join(words) + " ."
-        found.append(Example(str(number), "It is so." if pairs else text, text if pairs else None, label))
-    return found
+        drawn.append(Example(str(number), "It is so." if pairs else text, text if pairs else None, label))
+    return drawn
 
 
 def task(name="made-up", pairs=False, classes=("no", "yes"), metrics=("accuracy",), dev=("dev",)):
-    return Task(
-        name, "made up", classes, metrics, Split(examples(160, 0, pairs)),
-        {each: Split(examples(60, number + 1, pairs)) for number, each in enumerate(dev)},
-    )  # fmt: skip
+    development = {part: Split(examples(60, number + 1, pairs)) for number, part in enumerate(dev)}
+    return Task(name, "made up", classes, metrics, Split(examples(160, 0, pairs)), development)
+
+
+def read(tokenizer, sentences):
+    """Examples of single sentences as a model reads them, and their labels."""
+    given = inputs(tokenizer, [example.first for example in sentences], [None] * len(sentences), 64)
+    return given, np.array([example.label for example in sentences])
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +57,20 @@ def encoder(tiny_series):
 def test_vectors_are_those_of_transformers(kind, tokenizer, monkeypatch):
     model = tiny_model(kind).eval()
     encoder = Encoder(model, frozenset(), "cpu")
-    own = finetuning.Classifier(encoder, 3, Recipe()).eval()
+    classifier = finetuning.Classifier(encoder, 3, Recipe()).eval()
     given = inputs(tokenizer, ["The city.", "A film of the city and its people."], ["It is.", "Music."], 64)
     ids, types, mask = given.padded([0, 1], 0, "cpu")
     with torch.no_grad():
-        theirs = model.base_model(input_ids=ids, token_type_ids=types, attention_mask=mask.long())[0][:, 0]
-        wanted = own.out(torch.tanh(own.dense(theirs)))
-        torch.testing.assert_close(own(ids, types, mask), wanted, atol=1e-5, rtol=1e-4)
+        first = model.base_model(input_ids=ids, token_type_ids=types, attention_mask=mask.long())[0][:, 0]
+        expected = classifier.out(torch.tanh(classifier.dense(first)))
+        torch.testing.assert_close(classifier(ids, types, mask), expected, atol=1e-5, rtol=1e-4)
         monkeypatch.setattr(finetuning.forward, "computes", lambda config: False)
-        torch.testing.assert_close(own(ids, types, mask), wanted, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(classifier(ids, types, mask), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_something_is_learnt_and_the_checkpoint_stays_as_it_was(encoder, tokenizer):
     before = {name: weight.clone() for name, weight in encoder.model.state_dict().items()}
-    train, dev = (
-        (inputs(tokenizer, [own.first for own in some], [None] * len(some), 64), np.array([own.label for own in some]))
-        for some in (examples(300, 0), examples(100, 1))
-    )
+    train, dev = read(tokenizer, examples(300, 0)), read(tokenizer, examples(100, 1))
     model = finetuning.train(encoder, *train, 2, RECIPE)
     assert (finetuning.outputs_of(model, dev[0]).argmax(1) == dev[1]).mean() > 0.9
     for name, weight in encoder.model.state_dict().items():
@@ -82,9 +83,7 @@ def test_something_is_learnt_and_the_checkpoint_stays_as_it_was(encoder, tokeniz
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(encoder, tokenizer):
-    some = examples(40, 0)
-    given = inputs(tokenizer, [own.first for own in some], [None] * 40, 64)
-    labels = np.array([own.label for own in some])
+    given, labels = read(tokenizer, examples(40, 0))
     one, same, other = (
         finetuning.outputs_of(finetuning.train(encoder, given, labels, 2, Recipe(epochs=1, seed=seed)), given)
         for seed in (0, 0, 1)
@@ -94,16 +93,14 @@ def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(encoder,
 
 
 def test_a_score_is_learnt_too(encoder, tokenizer):
-    some = examples(300, 0)
-    given = inputs(tokenizer, [own.first for own in some], [None] * len(some), 64)
-    scores = np.array([5.0 * own.label for own in some], np.float32)
+    given, labels = read(tokenizer, examples(300, 0))
+    scores = (5 * labels).astype(np.float32)
     model = finetuning.train(encoder, given, scores, 1, RECIPE)
     assert np.corrcoef(finetuning.outputs_of(model, given)[:, 0], scores)[0, 1] > 0.8
 
 
 def test_every_example_is_read_once_an_epoch_in_batches_of_like_length(tokenizer):
-    some = examples(101, 0)
-    given = inputs(tokenizer, [own.first for own in some], [None] * 101, 64)
+    given, _ = read(tokenizer, examples(101, 0))
     batches = list(finetuning._epochs(given, Recipe(epochs=2, batch=8), np.random.default_rng(0)))
     assert len(batches) == 2 * 13
     for epoch in (batches[:13], batches[13:]):
@@ -120,11 +117,11 @@ def test_pairs_are_cut_to_what_the_model_reads(tokenizer):
 
 @pytest.fixture
 def made_up(monkeypatch):
-    own = {"made-up": task(), "pairs": task("pairs", pairs=True, dev=("matched", "mismatched"))}
-    own["score"] = task("score", classes=(), metrics=("pearson", "spearman"))
-    monkeypatch.setattr(catalogue, "find", lambda name: own[name])
+    tasks = {"made-up": task(), "pairs": task("pairs", pairs=True, dev=("matched", "mismatched"))}
+    tasks["score"] = task("score", classes=(), metrics=("pearson", "spearman"))
+    monkeypatch.setattr(catalogue, "find", lambda name: tasks[name])
     monkeypatch.setattr(catalogue, "identity", lambda name: {name: 1})
-    return own
+    return tasks
 
 
 def measured(probe, settings, encoder, tokenizer, series):
@@ -149,7 +146,7 @@ def test_cells_have_the_tasks_metrics_on_whole_development_sets(made_up, encoder
     assert {"pearson", "spearman", "score"} <= set(score_rows["metric"])
 
 
-def test_a_batch_that_is_interrupted_goes_on_and_a_finished_cell_is_not_run_again(
+def test_a_batch_that_is_interrupted_is_resumed_and_a_finished_cell_is_not_run_again(
     made_up, monkeypatch, tiny_series, tmp_path
 ):
     chosen = {"finetune": {"tasks": ["made-up"], "seeds": 2, "epochs": 1, "train": 24}}
@@ -171,8 +168,8 @@ def test_a_batch_that_is_interrupted_goes_on_and_a_finished_cell_is_not_run_agai
     runner.run_probes(broken, chosen)
     assert cells == ["made-up-0", "made-up-1", "made-up-0", "died", "made-up-1"]
     tables = [
-        {file.name: file.read_bytes() for file in sorted((own.folder.measurements / "details").rglob("*.parquet"))}
-        for own in (whole, broken)
+        {file.name: file.read_bytes() for file in sorted((series.folder.measurements / "details").rglob("*.parquet"))}
+        for series in (whole, broken)
     ]
     assert tables[0] == tables[1]
     cells.clear()
@@ -243,8 +240,9 @@ def test_a_task_without_a_train_set_is_refused(made_up, tokenizer, tiny_series):
 
 
 def test_baselines_of_a_single_class_and_of_scores():
-    own = task()
-    one = [example for example in own.train.examples if example.label == 1]
-    found = {row["baseline"]: row["value"] for row in baselines.rows(own, one) if row["metric"] == "score"}
-    share = np.mean([example.label for example in own.dev["dev"].examples])
-    assert found == {"majority": pytest.approx(share), "tf-idf": pytest.approx(share)}
+    made_up = task()
+    of_one_class = [example for example in made_up.train.examples if example.label == 1]
+    rows = baselines.rows(made_up, of_one_class)
+    scores = {row["baseline"]: row["value"] for row in rows if row["metric"] == "score"}
+    share = np.mean([example.label for example in made_up.dev["dev"].examples])
+    assert scores == {"majority": pytest.approx(share), "tf-idf": pytest.approx(share)}
