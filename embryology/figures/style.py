@@ -5,6 +5,7 @@ import functools
 import html
 import io
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,6 +14,8 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+
+from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
 
 INK, MUTED, GRID, ALERT = "#222222", "#595959", "#dddddd", "#B34700"
 
@@ -26,14 +29,22 @@ LINES = (
     ("#56B4E9", "v", (0, (4, 2))),
     ("#E69F00", "P", (0, (2, 1))),
 )
+DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 BASELINE_LINES = {
-    "most-frequent-word": (INK, (0, (1, 1.5))),
-    "most-frequent-in-group": (INK, (0, (5, 2))),
-    "majority": (INK, (0, (1, 1.5))),
-    "static": (INK, (0, (5, 2))),
-    "control": (ALERT, (0, (3, 1.5))),
-    "untrained": ("#999999", (0, (7, 1.5, 1, 1.5))),
+    tokens.FREQUENT_WORD: (INK, DOTTED),
+    tokens.FREQUENT_IN_GROUP: (INK, DASHED),
+    edges.MAJORITY: (INK, DOTTED),  # downstream tasks call theirs by the same name
+    edges.STATIC: (INK, DASHED),
+    edges.CONTROL: (ALERT, (0, (3, 1.5))),
+    downstream.TF_IDF: (INK, DASHED),
+    knowledge.MAJORITY: (INK, DOTTED),
+    knowledge.TEMPLATE: (INK, DASHED),
+    knowledge.SHUFFLED: (ALERT, (0, (3, 1.5))),
+    UNTRAINED: ("#999999", (0, (7, 1.5, 1, 1.5))),
 }
+"""Colour and dashes of baselines, by their names in the specifications."""
+SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
+"""Ticks, and their labels, of an axis that shows the share of the steps."""
 
 RC = {
     "svg.hashsalt": "embryology",  # else every file has element ids of its own
@@ -70,7 +81,7 @@ def styled(draw: Callable[..., HTML]) -> Callable[..., HTML]:
     """Let a function draw in the style of this module, whatever a notebook has set."""
 
     @functools.wraps(draw)
-    def in_style(*args, **kwargs):
+    def in_style(*args: Any, **kwargs: Any) -> HTML:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(RC)
@@ -79,7 +90,7 @@ def styled(draw: Callable[..., HTML]) -> Callable[..., HTML]:
     return in_style
 
 
-def panels(rows: int, columns: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
+def panels(rows: int, columns: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, np.ndarray]:
     """A figure of ``rows`` × ``columns`` panels, ``width`` × ``height`` inches, and its axes in reading order.
 
     It does not go through pyplot: nothing stays open, and Jupyter does not show it a second time.
@@ -89,6 +100,26 @@ def panels(rows: int, columns: int, width: float, height: float, **kwargs) -> tu
     return figure, axes.ravel()
 
 
+def grid(
+    count: int, columns: int, height: float, width: float = 9, margin: float = 1.1, **kwargs: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure of as many rows of panels as ``count`` of them need, and the axes of these; the rest shows nothing.
+
+    Args:
+        count: of panels.
+        columns: in a row.
+        height: of a row, inches.
+        width: of the figure, inches.
+        margin: what the legend takes, inches.
+        kwargs: of ``Figure.subplots``.
+    """
+    rows = -(-count // columns)
+    figure, axes = panels(rows, columns, width, height * rows + margin, **kwargs)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, axes[:count]
+
+
 def title(figure: Figure, text: str) -> None:
     """The answer that a figure gives. :func:`show` sets it as text, which a phone can break into lines."""
     figure.set_label(text)
@@ -96,8 +127,8 @@ def title(figure: Figure, text: str) -> None:
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
     """One legend below the panels, every label once."""
-    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(found.values(), found.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
 
 
 def short(number: float) -> str:
@@ -142,8 +173,14 @@ def training_x(frame: pd.DataFrame) -> tuple[str, str]:
 
 
 def curve(
-    axis: Axes, rows: pd.DataFrame, line: tuple, name: str, x: str = "step", band: bool = True, scale: float = 1
-) -> None:  # fmt: skip
+    axis: Axes,
+    rows: pd.DataFrame,
+    line: tuple[str, str, Any],
+    name: str,
+    x: str = "step",
+    band: bool = True,
+    scale: float = 1,
+) -> None:
     """A curve with the band of its interval, where all of its values have one.
 
     Args:
@@ -161,6 +198,40 @@ def curve(
     if band and rows["low"].notna().all():
         ends = (scale * rows[end].astype(float) for end in ("low", "high"))
         axis.fill_between(at, *ends, color=colour, alpha=0.22, linewidth=0)
+
+
+def baseline(axis: Axes, rows: pd.DataFrame, name: str, label: str, x: str = "step") -> None:
+    """A baseline over training; nothing where it was not measured.
+
+    Args:
+        axis: where it is drawn.
+        rows: ``value`` and the column ``x``.
+        name: one of :data:`BASELINE_LINES`.
+        label: for the legend.
+        x: of the x axis.
+    """
+    if len(rows):
+        colour, dashes = BASELINE_LINES[name]
+        axis.plot(rows[x].astype(float), rows["value"], color=colour, linestyle=dashes, linewidth=1.3, label=label)
+
+
+def level(axis: Axes, value: float, name: str, label: str, width: float = 1.3) -> None:
+    """A baseline that is one number; arguments as of :func:`baseline`."""
+    colour, dashes = BASELINE_LINES[name]
+    axis.axhline(value, color=colour, linestyle=dashes, linewidth=width, label=label)
+
+
+def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
+    """A value with its interval in prose: "0.50 nats (0.40 to 0.60)".
+
+    Args:
+        row: ``value``, ``low`` and ``high``.
+        form: of the numbers, as in a format string.
+        unit: what stands behind the value.
+        scale: what the numbers are multiplied by, 100 for points.
+    """
+    value, low, high = (format(scale * row[name], form) for name in ("value", "low", "high"))
+    return f"{value}{unit} ({low} to {high})"
 
 
 def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
@@ -216,13 +287,24 @@ def searchable(table: pd.DataFrame, name: str, caption: str) -> HTML:
     from itables.javascript import generate_init_offline_itables_html, to_html_datatable
 
     body = to_html_datatable(
-        table, connected=False, table_id=f"table-{name}", showIndex=False, classes="display compact nowrap",
-        maxBytes=0, allow_html=False, style="table-layout:auto;width:100%;margin:0",
-    )  # fmt: skip
+        table,
+        connected=False,
+        table_id=f"table-{name}",
+        showIndex=False,
+        classes="display compact nowrap",
+        maxBytes=0,
+        allow_html=False,
+        style="table-layout:auto;width:100%;margin:0",
+    )
     script = generate_init_offline_itables_html(itables.options.dt_bundle)
     return HTML(
         f'<div class="embryology-table" style="overflow-x: auto">{script}{body}</div><p>{html.escape(caption)}</p>'
     )
+
+
+def paragraph(sentence: str) -> HTML:
+    """A sentence that stands where there is nothing to draw."""
+    return HTML(f"<p>{html.escape(sentence)}</p>")
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -14,11 +14,11 @@ def runs():
 
 
 def test_prose_names_what_seeds_do_not_explain(runs):
-    said = drawn.facts(runs)
-    assert said["worse"] == "peak rate 3e-3 and masked share 15%"
-    assert said["better"] == "none"
-    assert said["stalled"] == "peak rate 3e-3"
-    assert (said["variants"], said["seeds"], said["budget"]) == ("3", "2", "0.40 to 0.40 million pieces")
+    values = drawn.numbers(runs)
+    assert values["worse"] == "peak rate 3e-3 and masked share 15%"
+    assert values["better"] == "none"
+    assert values["stalled"] == "peak rate 3e-3"
+    assert (values["variants"], values["seeds"], values["budget"]) == ("3", "2", "0.40 to 0.40 million pieces")
 
 
 def test_figure_and_table_show_every_seed(runs):

@@ -22,13 +22,13 @@ def runs(tmp_path_factory):
 
 
 def test_where_no_two_runs_are_of_one_recipe_that_is_said(runs):
-    assert "no two" in drawn.said(seeds.ends(runs[:2])).lower()
+    assert "no two" in drawn.sentence(seeds.ends(runs[:2])).lower()
     assert drawn.ends(seeds.ends(runs[:2])).data == drawn.facts(runs[:2]).data == ""
 
 
 def test_intervals_that_do_not_meet_are_said(runs):
-    said = drawn.said(seeds.ends(runs))
-    assert said.startswith("In 1 of 5 comparisons the intervals of two seeds lie apart: an interval over")
+    sentence = drawn.sentence(seeds.ends(runs))
+    assert sentence.startswith("In 1 of 5 comparisons the intervals of two seeds lie apart: an interval over")
 
 
 def test_facts_are_drawn_where_both_were_asked(runs):
