@@ -5,10 +5,10 @@ import re
 import shutil
 
 import pytest
+from embryology.probes.registry import chosen_settings
 from rich.console import Console
 
 from embryology.presets import load
-from embryology.probes.registry import chosen_settings
 from embryology.probes.runner import run_probes
 from embryology.report.build import report
 from embryology.runs import measurements
