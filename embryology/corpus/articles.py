@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeGuard
 
 import fsspec
 import pyarrow.parquet as pq
@@ -90,7 +91,7 @@ def fingerprint(source: str, path: str | None = None) -> list:
     articles(source, path)  # refuses an unknown source, or one that needs a path
     if source == "wikipedia" and _is_hub(path):
         return [*WIKIPEDIA_HUB, *([] if path == "hub" else [_most(path)])]
-    root = Path(path).expanduser() if source == "text" else _wikipedia_folder(path)
+    root = _wikipedia_folder(path) if path is None or source == "wikipedia" else Path(path).expanduser()
     files = text_files(root) if source == "text" else parquet_files(root)
     if root.is_file():  # said, as a folder that holds nothing but this file has other articles
         return ["file", sha256_of_files(root.parent, files)]
@@ -222,7 +223,7 @@ def wikipedia(folder: Path) -> Iterator[Article]:
             raise EmbryologyError(f"{file} is not a readable Parquet file: {error}") from error
 
 
-def _is_hub(path: str | None) -> bool:
+def _is_hub(path: str | None) -> TypeGuard[str]:
     return path is not None and path.partition(":")[0] == "hub"
 
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
@@ -141,7 +141,11 @@ def _build(
 
     tokenizer = tokenizers.train(training_sentences(), vocab_size)
     tokenizer.save_pretrained(folder / "tokenizer")
-    record = {"source": source, "text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
+    record: dict[str, Any] = {
+        "source": source,
+        "text_sha256": digest.hexdigest(),
+        "split": "5% of titles held out, by hash",
+    }
     record["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
     record["vocab_size"] = vocab_size
     say(f"tokenising {reading.done:,} articles")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import sentencepiece
 from transformers import AlbertTokenizer, AutoTokenizer, PreTrainedTokenizerFast
@@ -41,8 +42,11 @@ def train(sentences: Iterable[str], vocab_size: int) -> AlbertTokenizer:
 def _trained(lines: Iterable[str], vocab_size: int) -> bytes:
     """The model that ``unigram.py`` makes of ``lines``, none empty. Its process never outlives this call."""
     command = [sys.executable, "-P", str(TRAINER), str(vocab_size)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, **pipes) as child:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        assert child.stdin is not None  # as the others it is a pipe
+        assert child.stdout is not None
+        assert child.stderr is not None
         try:
             with suppress(BrokenPipeError):  # it has ended: why is on its standard error
                 for line in lines:
@@ -78,7 +82,7 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
         raise EmbryologyError(f"{folder} holds no tokenizer that transformers can load") from error
     if not tokenizer.is_fast:
         raise EmbryologyError(f"the tokenizer in {folder} is slow; probing needs character offsets: use a fast one")
-    return tokenizer
+    return cast(PreTrainedTokenizerFast, tokenizer)
 
 
 def word_starts(tokenizer: PreTrainedTokenizerFast) -> list[bool]:

@@ -7,7 +7,7 @@ the same is not looked at.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -173,6 +173,6 @@ def read() -> Reading:
     return reading
 
 
-def held_out(facts: Iterator[Fact]) -> list[bool]:
+def held_out(facts: Iterable[Fact]) -> list[bool]:
     """Of each fact whether its article was kept out of training on bundled text."""
     return [fact.article is not None and articles.is_held_out(fact.article) for fact in facts]

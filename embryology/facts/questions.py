@@ -81,15 +81,19 @@ def ask(
         else:
             complete.append(number)
     kept = [facts[number] for number in complete]
+    answerable = [
+        [question for number in complete if isinstance(question := questions[number], Question)]
+        for questions in by_template
+    ]
     alone = None
     if kept and relation.templates:
-        of_one_piece = (number for number in complete if len(by_template[0][number].pieces) == 1)
+        of_one_piece = (n for n, question in zip(complete, answerable[0], strict=True) if len(question.pieces) == 1)
         first = replace(facts[next(of_one_piece, complete[0])], subject="")
         (alone,) = _questions([first], relation.templates[0], tokenizer, longest)
     return Asked(
         relation,
         kept,
-        [[questions[number] for number in complete] for questions in by_template],
+        answerable,
         None if isinstance(alone, str) else alone,
         np.array([fact.object.lower() in fact.subject.lower() for fact in kept], bool),
         np.array(bundled.held_out(kept), bool),
@@ -102,7 +106,9 @@ def _questions(
     """A question a fact, or the reason why there is none; ``template`` is None for facts with their own sentences."""
     texts, spans = [], []
     for fact in facts:
-        before, _, after = BEFORE_A_STOP.sub("", fact.sentence if template is None else template).partition(OBJECT)
+        sentence = fact.sentence if template is None else template
+        assert sentence is not None  # a relation without templates has facts with their own sentences
+        before, _, after = BEFORE_A_STOP.sub("", sentence).partition(OBJECT)
         if template is not None:  # after the split: a subject may look like a place for the object
             before, after = (part.replace(SUBJECT, fact.subject) for part in (before, after))
         before = before.lstrip()  # where the subject is left out

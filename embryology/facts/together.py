@@ -92,8 +92,8 @@ def _sentences(store: TokenStore, names: list[tuple[int, ...]], ends_words: np.n
             at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
             kept = keys[at] == wanted
             node, places, sentence = targets[at[kept]], places[kept], sentence[kept]
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
+    coordinates = np.concatenate(rows), np.concatenate(columns)
     shape = (len(names), len(store.sentences) - 1)
-    holds = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
+    holds = sparse.csr_array((np.ones(len(coordinates[0]), np.int64), coordinates), shape=shape)
     holds.data[:] = 1  # a sentence that holds a name twice is one sentence
     return holds

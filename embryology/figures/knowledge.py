@@ -167,10 +167,10 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
     style.baseline(axes[1], majority, MAJORITY, LABELS[MAJORITY])
     axes[3].axhline(0, color=style.INK, linewidth=1, linestyle=style.DASHED, label="subjects make no difference")
     pieces = {"objects of one piece": (name, 0), "objects of several pieces": (f"{name}/{words.SEVERAL_PIECES}", 4)}
-    for axis, (part, (task, line)) in zip(axes[4:], pieces.items(), strict=True):
+    for axis, (part, (task, number)) in zip(axes[4:], pieces.items(), strict=True):
         rows = knowledge.curve(frame, task, metric=LOG_PROBABILITY)
         if len(rows):
-            style.curve(axis, rows, style.LINES[line], part)
+            style.curve(axis, rows, style.LINES[number], part)
             drawn.append(rows.assign(facts=part, metric=LOG_PROBABILITY))
             baselines(axis, frame, task, "", LOG_PROBABILITY)
         axis.set(title=f"log-probability, {part}", ylabel="nats")

@@ -72,7 +72,7 @@ def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, published_times:
     axis.set_xlim(right=max(at.max(), 1) * 4)  # room for what was not reached
     axis.set_yticks(range(len(order)), [f"{curves.GROUPS[tag]} {tag}" for tag in order])
     axis.set_ylim(len(order) - 0.5, -0.5)
-    diamond = {"color": style.INK, "marker": "D", "markersize": 5, "linestyle": ""}
+    diamond: dict[str, Any] = {"color": style.INK, "marker": "D", "markersize": 5, "linestyle": ""}
     beside.errorbar(published_times.loc[order, "step"], range(len(order)), **diamond, label="published (no interval)")
     beside.set_title(PUBLISHED)
     beside.set_xlabel("step, of 30,000 shown")
@@ -174,7 +174,7 @@ def _times(
     offset: float,
     line: tuple[str, str, Any],
     label: str,
-    at: Sequence[float],
+    at: Sequence[float] | np.ndarray,
 ) -> None:
     """Mark the times of one series, a row a tag; ``at`` are its checkpoints, in the unit of the times."""
     colour, marker, _ = line
@@ -213,7 +213,7 @@ def _number(value: float | None) -> str:
 
 
 def _agreement_words(alike: Agreement) -> str:
-    if alike.tau is None:
+    if alike.tau is None or alike.p is None:
         return "no Kendall's τ (one of the orders is all ties)"
     pairs = alike.same + alike.reversed + alike.tied
     return (

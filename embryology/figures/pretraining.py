@@ -61,8 +61,8 @@ def losses(table: pd.DataFrame) -> HTML:
     unigram = main["unigram_loss"].dropna().iloc[-1]
     axis.axhline(unigram, color=style.INK, linestyle="--", linewidth=1.3, label=f"unigram frequencies ({unigram:.2f})")
     if stay.entered is not None:
-        ends = [main["step"].max() if end is None else end for end in (stay.entered, stay.left)]
-        left, right = np.interp(ends, main["step"], main[x])
+        steps = [main["step"].max() if end is None else end for end in (stay.entered, stay.left)]
+        left, right = np.interp(steps, main["step"], main[x])
         axis.axvspan(left, right, color="#E69F00", alpha=0.18, linewidth=0, label=f"within {MARGIN} nats of it")
     style.training_axis(axis, table.dropna(subset=["held_out_masked_loss"])[x], label)
     axis.set_ylabel("masked-word loss (nats)")

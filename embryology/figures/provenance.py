@@ -97,7 +97,7 @@ def side_by_side(series: Sequence[Series]) -> HTML:
 
 def _numbers(series: Series) -> dict[str, str]:
     """What the manifest, the record of the text and the losses say of a series; each may be missing."""
-    values = {"run": series.name, "origin": _origin(series)}
+    values: dict[str, Any] = {"run": series.name, "origin": _origin(series)}
     values |= dict.fromkeys(["command", "machine", "threads", "sessions of training", "commit", "seed", "model"])
     text = _text(series)
     values |= {

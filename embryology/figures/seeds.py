@@ -63,8 +63,8 @@ def shared_facts(one: Series, other: Series) -> HTML:
     figure, (known, shared) = style.panels(1, 2, 9, 3.7)
     n = len(paths.known)
     for column, line, name in zip(("one", "other", "both"), style.LINES, [*names, "both"], strict=False):
-        low, high = intervals.wilson(table[column], n)
-        style.curve(known, table.assign(value=table[column] / n, low=low, high=high), line, name, scale=100)
+        lows, highs = intervals.wilson(table[column], n)
+        style.curve(known, table.assign(value=table[column] / n, low=lows, high=highs), line, name, scale=100)
     known.set_ylabel("facts right, %")
     known.set_ylim(bottom=0)
     style.curve(shared, table.dropna(subset="value"), style.LINES[3], "two seeds", scale=100)

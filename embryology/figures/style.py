@@ -4,7 +4,7 @@ import base64
 import functools
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -14,6 +14,7 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.typing import RcKeyType
 
 from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
 
@@ -46,7 +47,7 @@ BASELINE_LINES = {
 SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
 """Ticks, and their labels, of an axis that shows the share of the steps."""
 
-RC = {
+RC: dict[RcKeyType, Any] = {
     "svg.hashsalt": "embryology",  # else every file has element ids of its own
     "svg.fonttype": "path",  # an image in a page cannot load fonts
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
@@ -120,7 +121,7 @@ def grid(
     return figure, axes[:count]
 
 
-def legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
+def legend(figure: Figure, axes: Iterable[Axes], columns: int) -> None:
     """One legend below the panels, every label once."""
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
@@ -134,7 +135,7 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
-def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
+def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) -> None:
     """Steps or tokens from 0 on: logarithmic, as learning is fast early, but linear up to the second checkpoint.
 
     Args:
@@ -142,18 +143,18 @@ def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
         values: of the checkpoints, all that are drawn.
         label: of the axis.
     """
-    values = np.unique(np.asarray(values, float))
+    at = np.unique(np.asarray(values, float))
     axis.set_xlabel(label)
-    positive = values[values > 0]
+    positive = at[at > 0]
     if len(positive) < 2:  # nothing to spread
-        axis.set_xlim(min(values[0], 0) - 1, values[-1] * 1.1 + 1)
-        axis.set_xticks(values)
+        axis.set_xlim(min(at[0], 0) - 1, at[-1] * 1.1 + 1)
+        axis.set_xticks(at)
     else:
         first, last = positive[0], positive[-1]
         axis.set_xscale("symlog", linthresh=first, linscale=0.4)
-        axis.set_xlim(-0.15 * first if values[0] == 0 else first * 0.9, last * 1.15)
+        axis.set_xlim(-0.15 * first if at[0] == 0 else first * 0.9, last * 1.15)
         decades = 10.0 ** np.arange(np.ceil(np.log10(first * 2)), np.log10(last * 1.1))
-        axis.set_xticks(np.concatenate([values[values == 0], [first], decades if len(decades) else [last]]))
+        axis.set_xticks(np.concatenate([at[at == 0], [first], decades if len(decades) else [last]]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
 

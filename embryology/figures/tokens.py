@@ -1,6 +1,7 @@
 """Which words a model reconstructs and predicts, by part of speech, over pretraining (section 3 of the paper)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,18 +20,18 @@ QUESTIONS = {
 }
 
 
-def _tags_kind(groups: Sequence[str]) -> str:
+def _tags_kind(groups: Collection[str]) -> str:
     return "verb forms" if list(groups) == list(curves.VERB_FORMS) else "groups"
 
 
-def _sizes(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> str:
+def _sizes(frame: pd.DataFrame, task: str, groups: Collection[str]) -> str:
     sizes = [int(rows["n"].iloc[-1]) for tag in groups if len(rows := curves.curve(frame, task, tag))]
     if not sizes:
         return "no words"
     return f"{min(sizes):,} words each" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,} words each"
 
 
-def _drawn(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> pd.DataFrame:
+def _drawn(frame: pd.DataFrame, task: str, groups: Collection[str]) -> pd.DataFrame:
     rows = frame[(frame["task"] == task) & (frame["metric"] == ACCURACY) & frame["group"].isin(list(groups))]
     return rows[["series", "step", "tokens", "task", "group", "baseline", "value", "low", "high", "n"]]
 
@@ -114,7 +115,7 @@ def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: s
         axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=str(series))
     learnt = curves.clears_baselines(frame, task, tag)
     if not learnt:
-        readable = {"fontweight": "bold", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
+        readable: dict[str, Any] = {"fontweight": "bold", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
         axis.text(0.03, 0.9, "learnt nothing yet", transform=axis.transAxes, color=style.ALERT, **readable)
     return learnt
 
@@ -160,7 +161,7 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
     style.legend(figure, axes, 2)
     shares = _half_shares(frame, ours_last), half_steps(published_curves.columns, published_curves.to_numpy()) / last
     learnt = [tag for tag in curves.GROUPS if curves.clears_baselines(frame, RECONSTRUCTION, tag)]
-    learnt.sort(key=shares[0].get)
+    learnt.sort(key=shares[0].__getitem__)
     answer = f"Half of the final value: {learnt[0]} first, {learnt[-1]} last" if learnt else "Nothing is learnt yet"
     return style.show(
         figure,

@@ -71,8 +71,8 @@ def align(
         encoded["special_tokens_mask"],
         strict=True,
     ):
-        positions = _overlaps(text, words, offsets, special)
-        positions = list(map(tuple, positions)) if shared else _unshared(positions)
+        overlapping = _overlaps(text, words, offsets, special)
+        positions = [tuple(word) for word in overlapping] if shared else _unshared(overlapping)
         closing = special[::-1].index(0) if 0 in special else 1
         alignments.append(_cut(ids, positions, closing, max_length))
     return alignments

@@ -81,7 +81,8 @@ class Encoder:
         if lost:
             raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(lost[:3])}; it is damaged")
         has = {"hidden-states", "attentions"} | ({"masked-head"} if masked and not missing else set())
-        return cls(_fused(model).to(device).eval(), frozenset(has), device)
+        fused = _fused(model).to(device)  # type: ignore[arg-type]  # transformers wraps the method without its self
+        return cls(fused.eval(), frozenset(has), device)
 
     @property
     def model_type(self) -> str:
@@ -197,9 +198,9 @@ class Encoder:
         """
         precision = resolve(precision, self.device)
         body, _ = self._parts(precision)
-        body = getattr(body, body.base_model_prefix, body)
+        body = getattr(body, str(body.base_model_prefix), body)
         starts = _starts(sequences)
-        states = None
+        states: Tensor | None = None
         for batch, ids, mask in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             layers = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
             if states is None:
@@ -208,6 +209,7 @@ class Encoder:
             entries = _entries(starts, batch)
             for number, layer in enumerate(layers):
                 states[number, entries] = layer[mask.bool()].cpu().to(states.dtype)
+        assert states is not None  # there is at least one sequence
         return states
 
     @property

@@ -78,6 +78,9 @@ def inputs(
 class Finetuned(nn.Module):
     """A pretrained body under a new head; the same seed gives the same head."""
 
+    out: nn.Linear
+    """The last layer, which every head has."""
+
     def __init__(self, encoder: Encoder, recipe: Recipe, **shapes: tuple[int, int]):
         """
         Args:
@@ -90,12 +93,11 @@ class Finetuned(nn.Module):
         self.config = self.model.config
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
-            for name, shape in shapes.items():
-                self.add_module(name, nn.Linear(*shape))
-            for name in shapes:
-                part = self.get_submodule(name)
-                nn.init.normal_(part.weight, std=0.02)
-                nn.init.zeros_(part.bias)
+            layers = {name: nn.Linear(*shape) for name, shape in shapes.items()}
+            for name, layer in layers.items():
+                self.add_module(name, layer)
+                nn.init.normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
         self.to(encoder.device)
         self.dropout = recipe.dropout
         self.precision = getattr(torch, resolve(recipe.precision, encoder.device))
@@ -133,6 +135,8 @@ class Finetuned(nn.Module):
 
 class Classifier(Finetuned):
     """Classes or a score: a dense layer with tanh on the first vector, then a linear one."""
+
+    dense: nn.Linear
 
     def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
         hidden_size = encoder.model.config.hidden_size
@@ -217,12 +221,12 @@ def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Ite
         yield from (batches[i] for i in order.permutation(len(batches)))
 
 
-def outputs_of(model: Classifier, examples: Inputs, batch: int = 64) -> np.ndarray:
+def outputs_of(model: Finetuned, examples: Inputs, batch: int = 64) -> np.ndarray:
     """(examples, outputs) float32 of a trained classifier."""
     return np.stack(_outputs(model, examples, batch))
 
 
-def scores_of_places(model: SpanReader, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
+def scores_of_places(model: Finetuned, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
     """Of every example (its pieces, 2) float32: what a trained reader gives each as the answer's first and last."""
     padded = _outputs(model, examples, batch)
     return [scores[: len(ids)] for scores, ids in zip(padded, examples.ids, strict=True)]

@@ -22,9 +22,10 @@ def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimize
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    common = {"lr": settings.learning_rate, "betas": settings.betas, "eps": settings.epsilon}
+    rate, betas, epsilon = settings.learning_rate, settings.betas, settings.epsilon
     if settings.name == "lamb":
         from pytorch_optimizer import Lamb  # late: it loads a hundred optimizers
 
-        return Lamb(groups, weight_decouple=False, adam_debias=True, **common)  # which here means: no correction
-    return torch.optim.AdamW(groups, fused=True, **common)
+        # Which here means: no correction.
+        return Lamb(groups, lr=rate, betas=betas, eps=epsilon, weight_decouple=False, adam_debias=True)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
 from embryology.corpus.store import TokenStore
@@ -110,12 +110,12 @@ def _chunks_of_block(documents: np.ndarray, offsets: np.ndarray, room: int) -> n
     lengths = offsets[afters] - offsets[:-1]
     cut_in_its_last = (lengths > room) & (afters - 1 > firsts)
     following = np.where(cut_in_its_last, afters - 1, afters).tolist()
-    begins = []
+    walked: list[int] = []
     for first, end in itertools.pairwise(documents.tolist()):
         while first < end:
-            begins.append(first)
+            walked.append(first)
             first = following[first]
-    begins = np.array(begins, dtype=np.int64)
+    begins = np.array(walked, dtype=np.int64)
     afters, ends, short = afters[begins], ends[begins], lengths[begins] < room
     reaching_back = np.searchsorted(offsets, offsets[ends] - room)
     starts = np.repeat(documents[:-1], np.diff(documents))[begins]
@@ -306,7 +306,7 @@ def _end_after(trainer: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _Parts(Dataset[list[Batch]]):
     """What torch's loader reads: the parts of a batch by its number."""
 
     batches: Batches

@@ -70,7 +70,8 @@ class HeldOut:
 
         The interval of the loss is a percentile bootstrap over sequences, 1,000 resamples.
         """
-        sums, places, correct, correct_pairs, pairs, detected, original, pieces = [], [], 0, 0, 0, 0, 0, 0
+        by_sequence: list[tuple[np.ndarray, np.ndarray]] = []  # losses and masked places
+        correct, correct_pairs, pairs, detected, original, pieces = 0, 0, 0, 0, 0, 0
         trainee.eval()
         for batch in self.batches:
             batch = batch.to(device)
@@ -78,10 +79,10 @@ class HeldOut:
             masked = outputs.masked()
             used = batch.labels != IGNORED
             losses = cross_entropy(masked, batch.labels, ignore_index=IGNORED, reduction="none")
-            sums.append(losses.view(len(batch.input_ids), -1).sum(dim=1).double().cpu().numpy())
-            places.append(used.view(len(batch.input_ids), -1).sum(dim=1).cpu().numpy())
+            summed = losses.view(len(batch.input_ids), -1).sum(dim=1).double().cpu().numpy()
+            by_sequence.append((summed, used.view(len(batch.input_ids), -1).sum(dim=1).cpu().numpy()))
             correct += int((masked.argmax(-1) == batch.labels)[used].sum())
-            if outputs.replaced is not None:
+            if outputs.replaced is not None and outputs.is_replaced is not None:
                 mask = batch.attention_mask
                 detected += int(((outputs.replaced > 0) == outputs.is_replaced)[mask].sum())
                 original += int((~outputs.is_replaced)[mask].sum())
@@ -89,10 +90,12 @@ class HeldOut:
         for batch in self.pairs:
             batch = batch.to(device)
             asked = batch.pair_labels != IGNORED
-            correct_pairs += int((trainee.outputs(batch).pair.argmax(-1) == batch.pair_labels)[asked].sum())
+            logits = trainee.outputs(batch).pair
+            assert logits is not None  # batches about pairs are made for models that are trained on them
+            correct_pairs += int((logits.argmax(-1) == batch.pair_labels)[asked].sum())
             pairs += int(asked.sum())
         trainee.train()
-        sums, places = np.concatenate(sums), np.concatenate(places)
+        sums, places = (np.concatenate(parts) for parts in zip(*by_sequence, strict=True))
         weights = intervals.resamples(len(sums), seed=SEED)
         low, high = intervals.percentile_interval(intervals.bootstrap_means(sums, places, weights))
         return {

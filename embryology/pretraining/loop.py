@@ -70,11 +70,17 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
 
 def _refuse_impossible(preset: Preset, devices: Devices) -> None:
     """Said before anything is written, rather than at the step where it shows."""
-    for phase in filter(None, (preset.outcome, preset.outcome.long)):
-        divide(phase.batch_size, devices.processes, preset.speed.gradient_accumulation_steps)
+    long = preset.outcome.long
+    for batch_size in (preset.outcome.batch_size, *([long.batch_size] if long else [])):
+        divide(batch_size, devices.processes, preset.speed.gradient_accumulation_steps)
     compilers = (os.environ.get("CXX", "g++"), "clang++")
     if preset.speed.compile and devices.device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise EmbryologyError("speed.compile needs a C++ compiler, and there is none; install g++ or set it to false")
+
+
+def _counted(parts: list[Batch]) -> Tensor:
+    """(3,): what the losses of a step are means of, in this process."""
+    return sum((part.counts for part in parts[1:]), start=parts[0].counts)
 
 
 def _say(console: Console, name: str, line: str) -> None:
@@ -182,7 +188,7 @@ class Run:
         speed = self.preset.speed
         division = (devices.process, devices.processes, speed.gradient_accumulation_steps, speed.workers)
         for index, parts in enumerate(self.curriculum.ahead(done, *division), done):
-            counts = devices.total(sum(part.counts for part in parts).to(self.device, non_blocking=True))
+            counts = devices.total(_counted(parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
             step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints
@@ -275,6 +281,8 @@ class Run:
             f"accuracy {held_out['held_out_masked_accuracy']:.3f}"
             + (f", {row['tokens_per_second']:,.0f} tokens/s" if step else "")
         )
+        assert loss is not None  # every model is asked for masked pieces
+        assert unigram is not None
         past_warm_up = step > 3 * self.outcome.optimizer.warmup_steps
         if past_warm_up and loss > unigram - 0.02 and row["gradient_norm"] < losses.STALLED_NORM:
             self.say("stalled at the unigram line: smaller initializer_range or more warmup_steps may free it")

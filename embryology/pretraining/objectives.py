@@ -32,15 +32,15 @@ def choose_words(
     Returns:
         Sorted positions, at most ``budget`` of them.
     """
-    places = np.flatnonzero(maskable)
+    maskable_places = np.flatnonzero(maskable)
     # A cut word has no start of its own: what follows a special piece begins one all the same.
-    begins = starts[places] | (np.diff(places, prepend=-2) > 1)
-    words = np.flatnonzero(begins)
-    sizes = rng.choice(longest, len(words), p=ngram_probabilities(longest)) + 1
-    order = rng.permutation(len(words)).tolist()
+    begins = np.flatnonzero(starts[maskable_places] | (np.diff(maskable_places, prepend=-2) > 1))
+    sizes = rng.choice(longest, len(begins), p=ngram_probabilities(longest)) + 1
+    order = rng.permutation(len(begins)).tolist()
     # Lists, as arrays of a few numbers cost more than what is done with them.
-    ends = np.append(words, len(places))[np.minimum(np.arange(len(words)) + sizes, len(words))].tolist()
-    words, places = words.tolist(), places.tolist()
+    after = np.minimum(np.arange(len(begins)) + sizes, len(begins))
+    ends = np.append(begins, len(maskable_places))[after].tolist()
+    words, places = begins.tolist(), maskable_places.tolist()
     chosen: set[int] = set()
     for first in order:
         span = places[words[first] : ends[first]]

@@ -1,6 +1,7 @@
 """The models that are born here: made and saved by transformers, trained by our own forward pass."""
 
 import dataclasses
+import typing
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +60,7 @@ class Outputs:
                 if self.pair is None
                 else functional.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
                 none
-                if self.replaced is None
+                if self.replaced is None or self.is_replaced is None
                 else functional.binary_cross_entropy_with_logits(
                     self.replaced, self.is_replaced.float(), weight=batch.attention_mask.float(), reduction="sum"
                 ),
@@ -96,16 +97,19 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
         eos_token_id=3,
         attn_implementation="sdpa",
     )
-    models = nn.ModuleDict({"model": ARCHITECTURES[settings.family](config)})
-    if settings.family == "electra":
-        models["generator"] = _generator(settings, config)
+    model = ARCHITECTURES[settings.family](config)
+    models = nn.ModuleDict({"model": model})
+    if isinstance(model, ElectraForPreTraining):
+        generator = _generator(settings, config)
         # Clark et al. 2020, section 3.2: generator and discriminator share their embeddings.
-        models["generator"].electra.embeddings = models["model"].electra.embeddings
-        models["generator"].tie_weights()
+        generator.electra.embeddings = model.electra.embeddings
+        generator.tie_weights()
+        models["generator"] = generator
     return models
 
 
 def _generator(settings: presets.Model, config: ElectraConfig) -> ElectraForMaskedLM:
+    assert settings.generator_size is not None  # as the preset was checked
     heads = max(1, round(settings.num_attention_heads * settings.generator_size))
     smaller = {
         "hidden_size": settings.hidden_size // settings.num_attention_heads * heads,
@@ -137,7 +141,10 @@ class Trainee(nn.Module):
     @property
     def model(self) -> PreTrainedModel:
         """The model that checkpoints are made of; of ELECTRA the discriminator."""
-        return self.models["model"]
+        return self._pretrained("model")
+
+    def _pretrained(self, part: str) -> PreTrainedModel:
+        return typing.cast(PreTrainedModel, self.models[part])
 
     def forward(self, batch: Batch) -> Tensor:
         """(3,): the losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
@@ -157,7 +164,7 @@ class Trainee(nn.Module):
     def _encoded(
         self, parameters: Parameters, part: str, ids: Tensor, batch: Batch, at: Tensor | None = None
     ) -> Tensor:
-        config, types, mask = self.models[part].config, batch.token_type_ids, batch.attention_mask
+        config, types, mask = self._pretrained(part).config, batch.token_type_ids, batch.attention_mask
         return forward.encode(parameters, config, ids, types, mask, self.training, at)
 
     def _with_pairs(self, parameters: Parameters, batch: Batch) -> Outputs:

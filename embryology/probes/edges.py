@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 
 from embryology import intervals
 from embryology.errors import EmbryologyError
-from embryology.models.alignment import align, longest_input
+from embryology.models.alignment import Alignment, align, longest_input
 from embryology.models.precision import resolve
 from embryology.probes import WHOLE, Probe
 from embryology.runs.measurements import row
@@ -185,7 +186,7 @@ Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
 """The number of the sentence, an edge of it, and the pieces of its spans, None where some are not in the input."""
 
 
-def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
+def _places(aligned: Sequence[Alignment]) -> list[list[tuple[int, int] | None]]:
     """For every word of every sentence its first piece and the one past its last, counted through all sentences."""
     places, before = [], 0
     for one in aligned:
@@ -194,15 +195,20 @@ def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
     return places
 
 
-def _edges(sentences: Sequence[Sentence], places: list, task: str) -> Placed:
-    found = []
+def _edges(sentences: Sequence[Sentence], places: list[list[tuple[int, int] | None]], task: str) -> Placed:
+    found: Placed = []
     for number, sentence in enumerate(sentences):
         for edge in sentence.edges:
             if edge.task != task:
                 continue
-            words = [places[number][first:last] for first, last in filter(None, (edge.first, edge.second))]
-            there = all(None not in span for span in words)
-            found.append((number, edge, [(span[0][0], span[-1][1]) for span in words] if there else None))
+            spans: list[tuple[int, int]] | None = []
+            for first, last in filter(None, (edge.first, edge.second)):
+                words = [place for place in places[number][first:last] if place is not None]
+                if spans is None or len(words) < last - first:
+                    spans = None
+                else:
+                    spans.append((words[0][0], words[-1][1]))
+            found.append((number, edge, spans))
     return found
 
 
@@ -215,7 +221,7 @@ def _controls(
 ) -> dict[str, np.ndarray]:
     """A class for every type of edge, its words, drawn as often as labels are in training; the same in all splits."""
 
-    def kind(sentence: Sentence, edge: Edge) -> tuple:
+    def kind(sentence: Sentence, edge: Edge) -> tuple[tuple[str, ...], ...]:
         spans = filter(None, (edge.first, edge.second))
         return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in spans)
 
@@ -253,14 +259,16 @@ def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
     return Recipe(settings.learning_rate, settings.batch_size, settings.steps, seed)
 
 
-def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
+def _measured(
+    task: Task, vectors: dict[str, Tensor], settings: EdgesSettings
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
     unread = int((~task.test.read).sum())
     rows.append(row(task.name, "", spec.SHARE_UNREAD, unread / n, intervals.wilson(unread, n), n, seed=settings.seed))
     rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=spec.MAJORITY)
-    first = None
+    first: np.ndarray | None = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
         predicted, control = (_answers(task, vectors, field, settings, seed) for field in ("labels", "control"))
         first = predicted if first is None else first
@@ -272,10 +280,12 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
                 (spec.SELECTIVITY, None, (own == labels) - by_heart),
             ):
                 interval = intervals.percentile_interval(_means(values, task, resamples))
-                columns = {"layer": layer, "seed": seed, "baseline": baseline}
-                rows.append(row(task.name, "", metric, values.mean(), interval, n, **columns))
+                rows.append(
+                    row(task.name, "", metric, values.mean(), interval, n, layer=layer, seed=seed, baseline=baseline)
+                )
         if settings.codelength:
             rows += _compressions(task, vectors["train"], _recipe(settings, seed))
+    assert first is not None  # there is at least one seed
     known = pd.Series([*task.classes, "not in training"])
     items = pd.DataFrame(
         {
@@ -291,7 +301,7 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
     return rows, items
 
 
-def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
+def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict[str, Any]]:
     import torch
 
     from embryology.models.linear import codelength
@@ -314,7 +324,15 @@ def _means(values: np.ndarray, task: Task, resamples: np.ndarray) -> np.ndarray:
     return intervals.bootstrap_means(sums, np.bincount(task.test.sentences, minlength=size), resamples)
 
 
-def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns) -> list[dict]:
+def _scores(
+    task: Task,
+    predicted: np.ndarray,
+    resamples: np.ndarray,
+    *,
+    layer: int | None,
+    seed: int,
+    baseline: str | None = None,
+) -> list[dict[str, Any]]:
     """Micro F1, macro F1 over the labels of the test split, and every such label's F1."""
     labels, classes, size = task.test.labels, len(task.classes), resamples.shape[1]
 
@@ -330,11 +348,13 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
     draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, there], optimize=True)
 
     def f1(counted: np.ndarray) -> np.ndarray:
-        return 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
+        scores: np.ndarray = 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
+        return scores
 
     values, sampled = f1(totals[:, there]), f1(draws)
+    scored = partial(row, task.name, layer=layer, seed=seed, baseline=baseline)
     rows = [
-        row(task.name, "", metric, value, intervals.percentile_interval(means), len(labels), **columns)
+        scored("", metric, value, intervals.percentile_interval(means), len(labels))
         for metric, value, means in (
             (spec.F1_MICRO, right.mean(), _means(right, task, resamples)),
             (spec.F1_MACRO, values.mean(), sampled.mean(-1)),
@@ -342,5 +362,5 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
     ]
     names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
     for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
-        rows.append(row(task.name, name, spec.F1, value, (low, high), n, **columns))
+        rows.append(scored(name, spec.F1, value, (low, high), n))
     return rows

@@ -78,12 +78,16 @@ class FinetuneProbe(Probe):
             precision=settings.precision,
             seed=settings.seed + int(seed),
         )
-        measured = _answers if isinstance(own, windows.Prepared) else _labels
-        rows, items = measured(encoder, own, recipe, int(seed) == 0)
+        if isinstance(own, windows.Prepared):
+            rows, items = _answers(encoder, own, recipe, int(seed) == 0)
+        else:
+            rows, items = _labels(encoder, own, recipe, int(seed) == 0)
         return [each | {"seed": int(seed)} for each in rows], items.assign(seed=int(seed), source=own.label)
 
 
-def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
+def _labels(
+    encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     from embryology.models import finetuning
 
     model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
@@ -112,7 +116,7 @@ def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) ->
 
 def _answers(
     encoder: Encoder, own: windows.Prepared, recipe: Recipe, baselines: bool
-) -> tuple[list[dict], pd.DataFrame]:
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     from embryology.models import finetuning
 
     model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)

@@ -20,6 +20,7 @@ from embryology.tasks import Example, catalogue, prepared, scores
 from embryology.tasks.prepared import Prepared
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
     from transformers import PreTrainedTokenizerFast
 
     from embryology.models.encoder import Encoder
@@ -97,11 +98,11 @@ def _features(some: list[Example], vectors: dict[str, np.ndarray]) -> np.ndarray
     first = np.stack([vectors[example.first] for example in some])
     if some[0].second is None:
         return first
-    second = np.stack([vectors[example.second] for example in some])
+    second = np.stack([vectors[example.second] for example in some if example.second is not None])
     return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
 
 
-def _fitted(features: np.ndarray, own: Prepared):
+def _fitted(features: np.ndarray, own: Prepared) -> Pipeline:
     from sklearn.linear_model import LogisticRegression, Ridge  # late: a second
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -9,7 +9,7 @@ template alone gives, and how often the training text has subject and object in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,9 @@ class KnowledgeProbe(Probe):
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         corpus = _training_text(series)
-        sets, excluded, counts = {}, {}, {}
+        sets: dict[str, tuple[str, list[Asked]]] = {}
+        excluded: dict[str, dict[str, Counter[str]]] = {}
+        counts: dict[str, np.ndarray] = {}
         for name in _sets(settings):
             chosen = fact_sets.find(name)
             asked, excluded[name] = [], {}
@@ -141,7 +143,8 @@ def _training_text(series: Series) -> store.PreparedCorpus | None:
 
 def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:
     """Relations in order, as many at a time as have :data:`AT_ONCE` numbers in their questions' vectors."""
-    portion, size = [], 0
+    portion: list[Asked] = []
+    size = 0
     for asked in relations:
         own = len(asked.questions) * len(asked.facts) * width
         if portion and size + own > AT_ONCE:
@@ -238,7 +241,8 @@ def _with_others(log_probabilities: np.ndarray, own: np.ndarray) -> np.ndarray:
     has = np.eye(log_probabilities.shape[1], dtype=bool)[own]
     n = (~has).sum(axis=0)
     sums = np.where(has, 0, log_probabilities).sum(axis=0)
-    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
+    means: np.ndarray = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
+    return means
 
 
 def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
@@ -259,7 +263,8 @@ def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: P
             ids[position] = piece
     log_probability = encoder.predict(sequences, places, targets, precision).log_probability
     lengths = np.array([len(question.pieces) for question in questions])
-    return np.add.reduceat(log_probability.astype(np.float64), np.cumsum(lengths) - lengths)
+    sums: np.ndarray = np.add.reduceat(log_probability.astype(np.float64), np.cumsum(lengths) - lengths)
+    return sums
 
 
 def _consistency(answers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -297,14 +302,18 @@ def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any
             if len(values) == n:  # sentences of their own have no template to be asked alone
                 interval = intervals.wilson(int(values.sum()), n)
                 rows.append(row(task, relation, metric, values.mean(), interval, n, seed=seed, baseline=baseline))
-        means = {(metric, None): part[metric] for metric in (spec.RECIPROCAL_RANK, spec.LOG_PROBABILITY)}
-        rows += _means(task, relation, means, seed)
+        rows += _means(
+            task,
+            relation,
+            {(metric, None): part[metric] for metric in (spec.RECIPROCAL_RANK, spec.LOG_PROBABILITY)},
+            seed,
+        )
         with_others = part[spec.GAIN].dropna()  # a relation of a single object has no others
         if len(with_others):
             rows += _means(task, relation, {(spec.GAIN, None): with_others}, seed)
         several = part[part["consistency"].notna()]  # relations of a single template have none
         if len(several):
-            means = {
+            means: dict[tuple[str, str | None], pd.Series] = {
                 (spec.OF_TEMPLATES, None): several["right_of_templates"],
                 (spec.CONSISTENCY, None): several["consistency"],
                 (spec.CONSISTENCY, spec.SHUFFLED): several["shuffled"],
@@ -322,7 +331,7 @@ def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict[
 
 
 def _means(
-    task: str, relation: str, columns: dict[tuple[str, str | None], pd.Series], seed: int
+    task: str, relation: str, columns: Mapping[tuple[str, str | None], pd.Series], seed: int
 ) -> list[dict[str, Any]]:
     """A row a metric and baseline, all with the same draws of the bootstrap over facts."""
     values = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)

@@ -90,7 +90,8 @@ def run_probes(
         )
     tokenizer, tokenizer_sha256 = _tokenizer(series)
     asked = [_asked(series, name, settings, tokenizer_sha256) for name, settings in probes.items()]
-    done, todo = [], []
+    done: list[tuple[Checkpoint, Asked]] = []
+    todo: list[tuple[Checkpoint, Asked]] = []
     for checkpoint in series.select(steps):
         for each in asked:
             if steps != "all" or checkpoint in thinned(series.checkpoints, each.settings.every):

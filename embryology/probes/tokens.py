@@ -166,7 +166,8 @@ def _score(encoder: Encoder, examples: Examples, words: pd.DataFrame, task: str)
     positions, pieces = words["positions"].tolist(), words["pieces"].tolist()
     if task == spec.RECONSTRUCTION:
         sequences = examples.ids
-        places, targets = [[] for _ in sequences], [[] for _ in sequences]
+        places: list[list[int]] = [[] for _ in sequences]
+        targets: list[list[int]] = [[] for _ in sequences]
         for row, at, true in zip(words["row"], positions, pieces, strict=True):
             places[row] += at
             targets[row] += true

@@ -80,13 +80,13 @@ def refuse_another(folder: RunFolder, preset: presets.Preset) -> Manifest | None
     """
     recorded = Manifest.read(folder)
     if recorded is None:
-        ours = {folder.lock, *leftovers(folder.root)}  # of a run killed before it had a manifest
-        if folder.root.is_dir() and not ours.issuperset(folder.root.iterdir()):
+        known = {folder.lock, *leftovers(folder.root)}  # of a run killed before it had a manifest
+        if folder.root.is_dir() and not known.issuperset(folder.root.iterdir()):
             raise EmbryologyError(f"{folder.root} is not empty and holds no run; give another --run")
         return None
     if recorded.outcome_sha256 != preset.outcome_sha256:
-        theirs, ours = (_flat(outcome.model_dump(mode="json")) for outcome in (recorded.outcome, preset.outcome))
-        different = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+        before, asked = (_flat(outcome.model_dump(mode="json")) for outcome in (recorded.outcome, preset.outcome))
+        different = sorted(key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key))
         raise EmbryologyError(
             f"{folder.root} holds a run of preset {recorded.preset!r} that differs in "
             f"{', '.join(different[:4])}; give another --run, or remove that folder"
@@ -148,8 +148,8 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
     write_yaml(folder.manifest, opened.model_dump(mode="json"))
 
 
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat: dict = {}
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

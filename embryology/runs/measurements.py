@@ -99,7 +99,7 @@ def row(
     group: str,
     metric: str,
     value: float | None,
-    interval: tuple[float | None, float | None] = (None, None),
+    interval: tuple[float | np.ndarray | None, float | np.ndarray | None] = (None, None),
     n: int = 0,
     *,
     layer: int | None = None,
@@ -111,8 +111,8 @@ def row(
 
     Args:
         value: in the unit of the metric.
-        interval: its 95% interval. Ends that leave out the value, by rounding or as the percentiles of a few skewed
-            clusters do, are moved to it.
+        interval: its 95% interval, of numbers or of arrays that hold one. Ends that leave out the value, by rounding
+            or as the percentiles of a few skewed clusters do, are moved to it.
         n: items behind it.
     """
     low, high = interval
@@ -282,10 +282,10 @@ def _of_these_weights(series: Series, measured: list[Path]) -> list[Path]:
     for file in measured:
         if file.name == ALL:  # of a frozen run
             return [file]
-        step, _, weights = file.stem.partition("-")
-        by_step.setdefault(int(step), {})[weights] = file
+        number, _, weights = file.stem.partition("-")
+        by_step.setdefault(int(number), {})[weights] = file
     checkpoints = {checkpoint.step: checkpoint for checkpoint in series.checkpoints}
-    chosen = []
+    chosen: list[Path] = []
     for step, by_weights in sorted(by_step.items()):
         checkpoint = checkpoints.get(step)
         if checkpoint is None or (checkpoint.recorded is None and len(by_weights) == 1):

@@ -81,11 +81,13 @@ def identity(name: str) -> dict:
         paths = squad.files()
         if data is None or "dev" not in paths:
             squad.find()  # says what is wrong
+        assert data is not None
         return sha256_of_files(data / squad.FOLDER, paths.values())
     folder = data / GLUE / name if data else None
     files = sorted(folder.glob("*.tsv*")) if folder else []
     if name not in glue.TASKS or not files:
         find(name)  # says what is wrong
+    assert folder is not None
     return sha256_of_files(folder, files)
 
 
@@ -101,7 +103,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
         try:
             task = find(name, skip_bad)
         except EmbryologyError as error:
-            if data_folder() is not None and (data_folder() / GLUE / name).is_dir():
+            if (data := data_folder()) is not None and (data / GLUE / name).is_dir():
                 raise
             say(str(error))
             continue
@@ -116,11 +118,11 @@ def check(console: Console, skip_bad: bool = False) -> None:
             known, count = KNOWN.get(name, {}).get(split_name), len(split.examples)
             if known and count != known and not split.part and not split.skipped:
                 wrong.append(f"{name} {split_name} has {count:,} examples instead of {known:,}")
-    for split, path in squad.files().items():
+    for part, path in squad.files().items():
         questions = squad.read(path)
         unanswerable = sum(not question.answers for question in questions)
         ours = {"questions": len(questions), "without an answer": unanswerable}
-        say(f"{squad.NAME} {split}: {', '.join(f'{count:,} {what}' for what, count in ours.items())}")
+        say(f"{squad.NAME} {part}: {', '.join(f'{count:,} {what}' for what, count in ours.items())}")
         if split != "dev":
             continue
         wrong += [

@@ -89,8 +89,8 @@ def read(folder: Path, name: str, skip_bad: bool = False) -> Task:
     """
     layout = TASKS[name]
     train = _split(folder / name, "train", layout, skip_bad)
-    dev = {file.removeprefix("dev_"): _split(folder / name, file, layout, skip_bad) for file in layout.dev}
-    dev = {file: split for file, split in dev.items() if split is not None}
+    sets = {file.removeprefix("dev_"): _split(folder / name, file, layout, skip_bad) for file in layout.dev}
+    dev = {file: split for file, split in sets.items() if split is not None}
     if not dev:
         files = " or ".join(f"{file}.tsv" for file in layout.dev)
         raise EmbryologyError(f"{folder / name} holds no {files} (or .gz); get GLUE's task {name}")

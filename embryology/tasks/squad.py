@@ -72,7 +72,9 @@ class _File(_Record):
 def files() -> dict[str, Path]:
     """The files that are there: ``dev``, and ``train`` or, of a part of it, ``train-part``."""
     data = data_folder()
-    stems = ("train", "train-part", "dev") if data else ()
+    if data is None:
+        return {}
+    stems = ("train", "train-part", "dev")
     paths = {stem: path for stem in stems if (path := found(data / FOLDER / f"{stem}-v2.0.json"))}
     if "train" in paths:
         paths.pop("train-part", None)

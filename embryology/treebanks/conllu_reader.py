@@ -25,7 +25,8 @@ def read(path: Path) -> list[Sentence]:
     Raises:
         EmbryologyError: the file is missing or malformed, or a word has no tag; the line is named.
     """
-    sentences = [sentence for _, sentence in documents(path, Counter(), skip_bad=False, edges=False)]
+    pairs = documents(path, Counter(), skip_bad=False, edges=False)
+    sentences = [sentence for _, sentence in pairs if sentence is not None]  # a malformed one was an error
     if not sentences:
         raise EmbryologyError(f"{path} holds no sentences")
     return sentences

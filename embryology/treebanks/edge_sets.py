@@ -121,17 +121,20 @@ def _gum(name: str, split: str) -> EdgeSet:
     folder = _folder(name, GUM, "GUM from github.com/amir-zeldes/gum, a file for each layer and split")
     stem = "test2" if name == "gentle" else split
     places = (f"dep/{stem}.conllu", f"coref/gum/conll/{stem}.conll", f"coref/ontogum/conll/{stem}.conll")
-    files = [found(folder / place) for place in places]
-    for place, file in zip(places, files, strict=True):
+    files = []
+    for place in places:
+        file = found(folder / place)
         if file is None:
             raise _missing(name, f"{GUM}/{place}", "that file (or .gz)")
+        files.append(file)
+    dep, entities, chains = files
     return EdgeSet(
         name,
         split,
         f"gold, {name.upper()} {split}",
         (POS, DEPENDENCY, ENTITY, COREFERENCE),
         partial(_hashes, files),
-        partial(gum.read, *files),
+        partial(gum.read, dep, entities, chains),
     )
 
 

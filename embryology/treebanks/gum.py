@@ -67,9 +67,10 @@ def read(dep: Path, entities: Path, chains: Path, skip_bad: bool = False) -> Rea
                 continue
             break  # one layer is enough to skip the document
         else:
-            reading.sentences.extend(_with_edges(whole, *mentions_of_layers, left_out))
+            of_entities, of_chains = mentions_of_layers
+            reading.sentences.extend(_with_edges(whole, of_entities, of_chains, left_out))
             reading.left_out.update(left_out)
-            reading.counts.update(_counts(mentions_of_layers[1]))
+            reading.counts.update(_counts(of_chains))
     for path, layer, _ in layers:
         for name in (name for name in layer if name not in names):
             if not skip_bad:

@@ -24,7 +24,8 @@ def bracketed(column: Column, nested: bool) -> list[tuple[str, Span]]:
     Raises:
         MalformedError: a cell is none, brackets do not balance, or spans overlap where they may not nest.
     """
-    spans, opened = [], []
+    spans: list[tuple[str, Span]] = []
+    opened: list[tuple[str, int, int]] = []  # label, place, line
     for place, (line, cell) in enumerate(column):
         if cell == "*":
             continue
