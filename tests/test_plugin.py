@@ -21,6 +21,7 @@ from embryology.specs import registry
 from tests.stub_project import make_project, measured_run
 from tests.synthetic import write_manifest
 
+COVERS = ("embryology/specs/registry.py",)
 FILES = Path(__file__).with_name("plugin")
 
 

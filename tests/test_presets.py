@@ -6,6 +6,8 @@ import yaml
 from embryology import presets
 from embryology.errors import EmbryologyError
 
+COVERS = ("embryology/errors.py",)
+
 
 @pytest.mark.parametrize("name", presets.names())
 def test_every_preset_that_comes_with_the_package_is_valid(name):

@@ -14,6 +14,8 @@ from embryology.specs import UNTRAINED
 from embryology.specs.tokens import FREQUENT_WORD, SPECIFICATION
 from tests.synthetic import KNOWN, STEPS, make_run
 
+COVERS = ("embryology/analysis/curves.py", "embryology/analysis/published.py")
+
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):

@@ -9,6 +9,8 @@ from embryology.runs.series import Series
 from embryology.specs import NOT_APPLICABLE, UNTRAINED
 from tests.synthetic import make_run, measure
 
+COVERS = ("embryology/analysis/side_by_side.py",)
+
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):

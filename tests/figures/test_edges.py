@@ -10,6 +10,8 @@ from embryology.figures import layers, style
 from tests.figures.reading import answer_of, svg_of
 from tests.synthetic import make_run
 
+COVERS = ("embryology/figures/layers.py",)
+
 
 @pytest.fixture(scope="module")
 def frame(series):

@@ -23,6 +23,15 @@ from embryology.specs.tokens import SPECIFICATION
 from tests.figures.reading import caption_of, csv_of, svg_of
 from tests.synthetic import GOLD, SILVER, make_run
 
+COVERS = (
+    "embryology/figures/front.py",
+    "embryology/figures/learning_order.py",
+    "embryology/figures/pretraining.py",
+    "embryology/figures/provenance.py",
+    "embryology/figures/style.py",
+    "embryology/figures/tokens.py",
+)
+
 
 class Run:
     """A synthetic run with everything a notebook reads from it."""

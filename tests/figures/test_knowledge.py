@@ -14,6 +14,8 @@ from embryology.storage.files import write_table
 from tests.figures.reading import answer_of, csv_of
 from tests.synthetic import KNOWLEDGE, configuration, make_run
 
+COVERS = ("embryology/figures/consistency.py", "embryology/figures/trajectories.py")
+
 
 @pytest.fixture(scope="module")
 def frame(series):

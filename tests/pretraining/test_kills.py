@@ -19,6 +19,8 @@ from embryology.storage.files import PART, read_json
 from tests.processes import exit_status
 from tests.training import small_preset, train
 
+COVERS = ("embryology/pretraining/state.py",)
+
 
 def preset(home: Path):
     """Little text, so that it is read more than once; with dropout, so that the random state matters."""

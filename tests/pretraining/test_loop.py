@@ -20,6 +20,8 @@ from embryology.runs.series import Series
 from embryology.storage.files import read_json, read_yaml
 from tests.training import small_preset, train
 
+COVERS = ("embryology/__main__.py", "embryology/pretraining/interrupt.py")
+
 
 @pytest.fixture(scope="module")
 def finished(home):

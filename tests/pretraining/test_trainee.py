@@ -10,6 +10,7 @@ from embryology.pretraining.objectives import IGNORED
 from embryology.pretraining.trainee import Trainee, build, replace
 from embryology.runs import checkpoints
 
+COVERS = ("embryology/models/forward.py",)
 SHAPE = {
     "num_hidden_layers": 2,
     "hidden_size": 32,

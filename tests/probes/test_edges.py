@@ -19,6 +19,7 @@ from embryology.specs.edges import CONTROL, MAJORITY, EdgesSettings
 from embryology.treebanks import Edge, Reading, Sentence, Word
 from embryology.treebanks.edge_sets import EdgeSet
 
+COVERS = ("embryology/specs/edges.py",)
 TEXT = "The old river ran past a small town and the people of the town knew it was deep ."
 
 

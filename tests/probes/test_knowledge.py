@@ -20,6 +20,7 @@ from embryology.runs import measurements
 from embryology.runs.paths import data_folder
 from embryology.specs.knowledge import MAJORITY, TEMPLATE, KnowledgeSettings
 
+COVERS = ("embryology/facts/questions.py", "embryology/specs/knowledge.py")
 FACTS = (
     Fact("a", "The film", "city"),
     Fact("b", "The city", "city"),  # named, and as common as the first

@@ -19,6 +19,7 @@ from embryology.specs.tokens import TokensSettings
 from embryology.treebanks import Sentence, Word
 from tests.conftest import save_checkpoint, tiny_model
 
+COVERS = ("embryology/specs/tokens.py",)
 TAGS = {"the": "DT", "a": "DT", "an": "DT", "of": "IN", "in": "IN", "and": "CC", "is": "VBZ", "was": "VBD"}
 
 

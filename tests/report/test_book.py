@@ -12,6 +12,8 @@ from embryology.report.pages import pages
 from embryology.runs.series import Series
 from tests.stub_project import make_project, measured_run, write_notebook
 
+COVERS = ("embryology/report/pages.py",)
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from embryology.storage.files import write_json
 from tests.stub_project import freeze_stub, make_project, measured_run, write_notebook
 from tests.synthetic import configuration
 
+COVERS = ("embryology/report/kernel.py",)
+
 
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from embryology.runs.series import Series, seed_pairs, thinned
 from embryology.storage.files import read_json, read_yaml, sha256_of_file, write_json, write_yaml
 from tests.synthetic import make_run
 
+COVERS = ("embryology/runs/checkpoints.py",)
+
 
 @pytest.fixture
 def saved(tmp_path):

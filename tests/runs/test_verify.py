@@ -16,6 +16,8 @@ from embryology.storage.files import read_json, read_yaml, sha256_of_file, write
 from tests.synthetic import configuration, measure, write_manifest
 from tests.training import small_preset, train
 
+COVERS = ("embryology/runs/losses.py",)
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

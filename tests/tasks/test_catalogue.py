@@ -18,6 +18,13 @@ from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
 from embryology.tasks import Example, catalogue, glue, scores, squad, topics
 
+COVERS = (
+    "embryology/tasks/glue.py",
+    "embryology/tasks/hub.py",
+    "embryology/tasks/scores.py",
+    "embryology/tasks/squad.py",
+    "embryology/tasks/topics.py",
+)
 RTE = 'index\tsentence1\tsentence2\tlabel\n0\tIt rains.\tThe "grass is wet.\tnot_entailment\n1\tA.\tB.\tentailment\n'
 
 

@@ -13,6 +13,12 @@ from embryology.errors import EmbryologyError
 from embryology.facts import bundled, fact_sets, lama, pararel, template_problem
 from embryology.runs.paths import data_folder
 
+COVERS = (
+    "embryology/facts/bundled.py",
+    "embryology/facts/lama.py",
+    "embryology/facts/pararel.py",
+    "embryology/facts/records.py",
+)
 RELATIONS = [
     {"relation": "P17", "template": "[X] is located in [Y] .", "label": "country", "type": "N-1"},
     {"relation": "P36", "template": "The capital of [X] is [Y] .", "label": "capital", "type": "1-1"},

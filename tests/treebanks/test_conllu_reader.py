@@ -8,6 +8,7 @@ from embryology.corpus import articles
 from embryology.errors import EmbryologyError
 from embryology.treebanks import Edge, Word, catalogue, conllu_reader, silver
 
+COVERS = ("embryology/treebanks/catalogue.py", "embryology/treebanks/silver.py")
 GOLD = """# sent_id = a-1
 # text = I can't, don't.
 1\tI\ti\tPRON\tPRP\t_\t3\tnsubj\t_\t_
