@@ -23,7 +23,12 @@ from tests.models.test_finetuning import task
 from tests.pretraining.test_kills import die_at, halve
 from tests.processes import exit_status
 
-COVERS = ("embryology/probes/frozen.py", "embryology/specs/downstream.py", "embryology/tasks/baselines.py")
+COVERS = (
+    "embryology/probes/frozen.py",
+    "embryology/specs/downstream.py",
+    "embryology/tasks/baselines.py",
+    "embryology/tasks/prepared.py",
+)
 SETTINGS = {"tasks": ["made-up"], "seeds": 2, "epochs": 1, "train": 24, "batch_size": 8}
 
 
