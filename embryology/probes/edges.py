@@ -88,8 +88,8 @@ class EdgesProbe(Probe):
     specification = SPECIFICATION
 
     def inputs(self, settings: EdgesSettings, series: Series) -> dict[str, Any]:
-        found = [edge_sets.find(name, split) for name in _sets(settings) for split in _splits(settings)]
-        return {f"{each.name} {each.split}": each.identity() for each in found} | {
+        sets = [edge_sets.find(name, split) for name in _sets(settings) for split in _splits(settings)]
+        return {f"{each.name} {each.split}": each.identity() for each in sets} | {
             "precision": resolve(settings.precision)
         }
 
@@ -116,9 +116,11 @@ class EdgesProbe(Probe):
             states = {split: encoder.hidden_states(ids, examples.settings.precision) for split, ids in each.ids.items()}
             for task in each.tasks:
                 spans = {split: getattr(task, split).spans for split in states}
-                vectors = {split: span_means(own, spans[split]).to(encoder.device) for split, own in states.items()}
-                found, scored = _measured(task, vectors, examples.settings)
-                rows += found
+                vectors = {
+                    split: span_means(layers, spans[split]).to(encoder.device) for split, layers in states.items()
+                }
+                task_rows, scored = _measured(task, vectors, examples.settings)
+                rows += task_rows
                 items.append(scored.assign(source=each.label))
         return rows, pd.concat(items, ignore_index=True)
 
@@ -140,7 +142,7 @@ def _splits(settings: EdgesSettings) -> tuple[str, ...]:
 
 def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, longest: int) -> Set:
     sets = {split: edge_sets.find(name, split) for split in _splits(settings)}
-    sentences = {split: found.read().sentences for split, found in sets.items()}
+    sentences = {split: edge_set.read().sentences for split, edge_set in sets.items()}
     rng = np.random.default_rng(settings.seed)
     if settings.train_sentences and settings.train_sentences < len(sentences["train"]):
         drawn = np.sort(rng.permutation(len(sentences["train"]))[: settings.train_sentences])
@@ -156,29 +158,29 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
         )
         for split, some in sentences.items()
     }
-    places = {split: _places(found) for split, found in aligned.items()}
+    places = {split: _places(alignments) for split, alignments in aligned.items()}
     tasks = []
     for task in sets["train"].tasks:
         edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
         for split in set(edges) - {"test"}:
-            edges[split] = [placed for placed in edges[split] if placed[2] is not None]
+            edges[split] = [(row, edge, spans) for row, edge, spans in edges[split] if spans is not None]
         if not edges["train"]:
             raise EmbryologyError(f"{name}: no edge of the task {task!r} lies within the {longest} pieces of the input")
         classes = sorted({edge.label for _, edge, _ in edges["train"]})
         controls = _controls(edges, sentences, classes, rng)
         targets = {
             split: Targets(
-                spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in found]).swapaxes(0, 1)),
-                labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in found]),
+                spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in placed]).swapaxes(0, 1)),
+                labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in placed]),
                 control=controls[split],
-                sentences=np.array([row for row, _, _ in found]),
-                names=[_name(sentences[split][row], edge) for row, edge, _ in found],
-                read=np.array([spans is not None for _, _, spans in found]),
+                sentences=np.array([row for row, _, _ in placed]),
+                names=[_name(sentences[split][row], edge) for row, edge, _ in placed],
+                read=np.array([spans is not None for _, _, spans in placed]),
             )
-            for split, found in edges.items()
+            for split, placed in edges.items()
         }
         tasks.append(Task(f"{name}/{task}", classes, **targets))
-    ids = {split: [one.ids for one in found] for split, found in aligned.items()}
+    ids = {split: [alignment.ids for alignment in alignments] for split, alignments in aligned.items()}
     return Set(sets["test"].label, ids, tasks)
 
 
@@ -189,14 +191,14 @@ Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
 def _places(aligned: Sequence[Alignment]) -> list[list[tuple[int, int] | None]]:
     """For every word of every sentence its first piece and the one past its last, counted through all sentences."""
     places, before = [], 0
-    for one in aligned:
-        places.append([(before + own[0], before + own[-1] + 1) if own else None for own in one.words])
-        before += len(one.ids)
+    for alignment in aligned:
+        places.append([(before + pieces[0], before + pieces[-1] + 1) if pieces else None for pieces in alignment.words])
+        before += len(alignment.ids)
     return places
 
 
 def _edges(sentences: Sequence[Sentence], places: list[list[tuple[int, int] | None]], task: str) -> Placed:
-    found: Placed = []
+    placed: Placed = []
     for number, sentence in enumerate(sentences):
         for edge in sentence.edges:
             if edge.task != task:
@@ -208,8 +210,8 @@ def _edges(sentences: Sequence[Sentence], places: list[list[tuple[int, int] | No
                     spans = None
                 else:
                     spans.append((words[0][0], words[-1][1]))
-            found.append((number, edge, spans))
-    return found
+            placed.append((number, edge, spans))
+    return placed
 
 
 def _nowhere(edge: Edge) -> list[tuple[int, int]]:
@@ -247,10 +249,10 @@ def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: Edges
     labels, classes = torch.from_numpy(getattr(task.train, field)), len(task.classes)
     if settings.protocol == "paper":
         dev = vectors["dev"], torch.from_numpy(getattr(task.dev, field))
-        found = linear.fit_published(vectors["train"], labels, classes, linear.Published(seed=seed), *dev)
+        classifiers = linear.fit_published(vectors["train"], labels, classes, linear.Published(seed=seed), *dev)
     else:
-        found = linear.fit(vectors["train"], labels, classes, _recipe(settings, seed))
-    return np.where(task.test.read, found.logits(vectors["test"]).argmax(-1).cpu().numpy(), UNREAD)
+        classifiers = linear.fit(vectors["train"], labels, classes, _recipe(settings, seed))
+    return np.where(task.test.read, classifiers.logits(vectors["test"]).argmax(-1).cpu().numpy(), UNREAD)
 
 
 def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
@@ -272,12 +274,12 @@ def _measured(
     for seed in range(settings.seed, settings.seed + settings.seeds):
         predicted, control = (_answers(task, vectors, field, settings, seed) for field in ("labels", "control"))
         first = predicted if first is None else first
-        for layer, (own, controlled) in enumerate(zip(predicted, control, strict=True)):
-            rows += _scores(task, own, resamples, layer=layer, seed=seed)
+        for layer, (answers, controlled) in enumerate(zip(predicted, control, strict=True)):
+            rows += _scores(task, answers, resamples, layer=layer, seed=seed)
             by_heart = (controlled == task.test.control).astype(float)
             for metric, baseline, values in (
                 (spec.F1_MICRO, spec.CONTROL, by_heart),
-                (spec.SELECTIVITY, None, (own == labels) - by_heart),
+                (spec.SELECTIVITY, None, (answers == labels) - by_heart),
             ):
                 interval = intervals.percentile_interval(_means(values, task, resamples))
                 rows.append(
@@ -344,14 +346,14 @@ def _scores(
     known, right = labels != UNKNOWN, predicted == labels
     counts = np.stack([count(right, labels), count(known, labels), count(predicted != UNREAD, predicted)])
     totals = counts.sum(1)
-    there = totals[1] > 0
-    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, there], optimize=True)
+    present = totals[1] > 0
+    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, present], optimize=True)
 
     def f1(counted: np.ndarray) -> np.ndarray:
         scores: np.ndarray = 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
         return scores
 
-    values, sampled = f1(totals[:, there]), f1(draws)
+    values, sampled = f1(totals[:, present]), f1(draws)
     scored = partial(row, task.name, layer=layer, seed=seed, baseline=baseline)
     rows = [
         scored("", metric, value, intervals.percentile_interval(means), len(labels))
@@ -360,7 +362,7 @@ def _scores(
             (spec.F1_MACRO, values.mean(), sampled.mean(-1)),
         )
     ]
-    names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
-    for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
+    names, ends = np.array(task.classes)[present], intervals.percentile_interval(sampled)
+    for name, value, low, high, n in zip(names, values, *ends, totals[1][present], strict=True):
         rows.append(scored(name, spec.F1, value, (low, high), n))
     return rows

@@ -34,8 +34,8 @@ class FinetuneProbe(Probe):
     specification = FINETUNE_SPECIFICATION
 
     def inputs(self, settings: FinetuneSettings, series: Series) -> dict[str, Any]:
-        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=True)}
-        return {"tasks": data, "precision": resolve(settings.precision)}
+        identities = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=True)}
+        return {"tasks": identities, "precision": resolve(settings.precision)}
 
     def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict[str, Any]]:
         """A cell a task and seed: what it depends on beside the checkpoint."""
@@ -49,11 +49,11 @@ class FinetuneProbe(Probe):
 
     def prepare(self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = min(settings.max_length, longest_input(tokenizer, series.checkpoints[0].location))
-        how = settings.train, settings.seed, tokenizer, longest
+        arguments = settings.train, settings.seed, tokenizer, longest
         return settings, {
-            name: windows.read(*how, hub=name.startswith(PREFIX))
+            name: windows.read(*arguments, hub=name.startswith(PREFIX))
             if name.removeprefix(PREFIX) == squad.NAME
-            else prepared.read(name, *how)
+            else prepared.read(name, *arguments)
             for name in prepared.chosen(settings.tasks, spans=True)
         }
 
@@ -63,14 +63,14 @@ class FinetuneProbe(Probe):
         """The task's metrics on its whole development set, and their mean, ``score``, each with a bootstrap over items.
 
         ``collapsed`` is 1 where all predictions are one class, one score, or no answer. Of several development sets
-        ``item`` names each, and the mean over them has none. Baselines (of the first seed alone): the most frequent
+        ``group`` names each, and the mean over them has none. Baselines (of the first seed alone): the most frequent
         class, and a linear model on tf-idf; of SQuAD, to answer nothing.
         """
         from embryology.models import finetuning
 
         settings, tasks = examples
         name, _, seed = part.rpartition("-")
-        own = tasks[name]
+        data = tasks[name]
         recipe = finetuning.Recipe(
             learning_rate=settings.learning_rate,
             epochs=settings.epochs,
@@ -78,58 +78,58 @@ class FinetuneProbe(Probe):
             precision=settings.precision,
             seed=settings.seed + int(seed),
         )
-        if isinstance(own, windows.Prepared):
-            rows, items = _answers(encoder, own, recipe, int(seed) == 0)
+        if isinstance(data, windows.Prepared):
+            rows, items = _answers(encoder, data, recipe, int(seed) == 0)
         else:
-            rows, items = _labels(encoder, own, recipe, int(seed) == 0)
-        return [each | {"seed": int(seed)} for each in rows], items.assign(seed=int(seed), source=own.label)
+            rows, items = _labels(encoder, data, recipe, int(seed) == 0)
+        return [each | {"seed": int(seed)} for each in rows], items.assign(seed=int(seed), source=data.label)
 
 
 def _labels(
-    encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool
+    encoder: Encoder, data: Prepared, recipe: Recipe, baselines: bool
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     from embryology.models import finetuning
 
-    model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
+    model = finetuning.train(encoder, data.train, data.labels, max(1, len(data.task.classes)), recipe)
     rows, items = [], []
-    for dev, (inputs, given) in own.dev.items():
+    for dev, (inputs, dev_examples) in data.dev.items():
         predicted = finetuning.outputs_of(model, inputs)
-        predicted = predicted.argmax(axis=1) if own.task.classes else predicted[:, 0]
-        gold = np.array([example.label for example in given])
-        item = dev if len(own.dev) > 1 else ""
-        rows += scores.rows(own.task, item, gold, predicted)
-        rows.append(row(own.task.name, item, COLLAPSED, np.ptp(predicted) == 0, n=len(given)))
+        predicted = predicted.argmax(axis=1) if data.task.classes else predicted[:, 0]
+        gold = np.array([example.label for example in dev_examples])
+        group = dev if len(data.dev) > 1 else ""
+        rows += scores.rows(data.task, group, gold, predicted)
+        rows.append(row(data.task.name, group, COLLAPSED, np.ptp(predicted) == 0, n=len(dev_examples)))
         items.append(
             pd.DataFrame(
                 {
-                    "item_id": [f"{own.task.name}:{dev}:{example.id}" for example in given],
-                    "task": own.task.name,
+                    "item_id": [f"{data.task.name}:{dev}:{example.id}" for example in dev_examples],
+                    "task": data.task.name,
                     "prediction": predicted.astype(float),
                     "correct": predicted == gold,
                 }
             )
         )
-    if len(own.dev) > 1:
+    if len(data.dev) > 1:
         rows += scores.over_sets(rows)
-    return rows + (own.baselines if baselines else []), pd.concat(items, ignore_index=True)
+    return rows + (data.baselines if baselines else []), pd.concat(items, ignore_index=True)
 
 
 def _answers(
-    encoder: Encoder, own: windows.Prepared, recipe: Recipe, baselines: bool
+    encoder: Encoder, data: windows.Prepared, recipe: Recipe, baselines: bool
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     from embryology.models import finetuning
 
-    model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)
-    predicted = windows.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
-    right = squad.by_question(own.questions, predicted)
+    model = finetuning.train(encoder, data.train.inputs, data.train.labels, 2, recipe)
+    predicted = windows.answers(data.dev, data.questions, finetuning.scores_of_places(model, data.dev.inputs))
+    right = squad.by_question(data.questions, predicted)
     rows = scores.means(squad.NAME, squad.METRICS, right)
     rows.append(row(squad.NAME, "", COLLAPSED, not any(predicted.values()), n=len(right)))
     if baselines:
-        nothing = squad.by_question(own.questions, {})
+        nothing = squad.by_question(data.questions, {})
         rows += scores.means(squad.NAME, squad.METRICS, nothing, MAJORITY)
     items = pd.DataFrame(
         {
-            "item_id": [f"{squad.NAME}:dev:{asked.id}" for asked in own.questions],
+            "item_id": [f"{squad.NAME}:dev:{question.id}" for question in data.questions],
             "task": squad.NAME,
             "prediction": right[:, 1],
             "correct": right[:, 0] == 1,

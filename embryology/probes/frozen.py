@@ -41,8 +41,8 @@ class FrozenProbe(Probe):
     specification = FROZEN_SPECIFICATION
 
     def inputs(self, settings: FrozenSettings, series: Series) -> dict[str, Any]:
-        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=False)}
-        return {"tasks": data, "precision": resolve(settings.precision)}
+        identities = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=False)}
+        return {"tasks": identities, "precision": resolve(settings.precision)}
 
     def prepare(self, settings: FrozenSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = min(settings.max_length, longest_input(tokenizer, series.checkpoints[0].location))
@@ -50,7 +50,7 @@ class FrozenProbe(Probe):
             name: prepared.read(name, settings.train, settings.seed, tokenizer, longest)
             for name in prepared.chosen(settings.tasks, spans=False)
         }
-        texts = {text: None for own in tasks.values() for example in _examples(own) for text in _texts(example)}
+        texts = {text: None for data in tasks.values() for example in _examples(data) for text in _texts(example)}
         ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
         return Examples(settings, tasks, dict(zip(texts, ids, strict=True)))
 
@@ -58,19 +58,19 @@ class FrozenProbe(Probe):
         """As fine-tuning: the task's metrics and their mean, ``score``, with a bootstrap over items, and baselines."""
         vectors = _means(encoder, examples)
         rows = []
-        for own in examples.tasks.values():
-            found = []
-            model = _fitted(_features(own.examples, vectors), own)
-            for dev, (_, given) in own.dev.items():
-                gold = np.array([example.label for example in given])
-                predicted = model.predict(_features(given, vectors))
-                found += scores.rows(own.task, dev if len(own.dev) > 1 else "", gold, predicted)
-            rows += found + (scores.over_sets(found) if len(own.dev) > 1 else []) + own.baselines
-        return [own | {"seed": examples.settings.seed} for own in rows], None
+        for data in examples.tasks.values():
+            task_rows = []
+            model = _fitted(_features(data.examples, vectors), data)
+            for dev, (_, dev_examples) in data.dev.items():
+                gold = np.array([example.label for example in dev_examples])
+                predicted = model.predict(_features(dev_examples, vectors))
+                task_rows += scores.rows(data.task, dev if len(data.dev) > 1 else "", gold, predicted)
+            rows += task_rows + (scores.over_sets(task_rows) if len(data.dev) > 1 else []) + data.baselines
+        return [each | {"seed": examples.settings.seed} for each in rows], None
 
 
-def _examples(own: Prepared) -> list[Example]:
-    return own.examples + [example for _, given in own.dev.values() for example in given]
+def _examples(data: Prepared) -> list[Example]:
+    return data.examples + [example for _, dev_examples in data.dev.values() for example in dev_examples]
 
 
 def _texts(example: Example) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _means(encoder: Encoder, examples: Examples) -> dict[str, np.ndarray]:
     """The mean vector of each sentence's pieces, special ones apart, in the last layer; by its text."""
     from embryology.models import linear
 
-    found: dict[str, np.ndarray] = {}
+    by_text: dict[str, np.ndarray] = {}
     sentences = list(examples.sentences.items())
     for first in range(0, len(sentences), AT_ONCE):
         some = sentences[first : first + AT_ONCE]
@@ -90,8 +90,8 @@ def _means(encoder: Encoder, examples: Examples) -> dict[str, np.ndarray]:
         starts = ends - [len(ids) for _, ids in some]
         inner = np.stack([starts + 1, np.maximum(ends - 1, starts + 2)], axis=1)  # an empty sentence is its separator
         means = linear.span_means(last, [inner])[0].float().numpy()
-        found |= {text: mean for (text, _), mean in zip(some, means, strict=True)}
-    return found
+        by_text |= {text: mean for (text, _), mean in zip(some, means, strict=True)}
+    return by_text
 
 
 def _features(some: list[Example], vectors: dict[str, np.ndarray]) -> np.ndarray:
@@ -102,10 +102,10 @@ def _features(some: list[Example], vectors: dict[str, np.ndarray]) -> np.ndarray
     return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
 
 
-def _fitted(features: np.ndarray, own: Prepared) -> Pipeline:
+def _fitted(features: np.ndarray, data: Prepared) -> Pipeline:
     from sklearn.linear_model import LogisticRegression, Ridge  # late: a second
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    last = LogisticRegression(C=0.1, max_iter=500) if own.task.classes else Ridge(alpha=100.0)
-    return make_pipeline(StandardScaler(), last).fit(features, own.labels)
+    last = LogisticRegression(C=0.1, max_iter=500) if data.task.classes else Ridge(alpha=100.0)
+    return make_pipeline(StandardScaler(), last).fit(features, data.labels)

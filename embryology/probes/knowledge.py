@@ -66,10 +66,10 @@ class KnowledgeProbe(Probe):
     specification = SPECIFICATION
 
     def inputs(self, settings: KnowledgeSettings, series: Series) -> dict[str, Any]:
-        found = {name: fact_sets.find(name).identity() for name in _sets(settings)}
+        identities = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
         text = corpus.record["text_sha256"] if corpus else None
-        return found | {"precision": resolve(settings.precision), "training text": text}
+        return identities | {"precision": resolve(settings.precision), "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
@@ -146,12 +146,12 @@ def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:
     portion: list[Asked] = []
     size = 0
     for asked in relations:
-        own = len(asked.questions) * len(asked.facts) * width
-        if portion and size + own > AT_ONCE:
+        numbers = len(asked.questions) * len(asked.facts) * width
+        if portion and size + numbers > AT_ONCE:
             yield portion
             portion, size = [], 0
         portion.append(asked)
-        size += own
+        size += numbers
     if portion:
         yield portion
 
@@ -161,7 +161,7 @@ def _scored(encoder: Encoder, relations: Sequence[Asked], precision: Precision) 
     from embryology.facts.answers import Answers  # late: it loads torch, and a start that finds all measured needs none
 
     for portion in _portions(relations, encoder.hidden_size):
-        questions = [question for asked in portion for own in asked.questions for question in own]
+        questions = [question for asked in portion for of_template in asked.questions for question in of_template]
         questions = [question for question in questions if len(question.pieces) == 1]
         questions += [asked.alone for asked in portion if asked.alone is not None]
         answers = Answers(encoder, questions, precision)
@@ -174,23 +174,23 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     import torch
 
     pieces = [question.pieces for question in asked.questions[0]]
-    one = np.array([len(own) == 1 for own in pieces])
-    targets = np.array([own[0] if len(own) == 1 else -1 for own in pieces])
+    one = np.array([len(ids) == 1 for ids in pieces])
+    targets = np.array([ids[0] if len(ids) == 1 else -1 for ids in pieces])
     rank, log_probability, gain, several_templates = (np.full(len(pieces), np.nan) for _ in range(4))
     answers = np.full((len(asked.questions), len(pieces)), -1)
     top, alone = np.full(len(pieces), -1), np.full(len(pieces), np.nan)
     if one.any():
         candidates, right = np.unique(targets[one]), np.zeros((len(asked.questions), len(pieces)))
         for template, questions in enumerate(asked.questions):
-            single = [question for question, own in zip(questions, one, strict=True) if own]
+            single = [question for question, is_single in zip(questions, one, strict=True) if is_single]
             logits = given.logits(single, exact=template == 0)
-            best, own = logits.max(1).indices.cpu().numpy(), logits[:, candidates]
-            answers[template, one] = candidates[own.max(1).indices.cpu().numpy()]
+            best, of_objects = logits.max(1).indices.cpu().numpy(), logits[:, candidates]
+            answers[template, one] = candidates[of_objects.max(1).indices.cpu().numpy()]
             right[template, one] = best == targets[one]
             if template == 0:
                 true = logits.gather(1, torch.from_numpy(targets[one]).to(logits.device)[:, None])
                 rank[one] = 1 + (logits > true).sum(1, dtype=torch.int32).cpu().numpy()
-                of_candidates = (own - logits.logsumexp(1, keepdim=True)).cpu().numpy()
+                of_candidates = (of_objects - logits.logsumexp(1, keepdim=True)).cpu().numpy()
                 place = np.searchsorted(candidates, targets[one])
                 log_probability[one] = of_candidates[np.arange(len(place)), place]
                 gain[one] = log_probability[one] - _with_others(of_candidates, place)[place]
@@ -199,7 +199,7 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
         if asked.alone is not None:
             alone = (targets == int(given.logits([asked.alone])[0].argmax())).astype(float)
     if not one.all():
-        several = [question for question, own in zip(asked.questions[0], one, strict=True) if not own]
+        several = [question for question, is_single in zip(asked.questions[0], one, strict=True) if not is_single]
         log_probability[~one] = _left_to_right(encoder, several, precision)
     consistency, shuffled = _consistency(answers[:, one])
     common = Counter(fact.object for fact, single in zip(asked.facts, one, strict=True) if single).most_common(1)
@@ -211,7 +211,7 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
             "subject": [fact.subject for fact in asked.facts],
             "object": [fact.object for fact in asked.facts],
             "object_number": [objects[fact.object] for fact in asked.facts],
-            "pieces": [len(own) for own in pieces],
+            "pieces": [len(ids) for ids in pieces],
             "correct": rank == 1,
             "right_at_10": rank <= 10,
             "chosen": answers[0] == targets,
@@ -231,14 +231,14 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     )
 
 
-def _with_others(log_probabilities: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _with_others(log_probabilities: np.ndarray, objects: np.ndarray) -> np.ndarray:
     """(objects,) mean log-probability of each object over facts that have another, of (facts, objects); else nan.
 
     Args:
         log_probabilities: (facts, objects).
-        own: (facts,) which of the objects is a fact's.
+        objects: (facts,) which of the objects is a fact's.
     """
-    has = np.eye(log_probabilities.shape[1], dtype=bool)[own]
+    has = np.eye(log_probabilities.shape[1], dtype=bool)[objects]
     n = (~has).sum(axis=0)
     sums = np.where(has, 0, log_probabilities).sum(axis=0)
     means: np.ndarray = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
@@ -246,9 +246,9 @@ def _with_others(log_probabilities: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
-    found = np.full(len(where), np.nan)
-    found[where] = values
-    return found
+    spread = np.full(len(where), np.nan)
+    spread[where] = values
+    return spread
 
 
 def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> np.ndarray:

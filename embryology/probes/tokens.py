@@ -127,10 +127,10 @@ def choose_examples(
                 word.tag,
                 row,
                 positions,
-                tuple(found.ids[position] for position in positions),
+                tuple(alignment.ids[position] for position in positions),
             )
-            for row, (sentence, found) in enumerate(zip(chosen, aligned, strict=True))
-            for number, (word, positions) in enumerate(zip(sentence.words, found.words, strict=True), start=1)
+            for row, (sentence, alignment) in enumerate(zip(chosen, aligned, strict=True))
+            for number, (word, positions) in enumerate(zip(sentence.words, alignment.words, strict=True), start=1)
         ],
         columns=["item_id", "sentence", "word", "group", "row", "positions", "pieces"],
     )
@@ -145,7 +145,7 @@ def choose_examples(
     return Examples(
         settings=settings,
         source=source,
-        ids=[found.ids for found in aligned],
+        ids=[alignment.ids for alignment in aligned],
         words=scored,
         masked=_draw(scored["group"].factorize()[0], settings.mask_words_per_tag, rng),
         mask_id=tokenizer.mask_token_id,

@@ -194,9 +194,9 @@ def _built_from(html: Path) -> str | None:
 def _complaints(log: Path, console: Console) -> str:
     """Print the warnings and errors of a log, or its end where there are none; return the first of them."""
     lines = COLOURS.sub("", log.read_text(encoding="utf-8")).splitlines()
-    found = (
+    complaints = (
         [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|Error):", line)] or lines[-20:] or ["no log"]
     )
-    for line in found:
+    for line in complaints:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return found[0].strip()
+    return complaints[0].strip()

@@ -70,8 +70,8 @@ def _top_level() -> dict[str, Path]:
     places = {"embryology": PACKAGE}
     for entry in entry_points(group=GROUP):
         top = entry.module.split(".")[0]
-        found = find_spec(top)
-        if top not in places and found is not None and found.origin:
-            file = Path(found.origin)
+        module = find_spec(top)
+        if top not in places and module is not None and module.origin:
+            file = Path(module.origin)
             places[top] = file.parent if file.name == "__init__.py" else file.with_suffix("")
     return places

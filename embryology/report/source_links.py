@@ -27,10 +27,10 @@ def template_of(url: str) -> str:
 
 def public_url(address: str) -> str | None:
     """The web address of a git remote at a known hosting service, without credentials; else None."""
-    found = re.fullmatch(r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)([\w.-]+)[/:](.+?)(?:\.git)?/?", address.strip())
-    if found is None or not any(service in found[1] for service in HOSTS):
+    matched = re.fullmatch(r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)([\w.-]+)[/:](.+?)(?:\.git)?/?", address.strip())
+    if matched is None or not any(service in matched[1] for service in HOSTS):
         return None
-    return f"https://{found[1]}/{found[2]}" if found[2].count("/") else None
+    return f"https://{matched[1]}/{matched[2]}" if matched[2].count("/") else None
 
 
 def repository_url(root: Path) -> str | None:

@@ -44,16 +44,16 @@ class Series:
         if not folder.root.is_dir():
             raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
         if folder.checkpoints.is_dir():
-            found = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
+            made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
         else:
-            found = [checkpoints.of_folder(path) for path in folder.root.iterdir() if (path / WEIGHTS).is_file()]
-        if not found:
+            made = [checkpoints.of_folder(path) for path in folder.root.iterdir() if (path / WEIGHTS).is_file()]
+        if not made:
             raise EmbryologyError(f"{folder.root} holds no checkpoints")
-        found.sort(key=lambda checkpoint: checkpoint.step)
-        for earlier, later in itertools.pairwise(found):
+        made.sort(key=lambda checkpoint: checkpoint.step)
+        for earlier, later in itertools.pairwise(made):
             if earlier.step == later.step:
                 raise EmbryologyError(f"{earlier.location} and {later.location} are both step {later.step}")
-        return cls(folder.name, folder, tuple(found), Manifest.read(folder))
+        return cls(folder.name, folder, tuple(made), Manifest.read(folder))
 
     @classmethod
     def open_all(cls, places: Iterable[str | Path]) -> tuple["Series", ...]:

@@ -159,9 +159,9 @@ def _weights(places: dict[int, Path], recorded: dict[int, dict[str, Any]]) -> It
 
 def _lacking_files(folder: RunFolder, places: dict[int, Path]) -> Iterator[str]:
     names = {step: {path.name for path in place.iterdir()} for step, place in places.items()}
-    for step, own in names.items():
+    for step, here in names.items():
         # Weights and manifest are named elsewhere.
-        for name in sorted(set().union(*names.values()) - own - {WEIGHTS, RECORD}):
+        for name in sorted(set().union(*names.values()) - here - {WEIGHTS, RECORD}):
             yield f"{places[step].name}: {name} is missing, which other checkpoints have"
     if not folder.checkpoints.is_dir():
         for config in sorted(folder.root.glob("*/config.json")):

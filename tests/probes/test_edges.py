@@ -205,7 +205,7 @@ def test_auto_takes_silver_where_gold_is_not_there(made_up):
 
 
 def test_the_published_protocol_measures_the_same_things(made_up, tokenizer, encoder, tiny_series, monkeypatch):
-    monkeypatch.setattr(linear, "Published", partial(linear.Published, rate=0.02, steps=200, every=20))
+    monkeypatch.setattr(linear, "Published", partial(linear.Published, learning_rate=0.02, steps=200, every=20))
     settings = EdgesSettings(sets=("made-up",), protocol="paper", codelength=False)
     examples = EdgesProbe().prepare(settings, tokenizer, tiny_series)
     assert set(examples.sets[0].ids) == {"train", "dev", "test"}

@@ -143,8 +143,8 @@ def test_distinct_questions_are_asked_once(encoder, asked, monkeypatch):
 
 def test_relations_asked_in_portions_get_the_same_answers(encoder, asked, monkeypatch):
     whole = list(knowledge._scored(encoder, [asked] * 3, "float32"))
-    monkeypatch.setattr(knowledge, "AT_ONCE", 2 * encoder.width * len(asked.questions) * len(asked.facts))
-    assert [len(portion) for portion in knowledge._portions([asked] * 3, encoder.width)] == [2, 1]
+    monkeypatch.setattr(knowledge, "AT_ONCE", 2 * encoder.hidden_size * len(asked.questions) * len(asked.facts))
+    assert [len(portion) for portion in knowledge._portions([asked] * 3, encoder.hidden_size)] == [2, 1]
     for one, other in zip(whole, knowledge._scored(encoder, [asked] * 3, "float32"), strict=True):
         np.testing.assert_allclose(one["log_probability"], other["log_probability"], atol=1e-5)
 
