@@ -118,7 +118,7 @@ RULES = (
     ),
     Rule(
         "country", "country of a place",
-        ("[X] is located in [Y].", "[X] is in [Y].", "[X] can be match in [Y]."),
+        ("[X] is located in [Y].", "[X] is in [Y].", "[X] can be found in [Y]."),
         "Geography", _located_in,
     ),
     Rule(

@@ -1,7 +1,7 @@
 """The named sets of facts, where each is looked for, and the counts that are known of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +13,7 @@ from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
 from embryology.facts import Reading, bundled, lama, pararel
 from embryology.runs.paths import data_folder
-from embryology.storage.files import sha256_of_files
+from embryology.storage.files import sha256_of, sha256_of_files
 
 NAMES = ("trex", "google-re", "squad", "pararel", "bundled")
 LAMA, PARAREL = "knowledge/LAMA", "knowledge/pararel"
@@ -66,9 +66,8 @@ def find(name: str) -> FactSet:
         EmbryologyError: there is no such set, or its data are not there.
     """
     if name == "bundled":
-        version = metadata.version(BUNDLED_PACKAGE)
         label = "short descriptions of vital articles"
-        return FactSet(name, label, lambda: {BUNDLED_PACKAGE: version}, lambda skip_bad=False: bundled.read())
+        return FactSet(name, label, _bundled_identity, lambda skip_bad=False: bundled.read())
     if name not in LAYOUTS:
         raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(NAMES)}")
     layout = LAYOUTS[name]
@@ -127,6 +126,12 @@ def check(console: Console, skip_bad: bool = False) -> None:
         ]
     if wrong:
         raise EmbryologyError(f"{len(wrong)} known counts do not hold: {'; '.join(wrong)}; get the release they are of")
+
+
+def _bundled_identity() -> dict[str, str]:
+    # Not the package's version alone: the relations are made by rules of our own, which may change.
+    relations = [asdict(relation) for relation in bundled.read().relations]
+    return {BUNDLED_PACKAGE: metadata.version(BUNDLED_PACKAGE), "relations": sha256_of(relations)}
 
 
 def _folder(name: str, place: str, holds: str) -> Path:

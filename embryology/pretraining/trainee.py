@@ -28,6 +28,11 @@ from embryology.pretraining.objectives import IGNORED
 PARTS = ("masked", "pair", "replaced")
 """What a loss is the sum of."""
 CONFIGS = {"albert": AlbertConfig, "bert": BertConfig, "electra": ElectraConfig}
+SHAPE = {
+    *("embedding_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    "initializer_range",
+}
+"""Settings of a model's preset that its configuration takes as they are."""
 ARCHITECTURES = {"albert": AlbertForPreTraining, "bert": BertForPreTraining, "electra": ElectraForPreTraining}
 
 
@@ -80,13 +85,8 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
     torch.manual_seed(seed)
     config = CONFIGS[settings.family](
         vocab_size=vocabulary,
-        embedding_size=settings.embedding_size,
-        hidden_size=settings.hidden_size,
-        num_hidden_layers=settings.num_hidden_layers,
-        num_attention_heads=settings.num_attention_heads,
-        intermediate_size=settings.intermediate_size,
+        **settings.model_dump(include=SHAPE),
         max_position_embeddings=length,
-        initializer_range=settings.initializer_range,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
         classifier_dropout=settings.dropout,

@@ -15,11 +15,6 @@ def frame(series):
     return tables.read([series], "knowledge")
 
 
-@pytest.fixture(scope="module")
-def followed(series):
-    return knowledge.trajectories(series, "trex")
-
-
 def test_sets_and_relations_come_in_the_order_of_the_paper(frame):
     assert knowledge.sets(frame) == ["trex", "pararel"]
     assert knowledge.relations(frame, "trex") == ["P140", "P103", "P999"]
@@ -43,6 +38,11 @@ def test_what_was_asked_and_excluded_adds_up(frame):
 def test_a_step_that_is_none_is_refused(series):
     with pytest.raises(EmbryologyError, match="synthetic has no checkpoint at step 7"):
         knowledge.trajectories(series, "trex", "7")
+
+
+@pytest.fixture(scope="module")
+def followed(series):
+    return knowledge.trajectories(series, "trex")
 
 
 def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(followed, tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,15 @@ def test_pararel_has_several_templates(tmp_path):
     assert [relation.templates for relation in reading.relations] == [tuple(patterns)]
     assert not re.search("Ulm|Germany", reading.relations[0].facts[0].id)  # measurements hold ids, and may be kept
     assert reading.left_out == {"triple of a relation without templates": 1, "fact that comes twice": 1}
+
+
+def test_another_template_of_the_bundled_facts_is_other_data(monkeypatch):
+    before = fact_sets.find("bundled").identity()
+    assert fact_sets.find("bundled").identity() == before
+    first, *others = bundled.RULES
+    reworded = replace(first, templates=(*first.templates[:-1], "[Y] has [X] as its capital."))
+    monkeypatch.setattr(bundled, "RULES", (reworded, *others))
+    assert fact_sets.find("bundled").identity() != before
 
 
 def test_files_of_one_name_in_two_folders_are_both_part_of_the_identity(tmp_path, monkeypatch):
