@@ -8,6 +8,7 @@ import pytest
 
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
+from embryology.specs import registry
 from tests.pages import FIGURES
 from tests.synthetic import make_run
 
@@ -84,7 +85,7 @@ def test_metadata_say_what_a_notebook_is_and_needs(notebook):
     about = notebook.metadata.embryology
     assert set(about) == {"kind", "needs", "part", "order", "about"}
     assert about.kind in KINDS
-    assert set(about.needs) <= {"losses", "tokens", "edges", "finetune", "knowledge"}
+    assert set(about.needs) <= {"losses", *registry.specifications()}
     assert about.about
 
 
