@@ -13,9 +13,10 @@ from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
 from embryology.facts import Reading, bundled, lama, pararel
 from embryology.runs.paths import data_folder
+from embryology.specs.knowledge import SPECIFICATION
 from embryology.storage.files import sha256_of, sha256_of_files
 
-NAMES = ("trex", "google-re", "squad", "pararel", "bundled")
+LABELS = SPECIFICATION.tasks
 LAMA, PARAREL = "knowledge/LAMA", "knowledge/pararel"
 KNOWN = {
     "trex": {"relations": 41, "facts": 34_039, "1-1": 937, "N-1": 20_006, "N-M": 13_096},
@@ -41,7 +42,6 @@ class FactSet:
 
 
 class _Layout(NamedTuple):
-    label: str
     place: str
     """Of the set's folder, below the data folder."""
     holds: str
@@ -52,10 +52,10 @@ class _Layout(NamedTuple):
 
 
 LAYOUTS = {
-    "trex": _Layout("LAMA T-REx", LAMA, "relations.jsonl", ("relations.jsonl", "TREx/*.jsonl*"), lama.trex),
-    "google-re": _Layout("LAMA Google-RE", LAMA, "Google_RE", ("Google_RE/*.jsonl*",), lama.google_re),
-    "squad": _Layout("LAMA SQuAD", LAMA, "Squad", ("Squad/*.jsonl*",), lama.squad),
-    "pararel": _Layout("ParaRel", PARAREL, "trex_lms_vocab", ("*/*.jsonl*",), pararel.read),
+    "trex": _Layout(LAMA, "relations.jsonl", ("relations.jsonl", "TREx/*.jsonl*"), lama.trex),
+    "google-re": _Layout(LAMA, "Google_RE", ("Google_RE/*.jsonl*",), lama.google_re),
+    "squad": _Layout(LAMA, "Squad", ("Squad/*.jsonl*",), lama.squad),
+    "pararel": _Layout(PARAREL, "trex_lms_vocab", ("*/*.jsonl*",), pararel.read),
 }
 
 
@@ -66,14 +66,13 @@ def find(name: str) -> FactSet:
         EmbryologyError: there is no such set, or its data are not there.
     """
     if name == "bundled":
-        label = "short descriptions of vital articles"
-        return FactSet(name, label, _bundled_identity, lambda skip_bad=False: bundled.read())
+        return FactSet(name, LABELS[name], _bundled_identity, lambda skip_bad=False: bundled.read())
     if name not in LAYOUTS:
-        raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(NAMES)}")
+        raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(LABELS)}")
     layout = LAYOUTS[name]
     folder = _folder(name, layout.place, layout.holds)
     files = sorted(file for pattern in layout.files for file in folder.glob(pattern))
-    return FactSet(name, layout.label, partial(sha256_of_files, folder, files), partial(layout.read, folder))
+    return FactSet(name, LABELS[name], partial(sha256_of_files, folder, files), partial(layout.read, folder))
 
 
 def is_there(name: str) -> bool:
@@ -106,7 +105,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
     """
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     wrong = []
-    for name in NAMES:
+    for name in LABELS:
         try:
             chosen = find(name)
         except EmbryologyError as error:
