@@ -37,6 +37,12 @@ class Contents:
     """The pages, by their order; None of those of no series."""
     left_out: list[tuple[Series, Page, list[str]]]
     """Pages of ``series`` that cannot be, and why."""
+    comparable: dict[str, list[Series]]
+    """By name of a page the frozen runs that have what it needs."""
+
+    def compared(self, page: Page, series: Series) -> list[Series]:
+        """The frozen runs that a page compares a series with."""
+        return [other for other in self.comparable[page.name] if other != series]
 
     def of(self, series: Series | None, part: str | None = None) -> list[Page]:
         """The pages of a series in a part; in all parts if left out."""

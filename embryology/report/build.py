@@ -68,7 +68,9 @@ def report(
     """
     console = console or Console(quiet=True)
     places = {RunFolder.named(run).root: run for run in runs}
-    contents = _contents(runs, root)
+    frozen = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
+    opened = Series.open_all([*places.values(), *frozen])
+    contents = _contents(opened[: len(places)], opened[len(places) :], root)
     for series, page, reasons in contents.left_out:
         why = "; ".join(reasons)
         console.print(f"{series.name}/{page.name}.ipynb: left out: {why}", highlight=False, soft_wrap=True)
@@ -86,22 +88,22 @@ def report(
     return index
 
 
-def _contents(runs: Sequence[str], root: Path) -> book.Contents:
+def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) -> book.Contents:
     """The pages of the series that were asked for and of those that are frozen in the project."""
-    frozen_places = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
-    asked = len(Series.open_all(runs))
-    opened = Series.open_all([*runs, *frozen_places])
-    series, frozen = opened[:asked], opened[asked:]
-    contents = book.Contents(series, frozen, [], [])
+    contents = book.Contents(tuple(series), tuple(frozen), [], [], {})
     for page in pages(root):
         if page.is_study:
             contents.chosen.append((None, page))
             continue
-        for each in opened:
-            reasons = page.lacks(each)
-            if page.metadata.kind == "comparison" and not _compared(page, each, opened, asked):
+        lacking = [(each, page.lacks(each)) for each in (*series, *frozen)]
+        ready = [each for each, reasons in lacking if not reasons]
+        # What the seed changes is shown beside the first run of a recipe, which has the pages.
+        other_seeds = [other for one, other in seed_pairs(frozen) if one in ready]
+        contents.comparable[page.name] = [each for each in ready if each.is_frozen]
+        for each, reasons in lacking:
+            if each in frozen and (page.metadata.kind not in ("losses", "probe") or each in other_seeds):
                 continue
-            if each in frozen and (page.metadata.kind not in ("losses", "probe") or _told(page, each, frozen)):
+            if page.metadata.kind == "comparison" and not contents.compared(page, each):
                 continue
             if not reasons:
                 contents.chosen.append((each, page))
@@ -110,20 +112,8 @@ def _contents(runs: Sequence[str], root: Path) -> book.Contents:
     return contents
 
 
-def _compared(page: Page, series: Series, opened: Sequence[Series], asked: int) -> list[Series]:
-    """The frozen runs that a series is compared with; none if it is frozen itself."""
-    is_asked = series in opened[:asked]
-    return [other for other in opened if is_asked and other.is_frozen and other is not series and not page.lacks(other)]
-
-
-def _told(page: Page, series: Series, frozen: Sequence[Series]) -> bool:
-    """Whether a frozen run that differs by its seed alone has that page: what the seed changes is told beside it."""
-    return any(other is series and not page.lacks(one) for one, other in seed_pairs(frozen))
-
-
 def _executions(contents: book.Contents, places: dict[Path, str], given: dict[str, str], root: Path) -> list[Execution]:
     """``places`` is what a person called the series that were asked for; a notebook finds the others in the project."""
-    opened = (*contents.series, *contents.frozen)
     places = {each.folder.root: f"results/{each.folder.name}" for each in contents.frozen} | places
     executions = []
     for series, page in contents.chosen:
@@ -133,9 +123,9 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
         if series is not None:
             values["run"] = places[series.folder.root]
             if page.metadata.kind == "comparison":
-                others = _compared(page, series, opened, len(contents.series))
+                others = contents.compared(page, series)
                 values["compare"] = [*values["compare"], *(places[other.folder.root] for other in others)]
-            for each in Series.open_all([values["run"], *values.get("compare", [])]):
+            for each in (series, *Series.open_all(values["compare"])):
                 depends_on += _hashes(each.folder.root, files_of(each))
             if page.metadata.kind == "front":
                 text = contents.list_of_pages(series)

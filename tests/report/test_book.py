@@ -32,7 +32,7 @@ def contents(project, names, frozen=(), without=()):
     front, tokens, comparison = (by_name[name] for name in ("index", "tokens", "reference_runs"))
     chosen = [(each, front) for each in series] + [(each, tokens) for each in (*series, *beside)]
     chosen += [(each, comparison) for each in series if beside]
-    return book.Contents(series, beside, [pair for pair in chosen if pair[1].name not in without], [])
+    return book.Contents(series, beside, [pair for pair in chosen if pair[1].name not in without], [], {})
 
 
 def build(project):
