@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -42,7 +43,8 @@ def plugin(tmp_path, monkeypatch):
 
 
 def forget():
-    """What is installed is looked up once a process."""
+    """What is installed is looked up once a process, and a module of another test's folder may be loaded."""
+    sys.modules.pop("letters", None)
     for function in (registry.specifications, imports._top_level, imports._imports_of):
         function.cache_clear()
 
