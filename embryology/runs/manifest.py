@@ -115,7 +115,7 @@ def steps_done(folder: RunFolder) -> int:
 
 
 def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
-    """Record that training begins or goes on: once what the run is, and for every session how it was run.
+    """Record that training begins or is resumed: once what the run is, and for every session how it was run.
 
     What an earlier session left half-written is removed, so the caller holds the lock of the run.
 
