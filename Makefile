@@ -1,6 +1,6 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
 # make test   all tests
-# make lint   formatting and style, as the continuous integration checks them
+# make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
 # PIP_ARGS goes to pip, e.g. an index with another build of torch (see README.md)
@@ -27,6 +27,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
 
 install: $(INSTALLED)

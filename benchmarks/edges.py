@@ -19,34 +19,35 @@ from torch import nn
 from embryology.corpus import tokenizer as tokenizers
 from embryology.models import linear
 from embryology.models.encoder import Encoder
-from embryology.probes.edges import EdgesProbe, EdgesSettings
-from embryology.runs.checkpoints import Series
+from embryology.probes.edges import EdgesProbe
+from embryology.runs.series import Series
+from embryology.specs.edges import EdgesSettings
 
 PUBLISHED = linear.Published()
 
 
-def ours(encoder, each, settings):
+def ours(encoder, edge_set, settings):
     """Predictions by task, (layers, items), and seconds."""
     started, answers = time.perf_counter(), {}
-    states = {split: encoder.hidden_states(each.ids[split], settings.precision) for split in ("train", "test")}
-    for task in each.tasks:
+    states = {split: encoder.hidden_states(edge_set.ids[split], settings.precision) for split in ("train", "test")}
+    for task in edge_set.tasks:
         train, test = (linear.span_means(states[split], getattr(task, split).spans) for split in ("train", "test"))
-        recipe = linear.Recipe(settings.rate, settings.batch, settings.steps, settings.seed)
-        found = linear.fit(train, torch.from_numpy(task.train.labels), len(task.classes), recipe)
-        answers[task.name] = found.logits(test).argmax(-1).numpy()
+        recipe = linear.Recipe(settings.learning_rate, settings.batch_size, settings.steps, settings.seed)
+        classifiers = linear.fit(train, torch.from_numpy(task.train.labels), len(task.classes), recipe)
+        answers[task.name] = classifiers.logits(test).argmax(-1).numpy()
     return answers, time.perf_counter() - started
 
 
-def released(encoder, each):
+def released(encoder, edge_set):
     """Predictions by task, (layers, items), and seconds of extraction and of training."""
     answers, extraction, training = {}, 0.0, 0.0
-    for task in each.tasks:
+    for task in edge_set.tasks:
         answers[task.name] = []
         for layer in range(encoder.model.config.num_hidden_layers + 1):
             started = time.perf_counter()
             vectors = {
                 split: _extracted(encoder.model.base_model, layer, ids, getattr(task, split).spans)
-                for split, ids in each.ids.items()
+                for split, ids in edge_set.ids.items()
             }
             extracted = time.perf_counter()
             answers[task.name].append(_trained(vectors, task))
@@ -62,8 +63,8 @@ def _extracted(model, layer, sentences, spans):
     for first in range(0, len(sentences), 32):
         batch = sentences[first : first + 32]
         longest = max(map(len, batch))
-        ids = torch.tensor([[*own, *[0] * (longest - len(own))] for own in batch])
-        mask = torch.tensor([[1] * len(own) + [0] * (longest - len(own)) for own in batch])
+        ids = torch.tensor([[*sentence, *[0] * (longest - len(sentence))] for sentence in batch])
+        mask = torch.tensor([[1] * len(sentence) + [0] * (longest - len(sentence)) for sentence in batch])
         hidden = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
         states.append(hidden[mask.bool()])
     return linear.span_means(torch.cat(states)[None], spans)[0]
@@ -73,18 +74,18 @@ def _trained(vectors, task):
     """One classifier, the plain way; the answers on the test split."""
     torch.manual_seed(0)
     model = nn.Linear(vectors["train"].shape[1], len(task.classes))
-    optimizer = torch.optim.Adam(model.parameters(), lr=PUBLISHED.rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=PUBLISHED.learning_rate)
     labels, dev = torch.from_numpy(task.train.labels), torch.from_numpy(task.dev.labels)
     best, kept, since_best, since_halved = -1.0, None, 0, 0
     order = torch.empty(0, dtype=torch.int64)
     for step in range(1, PUBLISHED.steps + 1):
-        if len(order) < PUBLISHED.batch:
+        if len(order) < PUBLISHED.batch_size:
             order = torch.randperm(len(labels))
-        chosen, order = order[: PUBLISHED.batch], order[PUBLISHED.batch :]
+        chosen, order = order[: PUBLISHED.batch_size], order[PUBLISHED.batch_size :]
         loss = nn.functional.cross_entropy(model(vectors["train"][chosen]), labels[chosen])
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), PUBLISHED.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), PUBLISHED.max_grad_norm)
         optimizer.step()
         if step % PUBLISHED.every:
             continue
@@ -116,11 +117,11 @@ def main():
     checkpoint = series.checkpoints[-1]
     settings = EdgesSettings(sets=(arguments.set,), protocol="paper", precision="auto")
     examples = EdgesProbe().prepare(settings, tokenizers.load(checkpoint.location), series)
-    each = examples.sets[0]
+    edge_set = examples.sets[0]
     encoder = Encoder.load(checkpoint)
-    fast, seconds = ours(encoder, each, settings)
+    fast, seconds = ours(encoder, edge_set, settings)
     print(f"ours: {seconds:.1f} s", flush=True)
-    slow, extraction, training = released(encoder, each)
+    slow, extraction, training = released(encoder, edge_set)
     total = extraction + training
     print(f"\n{series.name} step {checkpoint.step}, {arguments.set}, {arguments.threads} threads\n")
     print("| | seconds | times ours |\n|---|---|---|")
@@ -131,11 +132,11 @@ def main():
     print(f"| released procedure: training | {training:.0f} | {training / seconds:.1f} |")
     print(f"| released procedure, together | {total:.0f} | {total / seconds:.1f} |")
     print("\n| task | layer | test items | micro F1 of ours | of the port | points |\n|---|---|---|---|---|---|")
-    for task in each.tasks:
+    for task in edge_set.tasks:
         for layer, answers in enumerate(zip(fast[task.name], slow[task.name], strict=True)):
-            ends = [((own == task.test.labels) & task.test.read).mean() for own in answers]
-            difference, n = 100 * (ends[0] - ends[1]), len(task.test.labels)
-            print(f"| {task.name} | {layer} | {n:,} | {ends[0]:.4f} | {ends[1]:.4f} | {difference:+.2f} |")
+            scores = [((predicted == task.test.labels) & task.test.read).mean() for predicted in answers]
+            difference, n = 100 * (scores[0] - scores[1]), len(task.test.labels)
+            print(f"| {task.name} | {layer} | {n:,} | {scores[0]:.4f} | {scores[1]:.4f} | {difference:+.2f} |")
 
 
 if __name__ == "__main__":

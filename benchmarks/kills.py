@@ -1,4 +1,4 @@
-"""Is anything lost when a training dies? Runs that are killed at random moments and gone on with.
+"""Is anything lost when a training dies? Runs that are killed at random moments and resumed.
 
     python benchmarks/kills.py [--kills 20] [--preset smoke] [--seed 0]
 
@@ -29,9 +29,11 @@ OF_THE_SESSION = ("run.yaml", ".lock")
 
 def differences(run: RunFolder, reference: RunFolder) -> list[str]:
     """What of a finished run is not the reference's, bit for bit: every file of it, but for times and speeds."""
-    ours, theirs = _files(run), _files(reference)
-    different = sorted(ours ^ theirs) + [
-        name for name in sorted(ours & theirs) if (run.root / name).read_bytes() != (reference.root / name).read_bytes()
+    names, expected = _files(run), _files(reference)
+    different = sorted(names ^ expected) + [
+        name
+        for name in sorted(names & expected)
+        if (run.root / name).read_bytes() != (reference.root / name).read_bytes()
     ]
     tables = [losses.read(folder).drop(columns="tokens_per_second") for folder in (run, reference)]
     if not tables[0].equals(tables[1]):

@@ -20,17 +20,20 @@ from transformers import AutoModelForMaskedLM
 from embryology.corpus import tokenizer as tokenizers
 from embryology.models.encoder import Encoder
 from embryology.probes import knowledge
-from embryology.runs.checkpoints import Series
+from embryology.runs.series import Series
+from embryology.specs.knowledge import KnowledgeSettings
 
 
 def of_one_piece(asked):
     """A relation's facts with objects of one piece: what the released procedure asks."""
     kept = [number for number, question in enumerate(asked.questions[0]) if len(question.pieces) == 1]
     return replace(
-        asked, facts=[asked.facts[number] for number in kept],
+        asked,
+        facts=[asked.facts[number] for number in kept],
         questions=[[asked.questions[0][number] for number in kept]],
-        named=asked.named[kept], held_out=asked.held_out[kept],
-    )  # fmt: skip
+        named=asked.named[kept],
+        held_out=asked.held_out[kept],
+    )
 
 
 @torch.no_grad()
@@ -57,9 +60,9 @@ def main():
     torch.set_num_threads(arguments.threads)
     series = Series.open(arguments.run)
     checkpoint = series.checkpoints[-1]
-    settings = knowledge.KnowledgeSettings(sets=("trex",))
+    settings = KnowledgeSettings(sets=("trex",))
     examples = knowledge.KnowledgeProbe().prepare(settings, tokenizers.load(checkpoint.location), series)
-    relations = [own for asked in examples.sets["trex"][1] if (own := of_one_piece(asked)).facts]
+    relations = [relation for relation in map(of_one_piece, examples.sets["trex"][1]) if relation.facts]
     questions = [question for asked in relations for question in asked.questions[0]]
     encoder = Encoder.load(checkpoint)
     print(f"{series.name} step {checkpoint.step}, {len(relations)} relations, {len(questions):,} facts", flush=True)
@@ -68,9 +71,9 @@ def main():
     model = AutoModelForMaskedLM.from_pretrained(checkpoint.location).to(encoder.device).eval()
     list(released(model, questions[:100]))
     differ, started = [], time.perf_counter()
-    for top, (theirs, logits) in zip(tops, released(model, questions), strict=True):
-        if top != theirs:
-            differ.append(float(logits[theirs] - logits[top]))
+    for top, (port_top, logits) in zip(tops, released(model, questions), strict=True):
+        if top != port_top:
+            differ.append(float(logits[port_top] - logits[top]))
     port = time.perf_counter() - started
 
     where = torch.cuda.get_device_name() if encoder.device == "cuda" else f"{arguments.threads} threads"

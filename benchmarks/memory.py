@@ -24,7 +24,7 @@ from embryology.presets import Objective
 from embryology.pretraining.batches import Batches
 from embryology.pretraining.heldout import HeldOut
 
-SHAPE = {"sequences": 16, "length": 64, "seed": 0}
+SHAPE = {"batch_size": 16, "length": 64, "seed": 0}
 STATIONS = 4
 """How often memory is read while batches are drawn."""
 
@@ -38,26 +38,25 @@ def resident() -> tuple[int, int]:
 def repeat(store: TokenStore, times: int, folder: Path) -> None:
     """Write ``store`` with all its documents ``times`` times."""
     for name in ("pieces", "sentences", "documents"):
-        once = getattr(store, name)
+        array = getattr(store, name)
         ends = 0 if name == "pieces" else 1  # offsets have one more than there are things
-        size = len(once) - ends
-        written = open_memmap(folder / f"{name}.npy", mode="w+", dtype=once.dtype, shape=(times * size + ends,))
+        size = len(array) - ends
+        repeated = open_memmap(folder / f"{name}.npy", mode="w+", dtype=array.dtype, shape=(times * size + ends,))
         for number in range(times):
-            written[number * size : (number + 1) * size + ends] = once + (number * once[-1] if ends else 0)
-        written.flush()
+            repeated[number * size : (number + 1) * size + ends] = array + (number * array[-1] if ends else 0)
+        repeated.flush()
 
 
 def measure(train: Path, tokenizer_folder: Path, steps: int) -> None:
     """Print one row."""
-    store, pieces = TokenStore.open(train), tokenizer.load(tokenizer_folder)
-    before = resident()
-    batches = Batches(store, pieces, Objective(masked_share=0.4, longest_ngram=1, pair_weight=0.1), **SHAPE)
-    HeldOut.of(presets.load("tiny").outcome, store, store, pieces)  # counts every piece
-    seen = [before]
-    for step, _ in enumerate(batches.ahead(0, steps, [range(batches.sequences)]), 1):
+    store, loaded = TokenStore.open(train), tokenizer.load(tokenizer_folder)
+    memory = [resident()]
+    batches = Batches(store, loaded, Objective(mlm_probability=0.4, max_ngram=1, pair_weight=0.1), **SHAPE)
+    HeldOut.of(presets.load("tiny").outcome, store, store, loaded)  # counts every piece
+    for step, _ in enumerate(batches.ahead(0, steps, [range(batches.batch_size)]), 1):
         if step == 1 or step % (steps // STATIONS) == 0:
-            seen.append(resident())
-    anonymous, of_files = (" → ".join(str(value) for value in column) for column in zip(*seen, strict=True))
+            memory.append(resident())
+    anonymous, of_files = (" → ".join(str(value) for value in column) for column in zip(*memory, strict=True))
     print(f"{len(store.pieces):,} | {len(batches.chunks):,} | {anonymous} | {of_files} |", flush=True)
 
 
@@ -78,8 +77,8 @@ def main(
             repeat(TokenStore.open(corpus / "train"), times, Path(folder))
             for name, train in ((corpus.name, corpus / "train"), (f"{corpus.name} × {times}", Path(folder))):
                 print(f"| {name} | ", end="", flush=True)
-                own = [sys.executable, __file__, str(corpus), "--steps", str(steps), "--only", str(train)]
-                subprocess.run(own, check=True)
+                command = [sys.executable, __file__, str(corpus), "--steps", str(steps), "--only", str(train)]
+                subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ from transformers import AlbertForPreTraining
 
 from embryology import presets
 from embryology.corpus import store
-from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.devices import Devices
 from embryology.pretraining.loop import Run
@@ -41,25 +42,41 @@ from embryology.runs.paths import RunFolder
 WAYS = ("Trainer, float32", "Trainer, bf16", "ours", "ours, compiled")
 SKIPPED = 3
 """Steps at the beginning that are not counted."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Six layers, an intermediate size of four times the hidden size."""
+
+    hidden_size: int
+    heads: int
+    vocab_size: int
+    batch_size: int
+    length: int
+
+
 CONFIGURATIONS = {
-    "6 × 256, 8k pieces, 32 × 128": {"width": 256, "heads": 4, "pieces": 8192, "sequences": 32, "length": 128},
-    "6 × 256, 30k pieces, 32 × 128": {"width": 256, "heads": 4, "pieces": 30_000, "sequences": 32, "length": 128},
-    "6 × 128, 8k pieces, 64 × 64": {"width": 128, "heads": 2, "pieces": 8192, "sequences": 64, "length": 64},
+    "6 × 256, 8k pieces, 32 × 128": Configuration(256, 4, 8192, 32, 128),
+    "6 × 256, 30k pieces, 32 × 128": Configuration(256, 4, 30_000, 32, 128),
+    "6 × 128, 8k pieces, 64 × 64": Configuration(128, 2, 8192, 64, 64),
 }
-"""Six layers, feed-forward four times the width. The text is that of `tiny`, cut into 8,192 pieces: of 30,000
-rows of embeddings the others stay unused, which costs as much."""
+"""The text is that of `tiny`, cut into 8,192 pieces: of 30,000 rows of embeddings the others stay unused, which costs
+as much."""
 
 
 def preset_of(name: str, steps: int, threads: int, compiled: bool) -> presets.Preset:
-    settings = CONFIGURATIONS[name]
+    configuration = CONFIGURATIONS[name]
     outcome = presets.load("tiny").outcome.model_dump(mode="json")
     outcome["model"] |= {
-        "layers": 6, "width": settings["width"], "feed_forward": 4 * settings["width"], "heads": settings["heads"],
+        "num_hidden_layers": 6,
+        "hidden_size": configuration.hidden_size,
+        "intermediate_size": 4 * configuration.hidden_size,
+        "num_attention_heads": configuration.heads,
         "initializer_range": 0.02,
-    }  # fmt: skip
-    outcome["objective"] |= {"masked_share": 0.15, "pair_weight": 1}
-    outcome["optimizer"] |= {"warm_up": 2}
-    outcome |= {"sequences": settings["sequences"], "sequence_length": settings["length"]}
+    }
+    outcome["objective"] |= {"mlm_probability": 0.15, "pair_weight": 1}
+    outcome["optimizer"] |= {"warmup_steps": 2}
+    outcome |= {"batch_size": configuration.batch_size, "sequence_length": configuration.length}
     outcome |= {"steps": steps, "checkpoints": [0, steps], "held_out_sequences": 32}
     speed = {"threads": threads, "compile": compiled}
     return presets.validated({"name": "benchmark", "outcome": outcome, "speed": speed}, origin="benchmark")
@@ -68,16 +85,16 @@ def preset_of(name: str, steps: int, threads: int, compiled: bool) -> presets.Pr
 class Enlarged(Run):
     """A run whose model has more rows of embeddings than the tokenizer has pieces."""
 
-    pieces: int
+    vocab_size: int
 
     def _built(self):
-        return build(self.outcome.model, self.pieces, self.outcome.longest, self.outcome.seed)
+        return build(self.outcome.model, self.vocab_size, self.outcome.longest, self.outcome.seed)
 
 
-def prepared(preset: presets.Preset, pieces: int, folder: Path) -> Enlarged:
-    Enlarged.pieces = pieces
+def prepared(preset: presets.Preset, vocab_size: int, folder: Path) -> Enlarged:
+    Enlarged.vocab_size = vocab_size
     source = preset.outcome.corpus
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, lambda line: None)
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.vocab_size, lambda line: None)
     return Enlarged(preset, RunFolder(folder / "run"), corpus, Devices(), Console(quiet=True))
 
 
@@ -90,20 +107,20 @@ def ours(run: Run) -> tuple[list[float], list[float], dict[str, int]]:
         means, _ = run._step(index, parts, counts)
         losses.append(float((means * run.weights).sum()))
         seconds.append(time.perf_counter() - begun)
-    with FlopCounterMode(display=False) as done:
+    with FlopCounterMode(display=False) as performed:
         run.trainee.outputs(parts[0]).sums(parts[0]).sum().backward()
-    with FlopCounterMode(display=False) as asked:
+    with FlopCounterMode(display=False) as of_the_model:
         plain(run.trainee.model, parts[0]).backward()
-    return seconds, losses, {"model": asked.get_total_flops(), "done": done.get_total_flops()}
+    return seconds, losses, {"model": of_the_model.get_total_flops(), "done": performed.get_total_flops()}
 
 
 def plain(model: AlbertForPreTraining, batch: Batch) -> torch.Tensor:
     """Some scalar of all logits that a step needs, by the library's modules."""
     model.set_attn_implementation("eager")  # products that the counter knows
-    seen = {"attention_mask": batch.attention_mask.long(), "token_type_ids": batch.token_type_ids}
-    encoded = model.albert(batch.input_ids, **seen)
-    wanted = encoded.last_hidden_state.flatten(0, 1)[batch.positions]
-    return model.predictions(wanted).sum() + model.sop_classifier(encoded.pooler_output).sum()
+    inputs = {"attention_mask": batch.attention_mask.long(), "token_type_ids": batch.token_type_ids}
+    encoded = model.albert(batch.input_ids, **inputs)
+    vectors = encoded.last_hidden_state.flatten(0, 1)[batch.positions]
+    return model.predictions(vectors).sum() + model.sop_classifier(encoded.pooler_output).sum()
 
 
 def theirs(run: Run, bf16: bool, folder: Path) -> tuple[list[float], list[float]]:
@@ -117,10 +134,12 @@ def theirs(run: Run, bf16: bool, folder: Path) -> tuple[list[float], list[float]
         used = batch.labels != IGNORED
         labels[batch.positions[used]] = batch.labels[used]
         columns = {
-            "input_ids": batch.input_ids, "token_type_ids": batch.token_type_ids,
-            "attention_mask": batch.attention_mask.long(), "labels": labels.view(batch.input_ids.shape),
+            "input_ids": batch.input_ids,
+            "token_type_ids": batch.token_type_ids,
+            "attention_mask": batch.attention_mask.long(),
+            "labels": labels.view(batch.input_ids.shape),
             "sentence_order_label": batch.pair_labels,
-        }  # fmt: skip
+        }
         rows += [{key: column[row] for key, column in columns.items()} for row in range(len(batch.input_ids))]
 
     class Rows(Dataset):
@@ -150,14 +169,23 @@ def theirs(run: Run, bf16: bool, folder: Path) -> tuple[list[float], list[float]
 
     model = run.trainee.model
     optimizer = optimizer_for(model, outcome.optimizer)
+    peak_rate = outcome.optimizer.learning_rate
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(outcome.optimizer, step, outcome.steps) / outcome.optimizer.peak_rate
+        optimizer, lambda step: scheduled_rate(outcome.optimizer, step, outcome.steps) / peak_rate
     )
     arguments = TrainingArguments(
-        output_dir=str(folder), per_device_train_batch_size=outcome.sequences, max_steps=outcome.steps, bf16=bf16,
-        use_cpu=True, max_grad_norm=outcome.optimizer.clip, logging_steps=1, save_strategy="no", report_to=[],
-        disable_tqdm=True, seed=outcome.seed,
-    )  # fmt: skip
+        output_dir=str(folder),
+        per_device_train_batch_size=outcome.batch_size,
+        max_steps=outcome.steps,
+        bf16=bf16,
+        use_cpu=True,
+        max_grad_norm=outcome.optimizer.max_grad_norm,
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        seed=outcome.seed,
+    )
     clock = Clock()
     trainer = InOrder(model, arguments, train_dataset=Rows(), optimizers=(optimizer, schedule), callbacks=[clock])
     trainer.train()
@@ -166,10 +194,9 @@ def theirs(run: Run, bf16: bool, folder: Path) -> tuple[list[float], list[float]
 
 def turn(name: str, way: str, steps: int, threads: int) -> dict:
     """One way on one configuration, in this process."""
-    settings = CONFIGURATIONS[name]
     preset = preset_of(name, steps + SKIPPED, threads, way == "ours, compiled")
     with tempfile.TemporaryDirectory() as home:
-        run = prepared(preset, settings["pieces"], Path(home))
+        run = prepared(preset, CONFIGURATIONS[name].vocab_size, Path(home))
         if way.startswith("ours"):
             seconds, losses, flops = ours(run)
         else:
@@ -179,25 +206,26 @@ def turn(name: str, way: str, steps: int, threads: int) -> dict:
     return {"first": first, "seconds": counted, "loss": losses[-1], "flops": flops, "memory": memory}
 
 
-def peak(threads: int, width: int, rows: int) -> float:
+def peak(threads: int, hidden_size: int, rows: int) -> float:
     """FLOP a second of the fastest of the model's own matrix products, in bfloat16."""
     torch.set_num_threads(threads)
-    found = 0.0
-    for inner, outer in ((width, 3 * width), (width, 4 * width), (4 * width, width)):
+    fastest = 0.0
+    sizes = ((hidden_size, 3 * hidden_size), (hidden_size, 4 * hidden_size), (4 * hidden_size, hidden_size))
+    for inner, outer in sizes:
         x, weight = torch.randn(rows, inner).bfloat16(), torch.randn(outer, inner).bfloat16()
         for _ in range(30):
             begun = time.perf_counter()
             torch.nn.functional.linear(x, weight)
-            found = max(found, 2 * rows * inner * outer / (time.perf_counter() - begun))
-    return found
+            fastest = max(fastest, 2 * rows * inner * outer / (time.perf_counter() - begun))
+    return fastest
 
 
 def in_a_process(name: str, way: str, steps: int, threads: int) -> dict:
     command = [sys.executable, __file__, name, "--steps", str(steps), "--threads", str(threads), "--way", way]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name}, {way}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        raise SystemExit(f"{name}, {way}: {process.stderr[-2000:]}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def main(
@@ -212,28 +240,28 @@ def main(
         return
     print(f"{manifest.processor()}, {threads} threads, torch {torch.__version__}\n")
     for name in configurations or CONFIGURATIONS:
-        settings = CONFIGURATIONS[name]
+        configuration = CONFIGURATIONS[name]
+        tokens = configuration.batch_size * configuration.length
         turns, peaks = {way: [] for way in WAYS}, []
         for _ in range(rounds):
             for way in WAYS:
-                peaks.append(peak(threads, settings["width"], settings["sequences"] * settings["length"]))
+                peaks.append(peak(threads, configuration.hidden_size, tokens))
                 turns[way].append(in_a_process(name, way, steps, threads))
-        tokens = settings["sequences"] * settings["length"]
         flops = turns["ours"][0]["flops"]
-        seconds = {way: statistics.median(s for one in turns[way] for s in one["seconds"]) for way in WAYS}
+        seconds = {way: statistics.median(s for turn in turns[way] for s in turn["seconds"]) for way in WAYS}
         a_token = f"{flops['model'] / tokens / 1e6:.1f} MFLOP a token, {flops['done'] / tokens / 1e6:.1f} of them done"
         print(f"**{name}**: {a_token}, peak {max(peaks) / 1e9:.0f} GFLOP/s\n")
         shares = "model FLOPs of the peak | done, of the peak"
         print(f"| way | tokens/s | × float32 | × bf16 | {shares} | first 3 steps (s) | memory (GB) | loss |")
         print("|---|---|---|---|---|---|---|---|---|")
         for way in WAYS:
-            one = turns[way]
+            turns_of_way = turns[way]
             shares = [f"{flops[kind] / seconds[way] / max(peaks):.0%}" for kind in ("model", "done")]
             share = " | ".join(shares if way.startswith("ours") else [shares[0], ""])
             print(
                 f"| {way} | {tokens / seconds[way]:,.0f} | {seconds[WAYS[0]] / seconds[way]:.2f} | "
-                f"{seconds[WAYS[1]] / seconds[way]:.2f} | {share} | {one[0]['first']:.1f} | "
-                f"{max(turn['memory'] for turn in one) / 1e9:.2f} | {one[0]['loss']:.3f} |",
+                f"{seconds[WAYS[1]] / seconds[way]:.2f} | {share} | {turns_of_way[0]['first']:.1f} | "
+                f"{max(turn['memory'] for turn in turns_of_way) / 1e9:.2f} | {turns_of_way[0]['loss']:.3f} |",
                 flush=True,
             )
         print(flush=True)

@@ -26,18 +26,18 @@ from embryology.storage.files import write_table, write_yaml
 
 VARIANTS: dict[tuple[str, str], dict] = {
     ("tiny", "as it is"): {},
-    ("masked share", "15%"): {"objective": {"masked_share": 0.15}},
-    ("masked spans", "up to 3 words"): {"objective": {"longest_ngram": 3}},
+    ("masked share", "15%"): {"objective": {"mlm_probability": 0.15}},
+    ("masked spans", "up to 3 words"): {"objective": {"max_ngram": 3}},
     ("weight of sentence order", "1"): {"objective": {"pair_weight": 1.0}},
-    ("pieces a sequence", "128"): {"sequence_length": 128, "sequences": 8},
-    ("pieces a step", "4,096"): {"sequences": 64},
+    ("pieces a sequence", "128"): {"sequence_length": 128, "batch_size": 8},
+    ("pieces a step", "4,096"): {"batch_size": 64},
     ("initial range", "0.01"): {"model": {"initializer_range": 0.01}},
     ("initial range", "0.08"): {"model": {"initializer_range": 0.08}},
-    ("layers", "6"): {"model": {"layers": 6}},
-    ("layers", "6, range 0.02"): {"model": {"layers": 6, "initializer_range": 0.02}},
-    ("width", "128"): {"model": {"width": 128, "feed_forward": 512}},
-    ("peak rate", "3e-3"): {"optimizer": {"peak_rate": 3e-3}},
-    ("peak rate", "3e-3, warm-up 300"): {"optimizer": {"peak_rate": 3e-3, "warm_up": 300}},
+    ("layers", "6"): {"model": {"num_hidden_layers": 6}},
+    ("layers", "6, range 0.02"): {"model": {"num_hidden_layers": 6, "initializer_range": 0.02}},
+    ("width", "128"): {"model": {"hidden_size": 128, "intermediate_size": 512}},
+    ("peak rate", "3e-3"): {"optimizer": {"learning_rate": 3e-3}},
+    ("peak rate", "3e-3, warm-up 300"): {"optimizer": {"learning_rate": 3e-3, "warmup_steps": 300}},
 }
 """By what is changed and to what, the changes to the outcome of `tiny`."""
 
@@ -45,11 +45,11 @@ VARIANTS: dict[tuple[str, str], dict] = {
 def variant(changes: dict, steps: int, seed: int, threads: int) -> presets.Preset:
     """`tiny` with ``changes`` to its outcome, trained on the pieces of ``steps`` steps of `tiny`."""
     outcome = presets.load("tiny").outcome.model_dump(mode="json")
-    pieces = steps * outcome["sequences"] * outcome["sequence_length"]
+    pieces = steps * outcome["batch_size"] * outcome["sequence_length"]
     for key, value in changes.items():
         outcome[key] = outcome[key] | value if isinstance(value, dict) else value
-    own = pieces // (outcome["sequences"] * outcome["sequence_length"])
-    outcome |= {"steps": own, "checkpoints": [own * quarter // 4 for quarter in range(5)], "seed": seed}
+    own_steps = pieces // (outcome["batch_size"] * outcome["sequence_length"])
+    outcome |= {"steps": own_steps, "checkpoints": [own_steps * quarter // 4 for quarter in range(5)], "seed": seed}
     outcome["held_out_sequences"] = 256
     values = {"name": "variant", "outcome": outcome, "speed": {"threads": threads}}
     return presets.validated(values, origin="recipes")
@@ -81,13 +81,13 @@ def main(
             write_table(FILE, done)
             last = rows.iloc[-1]
             print(f"{factor} {setting}, seed {seed}: {last['held_out_masked_loss']:.3f} nats", flush=True)
-    made = {
+    record = {
         "command": f"python benchmarks/recipes.py --steps {steps} --seeds {seeds} --threads {threads}",
         "machine": manifest.processor(),
         "torch": str(torch.__version__),
         "commit": manifest.commit(),
     }
-    write_yaml(FILE.with_name("study.yaml"), made)
+    write_yaml(FILE.with_name("study.yaml"), record)
 
 
 if __name__ == "__main__":

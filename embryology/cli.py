@@ -22,7 +22,10 @@ data_app = typer.Typer(help="What data there is, and what stands in for what is 
 app.add_typer(data_app, name="data")
 console = Console()
 
-RunArgument = Annotated[str, typer.Argument(help="A run: its name under the runs folder, or a path.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(help="A run: its name under the runs folder, or a path; or the path of a folder of checkpoints."),
+]
 
 
 @app.command()
@@ -32,7 +35,7 @@ def pretrain(
     run: Annotated[
         str | None, typer.Option(help="Name or path of the run folder; the preset's name if left out.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an unfinished run.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Train nothing; say what it would cost in memory, FLOPs and days.")
     ] = False,
@@ -72,9 +75,8 @@ def probe(
     ] = None,
 ) -> None:
     """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
-    from embryology.probes.registry import chosen_settings
-    from embryology.probes.runner import run_probes
-    from embryology.runs.checkpoints import Series
+    from embryology.probes.runner import chosen_settings, run_probes
+    from embryology.runs.series import Series
 
     series = Series.open(run)
     run_probes(series, chosen_settings(series, probe, preset), steps, console)
@@ -92,15 +94,18 @@ def freeze(
 ) -> None:
     """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""
     from embryology.runs.freeze import freeze as write
+    from embryology.runs.series import Series
 
-    folder = write(run, to, replace, without or [])
+    folder = write(Series.open(run), to, replace, without or [])
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     console.print(f"{folder}: {size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def report(
-    runs: Annotated[list[str], typer.Argument(help="Runs, by name or path; a part of the book each.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Runs, by name or path, or folders of checkpoints; a part of the book each.")
+    ],
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="name=value for every notebook; may be given again.")
     ] = None,
@@ -113,10 +118,11 @@ def report(
 
 @app.command()
 def show(run: RunArgument) -> None:
-    """Print how a run went: held-out values and the order in which words were learnt."""
-    from embryology.report.summary import tables
+    """Print how a run went: held-out values, what was measured, and the order in which words were learnt."""
+    from embryology.report.summary import summary
+    from embryology.runs.series import Series
 
-    for table in tables(run):
+    for table in summary(Series.open(run)):
         console.print(table)
 
 
@@ -125,7 +131,7 @@ def verify(run: RunArgument) -> None:
     """Hold a run, or any folder of checkpoints, against its own records: hashes, gaps, half-written files."""
     from embryology.runs.verify import verify as check
 
-    check(run, console)
+    check(RunFolder.named(run), console)
 
 
 @data_app.command("list")
@@ -147,7 +153,7 @@ def data_get(name: Annotated[str, typer.Argument(help="A data set, as `embryolog
 
 @data_app.command("check")
 def data_check(
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and go on.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and skip them.")] = False,
 ) -> None:
     """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
     from embryology.facts import fact_sets
@@ -168,7 +174,7 @@ def data_where() -> None:
 
 
 def main() -> None:
-    """The ``embryology`` command: what a person can mend is one line on standard error and exit status 1."""
+    """The ``embryology`` command: what a person can fix is one line on standard error and exit status 1."""
     try:
         app()
     except (EmbryologyError, OSError) as error:

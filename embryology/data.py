@@ -123,22 +123,24 @@ def get(name: str) -> list[Path]:
         EmbryologyError: an unknown set, one that has to be fetched by hand, no data folder, no network,
             or other bytes than the hash promises.
     """
-    found = next((data for data in SETS if data.name == name), None)
-    if found is None:
-        raise EmbryologyError(f"there is no data set {name!r}; choose one of {', '.join(data.name for data in SETS)}")
-    if not found.urls:
-        raise EmbryologyError(f"{name} is not fetched by this command; put it under EMBRYOLOGY_DATA as {found.files}")
+    data_set = next((data_set for data_set in SETS if data_set.name == name), None)
+    if data_set is None:
+        names = ", ".join(data_set.name for data_set in SETS)
+        raise EmbryologyError(f"there is no data set {name!r}; choose one of {names}")
+    if not data_set.urls:
+        files = data_set.files
+        raise EmbryologyError(f"{name} is not fetched by this command; put it under EMBRYOLOGY_DATA as {files}")
     folder = data_folder()
     if folder is None:
         raise EmbryologyError("set EMBRYOLOGY_DATA to the folder that should hold the data, then try again")
     written = []
-    for url, place, sha256 in found.urls:
+    for url, place, sha256 in data_set.urls:
         file = folder / place
         if file.exists():
             continue
         try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
-                content = answer.read()
+            with urllib.request.urlopen(url, timeout=60) as response:
+                content = response.read()
         except OSError as error:
             raise EmbryologyError(f"{url} cannot be fetched ({error}); fetch it by hand to {file}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
@@ -151,11 +153,12 @@ def get(name: str) -> list[Path]:
 
 def table() -> Table:
     """The catalogue as a terminal shows it."""
-    shown = Table("name", "serves", "there", "used instead", "licence")
-    for data in SETS:
-        files = data.present()
-        shown.add_row(data.name, data.serves, f"yes, {len(files)} files" if files else "no", data.instead, data.licence)
-    return shown
+    catalogue = Table("name", "serves", "there", "used instead", "licence")
+    for data_set in SETS:
+        files = data_set.present()
+        there = f"yes, {len(files)} files" if files else "no"
+        catalogue.add_row(data_set.name, data_set.serves, there, data_set.instead, data_set.licence)
+    return catalogue
 
 
 def places() -> list[tuple[str, str]]:

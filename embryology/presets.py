@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -15,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from embryology.errors import EmbryologyError
+from embryology.errors import EmbryologyError, first_problem
+from embryology.specs import Precision, registry
 from embryology.storage.files import read_yaml, sha256_of
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -33,55 +34,63 @@ class Corpus(Section):
 
 
 class Tokenizer(Section):
-    pieces: int = Field(ge=100, le=1_000_000)
+    vocab_size: int = Field(ge=100, le=1_000_000)
 
 
 class Model(Section):
     """The shape of a model.
 
-    ``albert`` passes ``layers`` times through one shared layer (Lan et al. 2020, section 3.1); ``bert``
-    (Devlin et al. 2019) and ``electra`` (Clark et al. 2020) have as many of their own.
+    Keys are named as in the configurations of transformers. ``albert`` passes ``num_hidden_layers`` times through
+    one shared layer (Lan et al. 2020, section 3.1); ``bert`` (Devlin et al. 2019) and ``electra`` (Clark et al. 2020)
+    have as many of their own.
     """
 
     family: Literal["albert", "bert", "electra"] = "albert"
-    layers: PositiveInt
-    width: PositiveInt
-    feed_forward: PositiveInt
-    heads: PositiveInt
-    embedding: PositiveInt
-    """Width of the piece embeddings; of ``bert`` it is the width itself."""
+    num_hidden_layers: PositiveInt
+    hidden_size: PositiveInt
+    intermediate_size: PositiveInt
+    """Of the feed-forward part of a layer."""
+    num_attention_heads: PositiveInt
+    embedding_size: PositiveInt
+    """Of the piece embeddings; of ``bert`` it is the hidden size itself."""
     initializer_range: PositiveFloat
     dropout: float = Field(0.0, ge=0, lt=1)
-    generator: Share | None = None
-    """Of ``electra``: the generator's width, feed-forward and heads as a share of the discriminator's."""
+    generator_size: Share | None = None
+    """Of ``electra``: the generator's hidden size, intermediate size and heads as a share of the discriminator's."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Model":
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.family == "bert" and self.embedding != self.width:
-            raise ValueError(f"a bert has embeddings of its width, {self.width}, not of {self.embedding}")
-        if (self.family == "electra") != (self.generator is not None):
-            raise ValueError("electra, and electra alone, has a generator")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+        if self.family == "bert" and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                f"a bert's embedding_size is its hidden_size, {self.hidden_size}, and not {self.embedding_size}"
+            )
+        if (self.family == "electra") != (self.generator_size is not None):
+            raise ValueError("electra, and electra alone, has a generator_size")
         return self
 
 
 class Objective(Section):
-    masked_share: Share
+    mlm_probability: Share
     """Of the pieces of a sequence, how many are to be predicted."""
-    longest_ngram: PositiveInt
+    max_ngram: PositiveInt
     """Spans of 1 to this many words are masked, n words with probability proportional to 1/n."""
-    becomes_mask: float = Field(0.8, ge=0, le=1)
+    mask_replace_prob: float = Field(0.8, ge=0, le=1)
     """Of the chosen pieces, the share that becomes ``[MASK]``."""
-    becomes_random: float = Field(0.1, ge=0, le=1)
+    random_replace_prob: float = Field(0.1, ge=0, le=1)
     """The share that becomes a random piece; the rest stays."""
-    pair: Literal["order", "next", "none"] = "order"
-    """What is asked of two segments: whether they stand in order (ALBERT), whether the second follows
-    the first or is from another document (BERT), or nothing (ELECTRA)."""
+    pair: Literal["sop", "nsp", "none"] = "sop"
+    """What is asked of two segments: whether they stand in order (``sop``, ALBERT's sentence-order prediction),
+    whether the second follows the first or is from another document (``nsp``, BERT's next-sentence prediction), or
+    nothing (ELECTRA)."""
     pair_weight: float = Field(ge=0)
     """Weight of the pair's loss beside the masked loss."""
-    replaced_weight: float = Field(0.0, ge=0)
-    """Weight of the discriminator's loss beside the generator's masked loss; 50 in ELECTRA."""
+    rtd_weight: float = Field(0.0, ge=0)
+    """Weight of the discriminator's loss, of replaced token detection, beside the generator's masked loss; 50 in
+    ELECTRA."""
 
 
 class Optimizer(Section):
@@ -89,20 +98,20 @@ class Optimizer(Section):
 
     name: Literal["adamw", "lamb"] = "adamw"
     """LAMB (You et al. 2020) is ALBERT's, for batches of thousands of sequences."""
-    peak_rate: PositiveFloat
-    warm_up: PositiveInt
+    learning_rate: PositiveFloat
+    """At its peak, where warm-up ends."""
+    warmup_steps: PositiveInt
     weight_decay: float = Field(ge=0)
     betas: tuple[float, float]
     epsilon: PositiveFloat = 1e-8
-    clip: PositiveFloat
-    """Greatest norm of the gradient."""
+    max_grad_norm: PositiveFloat
 
 
 class Long(Section):
     """Longer sequences from a step on, as BERT learns its positions beyond 128 in the last tenth of its training."""
 
     from_step: PositiveInt
-    sequences: PositiveInt
+    batch_size: PositiveInt
     sequence_length: int = Field(ge=16)
 
 
@@ -115,7 +124,7 @@ class Outcome(Section):
     objective: Objective
     optimizer: Optimizer
     steps: PositiveInt
-    sequences: PositiveInt
+    batch_size: PositiveInt
     """Sequences a step, over all devices."""
     sequence_length: int = Field(ge=16)
     """Pieces a sequence, ``[CLS]`` and both ``[SEP]`` included."""
@@ -147,10 +156,10 @@ class Speed(Section):
     """What may change between resumes. The thread count does change the last bits of the weights."""
 
     threads: PositiveInt = 2
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    precision: Precision = "auto"
     compile: bool = False
     """Whether torch compiles the step; needs a C++ compiler. Changes the last bits of the weights too."""
-    accumulate: PositiveInt = 1
+    gradient_accumulation_steps: PositiveInt = 1
     """Parts in which a device works through its share of a step, where the whole does not fit."""
     workers: NonNegativeInt = 0
     """Processes a device that make batches. 0 takes a thread, which keeps up with a processor but no accelerator."""
@@ -161,7 +170,7 @@ class Speed(Section):
 class Preset(Section):
     name: str
     outcome: Outcome
-    probes: dict[str, dict] = {}
+    probes: dict[str, dict[str, Any]] = {}
     """Settings by probe, checked by the probe itself; their own hash is in every measurement's key."""
     speed: Speed = Speed()
 
@@ -195,12 +204,15 @@ def load(preset: str) -> Preset:
     return validated({"name": file.stem} | (read_yaml(file) or {}), origin=str(file))
 
 
-def validated(values: dict, origin: str) -> Preset:
+def validated(values: dict[str, Any], origin: str) -> Preset:
     """``values`` as a preset; ``origin`` names the file in the error."""
     try:
-        return Preset.model_validate(values)
+        preset = Preset.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        reason = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise EmbryologyError(f"{origin}: {place}: {reason}") from error
+        raise EmbryologyError(f"{origin}: {first_problem(error)}") from error
+    for probe, settings in preset.probes.items():  # now, and not when the run is trained
+        try:
+            registry.settings_of(probe, settings)
+        except EmbryologyError as error:
+            raise EmbryologyError(f"{origin}: {error}") from error
+    return preset

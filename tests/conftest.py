@@ -12,8 +12,9 @@ from embryology.corpus import articles, sentences
 from embryology.corpus import tokenizer as tokenizers
 from embryology.presets import Objective
 from embryology.pretraining.batches import Batches
-from embryology.runs.checkpoints import MANIFEST, WEIGHTS, Series
+from embryology.runs.checkpoints import RECORD, WEIGHTS
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.storage.files import sha256_of_file, write_json
 from tests.synthetic import store_of
 
@@ -44,8 +45,8 @@ def home(tmp_path_factory):
 def batch(tokenizer):
     """Six sequences of at most 32 pieces, some with padding, with pairs to tell the order of."""
     store = store_of([[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10)
-    objective = Objective(masked_share=0.2, longest_ngram=2, pair_weight=1)
-    batch = Batches(store, tokenizer, objective, sequences=6, length=32, seed=0)[0]
+    objective = Objective(mlm_probability=0.2, max_ngram=2, pair_weight=1)
+    batch = Batches(store, tokenizer, objective, batch_size=6, length=32, seed=0)[0]
     assert not batch.attention_mask.all()
     return batch
 
@@ -78,8 +79,8 @@ def save_checkpoint(folder, step, model, tokenizer):
     location = folder.checkpoint(step)
     model.save_pretrained(location)
     tokenizer.save_pretrained(location)
-    manifest = {"step": step, "tokens": step * 100, "epoch": 0.0, "held_out": {}}
-    write_json(location / MANIFEST, manifest | {"sha256": sha256_of_file(location / WEIGHTS)})
+    record = {"step": step, "tokens": step * 100, "epoch": 0.0, "held_out": {}}
+    write_json(location / RECORD, record | {"sha256": sha256_of_file(location / WEIGHTS)})
 
 
 @pytest.fixture(scope="session")

@@ -1,38 +1,52 @@
-"""A small project in a folder of its own: three notebooks, one page, and runs with one measurement."""
+"""A small project in a folder of its own: three notebooks, one written page, and runs with one measurement."""
 
 import shutil
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from embryology.runs import measurements
+from embryology import presets
+from embryology.runs import losses, measurements
+from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import ROOT, RunFolder
-from embryology.storage.files import write_yaml
+from embryology.storage.files import write_json
+from tests.synthetic import measure, write_manifest
 
 PARAMETERS = 'run = "tiny"  # which run\nsteps = "all"  # which checkpoints\ncompare = []  # other runs'
 CONTENTS = """
-format: jb-book
-root: book/executed/tiny/index
 parts:
   - caption: The report
-    chapters: [{file: book/executed/tiny/tokens}]
   - caption: Reference runs
-    chapters: [{file: book/executed/tiny/reference_runs}]
   - caption: Reference
-    chapters: [{file: book/about}]
+    written: {book/about: 90}
 """
+PAGES = {
+    "index": {"kind": "front", "part": None, "order": 0},
+    "tokens": {"kind": "probe", "needs": ["tokens"], "part": "The report", "order": 10},
+    "reference_runs": {"kind": "comparison", "needs": ["tokens"], "part": "Reference runs", "order": 20},
+}
 
 
-def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> None:
-    """A template: a title, its parameters, and ``cells``."""
+def write_notebook(path: Path, *cells: str, parameters: str | None = PARAMETERS, **metadata) -> None:
+    """A template: a title, its parameters, a place for the list of pages, and ``cells``.
+
+    ``metadata`` changes what :data:`PAGES` says of a page of that name.
+    """
+    about = {"needs": [], "about": f"what {path.stem} shows"} | PAGES.get(path.stem, {}) | metadata
+    declared = [] if parameters is None else [parameters]
     notebook = new_notebook(
         cells=[
-            new_markdown_cell(f"# {path.stem}", id="title"),
-            new_code_cell(parameters, id="parameters", metadata={"tags": ["parameters"]}),
+            new_markdown_cell(f"# The {path.stem}", id="title"),
+            *(new_code_cell(cell, id="parameters", metadata={"tags": ["parameters"]}) for cell in declared),
+            new_markdown_cell("In the table of contents.", id="pages", metadata={"tags": ["pages"]}),
             *(new_code_cell(cell, id=f"cell-{number}") for number, cell in enumerate(cells)),
         ],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "embryology": about,
+        },
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
@@ -40,7 +54,7 @@ def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> Non
 
 def make_project(root: Path) -> Path:
     """The project's own settings, style and references with the stub's pages."""
-    for name in ("index", "tokens", "reference_runs"):
+    for name in PAGES:
         write_notebook(root / "notebooks" / f"{name}.ipynb", "import sys\nprint(run, steps, compare, sys.executable)")
     (root / "_toc.yml").write_text(CONTENTS)
     (root / "book").mkdir()
@@ -53,25 +67,19 @@ def make_project(root: Path) -> Path:
     return root
 
 
-def measured_run(name: str | Path, value: float = 0.5) -> RunFolder:
-    """A run, by name or by path, with one measurement, its items, losses and a manifest."""
+def measured_run(name: str | Path, value: float = 0.5, seed: int = 0, steps: int = 100) -> RunFolder:
+    """A run, by name or by path, with one checkpoint, one measurement, its items, losses and a manifest."""
     folder = RunFolder.named(name)
-    row = dict.fromkeys(measurements.SCHEMA.names) | {
-        "series": folder.name,
-        "step": 0,
-        "model": "albert",
-        "objective": "masked",
-        "probe": "tokens",
-        "task": "reconstruction",
-        "item": "DT",
-        "metric": "accuracy",
-        "value": value,
-        "n": 10,
-        "key": "k" * 64,
-    }
-    measurements.write(folder.measurement("tokens", 0, row["key"]), [row])
-    folder.details("tokens", 0, row["key"]).parent.mkdir(parents=True, exist_ok=True)
-    folder.details("tokens", 0, row["key"]).write_bytes(b"items")
-    folder.losses.write_bytes(b"losses")
-    write_yaml(folder.manifest, {"preset": folder.name})
+    record = {"step": 0, "tokens": 0, "sha256": f"{seed}" * 64}
+    write_json(folder.checkpoint(0) / RECORD, record)
+    row = measurements.row("reconstruction", "DT", "accuracy", value, n=10)
+    measure(folder, "tokens", 0, [row], pd.DataFrame({"item_id": ["a"], "source": ["text"]}))
+    losses.write(folder, [{"step": 0, "tokens": 0, "tokens_per_second": 1.0}])
+    outcome = presets.load("smoke").outcome
+    write_manifest(folder, outcome.model_copy(update={"seed": seed, "steps": steps, "checkpoints": [0, steps]}))
     return folder
+
+
+def freeze_stub(folder: RunFolder) -> None:
+    """Let a run stand as one that was frozen."""
+    folder.frozen.write_text("command: embryology freeze\n")

@@ -3,11 +3,16 @@
 import numpy as np
 import pandas as pd
 
+from embryology import presets
 from embryology.corpus.store import TokenStore
 from embryology.intervals import wilson
 from embryology.runs import losses, measurements
+from embryology.runs.checkpoints import RECORD, Checkpoint
+from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
-from embryology.storage.files import write_json, write_table, write_yaml
+from embryology.runs.series import Series
+from embryology.specs import registry
+from embryology.storage.files import read_json, write_json, write_table, write_yaml
 
 STEPS = (0, 20, 40, 80, 160, 320, 640, 1280, 2000)
 GOLD, SILVER = "gold tags, UD English-EWT test", "silver tags (spaCy), held-out vital articles"
@@ -36,50 +41,72 @@ EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-
 """By task of the edges probe: step of half the gain, final micro F1 of layer 2, and that of the majority."""
 
 
-def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0):
-    """A run folder with everything but weights.
+def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0, outcome=None):
+    """A series with everything but weights.
 
     ``total``: whether mask prediction has one; ``without``: tags that no word has; ``factor``: of
-    all learning times; the tag ``NNP`` never clears blind answers.
+    all learning times; the tag ``NNP`` never clears blind answers; ``outcome``: changes of the manifest's.
     """
     folder = RunFolder(root)
     words = _words(sentences, [tag for tag in KNOWN if tag not in without], seed)
     for step in steps:
-        key = f"{step:064x}"
+        record = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": f"{step:064x}"}
+        held_out = {"held_out_masked_loss": _loss(step)}
+        write_json(folder.checkpoint(step) / RECORD, record | {"held_out": held_out})
         rows, items = [], []
         for task, slower in (("reconstruction", 1), ("mask-prediction", 2)):
             scored = words.assign(task=task, correct=_correct(words, step, slower * factor, 1 / slower))
             items.append(scored)
             rows += _rows(task, scored, total or task == "reconstruction")
-        rows.append({"task": "alignment", "item": "", "metric": "share_unaligned", "value": 0.0, "n": len(words)})
-        columns = {"series": folder.name, "step": step, "tokens": step * 2048, "model": "albert", "probe": "tokens"}
-        frame = pd.DataFrame(rows).assign(**columns, objective="masked", layer=None, seed=0, key=key)
-        details = pd.concat(items)[["item_id", "sentence", "word", "tag", "task", "correct"]]
-        write_table(folder.details("tokens", step, key), details.assign(log_probability=-3.0, source=source, step=step))
-        measurements.write(folder.measurement("tokens", step, key), frame)
-        frame = pd.DataFrame(_edges(step)).assign(**columns | {"probe": "edges"}, objective="masked", seed=0, key=key)
-        measurements.write(folder.measurement("edges", step, key), frame)
+        rows.append(measurements.row("alignment", "", "share_unaligned", 0.0, n=len(words), seed=0))
+        details = pd.concat(items)[["item_id", "sentence", "word", "group", "task", "correct"]]
+        measure(folder, "tokens", step, rows, details.assign(log_probability=-3.0, source=source))
         details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
-        write_table(folder.details("edges", step, key), details.assign(tag="NN", source=source, step=step))
-        rows, details = _knowledge(step, steps[-1])
-        frame = pd.DataFrame(rows).assign(**columns | {"probe": "knowledge"}, objective="masked", seed=0, key=key)
-        measurements.write(folder.measurement("knowledge", step, key), frame.assign(layer=None))
-        write_table(folder.details("knowledge", step, key), details.assign(step=step))
-        for probe, fine in (("finetune", True), ("frozen", False)):
-            frame = pd.DataFrame(_downstream(step, fine)).assign(
-                **columns | {"probe": probe}, objective="masked", key=key
-            )
-            measurements.write(folder.measurement(probe, step, key), frame.assign(layer=None))
-        details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "tag": ["seed 0"], "correct": [True]})
-        write_table(folder.details("finetune", step, key), details.assign(source="made-up tasks", step=step))
-        facts = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": key}
-        held_out = {"held_out_masked_loss": _loss(step)}
-        write_json(folder.checkpoint(step) / "checkpoint.json", facts | {"held_out": held_out})
+        measure(folder, "edges", step, _edges(step), details.assign(group="NN", source=source))
+        measure(folder, "knowledge", step, *_knowledge(step, steps[-1]))
+        measure(folder, "frozen", step, _downstream(step, False))
+        details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "seed": [0], "correct": [True]})
+        measure(folder, "finetune", step, _downstream(step, True), details.assign(source="made-up tasks"))
     losses.write(folder, _losses(steps))
-    outcome = {"steps": steps[-1], "checkpoints": list(steps), "seed": 0}
-    write_yaml(folder.manifest, {"preset": "synthetic", "outcome": outcome, "sessions": [{"commit": None}]})
+    base = presets.load("smoke").outcome
+    changes = {"steps": steps[-1], "checkpoints": list(steps), "seed": seed} | (outcome or {})
+    write_manifest(folder, base.model_copy(update=changes))
     write_json(folder.corpus, {"source": "bundled <text>", "train": {"words": 10}})
-    return folder
+    return Series.open(folder.root)
+
+
+def write_manifest(folder, outcome, probes=None):
+    """A ``run.yaml`` of one session."""
+    session = {
+        "started": "2020-11-16T12:00:00+00:00", "command": "embryology pretrain synthetic", "speed": {},
+        "precision": "float32", "device": "a processor", "system": "Linux", "python": "3.11", "versions": {},
+        "commit": None,
+    }  # fmt: skip
+    values = {"preset": "synthetic", "outcome": outcome.model_dump(mode="json"), "outcome_sha256": "0" * 64}
+    manifest = Manifest.model_validate(values | {"probes": probes or {}, "sessions": [session]})
+    write_yaml(folder.manifest, manifest.model_dump(mode="json"))
+
+
+def configuration(probe, **settings):
+    """That of the synthetic measurements."""
+    specification = registry.get(probe)
+    return measurements.Configuration(
+        probe=probe, version=specification.version, settings=settings, data={"made": "up"}, tokenizer="0" * 64
+    )
+
+
+def measure(folder, probe, step, rows, items=None, settings=None):
+    """Write what a probe says of the checkpoint at ``step``, and let it stand."""
+    record = read_json(folder.checkpoint(step) / RECORD)
+    checkpoint = Checkpoint(step, record["tokens"], folder.checkpoint(step), record["sha256"])
+    own = configuration(probe, **(settings or {}))
+    rows_file, items_file = own.files(folder, checkpoint)
+    columns = {"series": folder.name, "step": step, "tokens": checkpoint.tokens, "model": "albert"}
+    columns |= {"objective": "masked", "probe": probe, "key": own.key(checkpoint)}
+    measurements.write(rows_file, pd.DataFrame(rows).assign(**columns))
+    if items is not None:
+        write_table(items_file, items.assign(step=step))
+    measurements.let_stand(folder, own)
 
 
 def known_edge(task, layer, step):
@@ -96,10 +123,8 @@ def _edges(step):
     for task, (_, _, majority) in EDGES.items():
 
         def row(metric, value, layer=None, baseline=None, width=0.01, task=task):
-            return {
-                "task": task, "item": "", "metric": metric, "value": value, "low": value - width, "high": value + width,
-                "n": 1000, "layer": layer, "baseline": baseline,
-            }  # fmt: skip
+            ends = value - width, value + width
+            return measurements.row(task, "", metric, value, ends, 1000, layer=layer, seed=0, baseline=baseline)
 
         rows += [row("f1_micro", majority, baseline="majority"), row("share_unread", 0.02)]
         for layer in range(4):
@@ -107,7 +132,7 @@ def _edges(step):
             rows += [
                 row("f1_micro", own, layer), row("f1_macro", own - 0.1, layer), row("selectivity", own - 0.3, layer),
                 row("f1_micro", 0.3, layer, "control"), row("compression", 1 + own, layer),
-                row("compression", 1.2, layer, "control"), row("f1", own, layer) | {"item": "NN"},
+                row("compression", 1.2, layer, "control"), row("f1", own, layer) | {"group": "NN"},
             ]  # fmt: skip
     return rows
 
@@ -116,13 +141,10 @@ def _knowledge(step, last, facts=60):
     """The set ``trex``, a tenth of whose facts slip now and then, and ``pararel``, whose templates agree ever more."""
     rows, items = [], []
 
-    def row(task, item, metric, value, n=facts, baseline=None):
-        low, high = (float(end) for end in wilson(round(min(max(value, 0), 1) * n), n))
-        low, high = (low, high) if 0 <= value <= 1 else (value - 0.1, value + 0.1)
-        return {
-            "task": task, "item": item, "metric": metric, "value": value, "low": min(low, value),
-            "high": max(high, value), "n": n, "baseline": baseline,
-        }  # fmt: skip
+    def row(task, group, metric, value, n=facts, baseline=None):
+        ends = tuple(float(end) for end in wilson(round(min(max(value, 0), 1) * n), n))
+        ends = ends if 0 <= value <= 1 else (value - 0.1, value + 0.1)
+        return measurements.row(task, group, metric, value, ends, n, seed=0, baseline=baseline)
 
     for relation, (half, final, common) in KNOWLEDGE.items():
         place = (np.arange(facts) + 0.5) / facts
@@ -132,7 +154,7 @@ def _knowledge(step, last, facts=60):
             pd.DataFrame(
                 {
                     "item_id": [f"{relation}:{i}" for i in range(facts)],
-                    "tag": relation,
+                    "group": relation,
                     "task": "trex",
                     "source": "made-up facts",
                     "subject": [f"Subject {i}" for i in range(facts)],
@@ -148,22 +170,22 @@ def _knowledge(step, last, facts=60):
             )
         )
     table = pd.concat(items, ignore_index=True)
-    for item, own in [("", table), *table.groupby("tag")]:
+    for group, own in [("", table), *table.groupby("group")]:
         right, n = own["correct"].mean(), len(own)
         rows += [
-            row("trex", item, "accuracy", right, n), row("trex/not named", item, "accuracy", right / 2, n),
-            row("trex", item, "accuracy", own["common"].mean(), n, "most-common-object"),
-            row("trex", item, "accuracy", 0.05, n, "without-subject"),
-            row("trex", item, "precision_at_10", right, n), row("trex", item, "accuracy_of_candidates", right, n),
-            row("trex", item, "gain", right * 2, n), row("trex/not named", item, "gain", right, n),
-            row("trex", item, "reciprocal_rank", right, n), row("trex", item, "log_probability", right - 9, n),
-            row("trex/several pieces", item, "log_probability", right - 20, 10),
-            row("pararel", item, "accuracy", right, n), row("pararel", item, "accuracy_of_candidates", right, n),
-            row("pararel", item, "accuracy", own["common"].mean(), n, "most-common-object"),
-            row("pararel", item, "consistency", 0.5 + step / last / 4, n),
-            row("pararel", item, "consistency", 0.5, n, "shuffled-subjects"),
+            row("trex", group, "accuracy", right, n), row("trex/not named", group, "accuracy", right / 2, n),
+            row("trex", group, "accuracy", own["common"].mean(), n, "most-common-object"),
+            row("trex", group, "accuracy", 0.05, n, "without-subject"),
+            row("trex", group, "precision_at_10", right, n), row("trex", group, "accuracy_of_candidates", right, n),
+            row("trex", group, "gain", right * 2, n), row("trex/not named", group, "gain", right, n),
+            row("trex", group, "reciprocal_rank", right, n), row("trex", group, "log_probability", right - 9, n),
+            row("trex/several pieces", group, "log_probability", right - 20, 10),
+            row("pararel", group, "accuracy", right, n), row("pararel", group, "accuracy_of_candidates", right, n),
+            row("pararel", group, "accuracy", own["common"].mean(), n, "most-common-object"),
+            row("pararel", group, "consistency", 0.5 + step / last / 4, n),
+            row("pararel", group, "consistency", 0.5, n, "shuffled-subjects"),
         ]  # fmt: skip
-    rows.append(row("trex", "P999", "excluded: object has an unknown piece", 3.0, 3) | {"low": None, "high": None})
+    rows.append(measurements.row("trex", "P999", "excluded", 3, n=3, seed=0, reason="object has an unknown piece"))
     return rows, table
 
 
@@ -178,14 +200,13 @@ def _downstream(step, fine):
     for task in ("CoLA", "RTE"):
         for seed in range(3 if fine else 1):
             value = known_score(task, seed, step) * (1 if fine else 0.5)
-            row = {"task": task, "item": "", "n": 300, "seed": seed, "baseline": None}
-            rows.append(row | {"metric": "score", "value": value, "low": value - 0.02, "high": value + 0.02})
+            rows.append(measurements.row(task, "", "score", value, (value - 0.02, value + 0.02), 300, seed=seed))
             if fine:
-                fallen = float(step == 20 and seed == 1 and task == "CoLA")
-                rows.append(row | {"metric": "collapsed", "value": fallen, "low": None, "high": None})
+                collapsed = step == 20 and seed == 1 and task == "CoLA"
+                rows.append(measurements.row(task, "", "collapsed", collapsed, n=300, seed=seed))
         for name, value in (("majority", 0.3), ("tf-idf", 0.6)):
-            own = {"metric": "score", "value": value, "low": value - 0.02, "high": value + 0.02, "baseline": name}
-            rows.append({"task": task, "item": "", "n": 300, "seed": 0} | own)
+            ends = value - 0.02, value + 0.02
+            rows.append(measurements.row(task, "", "score", value, ends, 300, seed=0, baseline=name))
     return rows
 
 
@@ -193,34 +214,32 @@ def _words(sentences, tags, seed):
     """Every sentence has each tag about three times; ``lot`` decides how late a word is learnt."""
     rng = np.random.default_rng(seed)
     rows = [(f"s{s}:{n}", f"s{s}", "word", tags[n % len(tags)]) for s in range(sentences) for n in range(3 * len(tags))]
-    words = pd.DataFrame(rows, columns=["item_id", "sentence", "word", "tag"])
+    words = pd.DataFrame(rows, columns=["item_id", "sentence", "word", "group"])
     return words.assign(lot=rng.random(len(words)), frequent=rng.random(len(words)))
 
 
 def _correct(words, step, slower, ceiling):
-    half, final, _ = (words["tag"].map({tag: known[i] for tag, known in KNOWN.items()}) for i in range(3))
+    half, final, _ = (words["group"].map({tag: known[i] for tag, known in KNOWN.items()}) for i in range(3))
     share = step**3 / (step**3 + (half * slower) ** 3)
     return (words["lot"] < final * share * ceiling).to_numpy()
 
 
 def _rows(task, scored, total):
-    frequent = scored["frequent"] < scored["tag"].map({tag: known[2] for tag, known in KNOWN.items()})
+    frequent = scored["frequent"] < scored["group"].map({tag: known[2] for tag, known in KNOWN.items()})
     answers = {
         None: scored["correct"],
-        "most-frequent-word": (scored["tag"] == "DT") & frequent,
+        "most-frequent-word": (scored["group"] == "DT") & frequent,
         "most-frequent-in-group": frequent,
     }
     rows = []
     for baseline, right in answers.items():
-        table = right.groupby(scored["tag"]).agg(["sum", "size"])
+        table = right.groupby(scored["group"]).agg(["sum", "size"])
         if total:
             table.loc[""] = table.sum()
         for tag, count, n in table.itertuples():
-            low, high = wilson(count, n)
-            row = {"value": count / n, "low": float(low), "high": float(high), "n": n, "baseline": baseline}
-            rows.append({"task": task, "item": tag, "metric": "accuracy"} | row)
-    value = {"task": task, "item": "DT", "metric": "log_probability", "value": -3.0, "low": -3.1, "high": -2.9, "n": 10}
-    return [*rows, value]
+            ends = tuple(float(end) for end in wilson(count, n))
+            rows.append(measurements.row(task, tag, "accuracy", count / n, ends, n, seed=0, baseline=baseline))
+    return [*rows, measurements.row(task, "DT", "log_probability", -3.0, (-3.1, -2.9), 10, seed=0)]
 
 
 def _loss(step):

@@ -48,7 +48,7 @@ def run_folder(tmp_path_factory):
         (["probe", "nowhere"], "there is no run at"),
         (["freeze", "nowhere"], "there is no run at"),
         (["report", "nowhere"], "there is no run at"),
-        (["show", "nowhere"], "is it a run?"),
+        (["show", "nowhere"], "there is no run at"),
         (["verify", "nowhere"], "there is no run at"),
         (["data", "get", "ewt"], "set EMBRYOLOGY_DATA"),
         (["data", "get", "etw"], "no data set 'etw'; choose one of"),
@@ -128,6 +128,16 @@ def test_a_known_count_that_does_not_hold_is_a_status(embryology, tmp_path, monk
     assert "2 known counts do not hold: ewt test has 1 sentences instead of 2,077" in errors[0]
 
 
+def test_a_misspelt_setting_of_a_probe_is_refused_before_anything_is_trained(embryology, tmp_path):
+    preset = small_preset(tmp_path).model_dump(mode="json")
+    file = tmp_path / "mine.yaml"
+    file.write_text(cli_yaml(preset) + "probes: {edges: {trainsentences: 3}}\n")
+    status, _, errors = embryology("pretrain", file)
+    assert (status, len(errors)) == (1, 1)
+    assert "mine.yaml: settings of probe edges.trainsentences: there is no such key" in errors[0]
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_run_of_another_preset_is_left_alone(embryology, run_folder):
     before = bytes_of(run_folder)
     for resume in ([], ["--resume"]):
@@ -188,7 +198,7 @@ def test_what_is_done_is_said_to_be_skipped(embryology, run_folder, tmp_path):
 def test_a_command_with_nothing_to_do_loads_nothing_heavy():
     code = (
         "import sys; import embryology.cli, embryology.presets, embryology.runs.manifest,"
-        "embryology.runs.checkpoints, embryology.probes.runner, embryology.report.build, embryology.runs.verify;"
+        "embryology.runs.series, embryology.probes.runner, embryology.report.build, embryology.runs.verify;"
         "print(sorted({'torch', 'spacy', 'papermill', 'sphinx', 'matplotlib'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

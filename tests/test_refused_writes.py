@@ -93,12 +93,12 @@ def one_line(status, lines, *words):
         assert word in lines[0]
 
 
-def intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, said):
+def intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, stderr):
     """What was saved is sound, nothing half-written is left, and a resume ends where it would have."""
     assert check(folder)[0] == []
     assert not list(folder.root.rglob(f".*{PART}"))
     saved = {name: content for name, content in bytes_of(folder).items() if name.startswith("checkpoints")}
-    assert command(said, nothing, "pretrain", preset, "--run", str(folder.root), "--resume") == (0, [])
+    assert command(stderr, nothing, "pretrain", preset, "--run", str(folder.root), "--resume") == (0, [])
     assert differences(folder, uninterrupted) == []
     assert saved.items() <= bytes_of(folder).items()
 
@@ -114,10 +114,10 @@ def intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, said):
 def test_a_limit_met_while_training(home, preset, uninterrupted, tmp_path, size, at, named, state_at):
     folder = RunFolder(tmp_path / "run")
     prepare = partial(limit_files_from_step, at, size)
-    status, lines = command(tmp_path / "said", prepare, "pretrain", preset, "--run", str(folder.root))
+    status, lines = command(tmp_path / "stderr", prepare, "pretrain", preset, "--run", str(folder.root))
     one_line(status, lines, f"cannot write {folder.root}/{named}: File too large; raise the limit", "--resume")
     assert manifest.steps_done(folder) == state_at
-    intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, tmp_path / "said")
+    intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, tmp_path / "stderr")
 
 
 def test_a_disk_that_is_full(home, preset, uninterrupted, small_disk, tmp_path):
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full(home, preset, uninterrupted, small_disk, tmp_path):
     capacity, reached = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize, set()
     for room in (0, 50_000, 250_000, 500_000, 1_000_000):  # for the whole run, which goes a bit further every time
         ballast.write_bytes(b"\0" * (capacity - room - used(folder)))
-        status, lines = command(tmp_path / "said", nothing, "pretrain", preset, "--run", str(folder.root), "--resume")
+        status, lines = command(tmp_path / "stderr", nothing, "pretrain", preset, "--run", str(folder.root), "--resume")
         one_line(status, lines, FULL)
         reached.add(lines[0].partition(": No space")[0])
         ballast.unlink()
@@ -133,7 +133,7 @@ def test_a_disk_that_is_full(home, preset, uninterrupted, small_disk, tmp_path):
         if folder.checkpoint(0).exists():
             assert check(folder)[0] == []
     assert len(reached) >= 3  # or too little was tried
-    intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, tmp_path / "said")
+    intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, tmp_path / "stderr")
 
 
 def test_a_folder_that_may_no_longer_be_written(home, preset, uninterrupted, tmp_path):
@@ -141,14 +141,14 @@ def test_a_folder_that_may_no_longer_be_written(home, preset, uninterrupted, tmp
         folder = RunFolder(tmp_path / f"run-{name}")
         place = folder.root / name
         prepare = partial(may_not_write_from_step, 15, place)
-        status, lines = command(tmp_path / "said", prepare, "pretrain", preset, "--run", str(folder.root))
+        status, lines = command(tmp_path / "stderr", prepare, "pretrain", preset, "--run", str(folder.root))
         one_line(status, lines, f"cannot write {place}", "Permission denied; see to its permissions")
         status, lines = command(
-            tmp_path / "said", hold_to_permissions, "pretrain", preset, "--run", str(folder.root), "--resume"
+            tmp_path / "stderr", hold_to_permissions, "pretrain", preset, "--run", str(folder.root), "--resume"
         )
         one_line(status, lines, "Permission denied; see to its permissions")
         place.chmod(0o700)
-        intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, tmp_path / "said")
+        intact_and_resumed_to_the_same_end(folder, preset, uninterrupted, tmp_path / "stderr")
 
 
 @pytest.mark.parametrize("what", ["run", "runs"])
@@ -158,7 +158,7 @@ def test_a_place_for_runs_that_may_not_be_written(home, preset, tmp_path, monkey
     if what == "runs":
         monkeypatch.setenv("EMBRYOLOGY_RUNS", str(closed))
     run = ["--run", str(closed / "deeper" / "run")] if what == "run" else []
-    status, lines = command(tmp_path / "said", hold_to_permissions, "pretrain", preset, *run)
+    status, lines = command(tmp_path / "stderr", hold_to_permissions, "pretrain", preset, *run)
     one_line(status, lines, str(closed), "Permission denied; see to its permissions, or choose another folder")
     assert list(closed.iterdir()) == []
 
@@ -166,14 +166,14 @@ def test_a_place_for_runs_that_may_not_be_written(home, preset, tmp_path, monkey
 def test_a_file_where_the_run_should_be(home, preset, tmp_path):
     (tmp_path / "file").write_text("precious")
     for run in (tmp_path / "file", tmp_path / "file" / "run"):
-        status, lines = command(tmp_path / "said", nothing, "pretrain", preset, "--run", str(run))
+        status, lines = command(tmp_path / "stderr", nothing, "pretrain", preset, "--run", str(run))
         one_line(status, lines, f"{tmp_path}/file", "; ")
     assert (tmp_path / "file").read_text() == "precious"
 
 
 def test_a_disk_that_may_only_be_read(home, preset, small_disk, tmp_path):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    status, lines = command(tmp_path / "said", nothing, "pretrain", preset, "--run", str(small_disk / "run"))
+    status, lines = command(tmp_path / "stderr", nothing, "pretrain", preset, "--run", str(small_disk / "run"))
     one_line(status, lines, str(small_disk), "Read-only file system; choose a folder on a disk that can be written")
 
 
@@ -184,9 +184,9 @@ def test_a_disk_that_may_only_be_read(home, preset, small_disk, tmp_path):
 def test_a_limit_met_at_the_very_start(home, preset, uninterrupted, tmp_path, size, named):
     folder = RunFolder(tmp_path / "run")
     status, lines = command(
-        tmp_path / "said", partial(limit_files, size), "pretrain", preset, "--run", str(folder.root)
+        tmp_path / "stderr", partial(limit_files, size), "pretrain", preset, "--run", str(folder.root)
     )
     one_line(status, lines, f"cannot write {folder.root}/{named}: File too large")
     assert not list(folder.root.rglob(f".*{PART}"))
-    assert command(tmp_path / "said", nothing, "pretrain", preset, "--run", str(folder.root), "--resume") == (0, [])
+    assert command(tmp_path / "stderr", nothing, "pretrain", preset, "--run", str(folder.root), "--resume") == (0, [])
     assert differences(folder, uninterrupted) == []

@@ -18,7 +18,7 @@ def small_preset(folder: Path, **changes) -> presets.Preset:
     outcome = presets.load("smoke").outcome.model_dump(mode="json")
     outcome |= {
         "corpus": {"source": "text", "path": str(text)},
-        "tokenizer": {"pieces": 600},
+        "tokenizer": {"vocab_size": 600},
         "held_out_sequences": 32,
         "steps": 60,
         "checkpoints": [0, 5, 20, 60],

@@ -1,36 +1,18 @@
-"""Downstream ability over checkpoints: how good a start each is, how early that is reached, and whether it goes on."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""Downstream ability over checkpoints: how good a start each is, how early that is reached, and its late trend."""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from embryology.analysis import curves
+from embryology.analysis import tables
 from embryology.analysis.learning_order import first_crossing
 from embryology.analysis.published import FOLDER
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
-from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
+from embryology.specs import UNTRAINED
+from embryology.specs.downstream import COLLAPSED, FINETUNE, FROZEN, SCORE, TASKS
 
-NAMES = {
-    "CoLA": "acceptability (CoLA)",
-    "SST-2": "sentiment (SST-2)",
-    "MRPC": "paraphrase (MRPC)",
-    "STS-B": "similarity (STS-B)",
-    "QQP": "same question (QQP)",
-    "MNLI": "inference (MNLI)",
-    "QNLI": "answer in sentence (QNLI)",
-    "RTE": "inference (RTE)",
-    "WNLI": "pronouns (WNLI)",
-    "SQuAD": "questions on a text (SQuAD 2.0)",
-    "topic": "topic of an article",
-}
-"""Tasks in the order in which figures show them."""
-FINETUNED, FROZEN = "finetune", "frozen"
-SCORE, COLLAPSED = "score", "collapsed"
-MAJORITY, TF_IDF = "majority", "tf-idf"
 MEAN = "mean"
 """The task that stands for the mean over tasks."""
 APART = ("WNLI", "SQuAD")
@@ -41,57 +23,50 @@ EARLY = 0.25
 """Of the steps: the trend is that of what comes after."""
 
 
-def read(
-    run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all", probe: str = FINETUNED
-) -> pd.DataFrame:  # fmt: skip
-    """Scores and collapses of fine-tuning, or of linear models on the frozen model; ``run`` first.
+def with_mean(frame: pd.DataFrame) -> pd.DataFrame:
+    """Scores and collapses, with the mean over a series' tasks added as the task :data:`MEAN`, seed by seed.
 
-    The mean over a run's tasks, those of :data:`APART` left out unless there are no others, is added as the task
-    :data:`MEAN`, seed by seed; its intervals are the means of the tasks' and so on the wide side. Only tasks that were
-    run are in it.
+    Tasks of :data:`APART` are left out of the mean, unless there are no others. Its intervals are the means of the
+    tasks' and so on the wide side.
 
     Args:
-        run: name or path.
-        compare: further runs; always with all of their checkpoints.
-        steps: which checkpoints of ``run``, as in :func:`embryology.analysis.curves.select_measured`.
-        probe: :data:`FINETUNED` or :data:`FROZEN`.
+        frame: of :func:`embryology.analysis.tables.read`, of either probe.
+
+    Returns:
+        A frame of the same columns; single development sets' scores and the untrained model are not in it.
+    """
+    totals = ((frame["metric"] == SCORE) & (frame["group"] == "")) | (frame["metric"] == COLLAPSED)
+    rows = frame[totals & (frame["baseline"] != UNTRAINED)]
+    by_series = [one for _, one in rows.groupby("series", sort=False)]
+    return pd.concat([part for one in by_series for part in (one, _means(one))], ignore_index=True)
+
+
+def frozen(series: Series, steps: str = "all") -> pd.DataFrame | None:
+    """:func:`with_mean` of linear models on the frozen checkpoints of a series; None where they were not measured.
 
     Raises:
-        EmbryologyError: a run is missing or was not measured.
+        EmbryologyError: as :func:`embryology.analysis.tables.read`.
     """
-    tables = []
-    for name in dict.fromkeys([run, *compare]):
-        frame = measurements.read(name, probe=probe)
-        frame = frame[((frame["metric"] == SCORE) & (frame["item"] == "")) | (frame["metric"] == COLLAPSED)]
-        if frame.empty:
-            raise EmbryologyError(f"run {name} has no vectors that a task could be learnt from")
-        frame = pd.concat([frame, _means(frame)])
-        tables.append(frame if tables else curves.select_measured(frame, steps))
-    return pd.concat(tables, ignore_index=True)
-
-
-def read_frozen(run: str | Path, steps: str = "all") -> pd.DataFrame | None:
-    """:func:`read` of linear models on the frozen checkpoints of a run; None where they were not measured."""
-    if not any((RunFolder.named(run).measurements / FROZEN).glob("*.parquet")):
+    if measurements.lacking(series, FROZEN):
         return None
-    return read(run, (), steps, FROZEN)
+    return with_mean(tables.read([series], FROZEN, steps))
 
 
-def source(run: str | Path) -> str:
-    """Which tasks a run was fine-tuned for, and with how many examples.
+def source(series: Series) -> str:
+    """Which tasks a series was fine-tuned for, and with how many examples.
 
     Raises:
         EmbryologyError: checkpoints were given different ones.
     """
-    items = measurements.read_items(run, FINETUNED, ["task", "source"]).drop_duplicates()
+    items = measurements.read_items(series, FINETUNE, ["task", "source"]).drop_duplicates()
     by_task = {task: measurements.source_of(rows) for task, rows in items.groupby("task")}
-    return "; ".join(by_task[task] for task in NAMES if task in by_task)
+    return "; ".join(by_task[task] for task in TASKS if task in by_task)
 
 
 def _means(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["metric"] == SCORE]
-    inside = ~rows["task"].isin(APART)
-    rows = rows[inside] if inside.any() else rows
+    averaged = ~rows["task"].isin(APART)
+    rows = rows[averaged] if averaged.any() else rows
     keys = ["series", "step", "seed", "baseline"]
     how = {name: "first" for name in frame if name not in keys} | dict.fromkeys(["value", "low", "high"], "mean")
     means = rows.groupby(keys, as_index=False, dropna=False).agg(how | {"n": "sum"})
@@ -99,45 +74,43 @@ def _means(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def tasks(frame: pd.DataFrame) -> list[str]:
-    """The tasks of the first run in the order of :data:`NAMES`."""
-    own = set(frame.loc[frame["series"] == curves.main_series(frame), "task"])
-    return [name for name in NAMES if name in own]
+    """The tasks of the first series in the order of the specification."""
+    measured = set(frame.loc[frame["series"] == tables.main_series(frame), "task"])
+    return [task for task in TASKS if task in measured]
 
 
 def label(task: str) -> str:
-    return NAMES.get(task, "mean over tasks")
+    return TASKS.get(task, "mean over tasks")
 
 
 def seeds(frame: pd.DataFrame, task: str, metric: str = SCORE, series: str | None = None) -> pd.DataFrame:
     """Every seed's values: a row a step, a column a seed."""
-    rows = _rows(frame, task, metric, None, series)
+    rows = tables.of(frame, task, metric, series=series)
     return rows.pivot(index="step", columns="seed", values="value").sort_index()
 
 
 def curve(frame: pd.DataFrame, task: str, series: str | None = None) -> pd.DataFrame:
-    """The median over seeds, with an interval that reaches over all of theirs: step, tokens, value, low, high, n."""
-    rows = _rows(frame, task, SCORE, None, series)
+    """The median over seeds, with an interval that reaches over all of theirs: step, tokens, value, low, high, n.
+
+    Args:
+        frame: of :func:`with_mean`, as everywhere below.
+    """
+    rows = tables.of(frame, task, SCORE, series=series)
     how = {"tokens": "first", "value": "median", "low": "min", "high": "max", "n": "first"}
     return rows.groupby("step", as_index=False).agg(how)
 
 
 def baseline(frame: pd.DataFrame, task: str, name: str) -> float:
     """What a baseline scores; nan where it was not measured."""
-    rows = _rows(frame, task, SCORE, name, None)
+    rows = tables.of(frame, task, SCORE, name)
     return float(rows["value"].iloc[-1]) if len(rows) else np.nan
-
-
-def _rows(frame: pd.DataFrame, task: str, metric: str, baseline: str | None, series: str | None) -> pd.DataFrame:
-    rows = frame[(frame["series"] == (series or curves.main_series(frame))) & (frame["task"] == task)]
-    rows = rows[rows["metric"] == metric]
-    return rows[rows["baseline"].isna() if baseline is None else rows["baseline"] == baseline]
 
 
 def collapsed(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs of fine-tuning that answer everything alike: task, step, seed."""
     rows = frame[(frame["metric"] == COLLAPSED) & (frame["value"] == 1)]
-    own = rows["series"] == curves.main_series(frame)
-    return rows.loc[own, ["task", "step", "seed"]].drop_duplicates()  # of two development sets
+    of_first = rows["series"] == tables.main_series(frame)
+    return rows.loc[of_first, ["task", "step", "seed"]].drop_duplicates()  # of two development sets
 
 
 def reached(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, float]:
@@ -146,10 +119,10 @@ def reached(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, float]
     Of the median over seeds, linear between checkpoints; the range is that of single seeds. nan where there is no gain.
     """
     table = seeds(frame, task)
-    each = [_reached(table.index.to_numpy(float), table[seed].to_numpy()) for seed in table]
-    middle = _reached(table.index.to_numpy(float), table.median(axis=1).to_numpy())
-    known = [step for step in each if np.isfinite(step)]
-    return (middle, min(known), max(known)) if known and np.isfinite(middle) else (np.nan, np.nan, np.nan)
+    by_seed = [_reached(table.index.to_numpy(float), table[seed].to_numpy()) for seed in table]
+    of_median = _reached(table.index.to_numpy(float), table.median(axis=1).to_numpy())
+    finite = [step for step in by_seed if np.isfinite(step)]
+    return (of_median, min(finite), max(finite)) if finite and np.isfinite(of_median) else (np.nan, np.nan, np.nan)
 
 
 def _reached(steps: np.ndarray, values: np.ndarray) -> float:
@@ -168,7 +141,7 @@ def trend(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, int]:
         return np.nan, np.nan, len(late)
 
     def statistic(values: np.ndarray) -> float:
-        return stats.spearmanr(late["step"], values).statistic
+        return float(stats.spearmanr(late["step"], values).statistic)
 
     test = stats.permutation_test(
         (late["value"].to_numpy(),), statistic, permutation_type="pairings", n_resamples=9999, rng=0
@@ -183,8 +156,9 @@ def siblings(tuned: pd.DataFrame, frozen: pd.DataFrame, task: str) -> tuple[pd.D
         step, ``tuned`` (median over seeds) and ``frozen``; nan for fewer than four checkpoints, or where one side is
         constant.
     """
-    own = curve(tuned, task)[["step", "value"]].rename(columns={"value": "tuned"})
-    both = own.merge(curve(frozen, task)[["step", "value"]].rename(columns={"value": "frozen"}), on="step")
+    tuned_scores = curve(tuned, task)[["step", "value"]].rename(columns={"value": "tuned"})
+    frozen_scores = curve(frozen, task)[["step", "value"]].rename(columns={"value": "frozen"})
+    both = tuned_scores.merge(frozen_scores, on="step")
     if len(both) < 4 or min(np.ptp(both["tuned"]), np.ptp(both["frozen"])) == 0:
         return both, np.nan
     return both, float(stats.spearmanr(both["tuned"], both["frozen"]).statistic)

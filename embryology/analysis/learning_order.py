@@ -6,14 +6,14 @@ the first checkpoint, and :data:`NOT_REACHED`, where it ends at zero or never cl
 half of nothing is not a time of learning.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import curves
+from embryology.analysis import curves, tables
 
 REACHED = "reached"
 BEFORE_FIRST = "before the first checkpoint"
@@ -34,13 +34,13 @@ def first_crossing(steps: np.ndarray, values: np.ndarray, level: np.ndarray | fl
     """
     steps, values = np.asarray(steps, float), np.asarray(values, float)
     level = np.broadcast_to(np.asarray(level, float), values.shape[:-1])
-    there = values >= level[..., None]
-    after = there.argmax(axis=-1)
+    reached = values >= level[..., None]
+    after = reached.argmax(axis=-1)
     before = np.maximum(after - 1, 0)
     low, high = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (before, after))
     rise = np.where(high > low, high - low, 1)
     crossing = steps[before] + (level - low) / rise * (steps[after] - steps[before])
-    return np.where(there.any(axis=-1), np.where(after == 0, -np.inf, crossing), np.inf)
+    return np.where(reached.any(axis=-1), np.where(after == 0, -np.inf, crossing), np.inf)
 
 
 def half_steps(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -50,8 +50,8 @@ def half_steps(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     values = np.asarray(values, float)
     final = values[..., -1]
-    found = np.where(final > 0, first_crossing(steps, values, final / 2), np.inf)
-    return np.where(np.isnan(values).any(axis=-1), np.nan, found)
+    crossings = np.where(final > 0, first_crossing(steps, values, final / 2), np.inf)
+    return np.where(np.isnan(values).any(axis=-1), np.nan, crossings)
 
 
 def learning_times(
@@ -65,8 +65,8 @@ def learning_times(
     """The learning time of every group in a run, with a percentile bootstrap over sentences.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`; decides the checkpoints and the baselines.
-        items: of the same run, from ``measurements.read_items(run, "tokens")``.
+        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints and baselines.
+        items: of the same series, from :func:`embryology.runs.measurements.read_items`.
         task: ``reconstruction`` or ``mask-prediction``.
         tags: groups; those without a scored word are left out.
         draws, seed: of the bootstrap. All groups share its samples.
@@ -78,7 +78,7 @@ def learning_times(
         clears blind answers; ``n`` words.
     """
     tags = [tag for tag in tags if not curves.curve(frame, task, tag).empty]
-    steps = np.sort(frame.loc[frame["series"] == curves.main_series(frame), "step"].unique())
+    steps = np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())
     sums, counts = _by_sentence(items[items["task"] == task], tags, steps)
     weights = intervals.resamples(len(sums), draws, seed)
     low, high = intervals.percentile_interval(half_steps(steps, intervals.bootstrap_means(sums, counts, weights)))
@@ -102,11 +102,11 @@ def of_curves(steps: np.ndarray, values: pd.DataFrame) -> pd.DataFrame:
 
 def _by_sentence(items: pd.DataFrame, tags: list[str], steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Right answers and answers, each (sentences, tags, steps)."""
-    items = items[items["tag"].isin(tags) & items["step"].isin(steps)]
+    items = items[items["group"].isin(tags) & items["step"].isin(steps)]
     sentences, names = pd.factorize(items["sentence"])
     place = (
         sentences,
-        pd.Categorical(items["tag"], categories=tags).codes,
+        pd.Categorical(items["group"], categories=tags).codes,
         np.searchsorted(steps, items["step"].to_numpy()),
     )
     shape = (len(names), len(tags), len(steps))
@@ -116,15 +116,23 @@ def _by_sentence(items: pd.DataFrame, tags: list[str], steps: np.ndarray) -> tup
     return right, count
 
 
-def _table(tags, steps, values, low, high, learnt, n) -> pd.DataFrame:
-    found = np.where(learnt, half_steps(steps, values), np.inf)
-    reached = np.isfinite(found)
-    after = np.clip(np.searchsorted(steps, np.where(reached, found, 0)), 1, max(len(steps) - 1, 1))
+def _table(
+    tags: Sequence[str] | pd.Index,
+    steps: np.ndarray,
+    values: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    learnt: list[bool],
+    n: np.ndarray | list[int],
+) -> pd.DataFrame:
+    halves = np.where(learnt, half_steps(steps, values), np.inf)
+    reached = np.isfinite(halves)
+    after = np.clip(np.searchsorted(steps, np.where(reached, halves, 0)), 1, max(len(steps) - 1, 1))
     spacing = np.diff(steps, append=np.inf).astype(float)[after - 1]
     table = pd.DataFrame(
         {
-            "state": np.where(reached, REACHED, np.where(found < 0, BEFORE_FIRST, NOT_REACHED)),
-            "step": np.where(reached, found, np.nan),
+            "state": np.where(reached, REACHED, np.where(halves < 0, BEFORE_FIRST, NOT_REACHED)),
+            "step": np.where(reached, halves, np.nan),
             "low": np.where(reached, low, np.nan),
             "high": np.where(reached, high, np.nan),
             "spacing": np.where(reached, spacing, np.nan),
@@ -139,7 +147,7 @@ def _table(tags, steps, values, low, high, learnt, n) -> pd.DataFrame:
 
 def in_order(times: pd.DataFrame) -> list[str]:
     """The tags by learning time: first those before the first checkpoint, last those not reached."""
-    return _positions(times).sort_values(kind="stable").index.tolist()
+    return list(_positions(times).sort_values(kind="stable").index)
 
 
 def _positions(times: pd.DataFrame) -> pd.Series:
@@ -165,7 +173,7 @@ class Agreement:
     """and too close to tell in at least one of the two."""
 
 
-def agreement(ours: pd.DataFrame, theirs: pd.DataFrame, spaced: bool = True) -> Agreement:
+def agreement(one: pd.DataFrame, other: pd.DataFrame, spaced: bool = True) -> Agreement:
     """Kendall's tau of two tables of learning times with its exact permutation p.
 
     Two groups are tied where both were not reached, both were there before the first checkpoint, or
@@ -174,11 +182,11 @@ def agreement(ours: pd.DataFrame, theirs: pd.DataFrame, spaced: bool = True) -> 
     matrices of signs: tau-b where ties are transitive, the plain tau where there are none.
 
     Args:
-        ours, theirs: of :func:`learning_times` or :func:`of_curves`; groups in only one are left out.
+        one, other: of :func:`learning_times` or :func:`of_curves`; groups in only one are left out.
         spaced: False counts gaps below the spacing too.
     """
-    tags = [tag for tag in ours.index if tag in theirs.index]
-    a, b = (_signs(times.loc[tags], spaced) for times in (ours, theirs))
+    tags = [tag for tag in one.index if tag in other.index]
+    a, b = (_signs(times.loc[tags], spaced) for times in (one, other))
     upper = np.triu_indices(len(tags), 1)
     product = (a * b)[upper]
     scale = np.sqrt(np.sum(a[upper] ** 2) * np.sum(b[upper] ** 2))
@@ -218,6 +226,6 @@ def _exact_p(a: np.ndarray, b: np.ndarray) -> float:
 def _permutations(n: int) -> np.ndarray:
     """(n!, n), the identity first."""
     orders = np.zeros((1, 0), np.int8)
-    for item in range(n):
-        orders = np.concatenate([np.insert(orders, at, item, axis=1) for at in range(item, -1, -1)])
+    for number in range(n):
+        orders = np.concatenate([np.insert(orders, at, number, axis=1) for at in range(number, -1, -1)])
     return orders

@@ -2,35 +2,42 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from embryology.analysis.curves import select
+from embryology.analysis import tables
 from embryology.analysis.learning_order import first_crossing
-from embryology.runs import measurements
+from embryology.runs.losses import COLUMNS
+from embryology.runs.series import Series
 
 MARGIN = 0.1
 """Nats to either side of the unigram cross-entropy that count as being at it."""
 
 
-def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all") -> pd.DataFrame:
-    """The losses of ``run``, then of the runs to compare it with, each with its name as ``series``.
+def read(series: Sequence[Series], steps: str = "all") -> pd.DataFrame:
+    """The losses of those series that have them, in their order, each with its name as ``series``.
 
-    ``steps`` chooses checkpoints of ``run`` as :func:`embryology.analysis.curves.select` does; the
+    ``steps`` chooses checkpoints of the first series as :func:`embryology.analysis.tables.select` does; the
     training values between them stay, up to the last one chosen.
+
+    Raises:
+        EmbryologyError: a step that is none of the first series' checkpoints, or a damaged file.
     """
-    tables = []
-    for name in dict.fromkeys([run, *compare]):
-        table = measurements.read_losses(name)
-        if not tables and steps != "all":
-            chosen = select(table[table["held_out_masked_loss"].notna()], steps)["step"]
+    losses = []
+    for number, each in enumerate(series):
+        if each.losses is None:
+            continue
+        table = each.losses.copy()
+        if not number and steps != "all":
+            chosen = tables.select(table[table["held_out_masked_loss"].notna()], each, steps)["step"]
             held_out = [column for column in table if column.startswith("held_out")]
             table.loc[~table["step"].isin(chosen), held_out] = np.nan
             table = table[table["step"] <= chosen.max()]
-        tables.append(table.assign(series=Path(name).name))
-    return pd.concat(tables, ignore_index=True)
+        losses.append(table.assign(series=each.name))
+    if not losses:
+        return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS).assign(series="")
+    return pd.concat(losses, ignore_index=True)
 
 
 @dataclass(frozen=True)

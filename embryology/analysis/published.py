@@ -9,6 +9,7 @@ from scipy import stats
 from embryology.analysis import curves, learning_order
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import ROOT
+from embryology.specs.tokens import RECONSTRUCTION
 
 FOLDER = ROOT / "results" / "published"
 MODELS = ("ALBERT", "BERT")
@@ -52,10 +53,10 @@ def learning_times(model: str = "ALBERT") -> pd.DataFrame:
 
 
 def developmental_age(frame: pd.DataFrame, model: str = "ALBERT") -> pd.DataFrame:
-    """For every checkpoint of a run the published checkpoint that reconstructs the nine groups most alike.
+    """For every checkpoint of the first series the published checkpoint that reconstructs the nine groups most alike.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`.
+        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe.
         model: whose published curves.
 
     Returns:
@@ -63,15 +64,14 @@ def developmental_age(frame: pd.DataFrame, model: str = "ALBERT") -> pd.DataFram
         over groups; that ``difference``; Spearman's ``rank_correlation`` of the group accuracies
         there, null where either side has all groups equal.
     """
-    theirs = reconstruction(model)
-    found = {tag: curves.curve(frame, "reconstruction", tag).set_index("step")["value"] for tag in curves.GROUPS}
-    ours = pd.DataFrame({tag: values for tag, values in found.items() if len(values)})
-    theirs = theirs.loc[ours.columns]
+    by_tag = {tag: curves.curve(frame, RECONSTRUCTION, tag).set_index("step")["value"] for tag in curves.GROUPS}
+    measured = pd.DataFrame({tag: values for tag, values in by_tag.items() if len(values)})
+    published = reconstruction(model).loc[measured.columns]
     rows = []
-    for step, accuracies in ours.iterrows():
-        difference = np.abs(theirs.to_numpy() - accuracies.to_numpy()[:, None]).mean(axis=0)
+    for step, accuracies in measured.iterrows():
+        difference = np.abs(published.to_numpy() - accuracies.to_numpy()[:, None]).mean(axis=0)
         nearest = difference.argmin()
-        pair = accuracies.to_numpy(), theirs.iloc[:, nearest].to_numpy()
+        pair = accuracies.to_numpy(), published.iloc[:, nearest].to_numpy()
         ranks = stats.spearmanr(*pair).statistic if all(np.ptp(side) > 0 for side in pair) else np.nan
-        rows.append((step, theirs.columns[nearest], difference[nearest], ranks))
+        rows.append((step, published.columns[nearest], difference[nearest], ranks))
     return pd.DataFrame(rows, columns=["step", "published_step", "difference", "rank_correlation"])

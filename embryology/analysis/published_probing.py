@@ -11,10 +11,10 @@ import pandas as pd
 from embryology.analysis.published import FOLDER
 from embryology.errors import EmbryologyError
 from embryology.intervals import wilson
-from embryology.treebanks.counts import PUBLISHED
+from embryology.specs.edges import CONSTITUENT, COREFERENCE, POS, PUBLISHED, ROLE
 
 FILES = {"BERT": "bert_probing.csv", "ELECTRA": "electra_pretrain.csv"}
-TASKS = {"POS": "pos", "Const": "constituent", "SRL": "role", "Coref": "coreference"}
+TASKS = {"POS": POS, "Const": CONSTITUENT, "SRL": ROLE, "Coref": COREFERENCE}
 """The figures' names of tasks, and ours."""
 TOLERANCE = 5e-9
 """Of a value read off a figure; the error of reading is about half of it."""
@@ -74,11 +74,19 @@ def denominators() -> pd.DataFrame:
             error = np.nan if n is None else np.sqrt(late.mean() * (1 - late.mean()) / n)
             rows.append(
                 {
-                    "model": model, "task": task, "points": len(values), "distinct": distinct, "n": n,
-                    "distance": distance, "log_chance": chance, "whole": whole, "remainder": whole % BATCH,
-                    "error": error, "spread": late.std(),
+                    "model": model,
+                    "task": task,
+                    "points": len(values),
+                    "distinct": distinct,
+                    "n": n,
+                    "distance": distance,
+                    "log_chance": chance,
+                    "whole": whole,
+                    "remainder": whole % BATCH,
+                    "error": error,
+                    "spread": late.std(),
                 }
-            )  # fmt: skip
+            )
     return pd.DataFrame(rows)
 
 

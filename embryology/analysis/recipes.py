@@ -42,7 +42,7 @@ def read(file: Path = FILE) -> pd.DataFrame:
 
 def made(file: Path = FILE) -> dict[str, str]:
     """The command that made the study, the machine and the versions."""
-    return read_yaml(file.with_name("study.yaml"))
+    return dict(read_yaml(file.with_name("study.yaml")))
 
 
 def compared(runs: pd.DataFrame) -> pd.DataFrame:
@@ -74,10 +74,10 @@ def compared(runs: pd.DataFrame) -> pd.DataFrame:
     table["below"] = table["seeds"].map(np.mean)
     base = (table["factor"] == BASE[0]) & (table["setting"] == BASE[1])
     control = table.loc[base, "seeds"].item()
-    found = stats.dunnett(*table.loc[~base, "seeds"], control=control, rng=np.random.default_rng(0))
-    ends = found.confidence_interval(0.95)
+    comparison = stats.dunnett(*table.loc[~base, "seeds"], control=control, rng=np.random.default_rng(0))
+    interval = comparison.confidence_interval(0.95)
     table["difference"] = table["below"] - np.mean(control)
-    table.loc[~base, ["low", "high"]] = np.column_stack([ends.low, ends.high])
+    table.loc[~base, ["low", "high"]] = np.column_stack([interval.low, interval.high])
     return table
 
 

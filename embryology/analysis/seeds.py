@@ -1,74 +1,98 @@
-"""Runs that differ by their seed alone: do they end alike, and do they know the same facts?
+"""Series that differ by their seed alone: do they end alike, and do they know the same facts?
 
 An interval over facts or sentences tells what another sample of them would give; only another run tells what another
 seed gives.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import curves, downstream, knowledge, trajectories
+from embryology.analysis import curves, downstream, knowledge, tables, trajectories
 from embryology.analysis.trajectories import Trajectories
-from embryology.analysis.twins import Run, pairs
 from embryology.errors import EmbryologyError
-from embryology.runs.paths import RunFolder
+from embryology.runs import measurements
+from embryology.runs.series import Series, seed_pairs
+from embryology.specs import downstream as tasks
+from embryology.specs import knowledge as facts
+from embryology.specs import tokens
 
 VALUES = ["value", "low", "high"]
 ENDS = ["one", "other", "measure", "step", *VALUES, *(f"{name}_other" for name in VALUES), "apart"]
 
 
-def ends(runs: Sequence[Run]) -> pd.DataFrame:
-    """What every two runs of one recipe score at the last checkpoint at which both were measured.
+def ends(series: Sequence[Series]) -> pd.DataFrame:
+    """What every two series of one recipe score at the last checkpoint at which both were measured.
 
     Returns:
-        A row a pair and measure that both have: ``one`` and ``other`` (names of runs), ``measure``, ``step``,
+        A row a pair and measure that both have: ``one`` and ``other`` (names of series), ``measure``, ``step``,
         ``value``, ``low``, ``high`` of one and ``value_other``, ``low_other``, ``high_other``, and ``apart``: whether
         the two 95% intervals, which are over items, do not meet.
     """
-    tables = []
-    for one, other in pairs(runs):
-        its = dict(_curves(other))
+    rows = []
+    for one, other in seed_pairs(series):
+        curves_of_other = dict(_curves(other))
         for measure, curve in _curves(one):
-            if measure in its:
-                both = curve.merge(its[measure], on="step", suffixes=("", "_other")).sort_values("step").tail(1)
-                names = {"one": RunFolder.named(one).name, "other": RunFolder.named(other).name}
-                tables.append(both.assign(**names, measure=measure))
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=ENDS[:-1], dtype=float)
+            if measure in curves_of_other:
+                both = curve.merge(curves_of_other[measure], on="step", suffixes=("", "_other"))
+                last = both.sort_values("step").tail(1)
+                rows.append(last.assign(one=one.name, other=other.name, measure=measure))
+    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=ENDS[:-1], dtype=float)
     apart = table[["low", "low_other"]].max(axis=1) > table[["high", "high_other"]].min(axis=1)
     return table.assign(apart=apart)[ENDS]
 
 
-def _curves(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The name of each measure that a run has, and its curve: step, value, low, high."""
-    with suppress(EmbryologyError):
-        yield "words reconstructed", curves.curve(curves.read(run), "reconstruction", "")
-    with suppress(EmbryologyError):
-        frame = knowledge.read(run)
-        for name in knowledge.sets(frame):
-            yield f"facts right, {knowledge.SETS[name]}", knowledge.curve(frame, name)
-    for probe, label in ((downstream.FROZEN, "tasks, frozen"), (downstream.FINETUNED, "tasks, fine-tuned")):
-        with suppress(EmbryologyError):
-            yield label, downstream.curve(downstream.read(run, probe=probe), downstream.MEAN)
+def _curves(series: Series) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The name of each measure that a series has, and its curve: step, value, low, high."""
+    for probe, curves_of in HEADLINES.items():
+        if measurements.lacking(series, probe) is None:
+            yield from curves_of(tables.read([series], probe))
 
 
-def same_facts(run: Run, other: Run) -> tuple[Trajectories, Trajectories, str]:
+def _of_words(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield "words reconstructed", curves.curve(frame, tokens.RECONSTRUCTION, "")
+
+
+def _of_facts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name in knowledge.sets(frame):
+        yield f"facts right, {facts.SPECIFICATION.tasks[name]}", knowledge.curve(frame, name)
+
+
+def _of_frozen(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield "tasks, frozen", downstream.curve(downstream.with_mean(frame), downstream.MEAN)
+
+
+def _of_finetuned(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield "tasks, fine-tuned", downstream.curve(downstream.with_mean(frame), downstream.MEAN)
+
+
+HEADLINES: dict[str, Callable[[pd.DataFrame], Iterator[tuple[str, pd.DataFrame]]]] = {
+    tokens.SPECIFICATION.name: _of_words,
+    facts.SPECIFICATION.name: _of_facts,
+    tasks.FROZEN: _of_frozen,
+    tasks.FINETUNE: _of_finetuned,
+}
+"""By probe what stands for it where seeds are compared, in the order of the table."""
+
+
+def same_facts(one: Series, other: Series) -> tuple[Trajectories, Trajectories, str]:
     """The facts of the first set that both have, at the checkpoints at which both were asked; and the criterion.
 
     Raises:
         EmbryologyError: one was not asked, or they were asked for different facts, or at no common checkpoint.
     """
-    sets, others = (knowledge.sets(knowledge.read(each)) for each in (run, other))
+    sets, others = (knowledge.sets(tables.read([each], facts.SPECIFICATION.name)) for each in (one, other))
     if of_both := [name for name in sets if name in others]:
-        (one, criterion), (two, its) = (knowledge.trajectories(each, of_both[0]) for each in (run, other))
-        steps = np.intersect1d(one.steps, two.steps)
-        if criterion == its and len(steps) and one.facts["item_id"].equals(two.facts["item_id"]):
-            return one.at(steps), two.at(steps), criterion
-    names = " and ".join(RunFolder.named(each).name for each in (run, other))
-    raise EmbryologyError(f"{names} were not asked the same facts; measure both alike")
+        (first, criterion), (second, criterion_of_other) = (
+            knowledge.trajectories(each, of_both[0]) for each in (one, other)
+        )
+        steps = np.intersect1d(first.steps, second.steps)
+        alike = criterion == criterion_of_other and first.facts["item_id"].equals(second.facts["item_id"])
+        if alike and len(steps):
+            return first.at(steps), second.at(steps), criterion
+    raise EmbryologyError(f"{one.name} and {other.name} were not asked the same facts; measure both alike")
 
 
 def overlap(
@@ -88,10 +112,10 @@ def overlap(
         ``step``, ``one``, ``other`` and ``both`` (facts known), ``value`` with ``low`` and ``high`` (95% bootstrap over
         relations' objects), ``chance``, ``before``.
     """
-    mine, its = (_sums(run.known, one.clusters) for run in (one, other))
+    of_one, of_other = (_sums(run.known, one.clusters) for run in (one, other))
     both = _sums(one.known & other.known, one.clusters)
     sizes = np.bincount(one.clusters)[:, None]
-    drawn = intervals.bootstrap_means(2 * both, mine + its, intervals.resamples(len(sizes), draws, seed))
+    drawn = intervals.bootstrap_means(2 * both, of_one + of_other, intervals.resamples(len(sizes), draws, seed))
     low, high = intervals.percentile_interval(drawn)
     before = np.mean([_dice(run.known[:, 1:], run.known[:, :-1]) for run in (one, other)], axis=0)
     return pd.DataFrame(
@@ -103,7 +127,7 @@ def overlap(
             "value": _dice(one.known, other.known),
             "low": low,
             "high": high,
-            "chance": _share(2 * (mine * its / sizes).sum(axis=0), (mine + its).sum(axis=0)),
+            "chance": _share(2 * (of_one * of_other / sizes).sum(axis=0), (of_one + of_other).sum(axis=0)),
             "before": [np.nan, *before],
         }
     )
@@ -128,4 +152,6 @@ def _dice(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    shares = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares

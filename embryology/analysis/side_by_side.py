@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from embryology.analysis import curves, learning_order
+from embryology.analysis import learning_order, tables
 from embryology.runs import measurements
-
-TASKS = ("reconstruction", "mask-prediction")
+from embryology.runs.series import Series
+from embryology.specs.tokens import SPECIFICATION
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """A run's learning times. ``grid`` has a row a checkpoint: step, tokens."""
+    """A series' learning times. ``grid`` has a row a checkpoint: step, tokens."""
 
     source: str
     """Whose tags on which text."""
@@ -34,19 +33,17 @@ class Learnt:
         return table
 
 
-def read(run: str | Path, compare: Sequence[str | Path] = (), steps: str = "all") -> dict[str, Learnt]:
-    """Learning times by the name of the run: ``run`` first, with its ``steps``, then those to compare it with.
+def read(series: Sequence[Series], steps: str = "all") -> dict[str, Learnt]:
+    """Learning times by the name of the series: the first one with its ``steps``, then those to compare it with.
 
     Raises:
-        EmbryologyError: as :func:`embryology.analysis.curves.read`, for any of the runs.
+        EmbryologyError: as :func:`embryology.analysis.tables.read`, for any of them.
     """
-    runs: dict[str, Learnt] = {}
-    for name in [run, *compare]:
-        if Path(name).name in runs:
-            continue
-        frame = curves.read(name, steps="all" if runs else steps)
-        items = measurements.read_items(name, "tokens")
+    learnt = {}
+    for number, each in enumerate(series):
+        frame = tables.read([each], SPECIFICATION.name, "all" if number else steps)
+        items = measurements.read_items(each, SPECIFICATION.name)
         grid = frame[["step", "tokens"]].drop_duplicates().sort_values("step", ignore_index=True).astype(float)
-        times = {task: learning_order.learning_times(frame, items, task) for task in TASKS}
-        runs[Path(name).name] = Learnt(measurements.source_of(items), grid, times)
-    return runs
+        times = {task: learning_order.learning_times(frame, items, task) for task in SPECIFICATION.tasks}
+        learnt[each.name] = Learnt(measurements.source_of(items), grid, times)
+    return learnt

@@ -35,7 +35,7 @@ class Trajectories:
 
     @classmethod
     def of(cls, items: pd.DataFrame) -> "Trajectories":
-        """From an item table with ``item_id``, ``step``, ``correct``, ``tag`` and ``object_number``.
+        """From an item table with ``item_id``, ``step``, ``correct``, ``group`` and ``object_number``.
 
         Raises:
             EmbryologyError: a fact was not measured at every checkpoint.
@@ -49,13 +49,13 @@ class Trajectories:
                 "embryology probe RUN --probe knowledge"
             )
         known = items["correct"].to_numpy(bool).reshape(len(first), len(steps))
-        clusters = first.groupby(["tag", "object_number"], sort=False).ngroup().to_numpy()
+        clusters = first.groupby(["group", "object_number"], sort=False).ngroup().to_numpy()
         return cls(first.drop(columns=["step", "correct"]).reset_index(drop=True), steps, known, clusters)
 
     def at(self, steps: np.ndarray) -> "Trajectories":
         """At some of the checkpoints."""
-        there = np.isin(self.steps, steps)
-        return replace(self, steps=self.steps[there], known=self.known[:, there])
+        chosen = np.isin(self.steps, steps)
+        return replace(self, steps=self.steps[chosen], known=self.known[:, chosen])
 
     def where(self, chosen: np.ndarray) -> "Trajectories":
         """Those of some facts, (facts,) bool."""
@@ -109,7 +109,8 @@ def forgotten_in_random_order(known: np.ndarray) -> np.ndarray:
     Of ``t - 1`` pairs of neighbours each is right and then wrong with probability ``k (t - k) / (t (t - 1))``.
     """
     right, t = known.sum(axis=1), known.shape[1]
-    return right * (t - right) / t
+    times: np.ndarray = right * (t - right) / t
+    return times
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,13 @@ class TwoStates:
 
 
 def fit(
-    known: np.ndarray, counts: np.ndarray | None = None, forgets: bool = True, begin: TwoStates | None = None,
-    tolerance: float = 1e-7, iterations: int = 500,
-) -> TwoStates:  # fmt: skip
+    known: np.ndarray,
+    counts: np.ndarray | None = None,
+    forgets: bool = True,
+    begin: TwoStates | None = None,
+    tolerance: float = 1e-7,
+    iterations: int = 500,
+) -> TwoStates:
     """Maximum likelihood by expectation and maximisation (Baum and Welch).
 
     Args:
@@ -159,22 +164,22 @@ def fit(
     model = begin or TwoStates(0.05, 0.1, 0.1, 0.01, 0.1)
     # A rate of 0 stays 0, and one near it hardly moves.
     model = replace(model, forget=max(model.forget, 0.02) if forgets else 0.0)
-    seen, total, before = np.stack([~known, known]).astype(float), counts.sum() * known.shape[1], -np.inf
+    answers, total, before = np.stack([~known, known]).astype(float), counts.sum() * known.shape[1], -np.inf
     for _ in range(iterations):
-        model, likelihood = _improved(model, seen, counts)
+        model, likelihood = _improved(model, answers, counts)
         if likelihood - before < tolerance * total:
             break
         before = likelihood
     return model
 
 
-def _improved(model: TwoStates, seen: np.ndarray, counts: np.ndarray) -> tuple[TwoStates, float]:
-    """One step; ``seen`` is (wrong and right, rows, t). Returns also the log-likelihood before it."""
-    _, rows, t = seen.shape
+def _improved(model: TwoStates, answers: np.ndarray, counts: np.ndarray) -> tuple[TwoStates, float]:
+    """One step; ``answers`` is (wrong and right, rows, t). Returns also the log-likelihood before it."""
+    _, rows, t = answers.shape
     # (rows, t) probability of each answer where the fact is unknown and where it is known
-    answer = (
-        seen[0] * (1 - model.guess) + seen[1] * model.guess,
-        seen[0] * model.slip + seen[1] * (1 - model.slip),
+    probability = (
+        answers[0] * (1 - model.guess) + answers[1] * model.guess,
+        answers[0] * model.slip + answers[1] * (1 - model.slip),
     )
     forward, scale = np.empty((2, rows, t)), np.empty((rows, t))
     prior = np.full(rows, 1 - model.start), np.full(rows, model.start)
@@ -182,7 +187,7 @@ def _improved(model: TwoStates, seen: np.ndarray, counts: np.ndarray) -> tuple[T
         if at:
             no, yes = forward[:, :, at - 1]
             prior = no * (1 - model.learn) + yes * model.forget, no * model.learn + yes * (1 - model.forget)
-        joint = prior[0] * answer[0][:, at], prior[1] * answer[1][:, at]
+        joint = prior[0] * probability[0][:, at], prior[1] * probability[1][:, at]
         scale[:, at] = joint[0] + joint[1]
         forward[:, :, at] = joint / scale[:, at]
     learnt = forgotten = left_unknown = left_known = 0.0
@@ -191,11 +196,11 @@ def _improved(model: TwoStates, seen: np.ndarray, counts: np.ndarray) -> tuple[T
     for at in reversed(range(t)):
         state = forward[:, :, at] * after
         weighted = state * counts
-        guessed += (weighted[0] @ seen[1, :, at], weighted[0].sum())
-        slipped += (weighted[1] @ seen[0, :, at], weighted[1].sum())
+        guessed += (weighted[0] @ answers[1, :, at], weighted[0].sum())
+        slipped += (weighted[1] @ answers[0, :, at], weighted[1].sum())
         if at:
             no, yes = forward[:, :, at - 1] * counts
-            ahead = after * (answer[0][:, at], answer[1][:, at]) / scale[:, at]
+            ahead = after * (probability[0][:, at], probability[1][:, at]) / scale[:, at]
             learnt += (no * model.learn) @ ahead[1]
             left_unknown += no @ ((1 - model.learn) * ahead[0] + model.learn * ahead[1])
             forgotten += (yes * model.forget) @ ahead[0]
@@ -208,10 +213,10 @@ def _improved(model: TwoStates, seen: np.ndarray, counts: np.ndarray) -> tuple[T
             )
         else:
             start = weighted[1].sum() / counts.sum()
-    found = TwoStates(
+    improved = TwoStates(
         float(start), _share(learnt, left_unknown), _share(forgotten, left_known), _share(*guessed), _share(*slipped)
     )
-    return found, float(counts @ np.log(scale).sum(axis=1))
+    return improved, float(counts @ np.log(scale).sum(axis=1))
 
 
 def _share(part: float, whole: float) -> float:
@@ -248,17 +253,17 @@ def forgetting(trajectories: Trajectories, draws: int = intervals.RESAMPLES, see
     np.add.at(by_cluster, (trajectories.clusters, row_of.ravel()), 1)
     model = fit(distinct, by_cluster.sum(axis=0))
     rates = [
-        fit(distinct[there], counts[there], begin=model, tolerance=1e-6, iterations=50).forget
+        fit(distinct[drawn], counts[drawn], begin=model, tolerance=1e-6, iterations=50).forget
         for counts in intervals.resamples(len(by_cluster), draws, seed) @ by_cluster
-        if distinct[there := counts > 0].any()
+        if distinct[drawn := counts > 0].any()
     ]
     lasting = fit(distinct, by_cluster.sum(axis=0), forgets=False)
     rng, chance = np.random.default_rng(seed), []
     for _ in range(REFITS):
-        rows, counts = np.unique(lasting.draw(*known.shape, rng), axis=0, return_counts=True)
+        rows, counts = np.unique(lasting.draw(len(known), known.shape[1], rng), axis=0, return_counts=True)
         chance.append(fit(rows, counts.astype(float), begin=model, tolerance=1e-6).forget)
-    low, high = intervals.percentile_interval(np.array(rates))
-    low, high = min(float(low), model.forget), max(float(high), model.forget)  # fits end near 0, not at it
+    ends = intervals.percentile_interval(np.array(rates))
+    low, high = min(float(ends[0]), model.forget), max(float(ends[1]), model.forget)  # fits end near 0, not at it
     return Forgetting(model, low, high, float(np.quantile(chance, 0.975)))
 
 
@@ -286,13 +291,13 @@ def half_life(
     clusters = trajectories.clusters[ever]
 
     def median(weights: np.ndarray) -> float:
-        there = weights > 0
-        estimate = SurvfuncRight(lasted[there], ended[there], freq_weights=weights[there])
+        drawn = weights > 0
+        estimate = SurvfuncRight(lasted[drawn], ended[drawn], freq_weights=weights[drawn])
         below = estimate.surv_prob <= 0.5
         return float(estimate.surv_times[below.argmax()]) if below.any() else np.inf
 
-    numbers, own = np.unique(clusters, return_inverse=True)
-    medians = [median(weights[own]) for weights in intervals.resamples(len(numbers), draws, seed)]
+    numbers, cluster_of = np.unique(clusters, return_inverse=True)
+    medians = [median(weights[cluster_of]) for weights in intervals.resamples(len(numbers), draws, seed)]
     low, high = intervals.percentile_interval(np.array(medians))
     return median(np.ones(len(lasted))), float(low), float(high)
 
@@ -309,7 +314,7 @@ def rank_correlation(
     first = events(trajectories.known)["first"].to_numpy()
     first = np.where(first < 0, len(trajectories.steps), first)
     early, often = np.zeros(len(first)), np.zeros(len(first))
-    for rows in trajectories.facts.groupby("tag").indices.values():
+    for rows in trajectories.facts.groupby("group").indices.values():
         if np.ptp(first[rows]):
             early[rows], often[rows] = (
                 stats.rankdata(values) / len(rows) - (len(rows) + 1) / (2 * len(rows))

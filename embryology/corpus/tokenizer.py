@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import sentencepiece
 from transformers import AlbertTokenizer, AutoTokenizer, PreTrainedTokenizerFast
@@ -19,12 +20,12 @@ WORD_START = "▁"
 TRAINER = Path(__file__).with_name("unigram.py")
 
 
-def train(sentences: Iterable[str], pieces: int) -> AlbertTokenizer:
-    """Train a tokenizer of ``pieces`` pieces, special ones included.
+def train(sentences: Iterable[str], vocab_size: int) -> AlbertTokenizer:
+    """Train a tokenizer of ``vocab_size`` pieces, special ones included.
 
     Args:
-        sentences: the training text, one sentence at a time; of more than 1.1 million, a fixed sample is used.
-        pieces: size of the vocabulary.
+        sentences: the training text, one sentence at a time; of more than 450,000, a fixed sample is used.
+        vocab_size: size of the vocabulary.
 
     Raises:
         EmbryologyError: the text is too small for so many pieces, or memory too small for the text.
@@ -32,24 +33,27 @@ def train(sentences: Iterable[str], pieces: int) -> AlbertTokenizer:
     # The tokenizer's own normaliser prepares the text, so that training and use cannot disagree.
     normalise = AlbertTokenizer().backend_tokenizer.normalizer.normalize_str
     lines = (" ".join(normalise(sentence).split()) for sentence in sentences)
-    processor = sentencepiece.SentencePieceProcessor(model_proto=_trained(filter(None, lines), pieces))
+    processor = sentencepiece.SentencePieceProcessor(model_proto=_trained(filter(None, lines), vocab_size))
     vocabulary = [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())]
     # Not AlbertTokenizer(vocab_file=...): transformers 5 then silently builds one of five pieces.
     return AlbertTokenizer(vocab=vocabulary)
 
 
-def _trained(lines: Iterable[str], pieces: int) -> bytes:
+def _trained(lines: Iterable[str], vocab_size: int) -> bytes:
     """The model that ``unigram.py`` makes of ``lines``, none empty. Its process never outlives this call."""
-    command = [sys.executable, "-P", str(TRAINER), str(pieces)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, **pipes) as child:
+    command = [sys.executable, "-P", str(TRAINER), str(vocab_size)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        assert child.stdin is not None  # as the others it is a pipe
+        assert child.stdout is not None
+        assert child.stderr is not None
         try:
             with suppress(BrokenPipeError):  # it has ended: why is on its standard error
                 for line in lines:
                     child.stdin.write(line.encode("utf-8") + b"\n")
                 child.stdin.write(b"\n")
                 child.stdin.flush()  # and left open, which tells it that we are here
-            model, said = child.stdout.read(), child.stderr.read().decode()
+            model, errors = child.stdout.read(), child.stderr.read().decode()
             child.wait()
         finally:
             child.kill()
@@ -57,12 +61,12 @@ def _trained(lines: Iterable[str], pieces: int) -> bytes:
                 child.stdin.close()
     if child.returncode < 0:
         raise EmbryologyError(
-            f"training a tokenizer of {pieces} pieces was ended by signal {-child.returncode}, most likely because "
+            f"training a tokenizer of {vocab_size} pieces was ended by signal {-child.returncode}, most likely because "
             "memory ran out; give it a smaller corpus or more memory"
         )
     if child.returncode:
-        reason = said.strip().splitlines()[-1]
-        raise EmbryologyError(f"a tokenizer of {pieces} pieces cannot be trained on this text: {reason}")
+        reason = errors.strip().splitlines()[-1]
+        raise EmbryologyError(f"a tokenizer of {vocab_size} pieces cannot be trained on this text: {reason}")
     return model
 
 
@@ -78,7 +82,7 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
         raise EmbryologyError(f"{folder} holds no tokenizer that transformers can load") from error
     if not tokenizer.is_fast:
         raise EmbryologyError(f"the tokenizer in {folder} is slow; probing needs character offsets: use a fast one")
-    return tokenizer
+    return cast(PreTrainedTokenizerFast, tokenizer)
 
 
 def word_starts(tokenizer: PreTrainedTokenizerFast) -> list[bool]:

@@ -1,6 +1,6 @@
 """SentencePiece in a process of its own: sentences in, a model out. Run by ``tokenizer.train``, not imported.
 
-    python unigram.py PIECES < sentences, one a line, ended by an empty line > model
+    python unigram.py VOCAB_SIZE < sentences, one a line, ended by an empty line > model
 
 Apart from the caller because it can then be stopped at once, and because its memory goes back to the
 system: 20 bytes a character for a suffix array, 3.1 GB for a million of Wikipedia's sentences. However large

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from embryology.facts.questions import Question
 from embryology.models.encoder import Encoder
-from embryology.models.precision import Precision, resolve
+from embryology.models.precision import resolve
+from embryology.specs import Precision
 
 SAMPLE = 256
 """Questions that are read in float32 too, to see how far bfloat16 is off."""

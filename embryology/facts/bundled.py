@@ -7,7 +7,7 @@ the same is not looked at.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -65,8 +65,8 @@ def _country(text: str) -> str | None:
 
 
 def _capital_of(description: str) -> str | None:
-    found = re.match(r"(?:Federal )?[Cc]apital\b.*? (?:of|in) (?!Central China)([^,]+)$", description)
-    return _country(found[1].rsplit(" of ", 1)[-1]) if found else None
+    match = re.match(r"(?:Federal )?[Cc]apital\b.*? (?:of|in) (?!Central China)([^,]+)$", description)
+    return _country(match[1].rsplit(" of ", 1)[-1]) if match else None
 
 
 def _located_in(description: str) -> str | None:
@@ -77,32 +77,32 @@ def _located_in(description: str) -> str | None:
 
 
 def _part_of_world(description: str) -> str | None:
-    found = re.match(r"(?:\w+ )?[Cc]ountry (?:in|located in|of) .*?\b(" + "|".join(WORLD) + r")\b[^,]*$", description)
-    return found[1] if found else None
+    match = re.match(r"(?:\w+ )?[Cc]ountry (?:in|located in|of) .*?\b(" + "|".join(WORLD) + r")\b[^,]*$", description)
+    return match[1] if match else None
 
 
 def _nationality(description: str) -> str | None:
-    found = PERSON.match(description)
-    return found[1] if found and found[1] not in NO_NATIONALITY else None
+    match = PERSON.match(description)
+    return match[1] if match and match[1] not in NO_NATIONALITY else None
 
 
 def _occupation(description: str) -> str | None:
-    found = PERSON.match(description)
-    words = found[2].split() if found and found[1] not in NO_NATIONALITY else []
+    match = PERSON.match(description)
+    words = match[2].split() if match and match[1] not in NO_NATIONALITY else []
     return words[-1] if words and words[-1].islower() and words[-1].isalpha() else None
 
 
 def _maker(description: str) -> str | None:
-    found = WORK.match(description)
-    names = found[1].split() if found else []
+    match = WORK.match(description)
+    names = match[1].split() if match else []
     if not 2 <= len(names) <= 4:
         return None
     return " ".join(names[-2:] if names[-2].islower() else names[-1:])  # "van Gogh", "Kubrick"
 
 
 def _kind(description: str) -> str | None:
-    found = GROUP.match(description)
-    words = re.split(r" in | of | with | that ", found[1])[0].split() if found else []
+    match = GROUP.match(description)
+    words = re.split(r" in | of | with | that ", match[1])[0].split() if match else []
     if not words:
         return None
     return next(
@@ -173,6 +173,6 @@ def read() -> Reading:
     return reading
 
 
-def held_out(facts: Iterator[Fact]) -> list[bool]:
+def held_out(facts: Iterable[Fact]) -> list[bool]:
     """Of each fact whether its article was kept out of training on bundled text."""
     return [fact.article is not None and articles.is_held_out(fact.article) for fact in facts]

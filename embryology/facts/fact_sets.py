@@ -1,10 +1,11 @@
 """The named sets of facts, where each is looked for, and the counts that are known of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -12,9 +13,10 @@ from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
 from embryology.facts import Reading, bundled, lama, pararel
 from embryology.runs.paths import data_folder
-from embryology.storage.files import sha256_of_file
+from embryology.specs.knowledge import SPECIFICATION
+from embryology.storage.files import sha256_of, sha256_of_files
 
-NAMES = ("trex", "google-re", "squad", "pararel", "bundled")
+LABELS = SPECIFICATION.tasks
 LAMA, PARAREL = "knowledge/LAMA", "knowledge/pararel"
 KNOWN = {
     "trex": {"relations": 41, "facts": 34_039, "1-1": 937, "N-1": 20_006, "N-M": 13_096},
@@ -33,11 +35,28 @@ class FactSet:
     name: str
     label: str
     """For figures: whose facts."""
-    licence: str
     identity: Callable[[], dict]
     """What its facts depend on: hashes or versions."""
     read: Callable[..., Reading]
     """``read(skip_bad=False)``."""
+
+
+class _Layout(NamedTuple):
+    place: str
+    """Of the set's folder, below the data folder."""
+    holds: str
+    """What that folder must hold."""
+    files: tuple[str, ...]
+    """Globs of what is read there."""
+    read: Callable[..., Reading]
+
+
+LAYOUTS = {
+    "trex": _Layout(LAMA, "relations.jsonl", ("relations.jsonl", "TREx/*.jsonl*"), lama.trex),
+    "google-re": _Layout(LAMA, "Google_RE", ("Google_RE/*.jsonl*",), lama.google_re),
+    "squad": _Layout(LAMA, "Squad", ("Squad/*.jsonl*",), lama.squad),
+    "pararel": _Layout(PARAREL, "trex_lms_vocab", ("*/*.jsonl*",), pararel.read),
+}
 
 
 def find(name: str) -> FactSet:
@@ -46,31 +65,14 @@ def find(name: str) -> FactSet:
     Raises:
         EmbryologyError: there is no such set, or its data are not there.
     """
-    if name == "trex":
-        folder = _folder(name, LAMA, "relations.jsonl")
-        files = [folder / "relations.jsonl", *folder.glob("TREx/*.jsonl*")]
-        return FactSet(name, "LAMA T-REx", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.trex, folder))
-    if name == "google-re":
-        folder = _folder(name, LAMA, "Google_RE")
-        files = list(folder.glob("Google_RE/*.jsonl*"))
-        return FactSet(name, "LAMA Google-RE", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.google_re, folder))
-    if name == "squad":
-        folder = _folder(name, LAMA, "Squad")
-        files = list(folder.glob("Squad/*.jsonl*"))
-        return FactSet(name, "LAMA SQuAD", "CC BY-NC 4.0", partial(_hashes, files), partial(lama.squad, folder))
-    if name == "pararel":
-        folder = _folder(name, PARAREL, "trex_lms_vocab")
-        files = list(folder.glob("*/*.jsonl*"))
-        return FactSet(
-            name, "ParaRel", "MIT; triples CC BY-NC 4.0", partial(_hashes, files), partial(pararel.read, folder)
-        )
     if name == "bundled":
-        version = metadata.version(BUNDLED_PACKAGE)
-        return FactSet(
-            name, "short descriptions of vital articles", "CC BY-SA 4.0", lambda: {BUNDLED_PACKAGE: version},
-            lambda skip_bad=False: bundled.read(),
-        )  # fmt: skip
-    raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(NAMES)}")
+        return FactSet(name, LABELS[name], _bundled_identity, lambda skip_bad=False: bundled.read())
+    if name not in LAYOUTS:
+        raise EmbryologyError(f"there is no set of facts {name!r}; choose {', '.join(LABELS)}")
+    layout = LAYOUTS[name]
+    folder = _folder(name, layout.place, layout.holds)
+    files = sorted(file for pattern in layout.files for file in folder.glob(pattern))
+    return FactSet(name, LABELS[name], partial(sha256_of_files, folder, files), partial(layout.read, folder))
 
 
 def is_there(name: str) -> bool:
@@ -101,21 +103,21 @@ def check(console: Console, skip_bad: bool = False) -> None:
     Raises:
         EmbryologyError: a set is malformed, or a known count does not hold.
     """
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     wrong = []
-    for name in NAMES:
+    for name in LABELS:
         try:
             chosen = find(name)
         except EmbryologyError as error:
-            console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+            say(str(error))
             continue
         reading = chosen.read(skip_bad=skip_bad)
         ours = counted(reading)
-        said = ", ".join(f"{what} {count:,}" for what, count in ours.items())
-        console.print(f"{name}: {said}", highlight=False, soft_wrap=True, markup=False)
+        say(f"{name}: {', '.join(f'{what} {count:,}' for what, count in ours.items())}")
         for what, counts in (("skipped", reading.skipped), ("left out", reading.left_out)):
             if counts.total():
                 listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()) if count)
-                console.print(f"  {what}: {listed}", highlight=False, soft_wrap=True, markup=False)
+                say(f"  {what}: {listed}")
         wrong += [
             f"{name} has {ours.get(what, 0):,} {what} instead of {known:,}"
             for what, known in KNOWN.get(name, {}).items()
@@ -125,8 +127,10 @@ def check(console: Console, skip_bad: bool = False) -> None:
         raise EmbryologyError(f"{len(wrong)} known counts do not hold: {'; '.join(wrong)}; get the release they are of")
 
 
-def _hashes(files: list[Path]) -> dict:
-    return {file.name: sha256_of_file(file) for file in sorted(files)}
+def _bundled_identity() -> dict[str, str]:
+    # Not the package's version alone: the relations are made by rules of our own, which may change.
+    relations = [asdict(relation) for relation in bundled.read().relations]
+    return {BUNDLED_PACKAGE: metadata.version(BUNDLED_PACKAGE), "relations": sha256_of(relations)}
 
 
 def _folder(name: str, place: str, holds: str) -> Path:

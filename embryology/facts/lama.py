@@ -56,9 +56,9 @@ def trex(folder: Path, skip_bad: bool = False) -> Reading:
     """
     reading = Reading()
     listed = _required(folder / "relations.jsonl")
-    for number, given in records(listed, _Relation, reading.skipped, skip_bad):
-        template = checked_template(listed, number, given.template)
-        path = found(folder / "TREx" / f"{given.relation}.jsonl")
+    for number, entry in records(listed, _Relation, reading.skipped, skip_bad):
+        template = checked_template(listed, number, entry.template)
+        path = found(folder / "TREx" / f"{entry.relation}.jsonl")
         if path is None:
             reading.left_out["relation without a file of facts"] += 1
             continue
@@ -68,8 +68,8 @@ def trex(folder: Path, skip_bad: bool = False) -> Reading:
         ]
         if not facts:
             raise EmbryologyError(f"{path} holds no facts; remove it, or restore it")
-        own = unique(facts, reading.left_out)
-        reading.relations.append(Relation(given.relation, given.label, given.type, (template,), own))
+        distinct = unique(facts, reading.left_out)
+        reading.relations.append(Relation(entry.relation, entry.label, entry.type, (template,), distinct))
     if not reading.relations:
         raise EmbryologyError(f"{folder / 'TREx'} holds no facts of any relation in {listed}")
     return reading
@@ -84,8 +84,8 @@ def google_re(folder: Path, skip_bad: bool = False) -> Reading:
             Fact(id_of_names(fact.sub, fact.obj_label), fact.sub_label, fact.obj_label)
             for _, fact in records(path, _GoogleFact, reading.skipped, skip_bad)
         ]
-        own = unique(facts, reading.left_out)
-        reading.relations.append(Relation(name, name.replace("_", " "), "N-1", (template,), own))
+        distinct = unique(facts, reading.left_out)
+        reading.relations.append(Relation(name, name.replace("_", " "), "N-1", (template,), distinct))
     return reading
 
 
@@ -96,12 +96,12 @@ def squad(folder: Path, skip_bad: bool = False) -> Reading:
         EmbryologyError: the file is missing or malformed, or no question has such a sentence.
     """
     path, reading, facts = _required(folder / "Squad" / "test.jsonl"), Reading(), []
-    for _, given in records(path, _Cloze, reading.skipped, skip_bad):
-        sentence = next((text for text in given.masked_sentences if text.count(MASK) == 1), None)
+    for _, cloze in records(path, _Cloze, reading.skipped, skip_bad):
+        sentence = next((text for text in cloze.masked_sentences if text.count(MASK) == 1), None)
         if sentence is None:
             reading.left_out["question without a sentence that has one mask"] += 1
             continue
-        facts.append(Fact(given.id, "", given.obj_label, sentence=sentence.replace(MASK, OBJECT)))
+        facts.append(Fact(cloze.id, "", cloze.obj_label, sentence=sentence.replace(MASK, OBJECT)))
     if not facts:
         raise EmbryologyError(f"{path} holds no sentence with exactly one {MASK}; remove it, or restore it")
     reading.relations.append(Relation("squad", "sentences", "", (), unique(facts, reading.left_out)))

@@ -38,15 +38,15 @@ def read(folder: Path, skip_bad: bool = False) -> Reading:
         name = path.name.split(".")[0]
         patterns = found(folder / "graphs_json" / f"{name}.jsonl")
         facts = [
-            Fact(id_of_names(fact.sub_label, fact.obj_label), fact.sub_label, fact.obj_label)
-            for _, fact in records(path, _Triple, reading.skipped, skip_bad)
+            Fact(id_of_names(triple.sub_label, triple.obj_label), triple.sub_label, triple.obj_label)
+            for _, triple in records(path, _Triple, reading.skipped, skip_bad)
         ]
         if patterns is None:
             reading.left_out["triple of a relation without templates"] += len(facts)
             continue
         templates = tuple(
-            checked_template(patterns, number, given.pattern)
-            for number, given in records(patterns, _Pattern, reading.skipped, skip_bad)
+            checked_template(patterns, number, record.pattern)
+            for number, record in records(patterns, _Pattern, reading.skipped, skip_bad)
         )
         if not templates or not facts:
             raise EmbryologyError(f"{patterns if facts else path} holds nothing; remove both of {name}, or restore it")

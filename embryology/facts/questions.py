@@ -50,9 +50,13 @@ class Asked:
 
 
 def ask(
-    relation: Relation, tokenizer: PreTrainedTokenizerFast, longest: int, excluded: Counter[str],
-    most: int | None = None, seed: int = 0,
-) -> Asked:  # fmt: skip
+    relation: Relation,
+    tokenizer: PreTrainedTokenizerFast,
+    longest: int,
+    excluded: Counter[str],
+    most: int | None = None,
+    seed: int = 0,
+) -> Asked:
     """Fill every template with every subject, write it as running text, and mask the object.
 
     Args:
@@ -69,23 +73,27 @@ def ask(
         excluded["not drawn"] += len(facts) - len(chosen)
         facts = [facts[i] for i in np.sort(chosen)]
     by_template = [_questions(facts, template, tokenizer, longest) for template in relation.templates or (None,)]
-    whole = []
+    complete = []
     for number, questions in enumerate(zip(*by_template, strict=True)):
         reasons = {question for question in questions if isinstance(question, str)}
         if reasons:
             excluded[min(reasons)] += 1
         else:
-            whole.append(number)
-    kept = [facts[number] for number in whole]
+            complete.append(number)
+    kept = [facts[number] for number in complete]
+    answerable = [
+        [question for number in complete if isinstance(question := questions[number], Question)]
+        for questions in by_template
+    ]
     alone = None
     if kept and relation.templates:
-        of_one_piece = (number for number in whole if len(by_template[0][number].pieces) == 1)
-        first = replace(facts[next(of_one_piece, whole[0])], subject="")
+        of_one_piece = (n for n, question in zip(complete, answerable[0], strict=True) if len(question.pieces) == 1)
+        first = replace(facts[next(of_one_piece, complete[0])], subject="")
         (alone,) = _questions([first], relation.templates[0], tokenizer, longest)
     return Asked(
         relation,
         kept,
-        [[questions[number] for number in whole] for questions in by_template],
+        answerable,
         None if isinstance(alone, str) else alone,
         np.array([fact.object.lower() in fact.subject.lower() for fact in kept], bool),
         np.array(bundled.held_out(kept), bool),
@@ -98,24 +106,26 @@ def _questions(
     """A question a fact, or the reason why there is none; ``template`` is None for facts with their own sentences."""
     texts, spans = [], []
     for fact in facts:
-        before, _, after = BEFORE_A_STOP.sub("", fact.sentence if template is None else template).partition(OBJECT)
+        sentence = fact.sentence if template is None else template
+        assert sentence is not None  # a relation without templates has facts with their own sentences
+        before, _, after = BEFORE_A_STOP.sub("", sentence).partition(OBJECT)
         if template is not None:  # after the split: a subject may look like a place for the object
             before, after = (part.replace(SUBJECT, fact.subject) for part in (before, after))
         before = before.lstrip()  # where the subject is left out
         start, end = len(before), len(before) + len(fact.object)
         texts.append(before + fact.object + after)
         spans.append([(0, start), (start, end), (end, len(texts[-1]))])
-    found: list[Question | str] = []
+    questions: list[Question | str] = []
     for aligned in align(tokenizer, texts, spans, max_length=longest):
         positions = aligned.words[1]
         pieces = tuple(aligned.ids[position] for position in positions)
         if not positions:
-            found.append("object shares a piece with its neighbours, or is beyond the input")
+            questions.append("object shares a piece with its neighbours, or is beyond the input")
         elif tokenizer.unk_token_id in pieces:
-            found.append("object has an unknown piece")
+            questions.append("object has an unknown piece")
         else:
             ids = list(aligned.ids)
             for position in positions:
                 ids[position] = tokenizer.mask_token_id
-            found.append(Question(ids, positions, pieces))
-    return found
+            questions.append(Question(ids, positions, pieces))
+    return questions

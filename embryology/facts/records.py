@@ -29,7 +29,7 @@ def records(
         path: JSON lines in UTF-8, optionally compressed.
         kind: what a line must hold.
         skipped: where lines that hold something else are counted by reason, if ``skip_bad``.
-        skip_bad: whether to count them and go on.
+        skip_bad: whether to leave them out and count them.
 
     Raises:
         EmbryologyError: the file is missing or cut or not UTF-8, or a line is malformed; both are named.
@@ -44,7 +44,7 @@ def records(
             place = ".".join(map(str, first["loc"]))
             reason = f"{place}: {first['msg']}" if place else first["msg"]
             if not skip_bad:
-                raise EmbryologyError(f"{path}, line {number}: {reason}; mend it, or leave such lines out") from error
+                raise EmbryologyError(f"{path}, line {number}: {reason}; fix it, or leave such lines out") from error
             skipped["malformed line"] += 1
 
 
@@ -55,7 +55,7 @@ def checked_template(path: Path, number: int, template: str) -> str:
         EmbryologyError: it has not exactly one place for the subject and one for the object.
     """
     if problem := template_problem(template):
-        raise EmbryologyError(f"{path}, line {number}: the template {problem}; mend it")
+        raise EmbryologyError(f"{path}, line {number}: the template {problem}; fix it")
     return template
 
 

@@ -34,14 +34,14 @@ def together(store: TokenStore, tokenizer: PreTrainedTokenizerFast, pairs: Seque
     names = sorted({name for pair in pairs for name in pair})
     cut = tokenizer(names, add_special_tokens=False)["input_ids"] if names else []
     distinct: dict[tuple[int, ...], int] = {}  # two spellings may have the same pieces
-    rows = [distinct.setdefault(() if tokenizer.unk_token_id in own else tuple(own), len(distinct)) for own in cut]
+    rows = [distinct.setdefault(() if tokenizer.unk_token_id in ids else tuple(ids), len(distinct)) for ids in cut]
     row_of = dict(zip(names, rows, strict=True))
-    found = _sentences(store, list(distinct), _ends_words(tokenizer))
+    holds = _sentences(store, list(distinct), _ends_words(tokenizer))
     subjects, objects = (np.array([row_of[pair[side]] for pair in pairs], int) for side in (0, 1))
     counts = np.zeros(len(pairs), np.int64)
     for first in range(0, len(pairs), PAIRS_A_CHUNK):
         part = slice(first, first + PAIRS_A_CHUNK)
-        counts[part] = found[subjects[part]].multiply(found[objects[part]]).sum(axis=1)
+        counts[part] = holds[subjects[part]].multiply(holds[objects[part]]).sum(axis=1)
     return counts
 
 
@@ -82,18 +82,18 @@ def _sentences(store: TokenStore, names: list[tuple[int, ...]], ends_words: np.n
         sentence = np.searchsorted(store.sentences, places, side="right") - 1
         while len(places):
             places = places + 1
-            goes_on = places < store.sentences[sentence + 1]
-            whole = ~goes_on | ends_words[store.pieces[np.where(goes_on, places, 0)]]
+            continues = places < store.sentences[sentence + 1]
+            whole = ~continues | ends_words[store.pieces[np.where(continues, places, 0)]]
             whole &= name_of[node] >= 0
             rows.append(name_of[node[whole]])
             columns.append(sentence[whole])
-            node, places, sentence = node[goes_on], places[goes_on], sentence[goes_on]
+            node, places, sentence = node[continues], places[continues], sentence[continues]
             wanted = node * vocabulary + store.pieces[places]
             at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
             kept = keys[at] == wanted
             node, places, sentence = targets[at[kept]], places[kept], sentence[kept]
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
+    coordinates = np.concatenate(rows), np.concatenate(columns)
     shape = (len(names), len(store.sentences) - 1)
-    found = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
-    found.data[:] = 1  # a sentence that holds a name twice is one sentence
-    return found
+    holds = sparse.csr_array((np.ones(len(coordinates[0]), np.int64), coordinates), shape=shape)
+    holds.data[:] = 1  # a sentence that holds a name twice is one sentence
+    return holds

@@ -5,56 +5,49 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from embryology.analysis import curves, downstream
+from embryology.analysis import downstream, tables
 from embryology.figures import style
+from embryology.specs.downstream import BASELINES, MAJORITY, TF_IDF
 
-LINES = {
-    downstream.MAJORITY: ("most frequent class", style.BASELINE_LINES["majority"]),
-    downstream.TF_IDF: ("linear model on tf-idf", style.BASELINE_LINES["static"]),
-}
 SQUAD = "SQuAD"
 MODELS = {"ALBERT": 1, "BERT": 2, "ELECTRA": 3}
 """Published curves and their line styles; the run itself has the first."""
 
 
-def facts(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
-    """What the prose of the page says of the first run.
+def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
+    """What the prose of the page says of the first series, by the name to glue.
 
     Args:
-        frame: of :func:`embryology.analysis.downstream.read`.
+        frame: of :func:`embryology.analysis.downstream.with_mean`.
         frozen: the same of the frozen models; None where they were not measured.
     """
     tasks = downstream.tasks(frame)
     end, last = downstream.curve(frame, downstream.MEAN).iloc[-1], frame["step"].max()
     best = {task: downstream.curve(frame, task).set_index("step")["value"].idxmax() for task in tasks}
-    above = [task for task in tasks if _above(frame, task, downstream.MAJORITY)]
-    words = [task for task in tasks if _above(frame, task, downstream.TF_IDF)]
-    scratch = [task for task in tasks if _above_scratch(frame, task)]
+    above_majority = [task for task in tasks if _above(frame, task, MAJORITY)]
+    above_words = [task for task in tasks if _above(frame, task, TF_IDF)]
+    above_scratch = [task for task in tasks if _above_scratch(frame, task)]
     step, least, most = downstream.reached(frame)
     rho, p, n = downstream.trend(frame)
-    fallen = downstream.collapsed(frame)
+    collapsed = downstream.collapsed(frame)
     runs = sum(downstream.seeds(frame, task).notna().to_numpy().sum() for task in tasks)
     return {
         "tasks": style.listed([downstream.label(task) for task in tasks]),
         "n_tasks": str(len(tasks)),
         "n_seeds": str(downstream.seeds(frame, tasks[0]).shape[1]),
         "last": f"{last:,}",
-        "end": _said(end),
-        "above_majority": style.listed([downstream.label(task) for task in above]),
-        "above_words": style.listed([downstream.label(task) for task in words]),
-        "above_scratch": style.listed([downstream.label(task) for task in scratch]),
+        "end": style.ranged(end, ".1f", scale=100),
+        "above_majority": style.listed([downstream.label(task) for task in above_majority]),
+        "above_words": style.listed([downstream.label(task) for task in above_words]),
+        "above_scratch": style.listed([downstream.label(task) for task in above_scratch]),
         "best_not_last": style.listed(
             [f"{downstream.label(task)} (step {step:,})" for task, step in best.items() if step != last]
         ),
         "reached": f"step {step:,.0f} (seeds {least:,.0f} to {most:,.0f})" if np.isfinite(step) else "no gain is shown",
         "trend": f"{rho:.2f} (p = {p:.3f}, {n} checkpoints)" if np.isfinite(rho) else f"not told by {n} checkpoints",
-        "collapsed": f"{len(fallen)} of {runs}",
+        "collapsed": f"{len(collapsed)} of {runs}",
         "sibling": _sibling(frame, frozen),
     }
-
-
-def _said(row: pd.Series) -> str:
-    return f"{100 * row['value']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
 
 
 def _above(frame: pd.DataFrame, task: str, name: str) -> bool:
@@ -81,64 +74,64 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
     """Scores over checkpoints, a panel a task and one for their mean: seeds, median, baselines, the best one.
 
     Args:
-        frame: of :func:`embryology.analysis.downstream.read`.
+        frame: of :func:`embryology.analysis.downstream.with_mean`.
         source: which tasks, and how much of their train sets, as the probe recorded it.
     """
     shown = [downstream.MEAN, *downstream.tasks(frame)]
     if len(shown) == 2:  # of one task the mean is the task
         shown = shown[1:]
-    rows = -(-len(shown) // 2)
-    figure, axes = style.panels(rows, min(2, len(shown)), 9, 2.6 * rows + 1.1)
-    fallen, drawn = downstream.collapsed(frame), []
+    figure, axes = style.grid(len(shown), min(2, len(shown)), 2.6)
+    collapsed, drawn = downstream.collapsed(frame), []
     colour, marker, _ = style.LINES[0]
-    for axis, task in zip(axes, shown, strict=False):
-        each, median = downstream.seeds(frame, task), downstream.curve(frame, task)
-        for seed in each:
-            axis.plot(each.index, 100 * each[seed], color=colour, linestyle="", marker=marker, alpha=0.45, markersize=3,
-                      label="one seed")  # fmt: skip
+    for axis, task in zip(axes, shown, strict=True):
+        by_seed, median = downstream.seeds(frame, task), downstream.curve(frame, task)
+        points = {"color": colour, "linestyle": "", "marker": marker, "alpha": 0.45, "markersize": 3}
+        for seed in by_seed:
+            axis.plot(by_seed.index, 100 * by_seed[seed], **points, label="one seed")
         style.curve(axis, median, (colour, "", "-"), "median over seeds", scale=100)
         best = median.loc[median["value"].idxmax()]
-        axis.plot(best["step"], 100 * best["value"], marker="*", markersize=11, color=style.LINES[1][0], linestyle="",
-                  label="best checkpoint")  # fmt: skip
-        down = each.stack().rename("value").reset_index().merge(fallen[fallen["task"] == task], on=["step", "seed"])
-        if len(down):
-            axis.plot(down["step"], 100 * down["value"], linestyle="", marker="x", color=style.ALERT,
-                      label="answers everything alike")  # fmt: skip
-        for name, (said, (own, dashes)) in LINES.items():
-            level = downstream.baseline(frame, task, name)
-            if np.isfinite(level):
-                axis.axhline(100 * level, color=own, linestyle=dashes, linewidth=1.3, label=said)
+        star = {"color": style.LINES[1][0], "linestyle": "", "marker": "*", "markersize": 11}
+        axis.plot(best["step"], 100 * best["value"], **star, label="best checkpoint")
+        failed = by_seed.stack().rename("value").reset_index()
+        failed = failed.merge(collapsed[collapsed["task"] == task], on=["step", "seed"])
+        if len(failed):
+            cross = {"color": style.ALERT, "linestyle": "", "marker": "x"}
+            axis.plot(failed["step"], 100 * failed["value"], **cross, label="answers everything alike")
+        for name, label in BASELINES.items():
+            score = downstream.baseline(frame, task, name)
+            if np.isfinite(score):
+                style.level(axis, 100 * score, name, label)
         axis.set(title=downstream.label(task), ylabel="score (points)")
         style.training_axis(axis, median["step"], "training step")
         drawn.append(median.assign(task=task))
-    for axis in axes[len(shown) :]:
-        axis.set_axis_off()
-    style.legend(figure, axes[: len(shown)], 3)
-    said = facts(frame, None)
-    answer = f"At step {said['last']} the mean score is {said['end']}; {said['collapsed']} runs collapse to one answer"
-    style.title(figure, answer)
+    style.legend(figure, axes, 3)
+    values = numbers(frame, None)
+    answer = (
+        f"At step {values['last']} the mean score is {values['end']}; {values['collapsed']} runs collapse to one answer"
+    )
     return style.show(
         figure,
         "downstream",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "step", "tokens", "value", "low", "high", "n"]],
-        f"Does more pretraining make a better start? Every checkpoint of {curves.main_series(frame)} fine-tuned by "
-        f"the same recipe: {source}; whole development sets. Points: {said['n_seeds']} seeds; line: their median; "
+        f"Does more pretraining make a better start? Every checkpoint of {tables.main_series(frame)} fine-tuned by "
+        f"the same recipe: {source}; whole development sets. Points: {values['n_seeds']} seeds; line: their median; "
         "band: the 95% bootstraps over development items of all seeds together. Step 0 is a model trained from "
         "scratch on the task alone. Baselines: the most frequent class, and a linear model on tf-idf of the same "
         "examples.",
         f"{len(shown)} line charts of scores over training steps. {answer}. Above the linear model on words: "
-        f"{said['above_words']}.",
+        f"{values['above_words']}.",
     )
 
 
 @style.styled
 def beside_published(frame: pd.DataFrame) -> HTML:
     """The mean score beside the released GLUE averages, and the share of the gain that is there by when."""
-    theirs = downstream.published("glue_all")
+    published = downstream.published("glue_all")
     figure, (height, share, answers) = style.panels(1, 3, 9, 3.4)
-    own = downstream.curve(frame, downstream.MEAN).set_index("step")["value"] * 100
-    lines = {"this run": (own, 0)} | {
-        f"published {model}": (theirs.loc[model].dropna(), number) for model, number in MODELS.items()
+    means = downstream.curve(frame, downstream.MEAN).set_index("step")["value"] * 100
+    lines = {"this run": (means, 0)} | {
+        f"published {model}": (published.loc[model].dropna(), number) for model, number in MODELS.items()
     }
     drawn = _answers_beside_published(frame, answers)
     quarter = {}
@@ -151,20 +144,20 @@ def beside_published(frame: pd.DataFrame) -> HTML:
             share.plot(at, 100 * risen, color=colour, marker=marker, linestyle=dashes)
             quarter[name] = 100 * np.interp(downstream.EARLY, at, risen)
         drawn.append(pd.DataFrame({"whose": name, "of": "mean", "step": line.index, "value": line.to_numpy()}))
-    share.axhline(100 * downstream.ENOUGH, color=style.INK, linestyle=(0, (1, 1.5)), linewidth=1.3)
-    share.axvline(downstream.EARLY, color=style.MUTED, linestyle=(0, (5, 2)), linewidth=1)
+    share.axhline(100 * downstream.ENOUGH, color=style.INK, linestyle=style.DOTTED, linewidth=1.3)
+    share.axvline(downstream.EARLY, color=style.MUTED, linestyle=style.DASHED, linewidth=1)
     height.set(ylabel="mean score (points)", xlabel="share of the training steps")
     share.set(ylabel="% of the gain to the best checkpoint", xlabel="share of the training steps")
     style.legend(figure, [height], 4)
     listed = style.listed([f"{name} {value:.0f}%" for name, value in quarter.items()])
     answer = f"Of its whole gain there after a quarter of the steps: {listed}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "downstream-published",
+        answer,
         pd.concat(drawn, ignore_index=True),
         "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks "
-        f"({facts(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
+        f"({numbers(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
         "tasks and models differ, so heights do not compare. Middle: the share of the gain from the first checkpoint "
         f"to the best, with lines at a quarter of the steps and at {100 * downstream.ENOUGH:.0f}%. Right: the released "
         "scores for SQuAD 2.0, the mean of exact match and F1, which the averages leave out"
@@ -175,8 +168,8 @@ def beside_published(frame: pd.DataFrame) -> HTML:
 
 def _answers_beside_published(frame: pd.DataFrame, axis: Axes) -> list[pd.DataFrame]:
     """SQuAD's scores of this run, where it was fine-tuned for it, and the released ones."""
-    own = downstream.curve(frame, SQUAD).set_index("step")["value"] * 100
-    lines = {"this run": (own, 0)} if len(own) else {}
+    answers = downstream.curve(frame, SQUAD).set_index("step")["value"] * 100
+    lines = {"this run": (answers, 0)} if len(answers) else {}
     lines |= {
         f"published {model}": (downstream.published(f"{model.lower()}_finetune").loc["SQuAD2.0"].dropna(), number)
         for model, number in MODELS.items()
@@ -198,29 +191,24 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
     if frozen is None:
         return HTML("<p>Linear models on the frozen checkpoints were not measured (<code>--probe frozen</code>).</p>")
     tasks = downstream.tasks(frame)
-    rows = -(-len(tasks) // 2)
-    figure, axes = style.panels(rows, min(2, len(tasks)), 9, 2.6 * rows + 1.1)
-    drawn, found = [], {}
-    for axis, task in zip(axes, tasks, strict=False):
-        for name, own, line in (("fine-tuned", frame, style.LINES[0]), ("frozen", frozen, style.LINES[2])):
-            curve = downstream.curve(own, task)
+    figure, axes = style.grid(len(tasks), min(2, len(tasks)), 2.6)
+    drawn, correlations = [], {}
+    for axis, task in zip(axes, tasks, strict=True):
+        for name, scored, line in (("fine-tuned", frame, style.LINES[0]), ("frozen", frozen, style.LINES[2])):
+            curve = downstream.curve(scored, task)
             style.curve(axis, curve, line, name, scale=100)
             drawn.append(curve.assign(task=task, model=name))
-        level = downstream.baseline(frame, task, downstream.MAJORITY)
-        colour, dashes = style.BASELINE_LINES["majority"]
-        axis.axhline(100 * level, color=colour, linestyle=dashes, linewidth=1.3, label=LINES[downstream.MAJORITY][0])
+        style.level(axis, 100 * downstream.baseline(frame, task, MAJORITY), MAJORITY, BASELINES[MAJORITY])
         axis.set(title=downstream.label(task), ylabel="score (points)")
         style.training_axis(axis, curve["step"], "training step")
-        found[task] = downstream.siblings(frame, frozen, task)[1]
-    for axis in axes[len(tasks) :]:
-        axis.set_axis_off()
-    style.legend(figure, axes[: len(tasks)], 3)
-    listed = style.listed([f"{downstream.label(task)} {rho:.2f}" for task, rho in found.items() if np.isfinite(rho)])
-    answer = f"Rank correlation of both over checkpoints: {listed}"
-    style.title(figure, answer)
+        correlations[task] = downstream.siblings(frame, frozen, task)[1]
+    style.legend(figure, axes, 3)
+    known = [f"{downstream.label(task)} {rho:.2f}" for task, rho in correlations.items() if np.isfinite(rho)]
+    answer = f"Rank correlation of both over checkpoints: {style.listed(known)}"
     return style.show(
         figure,
         "downstream-frozen",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "model", "step", "value", "low", "high", "n"]],
         "Does a linear model on the frozen checkpoint tell the same story, at a small part of the cost? Its "
         "features are the mean of the last layer's vectors; fine-tuning changes all weights. Bands: 95% bootstrap "
@@ -240,9 +228,8 @@ def table(frame: pd.DataFrame) -> HTML:
             {
                 "task": downstream.label(task),
                 "development items": f"{int(end['n']):,}",
-                "score (interval over items and seeds)": _said(end),
-                "most frequent class": f"{100 * downstream.baseline(frame, task, downstream.MAJORITY):.1f}",
-                "linear model on tf-idf": f"{100 * downstream.baseline(frame, task, downstream.TF_IDF):.1f}",
+                "score (interval over items and seeds)": style.ranged(end, ".1f", scale=100),
+                **{label: f"{100 * downstream.baseline(frame, task, name):.1f}" for name, label in BASELINES.items()},
                 f"step {first['step']:,.0f}": f"{100 * first['value']:.1f}",
                 "95% of the gain at step": f"{step:,.0f}" if np.isfinite(step) else "no gain",
             }

@@ -4,22 +4,23 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology.analysis import curves, edges
+from embryology.analysis import edges, tables
 from embryology.figures import style
 from embryology.figures.edges import panels
+from embryology.specs.edges import STATIC_LAYER
 
 
-def facts(frame: pd.DataFrame) -> dict[str, str]:
-    """What the prose of the page says of the first run."""
+def numbers(frame: pd.DataFrame) -> dict[str, str]:
+    """What the prose of the page says of the first series, by the name to glue."""
     tasks = edges.tasks(frame)
     best = {task: edges.grid(frame, task).iloc[:, -1].idxmax() for task in tasks}
     centres = {task: edges.centre_of_gravity(frame, task).iloc[-1] for task in tasks}
-    known = sorted((centre, edges.label(task)) for task, centre in centres.items() if centre == centre)
+    known = sorted((centre, edges.label(task)) for task, centre in centres.items() if not np.isnan(centre))
     return {
         "layers": str(max(edges.layers(frame))),
         "best": style.listed([f"layer {layer} for {edges.label(task)}" for task, layer in best.items()]),
         "centres": style.listed([f"{name} {centre:.2f}" for centre, name in known]),
-        "no_centre": style.listed([edges.label(task) for task, centre in centres.items() if centre != centre]),
+        "no_centre": style.listed([edges.label(task) for task, centre in centres.items() if np.isnan(centre)]),
     }
 
 
@@ -29,35 +30,40 @@ def heat(frame: pd.DataFrame) -> HTML:
     tasks = edges.tasks(frame)
     figure, axes = panels(tasks)
     drawn, halves, risen = [], [], 0
-    for axis, task in zip(axes, tasks, strict=False):
+    for axis, task in zip(axes, tasks, strict=True):
         values = edges.grid(frame, task)
         halves.append((edges.grid(frame, task, "high") - edges.grid(frame, task, "low")).to_numpy().mean() / 2)
         image = axis.imshow(values, origin="lower", aspect="auto", cmap="cividis")
-        axis.plot(
-            range(values.shape[1]), values.to_numpy().argmax(axis=0), linestyle="", marker="o", markersize=5,
-            markerfacecolor="white", markeredgecolor=style.INK, label="best layer of the checkpoint",
-        )  # fmt: skip
+        ring = {
+            "linestyle": "",
+            "marker": "o",
+            "markersize": 5,
+            "markerfacecolor": "white",
+            "markeredgecolor": style.INK,
+        }
+        best = values.to_numpy().argmax(axis=0)
+        axis.plot(range(values.shape[1]), best, **ring, label="best layer of the checkpoint")
         figure.colorbar(image, ax=axis, label="micro F1")
-        every = max(1, -(-values.shape[1] // 7))
-        shown = range(0, values.shape[1], every)
+        interval = max(1, -(-values.shape[1] // 7))
+        shown = range(0, values.shape[1], interval)
         axis.set_xticks(shown, [style.short(values.columns[i]) for i in shown])
         axis.set_yticks(range(len(values)), values.index)
         axis.grid(False)
         axis.set(ylabel="layer", xlabel="training step (one column a checkpoint)")
         drawn.append(values.stack().rename("value").reset_index().assign(task=task))
-        risen += values.iloc[:, -1].idxmax() > edges.STATIC
-    style.legend(figure, axes[: len(tasks)], 1)
+        risen += values.iloc[:, -1].idxmax() > STATIC_LAYER
+    style.legend(figure, axes, 1)
     answer = f"At the end a layer above the embeddings is the best one in {risen} of {len(tasks)} tasks"
-    style.title(figure, answer)
     return style.show(
         figure,
         "layers",
+        answer,
         pd.concat(drawn, ignore_index=True)[["task", "layer", "step", "value"]],
         f"Which layer tells what, and when? Micro F1 of a linear classifier on each layer of each checkpoint of "
-        f"{curves.main_series(frame)}; layer 0 is the static embeddings, the first column the untrained model. Each "
+        f"{tables.main_series(frame)}; layer 0 is the static embeddings, the first column the untrained model. Each "
         f"map has its own scale. A value's 95% interval reaches about {100 * np.mean(halves):.1f} points to either "
         f"side, so neighbouring layers are often not told apart.",
-        f"{len(tasks)} heat maps of micro F1, layers by checkpoints. {answer}: {facts(frame)['best']}.",
+        f"{len(tasks)} heat maps of micro F1, layers by checkpoints. {answer}: {numbers(frame)['best']}.",
     )
 
 
@@ -68,14 +74,12 @@ def centres(frame: pd.DataFrame) -> HTML:
     figure, axes = panels(tasks, sharey=True)
     top, drawn = max(edges.layers(frame)), []
     colour, marker, _ = style.LINES[0]
-    for axis, task in zip(axes, tasks, strict=False):
+    for axis, task in zip(axes, tasks, strict=True):
         centre, best = edges.centre_of_gravity(frame, task), edges.grid(frame, task).idxmax()
         axis.plot(best.index, best, linestyle="", marker="s", color=style.LINES[1][0], label="best layer")
         axis.plot(centre.index, centre, color=colour, marker=marker, label="centre of gravity")
-        axis.axhline(
-            (1 + top) / 2, color=style.MUTED, linestyle=(0, (1, 1.5)), linewidth=1.3,
-            label="equal gain in every layer above the embeddings",
-        )  # fmt: skip
+        even = {"color": style.MUTED, "linestyle": style.DOTTED, "linewidth": 1.3}
+        axis.axhline((1 + top) / 2, **even, label="equal gain in every layer above the embeddings")
         if centre.isna().all():
             axis.text(
                 0.03, 0.4, "no layer above the embeddings", transform=axis.get_yaxis_transform(), color=style.ALERT
@@ -84,17 +88,17 @@ def centres(frame: pd.DataFrame) -> HTML:
         style.training_axis(axis, best.index, "training step")
         drawn.append(pd.DataFrame({"task": task, "step": best.index, "best_layer": best, "centre": centre}))
     axes[0].set_ylim(-0.3, top + 0.3)
-    style.legend(figure, axes[: len(tasks)], 2)
-    said = facts(frame)
-    answer = f"Centre of gravity at the end, lowest first: {said['centres']}"
-    style.title(figure, answer)
+    style.legend(figure, axes, 2)
+    values = numbers(frame)
+    answer = f"Centre of gravity at the end, lowest first: {values['centres']}"
     return style.show(
         figure,
         "layers-centres",
+        answer,
         pd.concat(drawn, ignore_index=True),
         f"Does knowledge move through the layers? The centre of gravity is the mean layer, weighted by how much each "
         f"layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "
-        f"above theirs (at the last checkpoint not for: {said['no_centre']}). Baseline, dotted: the centre if every "
+        f"above theirs (at the last checkpoint not for: {values['no_centre']}). Baseline, dotted: the centre if every "
         f"layer gained alike. The best layer is that of the highest value, whose lead over its neighbours may be "
         f"chance.",
         f"{len(tasks)} line charts of layer numbers over training steps. {answer}.",

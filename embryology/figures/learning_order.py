@@ -1,19 +1,22 @@
 """The order in which parts of speech are learnt, beside the published one, and the numbers prose tells of it."""
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from embryology.analysis import curves, published
+from embryology.analysis import curves, published, tables
 from embryology.analysis.learning_order import BEFORE_FIRST, REACHED, Agreement, agreement, in_order
 from embryology.analysis.side_by_side import Learnt
 from embryology.figures import style
 from embryology.intervals import RESAMPLES, SEED
+from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
-TASKS = {"reconstruction": "reconstruction", "mask-prediction": "mask prediction"}
+TASKS = SPECIFICATION.tasks
 PUBLISHED = "published ALBERT"
 
 
@@ -22,59 +25,56 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
     """Learning time of the nine groups with bootstrap intervals, beside the published times.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`.
+        frame: of :func:`embryology.analysis.tables.read`.
         times: by task, of :func:`embryology.analysis.learning_order.learning_times` on that frame.
         source: whose tags on which text.
     """
-    series = curves.main_series(frame)
+    series = tables.main_series(frame)
     steps = np.sort(frame.loc[frame["series"] == series, "step"].unique())
-    theirs = published.learning_times()
-    order = in_order(theirs)
+    published_times = published.learning_times()
+    order = in_order(published_times)
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
     rows = {tag: place for place, tag in enumerate(order)}
-    for (task, table), offset, (colour, marker, _) in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
-        _times(axis, table, rows, offset, colour, marker, TASKS[task], steps)
+    for (task, table), offset, line in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
+        _times(axis, table, rows, offset, line, TASKS[task], steps)
     axis.set_title(series)
-    _axes(axis, beside, steps, "step of half the final accuracy", theirs)
+    _axes(axis, beside, steps, "step of half the final accuracy", published_times)
     style.legend(figure, (axis, beside), 3)
-    main = times["reconstruction"]
-    found = agreement(main, theirs)
-    answer = _ends(main) + ("" if found.tau is None else f"; τ = {found.tau:.2f} with the published order")
-    style.title(figure, answer)
-    mask = (
-        f" The order of mask prediction has {_agreement_words(agreement(times['mask-prediction'], theirs))} with it."
-        if "mask-prediction" in times
-        else ""
-    )
+    main = times[RECONSTRUCTION]
+    alike = agreement(main, published_times)
+    answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
+    mask = ""
+    if MASK_PREDICTION in times:
+        alike_masked = agreement(times[MASK_PREDICTION], published_times)
+        mask = f" The order of mask prediction has {_agreement_words(alike_masked)} with it."
     return style.show(
         figure,
         "learning-order",
-        _data(times, theirs),
+        answer,
+        _data(times, published_times),
         f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
         f"accuracy first reaches half of its final value, linear between checkpoints, for {series} on {source}; bars: "
         f"95% percentile bootstrap over sentences ({RESAMPLES:,} resamples, seed {SEED}). A group whose accuracy never "
         f"clears blind answers (the most frequent word everywhere, the untrained model) has learnt nothing "
         f"yet, has no time and counts as last. Right: published ALBERT, on its own axis, from curves with a point "
-        f"every 1,000 steps. Reconstruction and the published order have {_agreement_words(found)}; ties are gaps "
+        f"every 1,000 steps. Reconstruction and the published order have {_agreement_words(alike)}; ties are gaps "
         f"below the spacing of the checkpoints.{mask}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
-        + "; ".join(f"{TASKS[task]}: {_said(table)}" for task, table in times.items())
+        + "; ".join(f"{TASKS[task]}: {_in_words(table)}" for task, table in times.items())
         + f". Published order: {', '.join(order)}.",
     )
 
 
-def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, theirs: pd.DataFrame) -> None:
+def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, published_times: pd.DataFrame) -> None:
     """Rows in the published order, an axis of training for ours, and the published times."""
-    order = in_order(theirs)
+    order = in_order(published_times)
     style.training_axis(axis, at, label)
     axis.set_xlim(right=max(at.max(), 1) * 4)  # room for what was not reached
     axis.set_yticks(range(len(order)), [f"{curves.GROUPS[tag]} {tag}" for tag in order])
     axis.set_ylim(len(order) - 0.5, -0.5)
-    beside.errorbar(
-        theirs.loc[order, "step"], range(len(order)), color=style.INK, marker="D", markersize=5, linestyle="",
-        label="published (no interval)",
-    )  # fmt: skip
-    beside.set_title("published ALBERT")
+    diamond: dict[str, Any] = {"color": style.INK, "marker": "D", "markersize": 5, "linestyle": ""}
+    beside.errorbar(published_times.loc[order, "step"], range(len(order)), **diamond, label="published (no interval)")
+    beside.set_title(PUBLISHED)
     beside.set_xlabel("step, of 30,000 shown")
     beside.set_xlim(0, 16_500)
     beside.set_xticks([0, 5_000, 10_000, 15_000], ["0", "5k", "10k", "15k"])
@@ -87,38 +87,41 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
     Args:
         runs: of :func:`embryology.analysis.side_by_side.read`.
     """
-    theirs = published.learning_times()
-    order = in_order(theirs)
+    published_times = published.learning_times()
+    order = in_order(published_times)
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
     rows = {tag: place for place, tag in enumerate(order)}
-    tokens = {name: run.in_tokens("reconstruction") for name, run in runs.items()}
+    known = all(run.grid["tokens"].notna().all() for run in runs.values())  # not of checkpoints made by others
+    x, label = ("tokens", "tokens read") if known else ("step", "training step")
+    times = {
+        name: run.in_tokens(RECONSTRUCTION) if known else run.times[RECONSTRUCTION].drop(columns="spacing")
+        for name, run in runs.items()
+    }
     offsets = np.linspace(-0.2, 0.2, len(runs)) if len(runs) > 1 else [0]
-    for (name, run), offset, (colour, marker, _) in zip(runs.items(), offsets, itertools.cycle(style.LINES)):
-        _times(axis, tokens[name], rows, offset, colour, marker, name, run.grid["tokens"])
-    axis.set_title("reconstruction")
-    at = np.concatenate([run.grid["tokens"] for run in runs.values()])
-    _axes(axis, beside, at, "tokens read at half of the final accuracy", theirs)
+    for (name, run), offset, line in zip(runs.items(), offsets, itertools.cycle(style.LINES)):
+        _times(axis, times[name], rows, offset, line, name, run.grid[x])
+    axis.set_title(TASKS[RECONSTRUCTION])
+    at = np.concatenate([run.grid[x] for run in runs.values()])
+    _axes(axis, beside, at, f"{label} at half of the final accuracy", published_times)
     style.legend(figure, (axis, beside), 3)
     answer = compared(runs, p=False)
-    style.title(figure, answer)
     sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
-    data = [
-        table.reset_index().rename(columns={"step": "tokens"}).assign(source=name) for name, table in tokens.items()
-    ]
-    published_data = theirs.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
+    data = [table.reset_index().rename(columns={"step": x}).assign(source=name) for name, table in times.items()]
+    published_data = published_times.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
     return style.show(
         figure,
         "learning-order-side-by-side",
+        answer,
         pd.concat([*data, published_data]),
-        f"Is the order of learning the same in a longer run? Tokens read when the accuracy of reconstruction first "
-        f"reaches half of its final value, linear between checkpoints; bars: 95% percentile bootstrap over sentences "
-        f"({RESAMPLES:,} resamples, seed {SEED}). Measured: {sources}. Final values differ between runs, so an equal "
-        f"time is not an equal accuracy. A group whose accuracy never clears blind answers (the most frequent word "
-        f"everywhere, the untrained model) has learnt nothing yet, has no time and counts as last. Right: published "
-        f"ALBERT, on its own axis, from curves with a point every 1,000 steps, without intervals. The table below has "
-        f"Kendall's τ and p of every pair.",
+        f"Is the order of learning the same in a longer run? {label.capitalize()} when the accuracy of reconstruction "
+        f"first reaches half of its final value, linear between checkpoints; bars: 95% percentile bootstrap over "
+        f"sentences ({RESAMPLES:,} resamples, seed {SEED}). Measured: {sources}. Final values differ between runs, so "
+        f"an equal time is not an equal accuracy. A group whose accuracy never clears blind answers (the most frequent "
+        f"word everywhere, the untrained model) has learnt nothing yet, has no time and counts as last. Right: "
+        f"published ALBERT, on its own axis, from curves with a point every 1,000 steps, without intervals. The table "
+        f"below has Kendall's τ and p of every pair.",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
-        + "; ".join(f"{name}: {_said(run.times['reconstruction'])}" for name, run in runs.items())
+        + "; ".join(f"{name}: {_in_words(run.times[RECONSTRUCTION])}" for name, run in runs.items())
         + f". Published order: {', '.join(order)}.",
     )
 
@@ -136,13 +139,13 @@ def agreements(runs: dict[str, Learnt]) -> HTML:
                 "order of": task,
                 "in": one,
                 "and in": other,
-                "Kendall's τ": _number(found.tau),
-                "exact p": "undefined" if found.p is None else _p(found.p),
-                "pairs of groups alike": found.same,
-                "reversed": found.reversed,
-                "tied": found.tied,
+                "Kendall's τ": _number(alike.tau),
+                "exact p": "undefined" if alike.p is None else _p(alike.p),
+                "pairs of groups alike": alike.same,
+                "reversed": alike.reversed,
+                "tied": alike.tied,
             }
-            for task, one, other, found in pairs
+            for task, one, other, alike in pairs
         )
     )
 
@@ -150,29 +153,39 @@ def agreements(runs: dict[str, Learnt]) -> HTML:
 def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement]]:
     """Of reconstruction there is a published order too."""
     orders = {name: run.times[task] for name, run in runs.items()}
-    if task == "reconstruction":
+    if task == RECONSTRUCTION:
         orders[PUBLISHED] = published.learning_times()
     return [(one, other, agreement(orders[one], orders[other])) for one, other in itertools.combinations(orders, 2)]
 
 
 def compared(runs: dict[str, Learnt], p: bool = True) -> str:
     """Kendall's tau of every pair of orders of reconstruction, as prose says it; ``p``: with its exact p."""
-    found = [
-        f"{one} and {other} {_number(pair.tau)}{f' (exact p = {_p(pair.p)})' if p and pair.p is not None else ''}"
-        for one, other, pair in _pairs(runs, "reconstruction")
+    taus = [
+        f"{one} and {other} {_number(alike.tau)}{f' (exact p = {_p(alike.p)})' if p and alike.p is not None else ''}"
+        for one, other, alike in _pairs(runs, RECONSTRUCTION)
     ]
-    return f"Kendall's τ: {style.listed(found)}"
+    return f"Kendall's τ: {style.listed(taus)}"
 
 
-def _times(axis: Axes, times: pd.DataFrame, rows: dict, offset: float, colour, marker, label: str, steps) -> None:
+def _times(
+    axis: Axes,
+    times: pd.DataFrame,
+    rows: dict[str, int],
+    offset: float,
+    line: tuple[str, str, Any],
+    label: str,
+    at: Sequence[float] | np.ndarray,
+) -> None:
+    """Mark the times of one series, a row a tag; ``at`` are its checkpoints, in the unit of the times."""
+    colour, marker, _ = line
     reached = times[times["state"] == REACHED]
-    edges = steps.min(), steps.max()
+    edges = min(at), max(at)
     low = reached["low"].fillna(reached["step"]).clip(*edges)
     high = reached["high"].fillna(reached["step"]).clip(*edges)
-    at = [rows[tag] + offset for tag in reached.index]
+    places = [rows[tag] + offset for tag in reached.index]
     # Not errorbar: the interval of a skewed bootstrap may leave out the estimate.
-    axis.hlines(at, low, high, color=colour, linewidth=2)
-    axis.plot(reached["step"], at, color=colour, marker=marker, markersize=6, linestyle="", label=label)
+    axis.hlines(places, low, high, color=colour, linewidth=2)
+    axis.plot(reached["step"], places, color=colour, marker=marker, markersize=6, linestyle="", label=label)
     for tag in rows.keys() - set(times.index):
         axis.text(edges[0], rows[tag] + offset, "no word of this tag", color=style.MUTED, va="center", fontsize=9)
     for tag, row in times[times["state"] != REACHED].iterrows():
@@ -199,13 +212,13 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def _agreement_words(found: Agreement) -> str:
-    if found.tau is None:
+def _agreement_words(alike: Agreement) -> str:
+    if alike.tau is None or alike.p is None:
         return "no Kendall's τ (one of the orders is all ties)"
-    pairs = found.same + found.reversed + found.tied
+    pairs = alike.same + alike.reversed + alike.tied
     return (
-        f"Kendall's τ = {found.tau:.2f} (exact permutation p = {_p(found.p)}, {found.groups} groups; of {pairs} pairs "
-        f"{found.same} in the same order, {found.reversed} reversed, {found.tied} tied)"
+        f"Kendall's τ = {alike.tau:.2f} (exact permutation p = {_p(alike.p)}, {alike.groups} groups; of {pairs} pairs "
+        f"{alike.same} in the same order, {alike.reversed} reversed, {alike.tied} tied)"
     )
 
 
@@ -213,43 +226,43 @@ def _p(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}"
 
 
-def _said(times: pd.DataFrame) -> str:
+def _in_words(times: pd.DataFrame) -> str:
     steps = times["step"].map("step {:,.0f}".format).where(times["step"].notna(), times["state"])
     return ", ".join(f"{tag} {steps[tag]}" for tag in in_order(times))
 
 
-def _data(times: dict[str, pd.DataFrame], theirs: pd.DataFrame) -> pd.DataFrame:
-    tables = [table.reset_index().assign(source=task) for task, table in times.items()]
+def _data(times: dict[str, pd.DataFrame], published_times: pd.DataFrame) -> pd.DataFrame:
+    measured = [table.reset_index().assign(source=task) for task, table in times.items()]
     columns = ["tag", "state", "step", "spacing", "final"]  # the published curves come without sentences
-    return pd.concat([*tables, theirs.reset_index()[columns].assign(source="published ALBERT reconstruction")])
+    return pd.concat([*measured, published_times.reset_index()[columns].assign(source=f"{PUBLISHED} reconstruction")])
 
 
 def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """What the text says of the learning order, formatted, by the name to glue.
+    """What the text says of the learning order of the first series, by the name to glue.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`.
+        frame: of :func:`embryology.analysis.tables.read`.
         times: by task, of :func:`embryology.analysis.learning_order.learning_times`.
     """
-    main, mask = times["reconstruction"], times["mask-prediction"]
-    theirs = published.learning_times("ALBERT")
-    found = agreement(main, theirs)
+    main, mask = times[RECONSTRUCTION], times[MASK_PREDICTION]
+    published_times = published.learning_times("ALBERT")
+    alike = agreement(main, published_times)
     age = published.developmental_age(frame).iloc[-1]
     learnt = {task: [tag for tag in in_order(table) if table.loc[tag, "learnt"]] for task, table in times.items()}
     return {
-        "order": ", ".join(learnt["reconstruction"]) or "none yet",
-        "order_names": _names(learnt["reconstruction"]) or "none yet",
-        "published_names": _names(in_order(theirs)),
-        "learnt": style.listed(learnt["reconstruction"]),
-        "learnt_count": f"{len(learnt['reconstruction'])} of {len(main)}",
-        "mask_learnt": style.listed(learnt["mask-prediction"]),
+        "order": ", ".join(learnt[RECONSTRUCTION]) or "none yet",
+        "order_names": _names(learnt[RECONSTRUCTION]) or "none yet",
+        "published_names": _names(in_order(published_times)),
+        "learnt": style.listed(learnt[RECONSTRUCTION]),
+        "learnt_count": f"{len(learnt[RECONSTRUCTION])} of {len(main)}",
+        "mask_learnt": style.listed(learnt[MASK_PREDICTION]),
         "mask_learnt_count": f"{len(learnt['mask-prediction'])} of {len(mask)}",
-        "tau": _number(found.tau),
-        "p": "undefined" if found.p is None else _p(found.p),
-        "pairs": f"{found.same + found.reversed + found.tied}",
-        "pairs_same": f"{found.same}",
-        "pairs_reversed": f"{found.reversed}",
-        "pairs_tied": f"{found.tied}",
+        "tau": _number(alike.tau),
+        "p": "undefined" if alike.p is None else _p(alike.p),
+        "pairs": f"{alike.same + alike.reversed + alike.tied}",
+        "pairs_same": f"{alike.same}",
+        "pairs_reversed": f"{alike.reversed}",
+        "pairs_tied": f"{alike.tied}",
         "bert_agreement": _agreement_words(agreement(main, published.learning_times("BERT"))),
         "tasks_agreement": _agreement_words(agreement(mask, main)),
         "age": f"{age['published_step']:,.0f}",

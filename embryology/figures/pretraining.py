@@ -1,5 +1,7 @@
 """How pretraining went: losses, accuracies on held-out text, and the gradient."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -10,7 +12,7 @@ from embryology.intervals import wilson
 from embryology.runs.losses import STALLED_NORM
 
 
-def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple]]:
+def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple[str, str, Any]]]:
     """Every series with its rows and its way of being drawn, the run itself first."""
     names = table["series"].unique()
     return [
@@ -24,17 +26,17 @@ def _axis(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def _plateau_words(table: pd.DataFrame) -> str:
-    found = plateau(table)
-    if found.entered is None:
+    stay = plateau(table)
+    if stay.entered is None:
         return "the held-out loss has not come down to the unigram line"
     first = table.dropna(subset=["held_out_masked_loss"])["step"].min()
-    if found.left is not None and found.left <= first:
+    if stay.left is not None and stay.left <= first:
         return f"the held-out loss is below the unigram line at the first checkpoint shown, step {first:,}"
-    if found.left is None:
-        return f"from step {found.entered:,.0f} on the loss stays at the unigram line"
-    if found.left - found.entered < 1:
-        return f"the loss passes the unigram line at step {found.left:,.0f} without a stop"
-    return f"the loss stays at the unigram line from step {found.entered:,.0f} to {found.left:,.0f}, then falls"
+    if stay.left is None:
+        return f"from step {stay.entered:,.0f} on the loss stays at the unigram line"
+    if stay.left - stay.entered < 1:
+        return f"the loss passes the unigram line at step {stay.left:,.0f} without a stop"
+    return f"the loss stays at the unigram line from step {stay.entered:,.0f} to {stay.left:,.0f}, then falls"
 
 
 @style.styled
@@ -49,30 +51,28 @@ def losses(table: pd.DataFrame) -> HTML:
     for name, rows, (colour, marker, dashes) in _runs(table):
         held_out = rows.dropna(subset=["held_out_masked_loss"])
         axis.plot(rows[x], rows["masked_loss"], color=colour, alpha=0.45, linewidth=1, label=f"{name}: training text")
-        axis.plot(
-            held_out[x], held_out["held_out_masked_loss"], color=colour, marker=marker, linestyle=dashes,
-            label=f"{name}: held-out text",
-        )  # fmt: skip
+        line = {"color": colour, "marker": marker, "linestyle": dashes}
+        axis.plot(held_out[x], held_out["held_out_masked_loss"], **line, label=f"{name}: held-out text")
         ends = held_out["held_out_masked_loss_low"], held_out["held_out_masked_loss_high"]
         axis.fill_between(held_out[x], *ends, color=colour, alpha=0.22, linewidth=0)
     held_out_columns = [column for column in table if column.startswith("held_out_masked_loss")]
     main = _runs(table)[0][1]
-    found = plateau(main)
+    stay = plateau(main)
     unigram = main["unigram_loss"].dropna().iloc[-1]
     axis.axhline(unigram, color=style.INK, linestyle="--", linewidth=1.3, label=f"unigram frequencies ({unigram:.2f})")
-    if found.entered is not None:
-        ends = [main["step"].max() if end is None else end for end in (found.entered, found.left)]
-        left, right = np.interp(ends, main["step"], main[x])
+    if stay.entered is not None:
+        steps = [main["step"].max() if end is None else end for end in (stay.entered, stay.left)]
+        left, right = np.interp(steps, main["step"], main[x])
         axis.axvspan(left, right, color="#E69F00", alpha=0.18, linewidth=0, label=f"within {MARGIN} nats of it")
     style.training_axis(axis, table.dropna(subset=["held_out_masked_loss"])[x], label)
     axis.set_ylabel("masked-word loss (nats)")
     style.legend(figure, [axis], 2)
     words = _plateau_words(main)
-    style.title(figure, words[0].upper() + words[1:])
     name = _runs(table)[0][0]
     return style.show(
         figure,
         "losses",
+        words[0].upper() + words[1:],
         table[["series", "step", "tokens", "masked_loss", *held_out_columns, "unigram_loss"]],
         f"When does the model learn more than how often words occur? Masked-word loss of {name}, mean nats a "
         f"masked piece, on training text (mean over the steps since the point before) and on held-out articles "
@@ -81,7 +81,7 @@ def losses(table: pd.DataFrame) -> HTML:
         f"distribution at the same held-out places, {unigram:.2f} nats. Shaded: the plateau, from where the "
         f"held-out loss comes within {MARGIN} nats of the baseline to where it is {MARGIN} nats below it, linear "
         f"between checkpoints.",
-        f"Line chart of masked-word loss over {label}: {words}. Held-out loss ends at {found.final:.2f} nats, the "
+        f"Line chart of masked-word loss over {label}: {words}. Held-out loss ends at {stay.final:.2f} nats, the "
         f"unigram line is at {unigram:.2f}.",
     )
 
@@ -103,10 +103,10 @@ def below_unigram(table: pd.DataFrame) -> HTML:
     axis.set_ylabel("nats below the unigram line")
     style.legend(figure, [axis], 2)
     answer = f"Nats below the unigram line at the end: {_lasts(held_out, 'below_unigram')}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "below-unigram",
+        answer,
         held_out,
         f"How much more than word frequencies does a run learn from more text? Cross-entropy of the training text's "
         f"unigram distribution minus masked-word loss, both in nats a masked piece at the same held-out places; dots "
@@ -141,14 +141,14 @@ def compared(table: pd.DataFrame) -> dict[str, str]:
         f"{name} ends {_side(below.iloc[-1])} its unigram line after {style.short(tokens.iloc[-1])} tokens"
         for name, tokens, below in runs
     ]
-    own, last = runs[0][0], runs[0][1].iloc[-1]
+    first, last = runs[0][0], runs[0][1].iloc[-1]
     equal = [
         f"{name} is {_side(np.interp(last, tokens, below))} its own, linear between checkpoints"
         for name, tokens, below in runs[1:]
         if tokens.iloc[-1] >= last
     ]
-    said = f"At {style.short(last)} tokens, where {own} ends, {style.listed(equal)}." if equal else ""
-    return {"ends": style.listed(ends), "at_equal_tokens": said}
+    at_equal_tokens = f"At {style.short(last)} tokens, where {first} ends, {style.listed(equal)}." if equal else ""
+    return {"ends": style.listed(ends), "at_equal_tokens": at_equal_tokens}
 
 
 def _side(nats: float) -> str:
@@ -196,13 +196,13 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     style.training_axis(axes[-1], held_out[x], label)
     style.legend(figure, axes, 1)
     answer = f"Right at the end: {style.listed(ends)}"
-    style.title(figure, answer)
     columns = [f"held_out_{part}_accuracy" for part, *_ in asked] + [
         name for question in asked for name in question[2:4]
     ]
     return style.show(
         figure,
         "held-out-accuracy",
+        answer,
         held_out[["series", "step", "tokens", *columns]],
         f"How well does {_runs(table)[0][0]} do on text it never saw? Accuracy on held-out articles at what it is "
         f"trained to tell, dots are checkpoints. Baselines, dashed, at the last one: {'; '.join(baselines)}. Pairs are "
@@ -238,10 +238,10 @@ def optimisation(table: pd.DataFrame) -> HTML:
     norms = main["gradient_norm"].dropna()
     final = f"{norms.iloc[-1]:.2f}" if len(norms) else "unknown"
     answer = f"The gradient's norm ends at {final}"
-    style.title(figure, answer)
     return style.show(
         figure,
         "optimisation",
+        answer,
         table[["series", "step", "tokens", "gradient_norm", "learning_rate", "tokens_per_second"]],
         f"Did training stall? Norm of the gradient before clipping, mean over the steps since the point before "
         f"(top), and learning rate (bottom) of {_runs(table)[0][0]}. Dotted: {STALLED_NORM}; a norm below it while "
@@ -254,16 +254,16 @@ def optimisation(table: pd.DataFrame) -> HTML:
 def numbers(table: pd.DataFrame) -> dict[str, str]:
     """What the text around these figures says of the run, formatted, by the name to glue."""
     main = _runs(table)[0][1]
-    found = plateau(main)
+    stay = plateau(main)
     last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
     pairs, speed = last["held_out_pair_accuracy"], main["tokens_per_second"].median()
     return {
         "plateau": _plateau_words(main),
         "steps": f"{last['step']:,}",
         "tokens": f"{last['tokens']:,}",
-        "held_out_loss": f"{found.final:.2f}",
-        "unigram_loss": f"{found.unigram:.2f}",
-        "unigram_gap": _side(found.unigram - found.final),
+        "held_out_loss": f"{stay.final:.2f}",
+        "unigram_loss": f"{stay.unigram:.2f}",
+        "unigram_gap": _side(stay.unigram - stay.final),
         "masked_accuracy": f"{last['held_out_masked_accuracy']:.1%}",
         "unigram_accuracy": f"{last['unigram_accuracy']:.1%}",
         "pair_accuracy": "not asked" if pd.isna(pairs) else f"{pairs:.1%}",

@@ -1,8 +1,8 @@
 """What a report was made from: the run, its text, its checkpoints and its measurements, as tables."""
 
 import html
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,55 +11,57 @@ from IPython.display import HTML
 from embryology.errors import EmbryologyError
 from embryology.figures import style
 from embryology.runs import measurements
-from embryology.runs.paths import RunFolder
-from embryology.storage.files import read_json, read_yaml
+from embryology.runs.checkpoints import RECORD
+from embryology.runs.series import Series
+from embryology.storage.files import read_json
 
 UNKNOWN = "not recorded"
 
 
-def run(name: str | Path) -> HTML:
-    """Preset, settings and sessions of a run, from its ``run.yaml``."""
-    file = RunFolder.named(name).manifest
-    if not file.is_file():
-        return _absent(f"This series has no {file.name}: it was not trained here, or only its measurements are kept.")
-    return _settings(read_yaml(file))
+def run(series: Series) -> HTML:
+    """Preset, settings and sessions of a series, from its ``run.yaml``."""
+    if series.manifest is None:
+        name = series.folder.manifest.name
+        return style.paragraph(
+            f"This series has no {name}: it was not trained here, or only its measurements are kept."
+        )
+    return _settings(series.manifest.model_dump(mode="json", exclude_unset=True))
 
 
-def corpus(name: str | Path) -> HTML:
+def corpus(series: Series) -> HTML:
     """Source, counts and hashes of the text, from ``corpus.json``."""
-    file = RunFolder.named(name).corpus
-    if not file.is_file():
-        return _absent(f"This series has no {file.name}: on which text it was trained is not recorded here.")
-    return _settings(read_json(file))
+    text = _text(series)
+    if not text:
+        return style.paragraph(
+            f"This series has no {series.folder.corpus.name}: on which text it was trained is not recorded here."
+        )
+    return _settings(text)
 
 
-def checkpoints(name: str | Path) -> HTML:
-    """Step, tokens, held-out loss and weights' hash of every checkpoint, from their ``checkpoint.json``."""
-    files = sorted(RunFolder.named(name).checkpoints.glob("step-*/checkpoint.json"))
-    if not files:
-        return _absent("No checkpoint is kept here.")
-    found = [read_json(file) for file in files]
-    return style.table(
-        pd.DataFrame(
+def checkpoints(series: Series) -> HTML:
+    """Step, tokens, held-out loss and weights' hash of every checkpoint, as far as they were recorded."""
+    rows = []
+    for checkpoint in series.checkpoints:
+        file = checkpoint.location / RECORD
+        record = read_json(file) if checkpoint.recorded and file.is_file() else {}
+        rows.append(
             {
-                "step": [f"{checkpoint['step']:,}" for checkpoint in found],
-                "tokens": [f"{checkpoint['tokens']:,}" for checkpoint in found],
-                "epoch": [f"{checkpoint['epoch']:.2f}" for checkpoint in found],
-                "held-out masked loss": [
-                    _number(checkpoint["held_out"].get("held_out_masked_loss")) for checkpoint in found
-                ],
-                "sha256 of the weights": [checkpoint["sha256"][:16] for checkpoint in found],
+                "step": f"{checkpoint.step:,}",
+                "tokens": _value(checkpoint.tokens),
+                "epoch": f"{record['epoch']:.2f}" if "epoch" in record else UNKNOWN,
+                "held-out masked loss": _loss(record),
+                "sha256 of the weights": checkpoint.recorded[:16] if checkpoint.recorded else UNKNOWN,
             }
         )
-    )
+    return style.table(pd.DataFrame(rows))
 
 
-def measured(name: str | Path) -> HTML:
+def measured(series: Series) -> HTML:
     """Which probes measured which checkpoints, and the keys of the measurements."""
     try:
-        frame = measurements.read(name)
+        frame = measurements.read(series)
     except EmbryologyError as error:
-        return _absent(str(error))
+        return style.paragraph(str(error))
     groups = frame.groupby(["probe", "step"], sort=True)
     table = groups.agg(values=("value", "size"), key=("key", lambda keys: ", ".join(sorted({k[:16] for k in keys}))))
     table = table.reset_index()
@@ -67,59 +69,81 @@ def measured(name: str | Path) -> HTML:
     return style.table(table)
 
 
-def about(name: str | Path) -> HTML:
-    """Which run a page is about, and whether it is frozen: a sentence or two."""
-    facts = {key: html.escape(value) for key, value in _facts(name).items()}
+def about(series: Series) -> HTML:
+    """Which series a page is about, and whether it is frozen: a sentence or two."""
+    values = {key: html.escape(value) for key, value in _numbers(series).items()}
+    if series.manifest is None:
+        steps = f"step {series.checkpoints[0].step:,} to step {series.checkpoints[-1].step:,}"
+        return HTML(
+            f"<p>This page is about the checkpoints <strong>{values['run']}</strong>, {values['checkpoints']} of them, "
+            f"from {steps}. They were not trained here.</p>"
+        )
     frozen = (
         " It was not trained for this build. It is frozen: its measurements are kept, its checkpoints are not."
-        if RunFolder.named(name).frozen.exists()
+        if series.is_frozen
         else ""
     )
     return HTML(
-        f"<p>This page is about the run <strong>{facts['run']}</strong>, made by <code>{facts['command']}</code> with "
-        f"seed {facts['seed']} on {facts['machine']}. It read {facts['tokens read']} tokens.{frozen}</p>"
+        f"<p>This page is about the run <strong>{values['run']}</strong>, made by <code>{values['command']}</code> "
+        f"with seed {values['seed']} on {values['machine']}. It read {values['tokens read']} tokens.{frozen}</p>"
     )
 
 
-def side_by_side(name: str | Path, compare: Sequence[str | Path] = ()) -> HTML:
-    """Where runs come from, a column each: machine, command, seed, tokens, size, text."""
-    facts = [_facts(each) for each in dict.fromkeys([name, *compare])]
-    table = pd.DataFrame(facts).set_index("run").T.reset_index(names="run").rename_axis(columns=None)
-    return style.table(table)
+def side_by_side(series: Sequence[Series]) -> HTML:
+    """Where series come from, a column each: machine, command, seed, tokens, size, text."""
+    columns = pd.DataFrame([_numbers(each) for each in series])
+    return style.table(columns.set_index("run").T.reset_index(names="run").rename_axis(columns=None))
 
 
-def _facts(name: str | Path) -> dict[str, str]:
-    """What a manifest, the facts of the text and the losses say of a run; parts may be missing."""
-    folder = RunFolder.named(name)
-    manifest = read_yaml(folder.manifest) if folder.manifest.is_file() else {}
-    text = read_json(folder.corpus) if folder.corpus.is_file() else {}
-    outcome, session = manifest.get("outcome", {}), (manifest.get("sessions") or [{}])[0]
-    model, train = outcome.get("model", {}), text.get("train", {})
-    losses = measurements.read_losses(name) if folder.losses.is_file() else pd.DataFrame()
-    tokens = losses["tokens"].iloc[-1] if len(losses) else None
-    speed = losses["tokens_per_second"].median() if len(losses) else None
-    found = {
-        "run": folder.name,
-        "origin": "frozen, not trained for this build" if folder.frozen.exists() else "the runs folder",
-        "command": session.get("command"),
-        "machine": session.get("device"),
-        "threads": session.get("speed", {}).get("threads"),
-        "sessions of training": len(manifest.get("sessions", [])) or None,
-        "commit": (session.get("commit") or "")[:12] or None,
-        "seed": outcome.get("seed"),
-        "model": f"{model['layers']} layers of width {model['width']}" if model else None,
-        "pieces of the vocabulary": text.get("pieces"),
+def _numbers(series: Series) -> dict[str, str]:
+    """What the manifest, the record of the text and the losses say of a series; each may be missing."""
+    values: dict[str, Any] = {"run": series.name, "origin": _origin(series)}
+    values |= dict.fromkeys(["command", "machine", "threads", "sessions of training", "commit", "seed", "model"])
+    text = _text(series)
+    values |= {
+        "pieces of the vocabulary": text.get("vocab_size"),
         "text": text.get("source"),
-        "words of training text": train.get("words"),
-        "steps": outcome.get("steps"),
-        "tokens read": tokens,
-        "time of training, by median speed": _hours(tokens / speed) if speed else None,
-        "checkpoints": len(outcome.get("checkpoints", [])) or None,
+        "words of training text": text.get("train", {}).get("words"),
+        "steps": series.checkpoints[-1].step,
+        "tokens read": series.checkpoints[-1].tokens,
+        "time of training, by median speed": None,
+        "checkpoints": len(series.checkpoints),
     }
-    return {key: _said(value) for key, value in found.items()}
+    if series.losses is not None and len(series.losses):
+        tokens, speed = series.losses["tokens"].iloc[-1], series.losses["tokens_per_second"].median()
+        values["tokens read"] = tokens
+        values["time of training, by median speed"] = _hours(tokens / speed) if speed else None
+    if series.manifest is not None:
+        outcome, sessions = series.manifest.outcome, series.manifest.sessions
+        values |= {
+            "sessions of training": len(sessions) or None,
+            "seed": outcome.seed,
+            "model": f"{outcome.model.num_hidden_layers} layers of hidden size {outcome.model.hidden_size}",
+            "steps": outcome.steps,
+            "checkpoints": len(outcome.checkpoints),
+        }
+        if sessions:
+            values |= {
+                "command": sessions[0].command,
+                "machine": sessions[0].device,
+                "threads": sessions[0].speed.threads,
+                "commit": (sessions[0].commit or "")[:12] or None,
+            }
+    return {key: _value(value) for key, value in values.items()}
 
 
-def _said(value) -> str:
+def _origin(series: Series) -> str:
+    if series.is_frozen:
+        return "frozen, not trained for this build"
+    return "the runs folder" if series.manifest else "checkpoints made by others"
+
+
+def _text(series: Series) -> dict[str, Any]:
+    """The record of the training text; empty where there is none."""
+    return read_json(series.folder.corpus) if series.folder.corpus.is_file() else {}
+
+
+def _value(value: Any) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
@@ -129,11 +153,11 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds > 2 * 3600 else f"{seconds / 60:.0f} minutes"
 
 
-def _settings(values: dict) -> HTML:
+def _settings(values: dict[str, Any]) -> HTML:
     return style.table(pd.DataFrame(list(_flat(values)), columns=["setting", "value"]))
 
 
-def _flat(value, name: str = ""):
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Every leaf of nested mappings and lists with its dotted name; short lists of plain values are leaves."""
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -147,9 +171,9 @@ def _flat(value, name: str = ""):
         yield name, "none" if value is None else str(value)
 
 
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
-
-
-def _absent(sentence: str) -> HTML:
-    return HTML(f"<p>{html.escape(sentence)}</p>")
+def _loss(record: dict[str, Any]) -> str:
+    """The held-out masked loss of a checkpoint's record, in nats."""
+    if not record:
+        return UNKNOWN
+    loss = record.get("held_out", {}).get("held_out_masked_loss")
+    return "none" if loss is None else f"{loss:.3f}"

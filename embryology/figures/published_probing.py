@@ -1,5 +1,7 @@
 """The published edge-probing curves with the intervals that their test items allow."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -11,8 +13,8 @@ RATE = 1e-4
 """Of the released probe at its beginning."""
 
 
-def facts() -> dict[str, str]:
-    """What the prose of the page says."""
+def numbers() -> dict[str, str]:
+    """What the prose of the page says, by the name to glue."""
     table = published.denominators()
     by_task = table.groupby("task", sort=False)
     agree = table["n"] == table["remainder"]
@@ -54,44 +56,44 @@ def curves() -> HTML:
     for axis in axes[-2:]:
         axis.set_xlabel("training step (thousands)")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
-    table, said = published.denominators(), facts()
+    table, values = published.denominators(), numbers()
     wider = int((table["error"] > table["spread"]).sum())
     answer = f"The late changes of {wider} of {len(table)} published curves are smaller than their own standard error"
-    style.title(figure, answer)
     return style.show(
         figure,
         "published-probing",
+        answer,
         pd.concat(drawn, ignore_index=True)[["model", "task", "step", "value", "low", "high", "n"]],
         f"How sure are the published edge-probing curves? Micro F1 of BERT and ELECTRA over pretraining, read off the "
         f"released figures, with the 95% Wilson interval of as many test items as all values of a curve are multiples "
-        f"of ({said['items']}). The items are the same at every step, so part of this error is shared along a curve. "
+        f"of ({values['items']}). The items are the same at every step, so part of this error is shared along a curve. "
         f"No baseline was published.",
         f"{len(axes)} line charts of micro F1 over training steps, for {style.listed(list(published.TASKS))} of BERT "
-        f"and ELECTRA. {answer}: the standard error is {said['error']}, the standard deviation from step "
-        f"{published.LATE:,} on {said['spread']}.",
+        f"and ELECTRA. {answer}: the standard error is {values['error']}, the standard deviation from step "
+        f"{published.LATE:,} on {values['spread']}.",
     )
 
 
-def _colours() -> list[tuple[str, tuple]]:
+def _colours() -> list[tuple[str, tuple[str, str, Any]]]:
     return list(zip(published.FILES, style.LINES, strict=False))
 
 
 def table() -> HTML:
     """The numbers behind it, a row a curve."""
-    found = published.denominators()
+    denominators = published.denominators()
     return style.table(
         pd.DataFrame(
             {
-                "curve": found["model"] + " " + found["task"],
-                "points": found["points"],
-                "distinct values": found["distinct"],
-                "all are multiples of 1 /": found["n"],
-                "farthest from one": found["distance"].map("{:.1e}".format),
-                "log10 chance": found["log_chance"].map("{:.0f}".format),
-                "test set, commonly cited": found["whole"].map("{:,}".format),
-                f"modulo {published.BATCH:,}": found["remainder"],
-                "standard error (points)": (100 * found["error"]).map("{:.1f}".format),
-                "s.d. of late values (points)": (100 * found["spread"]).map("{:.1f}".format),
+                "curve": denominators["model"] + " " + denominators["task"],
+                "points": denominators["points"],
+                "distinct values": denominators["distinct"],
+                "all are multiples of 1 /": denominators["n"],
+                "farthest from one": denominators["distance"].map("{:.1e}".format),
+                "log10 chance": denominators["log_chance"].map("{:.0f}".format),
+                "test set, commonly cited": denominators["whole"].map("{:,}".format),
+                f"modulo {published.BATCH:,}": denominators["remainder"],
+                "standard error (points)": (100 * denominators["error"]).map("{:.1f}".format),
+                "s.d. of late values (points)": (100 * denominators["spread"]).map("{:.1f}".format),
             }
         )
     )

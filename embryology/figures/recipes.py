@@ -1,5 +1,7 @@
 """The recipe study: how far below the unigram line each variant of `tiny` ends."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -8,8 +10,8 @@ from embryology.analysis import recipes
 from embryology.figures import style
 
 
-def facts(runs: pd.DataFrame) -> dict[str, str]:
-    """What the prose of the page says of the study."""
+def numbers(runs: pd.DataFrame) -> dict[str, str]:
+    """What the prose of the page says of the study, by the name to glue."""
     read = runs.groupby(["factor", "setting", "seed"])["tokens"].max() / 1e6  # padding left out
     table = recipes.compared(runs)
     half = np.nanmean(table["high"] - table["low"]) / 2
@@ -26,8 +28,8 @@ def facts(runs: pd.DataFrame) -> dict[str, str]:
 
 def made() -> HTML:
     """The command, the machine and the versions of the study."""
-    facts = recipes.made()
-    return style.table(pd.DataFrame({"": facts.keys(), "study": facts.values()}))
+    record = recipes.made()
+    return style.table(pd.DataFrame({"": record.keys(), "study": record.values()}))
 
 
 @style.styled
@@ -44,32 +46,29 @@ def below_unigram(runs: pd.DataFrame) -> HTML:
     axis.axvline(0, color=style.INK, linestyle="--", linewidth=1.3, label="unigram frequencies")
     axis.axvline(base, color=style.MUTED, linestyle=":", linewidth=1.3, label="tiny")
     compared = table["low"].notna().to_numpy()
-    axis.hlines(
-        rows[compared], base + table["low"][compared], base + table["high"][compared],
-        color=style.LINES[0][0], linewidth=5, alpha=0.3, label="95% interval of the difference from tiny",
-    )  # fmt: skip
+    low, high = (base + table[end][compared] for end in ("low", "high"))
+    bar = {"color": style.LINES[0][0], "linewidth": 5, "alpha": 0.3}
+    axis.hlines(rows[compared], low, high, **bar, label="95% interval of the difference from tiny")
     for seed in range(runs["seed"].nunique()):
-        values = [seeds[seed] for seeds in table["seeds"]]
-        axis.plot(
-            values, rows, linestyle="", marker=style.LINES[seed][1], color=style.LINES[0][0], label=f"seed {seed}"
-        )
+        mark = {"linestyle": "", "marker": style.LINES[seed][1], "color": style.LINES[0][0]}
+        axis.plot([seeds[seed] for seeds in table["seeds"]], rows, **mark, label=f"seed {seed}")
     axis.set_yticks(rows, [_label(row) for row in table.itertuples()])
     axis.set_xlabel("nats below the unigram line on held-out text, at the end")
     style.legend(figure, [axis], 3)
-    said = facts(runs)
-    worse, better = (int(found.sum()) for found in (table["high"] < 0, table["low"] > 0))
-    answer = f"{worse} of {said['variants']} variants end worse than tiny beyond what seeds explain, {better} better"
-    style.title(figure, answer)
+    values = numbers(runs)
+    worse, better = (int(apart.sum()) for apart in (table["high"] < 0, table["low"] > 0))
+    answer = f"{worse} of {values['variants']} variants end worse than tiny beyond what seeds explain, {better} better"
     return style.show(
         figure,
         "recipes",
+        answer,
         table.drop(columns=["seeds", "left"]).join(pd.DataFrame(table["seeds"].to_list()).add_prefix("seed ")),
         f"What lets a small ALBERT leave its plateau? Variants of tiny that differ in one thing, each trained from "
-        f"random parameters on {said['budget']} with the whole warm-up and decay, {said['seeds']} seeds (marks). "
+        f"random parameters on {values['budget']} with the whole warm-up and decay, {values['seeds']} seeds (marks). "
         f"Baseline, dashed: the unigram cross-entropy at the same held-out places. Bands: simultaneous 95% intervals "
         f"of the difference from tiny (Dunnett), drawn around tiny's mean. All have equal room for text; "
         f"longer sequences leave more of it to padding.",
-        f"Dot chart of {said['variants']} variants of tiny. {answer}. Worse: {said['worse']}.",
+        f"Dot chart of {values['variants']} variants of tiny. {answer}. Worse: {values['worse']}.",
     )
 
 
@@ -77,7 +76,7 @@ def table(runs: pd.DataFrame) -> HTML:
     """The same in numbers, and when each seed left the plateau."""
     compared = recipes.compared(runs)
     interval = [
-        f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})" if row.low == row.low else ""
+        f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})" if not np.isnan(row.low) else ""
         for row in compared.itertuples()
     ]
     return style.table(
@@ -95,7 +94,8 @@ def table(runs: pd.DataFrame) -> HTML:
     )
 
 
-def _label(row) -> str:
+def _label(row: Any) -> str:
+    """Of a row of :func:`recipes.compared`, as a named tuple."""
     return (
         "tiny" if (row.factor, row.setting) == recipes.BASE else f"{row.factor} {row.setting}".replace(", ", " with ")
     )
@@ -106,4 +106,4 @@ def _named(table: pd.DataFrame) -> str:
 
 
 def _numbers(values: tuple[float, ...], form: str) -> str:
-    return ", ".join("never" if value != value else format(value, form) for value in values)
+    return ", ".join("never" if np.isnan(value) else format(value, form) for value in values)

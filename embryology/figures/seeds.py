@@ -1,22 +1,22 @@
 """What another seed changes: where runs of one recipe end, and which facts they share."""
 
-import html
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
 from embryology import intervals
-from embryology.analysis import knowledge, seeds, twins
+from embryology.analysis import knowledge, seeds
 from embryology.errors import EmbryologyError
 from embryology.figures import style
-from embryology.runs.paths import RunFolder
+from embryology.runs import measurements
+from embryology.runs.series import Series, seed_pairs
+from embryology.specs.knowledge import SPECIFICATION
 
 
 def ends(table: pd.DataFrame) -> HTML:
-    """Where every two runs of one recipe end, measure by measure; of :func:`embryology.analysis.seeds.ends`."""
+    """Where every two series of one recipe end, measure by measure; of :func:`embryology.analysis.seeds.ends`."""
     if table.empty:
         return HTML("")
     shown = pd.DataFrame(
@@ -32,7 +32,7 @@ def ends(table: pd.DataFrame) -> HTML:
     return style.table(shown)
 
 
-def said(table: pd.DataFrame) -> str:
+def sentence(table: pd.DataFrame) -> str:
     """What :func:`ends` shows, in a sentence."""
     if table.empty:
         return "No two of these runs differ by their seed alone."
@@ -41,36 +41,36 @@ def said(table: pd.DataFrame) -> str:
     return f"In {apart.sum()} of {len(apart)} comparisons the intervals of two seeds lie apart: {consequence}."
 
 
-def facts(runs: Sequence[str | Path]) -> HTML:
-    """:func:`shared_facts` of every two runs of one recipe that were asked for facts."""
-    asked = [run for run in runs if any((RunFolder.named(run).measurements / "knowledge").glob("*.parquet"))]
-    return HTML("".join(_shared_facts_or_why(*pair) for pair in twins.pairs(asked)))
+def facts(series: Sequence[Series]) -> HTML:
+    """:func:`shared_facts` of every two series of one recipe that were asked for facts."""
+    asked = [each for each in series if measurements.lacking(each, SPECIFICATION.name) is None]
+    return HTML("".join(_shared_facts_or_why(*pair) for pair in seed_pairs(asked)))
 
 
-def _shared_facts_or_why(one: str | Path, other: str | Path) -> str:
+def _shared_facts_or_why(one: Series, other: Series) -> str:
     try:
-        return shared_facts(one, other).data
+        return str(shared_facts(one, other).data)
     except EmbryologyError as error:
-        return f"<p>Facts: {html.escape(str(error))}.</p>"
+        return str(style.paragraph(f"Facts: {error}.").data)
 
 
 @style.styled
-def shared_facts(one: str | Path, other: str | Path) -> HTML:
-    """How many facts each of two runs knows, and how far they are the same ones."""
-    names = [RunFolder.named(run).name for run in (one, other)]
-    mine, its, criterion = seeds.same_facts(one, other)
-    table = seeds.overlap(mine, its)
+def shared_facts(one: Series, other: Series) -> HTML:
+    """How many facts each of two series knows, and how far they are the same ones."""
+    names = [one.name, other.name]
+    paths, paths_of_other, criterion = seeds.same_facts(one, other)
+    table = seeds.overlap(paths, paths_of_other)
     figure, (known, shared) = style.panels(1, 2, 9, 3.7)
-    n = len(mine.known)
+    n = len(paths.known)
     for column, line, name in zip(("one", "other", "both"), style.LINES, [*names, "both"], strict=False):
-        low, high = intervals.wilson(table[column], n)
-        style.curve(known, table.assign(value=table[column] / n, low=low, high=high), line, name, scale=100)
+        lows, highs = intervals.wilson(table[column], n)
+        style.curve(known, table.assign(value=table[column] / n, low=lows, high=highs), line, name, scale=100)
     known.set_ylabel("facts right, %")
     known.set_ylim(bottom=0)
     style.curve(shared, table.dropna(subset="value"), style.LINES[3], "two seeds", scale=100)
     for column, colour, dashes, label in (
-        ("before", style.MUTED, (0, (5, 2)), "a run and its checkpoint before"),
-        ("chance", style.INK, (0, (1, 1.5)), "chance, objects alone"),
+        ("before", style.MUTED, style.DASHED, "a run and its checkpoint before"),
+        ("chance", style.INK, style.DOTTED, "chance, objects alone"),
     ):
         shared.plot(table["step"], 100 * table[column], color=colour, linestyle=dashes, label=label)
     shared.set_ylabel("facts in common, %")
@@ -79,12 +79,12 @@ def shared_facts(one: str | Path, other: str | Path) -> HTML:
         style.training_axis(axis, table["step"], "training step")
     style.legend(figure, [known, shared], 3)
     answer = _answer(table, names)
-    style.title(figure, answer)
-    rho, low, high = seeds.same_order(mine, its)
-    source = knowledge.source(one, mine.facts["task"].iloc[0])
+    rho, low, high = seeds.same_order(paths, paths_of_other)
+    source = knowledge.source(one, paths.facts["task"].iloc[0])
     return style.show(
         figure,
         f"seeds-{names[1]}",
+        answer,
         table,
         f"Does another seed learn the same facts? {source}; a fact is right where its object is "
         f"{knowledge.CRITERIA[criterion]}. Left: the share of facts that are right, with 95% Wilson intervals. Right: "

@@ -4,7 +4,8 @@ import base64
 import functools
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,6 +14,9 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.typing import RcKeyType
+
+from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
 
 INK, MUTED, GRID, ALERT = "#222222", "#595959", "#dddddd", "#B34700"
 
@@ -26,16 +30,24 @@ LINES = (
     ("#56B4E9", "v", (0, (4, 2))),
     ("#E69F00", "P", (0, (2, 1))),
 )
+DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 BASELINE_LINES = {
-    "most-frequent-word": (INK, (0, (1, 1.5))),
-    "most-frequent-in-group": (INK, (0, (5, 2))),
-    "majority": (INK, (0, (1, 1.5))),
-    "static": (INK, (0, (5, 2))),
-    "control": (ALERT, (0, (3, 1.5))),
-    "untrained": ("#999999", (0, (7, 1.5, 1, 1.5))),
+    tokens.FREQUENT_WORD: (INK, DOTTED),
+    tokens.FREQUENT_IN_GROUP: (INK, DASHED),
+    edges.MAJORITY: (INK, DOTTED),  # downstream tasks call theirs by the same name
+    edges.STATIC: (INK, DASHED),
+    edges.CONTROL: (ALERT, (0, (3, 1.5))),
+    downstream.TF_IDF: (INK, DASHED),
+    knowledge.MAJORITY: (INK, DOTTED),
+    knowledge.TEMPLATE: (INK, DASHED),
+    knowledge.SHUFFLED: (ALERT, (0, (3, 1.5))),
+    UNTRAINED: ("#999999", (0, (7, 1.5, 1, 1.5))),
 }
+"""Colour and dashes of baselines, by their names in the specifications."""
+SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
+"""Ticks, and their labels, of an axis that shows the share of the steps."""
 
-RC = {
+RC: dict[RcKeyType, Any] = {
     "svg.hashsalt": "embryology",  # else every file has element ids of its own
     "svg.fonttype": "path",  # an image in a page cannot load fonts
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
@@ -70,7 +82,7 @@ def styled(draw: Callable[..., HTML]) -> Callable[..., HTML]:
     """Let a function draw in the style of this module, whatever a notebook has set."""
 
     @functools.wraps(draw)
-    def in_style(*args, **kwargs):
+    def in_style(*args: Any, **kwargs: Any) -> HTML:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(RC)
@@ -79,7 +91,7 @@ def styled(draw: Callable[..., HTML]) -> Callable[..., HTML]:
     return in_style
 
 
-def panels(rows: int, columns: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
+def panels(rows: int, columns: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, np.ndarray]:
     """A figure of ``rows`` × ``columns`` panels, ``width`` × ``height`` inches, and its axes in reading order.
 
     It does not go through pyplot: nothing stays open, and Jupyter does not show it a second time.
@@ -89,15 +101,30 @@ def panels(rows: int, columns: int, width: float, height: float, **kwargs) -> tu
     return figure, axes.ravel()
 
 
-def title(figure: Figure, text: str) -> None:
-    """The answer that a figure gives. :func:`show` sets it as text, which a phone can break into lines."""
-    figure.set_label(text)
+def grid(
+    count: int, columns: int, height: float, width: float = 9, margin: float = 1.1, **kwargs: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure of as many rows of panels as ``count`` of them need, and the axes of these; the rest shows nothing.
+
+    Args:
+        count: of panels.
+        columns: in a row.
+        height: of a row, inches.
+        width: of the figure, inches.
+        margin: what the legend takes, inches.
+        kwargs: of ``Figure.subplots``.
+    """
+    rows = -(-count // columns)
+    figure, axes = panels(rows, columns, width, height * rows + margin, **kwargs)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, axes[:count]
 
 
-def legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
+def legend(figure: Figure, axes: Iterable[Axes], columns: int) -> None:
     """One legend below the panels, every label once."""
-    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(found.values(), found.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
 
 
 def short(number: float) -> str:
@@ -108,7 +135,7 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
-def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
+def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) -> None:
     """Steps or tokens from 0 on: logarithmic, as learning is fast early, but linear up to the second checkpoint.
 
     Args:
@@ -116,18 +143,18 @@ def training_axis(axis: Axes, values: Sequence[float], label: str) -> None:
         values: of the checkpoints, all that are drawn.
         label: of the axis.
     """
-    values = np.unique(np.asarray(values, float))
+    at = np.unique(np.asarray(values, float))
     axis.set_xlabel(label)
-    positive = values[values > 0]
+    positive = at[at > 0]
     if len(positive) < 2:  # nothing to spread
-        axis.set_xlim(min(values[0], 0) - 1, values[-1] * 1.1 + 1)
-        axis.set_xticks(values)
+        axis.set_xlim(min(at[0], 0) - 1, at[-1] * 1.1 + 1)
+        axis.set_xticks(at)
     else:
         first, last = positive[0], positive[-1]
         axis.set_xscale("symlog", linthresh=first, linscale=0.4)
-        axis.set_xlim(-0.15 * first if values[0] == 0 else first * 0.9, last * 1.15)
+        axis.set_xlim(-0.15 * first if at[0] == 0 else first * 0.9, last * 1.15)
         decades = 10.0 ** np.arange(np.ceil(np.log10(first * 2)), np.log10(last * 1.1))
-        axis.set_xticks(np.concatenate([values[values == 0], [first], decades if len(decades) else [last]]))
+        axis.set_xticks(np.concatenate([at[at == 0], [first], decades if len(decades) else [last]]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
 
@@ -142,8 +169,14 @@ def training_x(frame: pd.DataFrame) -> tuple[str, str]:
 
 
 def curve(
-    axis: Axes, rows: pd.DataFrame, line: tuple, name: str, x: str = "step", band: bool = True, scale: float = 1
-) -> None:  # fmt: skip
+    axis: Axes,
+    rows: pd.DataFrame,
+    line: tuple[str, str, Any],
+    name: str,
+    x: str = "step",
+    band: bool = True,
+    scale: float = 1,
+) -> None:
     """A curve with the band of its interval, where all of its values have one.
 
     Args:
@@ -163,12 +196,47 @@ def curve(
         axis.fill_between(at, *ends, color=colour, alpha=0.22, linewidth=0)
 
 
-def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
+def baseline(axis: Axes, rows: pd.DataFrame, name: str, label: str, x: str = "step") -> None:
+    """A baseline over training; nothing where it was not measured.
+
+    Args:
+        axis: where it is drawn.
+        rows: ``value`` and the column ``x``.
+        name: one of :data:`BASELINE_LINES`.
+        label: for the legend.
+        x: of the x axis.
+    """
+    if len(rows):
+        colour, dashes = BASELINE_LINES[name]
+        axis.plot(rows[x].astype(float), rows["value"], color=colour, linestyle=dashes, linewidth=1.3, label=label)
+
+
+def level(axis: Axes, value: float, name: str, label: str, width: float = 1.3) -> None:
+    """A baseline that is one number; arguments as of :func:`baseline`."""
+    colour, dashes = BASELINE_LINES[name]
+    axis.axhline(value, color=colour, linestyle=dashes, linewidth=width, label=label)
+
+
+def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
+    """A value with its interval in prose: "0.50 nats (0.40 to 0.60)".
+
+    Args:
+        row: ``value``, ``low`` and ``high``.
+        form: of the numbers, as in a format string.
+        unit: what stands behind the value.
+        scale: what the numbers are multiplied by, 100 for points.
+    """
+    value, low, high = (format(scale * row[name], form) for name in ("value", "low", "high"))
+    return f"{value}{unit} ({low} to {high})"
+
+
+def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
     """A figure as HTML that needs no server and no other file, in Jupyter and in the book.
 
     Args:
-        figure: drawn within :func:`styled`, with a :func:`title`.
+        figure: drawn within :func:`styled`.
         name: of the files a reader saves.
+        answer: the one that the figure gives: a sentence above it, as text, which a phone can break into lines.
         data: what was drawn, behind the link to the CSV.
         caption: plain text that stands alone: question, data, intervals, baselines.
         alt: plain text for those who do not see the figure.
@@ -180,7 +248,6 @@ def show(figure: Figure, name: str, data: pd.DataFrame, caption: str, alt: str) 
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
-    answer = str(figure.get_label())
     name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)
@@ -216,13 +283,24 @@ def searchable(table: pd.DataFrame, name: str, caption: str) -> HTML:
     from itables.javascript import generate_init_offline_itables_html, to_html_datatable
 
     body = to_html_datatable(
-        table, connected=False, table_id=f"table-{name}", showIndex=False, classes="display compact nowrap",
-        maxBytes=0, allow_html=False, style="table-layout:auto;width:100%;margin:0",
-    )  # fmt: skip
+        table,
+        connected=False,
+        table_id=f"table-{name}",
+        showIndex=False,
+        classes="display compact nowrap",
+        maxBytes=0,
+        allow_html=False,
+        style="table-layout:auto;width:100%;margin:0",
+    )
     script = generate_init_offline_itables_html(itables.options.dt_bundle)
     return HTML(
         f'<div class="embryology-table" style="overflow-x: auto">{script}{body}</div><p>{html.escape(caption)}</p>'
     )
+
+
+def paragraph(sentence: str) -> HTML:
+    """A sentence that stands where there is nothing to draw."""
+    return HTML(f"<p>{html.escape(sentence)}</p>")
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -1,37 +1,39 @@
 """Which words a model reconstructs and predicts, by part of speech, over pretraining (section 3 of the paper)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from embryology.analysis import curves, published
+from embryology.analysis import curves, published, tables
 from embryology.analysis.learning_order import half_steps
 from embryology.figures import style
+from embryology.specs import UNTRAINED
+from embryology.specs.tokens import ACCURACY, FREQUENT_IN_GROUP, MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
 QUESTIONS = {
-    "reconstruction": "Which words can the model give back when it sees the whole sentence?",
-    "mask-prediction": "Which words can the model predict when they are masked?",
+    RECONSTRUCTION: "Which words can the model give back when it sees the whole sentence?",
+    MASK_PREDICTION: "Which words can the model predict when they are masked?",
 }
-NAMES = {"reconstruction": "Reconstruction", "mask-prediction": "Mask prediction"}
 
 
-def _tags_kind(groups: Sequence[str]) -> str:
+def _tags_kind(groups: Collection[str]) -> str:
     return "verb forms" if list(groups) == list(curves.VERB_FORMS) else "groups"
 
 
-def _sizes(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> str:
+def _sizes(frame: pd.DataFrame, task: str, groups: Collection[str]) -> str:
     sizes = [int(rows["n"].iloc[-1]) for tag in groups if len(rows := curves.curve(frame, task, tag))]
     if not sizes:
         return "no words"
     return f"{min(sizes):,} words each" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,} words each"
 
 
-def _drawn(frame: pd.DataFrame, task: str, groups: Sequence[str]) -> pd.DataFrame:
-    rows = frame[(frame["task"] == task) & frame["item"].isin(list(groups))]
-    return rows[["series", "step", "tokens", "task", "item", "baseline", "value", "low", "high", "n"]]
+def _drawn(frame: pd.DataFrame, task: str, groups: Collection[str]) -> pd.DataFrame:
+    rows = frame[(frame["task"] == task) & (frame["metric"] == ACCURACY) & frame["group"].isin(list(groups))]
+    return rows[["series", "step", "tokens", "task", "group", "baseline", "value", "low", "high", "n"]]
 
 
 @style.styled
@@ -39,34 +41,31 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     """Accuracy over training, a panel a group, with 95% intervals and every baseline.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`.
+        frame: of :func:`embryology.analysis.tables.read`.
         task: ``reconstruction`` or ``mask-prediction``.
         source: whose tags on which text, of :func:`measurements.source_of`.
         groups: name by tag, :data:`curves.GROUPS` or :data:`curves.VERB_FORMS`.
     """
-    rows = -(-len(groups) // 3)
-    figure, axes = style.panels(rows, 3, 9, 2.35 * rows + 1.1, sharey=True)
+    figure, axes = style.grid(len(groups), 3, 2.35, sharey=True)
     x, label = style.training_x(frame)
-    learnt = [tag for tag in groups if _panel(axes[list(groups).index(tag)], frame, task, tag, groups[tag], x)]
-    for axis in axes[: len(groups)]:
+    panels = zip(axes, groups.items(), strict=True)
+    learnt = [tag for axis, (tag, name) in panels if _panel(axis, frame, task, tag, name, x)]
+    for axis in axes:
         style.training_axis(axis, frame[x].astype(float), "")
-    for axis in axes[len(groups) :]:
-        axis.set_axis_off()
-    for axis in axes[max(0, len(groups) - 3) : len(groups)]:
+    for axis in axes[-3:]:
         axis.set_xlabel(label)
     for axis in axes[::3]:
         axis.set_ylabel("accuracy")
     axes[0].set_ylim(-0.03, 1.03)
-    style.legend(figure, axes[: len(groups)], 2)
+    style.legend(figure, axes, 2)
     kind = _tags_kind(groups)
-    last = frame.loc[frame["series"] == curves.main_series(frame), "step"].max()
+    last = frame.loc[frame["series"] == tables.main_series(frame), "step"].max()
     there = [tag for tag in groups if len(curves.curve(frame, task, tag))]
     beyond = [tag for tag in learnt if curves.clears_group(frame, task, tag)]
     answer = (
-        f"{NAMES[task]} by step {last:,}: {len(learnt)} of {len(there)} {kind} learnt, "
+        f"{SPECIFICATION.tasks[task].capitalize()} by step {last:,}: {len(learnt)} of {len(there)} {kind} learnt, "
         f"{len(beyond)} beyond their most frequent word"
     )
-    style.title(figure, answer)
     unlearnt = [tag for tag in there if tag not in learnt]
     whose = (
         ""
@@ -74,38 +73,39 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
         else f" All baselines and numbers of words are those of {frame['series'].iloc[0]}."
     )
     no_untrained = "" if _has_untrained(frame) else " The run has no checkpoint at step 0, so no untrained model."
-    said = f" At no checkpoint apart from blind answers, so learnt nothing yet: {style.listed(unlearnt)}."
+    not_yet = f" At no checkpoint apart from blind answers, so learnt nothing yet: {style.listed(unlearnt)}."
     finals = [f"{tag} {rows['value'].iloc[-1]:.2f}" for tag in groups if len(rows := curves.curve(frame, task, tag))]
     return style.show(
         figure,
         f"{task}-{kind.replace(' ', '-')}",
+        answer,
         _drawn(frame, task, groups),
         f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
         f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
         f"Blind answers: the set's most frequent word everywhere, and the untrained model (with its interval); a group "
         f"is learnt once its interval lies above both of theirs. The dashed line, the group's own most frequent word, "
-        f"needs to be told the part of speech.{whose}{no_untrained}{said if unlearnt else ''}",
+        f"needs to be told the part of speech.{whose}{no_untrained}{not_yet if unlearnt else ''}",
         f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
         f"{', '.join(finals)}.",
     )
 
 
 def _has_untrained(frame: pd.DataFrame) -> bool:
-    return bool((frame["baseline"] == curves.UNTRAINED).any())
+    return bool((frame["baseline"] == UNTRAINED).any())
 
 
 def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: str) -> bool:
     """Draw one group; whether it clears blind answers."""
-    own = curves.curve(frame, task, tag)
-    size = f" · n = {own['n'].iloc[-1]:,}" if len(own) else ""
+    first = curves.curve(frame, task, tag)
+    size = f" · n = {first['n'].iloc[-1]:,}" if len(first) else ""
     axis.set_title(f"{tag} {name}{size}")
-    if own.empty:
+    if first.empty:
         axis.text(0.5, 0.5, "no word of this tag", transform=axis.transAxes, ha="center", color=style.MUTED)
         return False
     for baseline, level in curves.baselines(frame, task, tag).items():
-        colour, dashes = style.BASELINE_LINES[baseline]
-        axis.axhline(level["value"], color=colour, linestyle=dashes, linewidth=1.3, label=curves.BASELINES[baseline])
-        if baseline == curves.UNTRAINED:
+        style.level(axis, level["value"], baseline, SPECIFICATION.baselines[baseline])
+        if baseline == UNTRAINED:
+            colour, _ = style.BASELINE_LINES[baseline]
             axis.axhspan(level["low"], level["high"], color=colour, alpha=0.15, linewidth=0)
     for number, series in enumerate(frame["series"].unique()):
         colour, marker, dashes = style.LINES[number % len(style.LINES)]
@@ -115,10 +115,8 @@ def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: s
         axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=str(series))
     learnt = curves.clears_baselines(frame, task, tag)
     if not learnt:
-        axis.text(
-            0.03, 0.9, "learnt nothing yet", transform=axis.transAxes, color=style.ALERT, fontweight="bold",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )  # fmt: skip
+        readable: dict[str, Any] = {"fontweight": "bold", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
+        axis.text(0.03, 0.9, "learnt nothing yet", transform=axis.transAxes, color=style.ALERT, **readable)
     return learnt
 
 
@@ -127,23 +125,23 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
     """Reconstruction divided by its final value, beside the published curves, on the share of steps shown.
 
     Args:
-        frame: of :func:`embryology.analysis.curves.read`.
+        frame: of :func:`embryology.analysis.tables.read`.
         source: whose tags on which text, of :func:`measurements.source_of`.
         model: whose published curves, ``ALBERT`` or ``BERT``.
     """
-    theirs = published.reconstruction(model)
-    series = curves.main_series(frame)
+    published_curves = published.reconstruction(model)
+    series = tables.main_series(frame)
     figure, axes = style.panels(3, 3, 9, 8.2, sharex=True, sharey=True)
     ours_last = int(frame.loc[frame["series"] == series, "step"].max())
-    last = theirs.columns.max()
+    last = published_curves.columns.max()
     data = []
     for axis, (tag, name) in zip(axes, curves.GROUPS.items(), strict=True):
         axis.set_title(f"{tag} {name}")
         axis.axhline(0.5, color=style.MUTED, linewidth=1, label="half of the final value")
-        values = theirs.loc[tag] / theirs.loc[tag].iloc[-1]
+        values = published_curves.loc[tag] / published_curves.loc[tag].iloc[-1]
         axis.plot(values.index / last, values, color=style.LINES[1][0], linestyle="--", label=f"published {model}")
-        data += _rescaled_rows(f"published {model}", tag, theirs.columns, last, values)
-        rows = curves.curve(frame, "reconstruction", tag)
+        data += _rescaled_rows(f"published {model}", tag, published_curves.columns, last, values)
+        rows = curves.curve(frame, RECONSTRUCTION, tag)
         if rows.empty or rows["value"].iloc[-1] == 0:
             words = "no word of this tag" if rows.empty else "ours ends at 0"
             axis.text(0.95, 0.1, words, transform=axis.transAxes, ha="right", color=style.ALERT)
@@ -155,21 +153,21 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
         data += _rescaled_rows(series, tag, rows["step"], max(ours_last, 1), scaled)
         _rescaled_baseline(axis, frame, tag, rows["value"].iloc[-1])
     axes[0].set_ylim(-0.05, 1.3)
-    axes[0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"])
+    axes[0].set_xticks(*style.SHARES)
     for axis in axes[-3:]:
         axis.set_xlabel("share of the steps shown")
     for axis in axes[::3]:
         axis.set_ylabel("accuracy / final")
     style.legend(figure, axes, 2)
-    shares = _half_shares(frame, ours_last), half_steps(theirs.columns, theirs.to_numpy()) / last
-    learnt = [tag for tag in curves.GROUPS if curves.clears_baselines(frame, "reconstruction", tag)]
-    learnt.sort(key=shares[0].get)
+    shares = _half_shares(frame, ours_last), half_steps(published_curves.columns, published_curves.to_numpy()) / last
+    learnt = [tag for tag in curves.GROUPS if curves.clears_baselines(frame, RECONSTRUCTION, tag)]
+    learnt.sort(key=shares[0].__getitem__)
     answer = f"Half of the final value: {learnt[0]} first, {learnt[-1]} last" if learnt else "Nothing is learnt yet"
-    style.title(figure, answer)
     return style.show(
         figure,
         "rescaled-reconstruction",
-        pd.DataFrame(data, columns=["series", "item", "step", "share_of_steps", "rescaled"]),
+        answer,
+        pd.DataFrame(data, columns=["series", "group", "step", "share_of_steps", "rescaled"]),
         f"Do words rise in the same order as in the paper? Reconstruction accuracy of {series} ({source}) divided by "
         f"its value at the last checkpoint, and that of the published {model} (OntoNotes). The axes are not one: 1 is "
         f"step {ours_last:,} for {series} and step {last:,} for {model}, which has another batch size and another "
@@ -181,27 +179,27 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
     )
 
 
-def _rescaled_rows(series: str, tag: str, steps, last: int, values) -> list[tuple]:
+def _rescaled_rows(
+    series: str, tag: str, steps: Iterable[int], last: int, values: Iterable[float]
+) -> list[tuple[str, str, int, float, float]]:
     return [(series, tag, step, step / last, value) for step, value in zip(steps, values, strict=True)]
 
 
 def _half_shares(frame: pd.DataFrame, last: int) -> dict[str, float]:
     shares = dict.fromkeys(curves.GROUPS, np.inf)
     for tag in curves.GROUPS:
-        rows = curves.curve(frame, "reconstruction", tag)
+        rows = curves.curve(frame, RECONSTRUCTION, tag)
         if len(rows):
             shares[tag] = float(half_steps(rows["step"].to_numpy(), rows["value"].to_numpy())) / max(last, 1)
     return shares
 
 
 def _rescaled_baseline(axis: Axes, frame: pd.DataFrame, tag: str, final: float) -> None:
-    levels = curves.baselines(frame, "reconstruction", tag)
-    name = "most-frequent-in-group"
-    if name not in levels:
+    levels = curves.baselines(frame, RECONSTRUCTION, tag)
+    if FREQUENT_IN_GROUP not in levels:
         return
-    colour, dashes = style.BASELINE_LINES[name]
-    level = levels[name]["value"] / final
+    level = levels[FREQUENT_IN_GROUP]["value"] / final
     if level <= 1.3:
-        axis.axhline(level, color=colour, linestyle=dashes, linewidth=1.3, label=curves.BASELINES[name])
+        style.level(axis, level, FREQUENT_IN_GROUP, SPECIFICATION.baselines[FREQUENT_IN_GROUP])
     else:
         axis.text(0.03, 0.9, f"baseline at {level:.1f} ↑", transform=axis.transAxes, color=style.ALERT)

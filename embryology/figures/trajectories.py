@@ -1,4 +1,4 @@
-"""Single facts through pretraining: the flow between known and unknown, what frequency tells, and every history."""
+"""Single facts through pretraining: the flow between known and unknown, what frequency tells, and histories."""
 
 import numpy as np
 import pandas as pd
@@ -17,17 +17,21 @@ MOST_ROWS = 5000
 """Of the table of facts; with more, those that are never right are left out."""
 
 
-def facts(told: Trajectories, criterion: str) -> dict[str, str]:
-    """What the prose of the page says of single facts; both arguments of :func:`knowledge.trajectories`."""
-    counts = trajectories.events(told.known)
-    order = trajectories.forgotten_in_random_order(told.known).sum()
+def numbers(paths: Trajectories, criterion: str) -> dict[str, str]:
+    """What the prose of the page says of single facts, by the name to glue.
+
+    Args:
+        paths, criterion: of :func:`embryology.analysis.knowledge.trajectories`.
+    """
+    counts = trajectories.events(paths.known)
+    order = trajectories.forgotten_in_random_order(paths.known).sum()
     forgotten = int(counts["forgotten"].sum())
-    said = {
+    values = {
         "criterion": knowledge.CRITERIA[criterion],
-        "facts": f"{len(told.known):,}",
-        "checkpoints": str(len(told.steps)),
+        "facts": f"{len(paths.known):,}",
+        "checkpoints": str(len(paths.steps)),
         "ever": f"{int((counts['state'] != 'never').sum()):,}",
-        "right_at_end": f"{int(told.known[:, -1].sum()):,}",
+        "right_at_end": f"{int(paths.known[:, -1].sum()):,}",
         "learnt": f"{int(counts['learnt'].sum()):,}",
         "forgotten": f"{forgotten:,}",
         "relearnt": f"{int(counts['relearnt'].sum()):,}",
@@ -35,95 +39,93 @@ def facts(told: Trajectories, criterion: str) -> dict[str, str]:
         "forgetting": "no fact is ever right, so that none can be forgotten",
         "half_life": "unknown",
     }
-    if told.known[:, :-1].any():
-        found = trajectories.forgetting(told)
-        said["forgetting"] = (
-            f"{100 * found.model.forget:.1f}% ({100 * found.low:.1f} to {100 * found.high:.1f}) from one checkpoint to "
-            f"the next, where answers without forgetting would show up to {100 * found.chance:.1f}%: "
-            f"{'more than chance' if found.beyond_chance else 'not more than chance'}"
+    if paths.known[:, :-1].any():
+        rate = trajectories.forgetting(paths)
+        values["forgetting"] = (
+            f"{100 * rate.model.forget:.1f}% ({100 * rate.low:.1f} to {100 * rate.high:.1f}) from one checkpoint to "
+            f"the next, where answers without forgetting would show up to {100 * rate.chance:.1f}%: "
+            f"{'more than chance' if rate.beyond_chance else 'not more than chance'}"
         )
-        half, low, high = trajectories.half_life(told)
-        said["half_life"] = f"{_steps(half)} ({_steps(low)} to {_steps(high)})"
-    return said | {"frequency": _correlation(told)}
+        half, low, high = trajectories.half_life(paths)
+        values["half_life"] = f"{_steps(half)} ({_steps(low)} to {_steps(high)})"
+    return values | {"frequency": _correlation(paths)}
 
 
 def _steps(number: float) -> str:
     return f"{number:,.0f} steps" if np.isfinite(number) else "longer than the run"
 
 
-def _correlation(told: Trajectories) -> str:
-    counts = told.facts["together"].to_numpy(float)
+def _correlation(paths: Trajectories) -> str:
+    counts = paths.facts["together"].to_numpy(float)
     if np.isnan(counts).any():
         return "the training text was not at hand when this run was measured, so nothing was counted"
-    others = ~told.facts["common"].to_numpy()
-    rho, low, high = trajectories.rank_correlation(told.where(others), counts[others])
+    others = ~paths.facts["common"].to_numpy()
+    rho, low, high = trajectories.rank_correlation(paths.where(others), counts[others])
     if np.isnan(rho):
         return "not to be told, as no relation has both facts that are right and facts that are not"
     return f"{rho:.2f} ({low:.2f} to {high:.2f})"
 
 
 @style.styled
-def flow(told: Trajectories, said: dict[str, str]) -> HTML:
+def flow(paths: Trajectories, values: dict[str, str]) -> HTML:
     """Facts between known and unknown: how many stand where at each checkpoint, and how many came and went.
 
     Args:
-        told: of :func:`embryology.analysis.knowledge.trajectories`.
-        said: of :func:`facts`, which takes a while.
+        paths: of :func:`embryology.analysis.knowledge.trajectories`.
+        values: of :func:`numbers`, which takes a while.
     """
-    table = trajectories.states(told.known).assign(step=told.steps)
+    table = trajectories.states(paths.known).assign(step=paths.steps)
     figure, (stock, change) = style.panels(2, 1, 9, 5.6, sharex=True)
     at = np.arange(len(table))
     bottom = np.zeros(len(table))
     for state, (name, colour) in STATES.items():
         stock.bar(at, table[state], bottom=bottom, color=colour, width=0.86, label=name)
         bottom += table[state]
-    expected = trajectories.forgotten_in_random_order(told.known).sum() / max(len(told.steps) - 1, 1)
+    expected = trajectories.forgotten_in_random_order(paths.known).sum() / max(len(paths.steps) - 1, 1)
     change.bar(at, table["gained"], color=style.LINES[2][0], width=0.86, label="became right")
-    change.bar(at, -table["lost"], color=style.LINES[1][0], width=0.86, hatch="//", edgecolor="white",
-               label="became wrong")  # fmt: skip
-    change.axhline(
-        -expected, color=style.INK, linestyle=(0, (1, 1.5)), linewidth=1.3,
-        label="lost an interval if answers came in random order",
-    )  # fmt: skip
+    hatched = {"color": style.LINES[1][0], "width": 0.86, "hatch": "//", "edgecolor": "white"}
+    change.bar(at, -table["lost"], **hatched, label="became wrong")
+    chance = {"color": style.INK, "linestyle": style.DOTTED, "linewidth": 1.3}
+    change.axhline(-expected, **chance, label="lost an interval if answers came in random order")
     change.axhline(0, color=style.MUTED, linewidth=0.8)
-    stock.set(ylabel="facts", title=f"of {len(told.known):,} facts; the others were never right so far")
+    stock.set(ylabel="facts", title=f"of {len(paths.known):,} facts; the others were never right so far")
     change.set(ylabel="facts, change", xlabel="training step (one bar a checkpoint)")
-    every = max(1, -(-len(at) // 13))
-    change.set_xticks(at[::every], [style.short(step) for step in told.steps[::every]])
+    interval = max(1, -(-len(at) // 13))
+    change.set_xticks(at[::interval], [style.short(step) for step in paths.steps[::interval]])
     for axis in (stock, change):
         axis.grid(axis="x", visible=False)
     style.legend(figure, [stock, change], 3)
     answer = (
-        f"{said['ever']} of {said['facts']} facts are right at some checkpoint, {said['right_at_end']} at the last; "
-        f"{said['forgotten']} times one is forgotten, {said['relearnt']} times one comes back"
+        f"{values['ever']} of {values['facts']} facts are right at some checkpoint, {values['right_at_end']} at the "
+        f"last; {values['forgotten']} times one is forgotten, {values['relearnt']} times one comes back"
     )
-    style.title(figure, answer)
     return style.show(
         figure,
         "knowledge-flow",
+        answer,
         table[["step", *STATES, "never", "gained", "lost"]],
-        f"Are facts gained, or only exchanged? A fact is right where its object is {said['criterion']}. Above: facts "
+        f"Are facts gained, or only exchanged? A fact is right where its object is {values['criterion']}. Above: facts "
         "that are right since they were first right, right again after a loss, and wrong now although they were "
         "right before. Below: how many became right and wrong since the checkpoint before; dotted, how many would "
         "be lost if each fact's answers came in random order. Counts of all facts asked for, so without intervals; "
-        f"the rate of forgetting has one: {said['forgetting']}. {_baseline_note(told)}",
+        f"the rate of forgetting has one: {values['forgetting']}. {_baseline_note(paths)}",
         f"Two bar charts over checkpoints: facts by state, and facts gained and lost. {answer}.",
     )
 
 
-def _baseline_note(told: Trajectories) -> str:
-    share = told.facts.loc[told.known.any(axis=1), "common"].mean()
+def _baseline_note(paths: Trajectories) -> str:
+    share = paths.facts.loc[paths.known.any(axis=1), "common"].mean()
     if not np.isfinite(share):
         return "No fact is ever right."
     return f"Of the facts that are ever right, {100 * share:.0f}% have the most common object of their relation."
 
 
 @style.styled
-def frequency(told: Trajectories, said: dict[str, str]) -> HTML:
+def frequency(paths: Trajectories, values: dict[str, str]) -> HTML:
     """Whether facts that the training text tells more often are more often learnt; arguments as of :func:`flow`."""
-    if told.facts["together"].isna().any():
+    if paths.facts["together"].isna().any():
         return HTML("<p>The training text was not at hand when this run was measured: nothing was counted.</p>")
-    table = knowledge.by_frequency(told)
+    table = knowledge.by_frequency(paths)
     figure, (axis,) = style.panels(1, 1, 7.5, 3.9)
     spans = list(dict.fromkeys(table["together"]))
     spans.sort(key=lambda span: int(span.split()[0]))
@@ -131,67 +133,67 @@ def frequency(told: Trajectories, said: dict[str, str]) -> HTML:
         table.groupby("objects", sort=False), style.LINES, (-0.07, 0.07), strict=False
     ):
         at = np.array([spans.index(span) for span in rows["together"]]) + shift
-        axis.errorbar(
-            at, rows["value"], yerr=[rows["value"] - rows["low"], rows["high"] - rows["value"]], color=colour,
-            marker=marker, linestyle=dashes, capsize=3, label=name,
-        )  # fmt: skip
-    overall = told.known.any(axis=1).mean()
-    axis.axhline(overall, color=style.INK, linestyle=(0, (1, 1.5)), linewidth=1.3, label="all facts")
+        line = {"color": colour, "marker": marker, "linestyle": dashes, "capsize": 3}
+        ends = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+        axis.errorbar(at, rows["value"], yerr=ends, **line, label=name)
+    overall = paths.known.any(axis=1).mean()
+    axis.axhline(overall, color=style.INK, linestyle=style.DOTTED, linewidth=1.3, label="all facts")
     axis.set_xticks(range(len(spans)), spans)
     axis.set(xlabel="sentences of the training text with subject and object", ylabel="share of facts ever right")
     axis.set_ylim(bottom=0)
     style.legend(figure, [axis], 3)
-    answer = f"How often the text tells a fact and how early it is right: rank correlation {said['frequency']}"
-    style.title(figure, answer)
+    answer = f"How often the text tells a fact and how early it is right: rank correlation {values['frequency']}"
     return style.show(
         figure,
         "knowledge-frequency",
+        answer,
         table,
         "Is a fact learnt because the text tells it? Facts that are right at some checkpoint (the object is "
-        f"{said['criterion']}), by how many sentences of the training text hold both subject and object, apart for the "
-        "most common object of each relation, which is right by guessing. Bars: 95% Wilson intervals. Baseline, "
+        f"{values['criterion']}), by how many sentences of the training text hold both subject and object, apart for "
+        "the most common object of each relation, which is right by guessing. Bars: 95% Wilson intervals. Baseline, "
         "dotted: the share of all facts. The correlation is Spearman's within relations, without the most common "
         "objects, and its interval a bootstrap over objects.",
         f"A chart of the share of facts ever right over the number of sentences with both names. {answer}.",
     )
 
 
-def histories(told: Trajectories, said: dict[str, str]) -> HTML:
-    """Every fact with its history, to search and sort; those never right are left out of a large set."""
-    counts = trajectories.events(told.known)
+def histories(paths: Trajectories, values: dict[str, str]) -> HTML:
+    """Each fact with its history, to search and sort; those never right are left out of a large set."""
+    counts = trajectories.events(paths.known)
     shown = np.ones(len(counts), bool)
     if len(counts) > MOST_ROWS:
         shown = (counts["state"] != "never").to_numpy()
-    own, counts = told.facts[shown].reset_index(drop=True), counts[shown].reset_index(drop=True)
+    facts, counts = paths.facts[shown].reset_index(drop=True), counts[shown].reset_index(drop=True)
     names = (
-        {"subject": own["subject"], "object": own["object"]}
-        if "subject" in own
-        else {"fact": own["item_id"].str.partition(":")[2]}
+        {"subject": facts["subject"], "object": facts["object"]}
+        if "subject" in facts
+        else {"fact": facts["item_id"].str.partition(":")[2]}
     )
-    marks = np.where(told.known[shown], "■", "□")
+    marks = np.where(paths.known[shown], "■", "□")
     table = pd.DataFrame(
         {
-            "relation": own["tag"].map(knowledge.label),
+            "relation": facts["group"].map(knowledge.label),
             **names,
             "history": ["".join(row) for row in marks],
-            "first right": [told.steps[first] if first >= 0 else np.nan for first in counts["first"]],
+            "first right": [paths.steps[first] if first >= 0 else np.nan for first in counts["first"]],
             "forgotten": counts["forgotten"],
             "relearnt": counts["relearnt"],
             "at the end": counts["state"].map(
                 {"never": "never right", "known": "right", "relearnt": "right again", "forgotten": "forgotten"}
             ),
-            "in the text": own["together"],
-            "named": own["named"].map({True: "yes", False: ""}),
+            "in the text": facts["together"],
+            "named": facts["named"].map({True: "yes", False: ""}),
         }
     )
     for column in ("first right", "in the text"):
         table[column] = table[column].astype("Int64")
     table = table.sort_values(["forgotten", "first right"], ascending=[False, True], kind="stable")
     left_out = f"{(~shown).sum():,} facts that are never right are left out." if (~shown).any() else "All facts."
-    steps = ", ".join(map(style.short, told.steps))
+    steps = ", ".join(map(style.short, paths.steps))
     return style.searchable(
-        table, "knowledge-facts",
-        f"One square a checkpoint, filled where the object is {said['criterion']}: steps {steps}. {left_out} "
+        table,
+        "knowledge-facts",
+        f"One square a checkpoint, filled where the object is {values['criterion']}: steps {steps}. {left_out} "
         "First right: the step. In the text: sentences of the training text with both names. Named: the object stands "
         "in the subject's name.",
-    )  # fmt: skip
+    )

@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from embryology.specs import AlignmentMethod
 from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 Span = tuple[int, int]
-Method = Literal["running", "words"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def align(
     tokenizer: PreTrainedTokenizerFast,
     texts: Sequence[str],
     spans: Sequence[Sequence[Span]],
-    method: Method = "running",
+    method: AlignmentMethod = "running",
     max_length: int | None = None,
     shared: bool = False,
 ) -> list[Alignment]:
@@ -71,8 +71,8 @@ def align(
         encoded["special_tokens_mask"],
         strict=True,
     ):
-        positions = _overlaps(text, words, offsets, special)
-        positions = list(map(tuple, positions)) if shared else _unshared(positions)
+        overlapping = _overlaps(text, words, offsets, special)
+        positions = [tuple(word) for word in overlapping] if shared else _unshared(overlapping)
         closing = special[::-1].index(0) if 0 in special else 1
         alignments.append(_cut(ids, positions, closing, max_length))
     return alignments

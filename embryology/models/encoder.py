@@ -16,8 +16,9 @@ from transformers.utils import logging
 
 from embryology.errors import EmbryologyError
 from embryology.models import forward, processor
-from embryology.models.precision import Precision, resolve
+from embryology.models.precision import resolve
 from embryology.runs.checkpoints import Checkpoint
+from embryology.specs import Precision
 
 TOKENS_PER_BATCH, ON_AN_ACCELERATOR = 2048, 2**15
 """Padded ids a batch: what fits the cache of a processor, and what keeps an accelerator busy."""
@@ -80,7 +81,8 @@ class Encoder:
         if lost:
             raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(lost[:3])}; it is damaged")
         has = {"hidden-states", "attentions"} | ({"masked-head"} if masked and not missing else set())
-        return cls(_fused(model).to(device).eval(), frozenset(has), device)
+        fused = _fused(model).to(device)  # type: ignore[arg-type]  # transformers wraps the method without its self
+        return cls(fused.eval(), frozenset(has), device)
 
     @property
     def model_type(self) -> str:
@@ -116,21 +118,19 @@ class Encoder:
             One entry a position, sequence after sequence in the order given.
         """
         body, head = self._parts(resolve(precision, self.device))
-        counts = np.array([len(places) for places in positions], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(counts)])
+        starts = _starts(positions)
         top = np.empty(starts[-1], dtype=np.int64)
         log_probability = np.empty(starts[-1], dtype=np.float32)
         # Sequences without positions have nothing to say.
-        wanted = np.flatnonzero(counts)
-        for batch in self._batches(wanted, sequences, tokens_per_batch):
-            ids, mask = self._padded([sequences[i] for i in batch])
+        asked = np.flatnonzero(np.diff(starts))
+        for batch, ids, mask in self._batches(asked, sequences, tokens_per_batch):
             hidden = body(input_ids=ids, attention_mask=mask)[0]
             rows = torch.tensor([row for row, i in enumerate(batch) for _ in positions[i]], device=self.device)
             columns = torch.tensor([place for i in batch for place in positions[i]], device=self.device)
-            truth = torch.tensor([target for i in batch for target in targets[i]], device=self.device)
-            best, log_p = _read(head, hidden[rows, columns], truth, self.model.config.vocab_size)
-            where = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in batch])
-            top[where], log_probability[where] = best.cpu().numpy(), log_p.cpu().numpy()
+            true = torch.tensor([target for i in batch for target in targets[i]], device=self.device)
+            best, log_p = _read(head, hidden[rows, columns], true, self.model.config.vocab_size)
+            entries = _entries(starts, batch)
+            top[entries], log_probability[entries] = best.cpu().numpy(), log_p.cpu().numpy()
         return Predictions(top, log_probability)
 
     @torch.inference_mode()
@@ -150,28 +150,27 @@ class Encoder:
             tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
-            (sequences, :attr:`width`) float32 on the encoder's device.
+            (sequences, :attr:`hidden_size`) float32 on the encoder's device.
         """
         precision = resolve(precision, self.device)
         fast = self._has_head and forward.computes(self.model.config)
         body, _ = self._parts("float32" if fast else precision)
-        found = torch.empty(len(sequences), self.width, device=self.device)
-        for batch in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
-            ids, mask = self._padded([sequences[i] for i in batch])
-            at = torch.tensor([positions[i] for i in batch], device=self.device)
+        vectors = torch.empty(len(sequences), self.hidden_size, device=self.device)
+        for batch, ids, mask in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+            columns = torch.tensor([positions[i] for i in batch], device=self.device)
             rows = torch.arange(len(batch), device=self.device)
             if fast:  # the last layer at those places alone
-                own, flat = self._cast(precision), rows * ids.shape[1] + at
+                parameters, at = self._cast(precision), rows * ids.shape[1] + columns
                 types, seen = torch.zeros_like(ids), mask.bool()
-                hidden = forward.encode(own, self.model.config, ids, types, seen, training=False, at=flat)[:, 0]
+                hidden = forward.encode(parameters, self.model.config, ids, types, seen, training=False, at=at)[:, 0]
             else:
-                hidden = body(input_ids=ids, attention_mask=mask)[0][rows, at]
-            found[batch] = hidden.float()
-        return found
+                hidden = body(input_ids=ids, attention_mask=mask)[0][rows, columns]
+            vectors[batch] = hidden.float()
+        return vectors
 
     @property
-    def width(self) -> int:
-        """Of :meth:`vectors`."""
+    def hidden_size(self) -> int:
+        """Of :meth:`vectors`; without a head they are logits, and it is the vocabulary's."""
         return self.model.config.hidden_size if self._has_head else self.model.config.vocab_size
 
     @torch.inference_mode()
@@ -194,25 +193,24 @@ class Encoder:
             tokens_per_batch: padded ids a batch, None for the device's; results depend on it in rounding alone.
 
         Returns:
-            (layers + 1, ids, width) on the processor, sequence after sequence in the order given. The first
+            (layers + 1, ids, hidden size) on the processor, sequence after sequence in the order given. The first
             layer is what goes into the transformer: embeddings, which know no context.
         """
         precision = resolve(precision, self.device)
         body, _ = self._parts(precision)
-        body = getattr(body, body.base_model_prefix, body)
-        lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        found = None
-        for batch in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
-            ids, mask = self._padded([sequences[i] for i in batch])
+        body = getattr(body, str(body.base_model_prefix), body)
+        starts = _starts(sequences)
+        states: Tensor | None = None
+        for batch, ids, mask in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             layers = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            if found is None:
-                width = layers[-1].shape[-1]
-                found = torch.empty(len(layers), int(starts[-1]), width, dtype=getattr(torch, precision))
-            where = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in batch])
+            if states is None:
+                hidden_size = layers[-1].shape[-1]
+                states = torch.empty(len(layers), int(starts[-1]), hidden_size, dtype=getattr(torch, precision))
+            entries = _entries(starts, batch)
             for number, layer in enumerate(layers):
-                found[number, where] = layer[mask.bool()].cpu().to(found.dtype)
-        return found
+                states[number, entries] = layer[mask.bool()].cpu().to(states.dtype)
+        assert states is not None  # there is at least one sequence
+        return states
 
     @property
     def _has_head(self) -> bool:
@@ -233,16 +231,20 @@ class Encoder:
     def _cast(self, precision: str) -> dict[str, Tensor]:
         """The model's parameters by name, cast once: those of products, as embeddings and norms stay in float32."""
         if precision not in self._parameters:
-            kind = getattr(torch, precision)
+            dtype = getattr(torch, precision)
             self._parameters[precision] = {
-                name: own if "embeddings." in name or "norm" in name.lower() else own.to(kind)
-                for name, own in self.model.named_parameters()
+                name: parameter if "embeddings." in name or "norm" in name.lower() else parameter.to(dtype)
+                for name, parameter in self.model.named_parameters()
             }
         return self._parameters[precision]
 
-    def _batches(self, chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int | None) -> Iterator:
+    def _batches(
+        self, chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int | None
+    ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """The ``chosen`` sequences in batches of like length: their numbers, padded ids, and what is no padding."""
         default = ON_AN_ACCELERATOR if self.device.startswith("cuda") else TOKENS_PER_BATCH
-        return _batches(chosen, sequences, budget or default)
+        for batch in _batches(chosen, sequences, budget or default):
+            yield batch, *self._padded([sequences[i] for i in batch])
 
     def _padded(self, sequences: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
         longest = max(map(len, sequences))
@@ -254,13 +256,22 @@ class Encoder:
 
 def _read(head: nn.Module, vectors: Tensor, targets: Tensor, vocabulary: int) -> tuple[Tensor, Tensor]:
     best, log_probability = [], []
-    for chunk, truth in zip(
-        *(x.split(max(1, LOGITS_PER_CHUNK // vocabulary)) for x in (vectors, targets)), strict=True
-    ):
+    rows = max(1, LOGITS_PER_CHUNK // vocabulary)
+    for chunk, true in zip(vectors.split(rows), targets.split(rows), strict=True):
         logits = head(chunk.float())
         best.append(logits.argmax(dim=-1))
-        log_probability.append(logits.gather(1, truth[:, None])[:, 0] - logits.logsumexp(dim=-1))
+        log_probability.append(logits.gather(1, true[:, None])[:, 0] - logits.logsumexp(dim=-1))
     return torch.cat(best), torch.cat(log_probability)
+
+
+def _starts(lists: Sequence[Sequence[int]]) -> np.ndarray:
+    """(lists + 1,) int64: where each begins when they stand one after the other, and where the last ends."""
+    return np.cumsum([0, *map(len, lists)], dtype=np.int64)
+
+
+def _entries(starts: np.ndarray, batch: list[int]) -> np.ndarray:
+    """Which entries the lists of a ``batch`` have when all stand one after the other."""
+    return np.concatenate([np.arange(starts[i], starts[i + 1]) for i in batch])
 
 
 def _batches(chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:

@@ -18,9 +18,10 @@ from transformers import PreTrainedTokenizerFast
 
 from embryology.models import forward
 from embryology.models.encoder import Encoder
-from embryology.models.optimizers import learning_rate, optimizer_for
-from embryology.models.precision import Precision, resolve
+from embryology.models.optimizers import optimizer_for, scheduled_rate
+from embryology.models.precision import resolve
 from embryology.presets import Optimizer
+from embryology.specs import Precision
 
 POOL = 50
 """Batches of examples that are sorted by length together."""
@@ -30,10 +31,10 @@ POOL = 50
 class Recipe:
     """How a model is fine-tuned: Adam with decoupled weight decay, warm-up, linear decay, a few epochs."""
 
-    rate: float = 2e-4
+    learning_rate: float = 2e-4
     epochs: int = 3
-    batch: int = 32
-    warm_up: float = 0.1
+    batch_size: int = 32
+    warmup_ratio: float = 0.1
     """Share of the steps."""
     dropout: float = 0.1
     """In the head; a model's own stays as it was trained."""
@@ -70,33 +71,33 @@ def inputs(
     if not firsts:
         return Inputs([], [])
     pairs = None if seconds[0] is None else list(seconds)
-    found = tokenizer(
-        list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True
-    )  # fmt: skip
-    return Inputs(found["input_ids"], found["token_type_ids"])
+    encoded = tokenizer(list(firsts), pairs, truncation="longest_first", max_length=longest, return_token_type_ids=True)
+    return Inputs(encoded["input_ids"], encoded["token_type_ids"])
 
 
 class Finetuned(nn.Module):
     """A pretrained body under a new head; the same seed gives the same head."""
+
+    out: nn.Linear
+    """The last layer, which every head has."""
 
     def __init__(self, encoder: Encoder, recipe: Recipe, **shapes: tuple[int, int]):
         """
         Args:
             encoder: the checkpoint; its model is copied.
             recipe: how it is trained.
-            shapes: of the head's linear layers, by name: width of what goes in and of what comes out.
+            shapes: of the head's linear layers, by name: the sizes of what goes in and of what comes out.
         """
         super().__init__()
         self.model = deepcopy(encoder.model)
         self.config = self.model.config
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
-            for name, shape in shapes.items():
-                self.add_module(name, nn.Linear(*shape))
-            for name in shapes:
-                part = self.get_submodule(name)
-                nn.init.normal_(part.weight, std=0.02)
-                nn.init.zeros_(part.bias)
+            layers = {name: nn.Linear(*shape) for name, shape in shapes.items()}
+            for name, layer in layers.items():
+                self.add_module(name, layer)
+                nn.init.normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
         self.to(encoder.device)
         self.dropout = recipe.dropout
         self.precision = getattr(torch, resolve(recipe.precision, encoder.device))
@@ -113,7 +114,7 @@ class Finetuned(nn.Module):
         return [*self._body.values(), *head]
 
     def vectors(self, ids: Tensor, types: Tensor, mask: Tensor, first: bool) -> Tensor:
-        """(examples, length, width) float32 of the last layer; of the ``first`` piece alone (examples, 1, width)."""
+        """(examples, length, hidden size) float32 of the last layer; of the ``first`` piece alone length is 1."""
         cast = {name: parameter.to(self.precision) for name, parameter in self._body.items()}
         if not forward.computes(self.config):
             return self._of_others(cast, ids, types, mask)[:, : 1 if first else None].float()
@@ -125,19 +126,21 @@ class Finetuned(nn.Module):
 
     def _of_others(self, cast: dict[str, Tensor], ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         body, prefix = self.model.base_model, f"{self.model.base_model_prefix}."
-        own = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
+        parameters = {name.removeprefix(prefix): parameter for name, parameter in cast.items()}
         arguments = {"input_ids": ids, "attention_mask": mask.long()}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             arguments["token_type_ids"] = types
-        return functional_call(body, own, kwargs=arguments)[0]
+        return functional_call(body, parameters, kwargs=arguments)[0]
 
 
 class Classifier(Finetuned):
     """Classes or a score: a dense layer with tanh on the first vector, then a linear one."""
 
+    dense: nn.Linear
+
     def __init__(self, encoder: Encoder, outputs: int, recipe: Recipe):
-        width = encoder.model.config.hidden_size
-        super().__init__(encoder, recipe, dense=(width, width), out=(width, outputs))
+        hidden_size = encoder.model.config.hidden_size
+        super().__init__(encoder, recipe, dense=(hidden_size, hidden_size), out=(hidden_size, outputs))
 
     def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         """(examples, outputs) float32."""
@@ -172,12 +175,16 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         A :class:`SpanReader` for answers, else a :class:`Classifier`.
     """
     model = (SpanReader(encoder, recipe) if labels.ndim == 2 else Classifier(encoder, outputs, recipe)).train()
-    batches = -(-len(examples) // recipe.batch)
+    batches = -(-len(examples) // recipe.batch_size)
     steps = recipe.epochs * batches
     settings = Optimizer(
-        peak_rate=recipe.rate, warm_up=max(1, round(recipe.warm_up * steps)), weight_decay=0.01, betas=(0.9, 0.999),
-        epsilon=1e-8, clip=1.0,
-    )  # fmt: skip
+        learning_rate=recipe.learning_rate,
+        warmup_steps=max(1, round(recipe.warmup_ratio * steps)),
+        weight_decay=0.01,
+        betas=(0.9, 0.999),
+        epsilon=1e-8,
+        max_grad_norm=1.0,
+    )
     holder = nn.ParameterList(model.trained())
     optimizer = optimizer_for(holder, settings)
     padding, targets = model.config.pad_token_id or 0, torch.from_numpy(labels).to(encoder.device)
@@ -186,20 +193,20 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         torch.manual_seed(recipe.seed)  # of dropout
         for step, chosen in enumerate(_epochs(examples, recipe, order)):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(settings, step, steps)
-            found = model(*examples.padded(chosen, padding, encoder.device))
-            loss = _loss(found, targets[chosen])
+                group["lr"] = scheduled_rate(settings, step, steps)
+            predicted = model(*examples.padded(chosen, padding, encoder.device))
+            loss = _loss(predicted, targets[chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(holder, settings.clip)
+            nn.utils.clip_grad_norm_(holder, settings.max_grad_norm)
             optimizer.step()
     return model.eval()
 
 
-def _loss(found: Tensor, targets: Tensor) -> Tensor:
-    if found.shape[1] == 1:
-        return functional.mse_loss(found[:, 0], targets.float())
-    return functional.cross_entropy(found, targets)  # of answers the pieces are the classes
+def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    if predicted.shape[1] == 1:
+        return functional.mse_loss(predicted[:, 0], targets.float())
+    return functional.cross_entropy(predicted, targets)  # of answers the pieces are the classes
 
 
 def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Iterator[list[int]]:
@@ -207,31 +214,32 @@ def _epochs(examples: Inputs, recipe: Recipe, order: np.random.Generator) -> Ite
     lengths = np.array([len(ids) for ids in examples.ids])
     for _ in range(recipe.epochs):
         shuffled, batches = order.permutation(len(lengths)), []
-        for first in range(0, len(shuffled), POOL * recipe.batch):
-            pool = shuffled[first : first + POOL * recipe.batch]
+        for first in range(0, len(shuffled), POOL * recipe.batch_size):
+            pool = shuffled[first : first + POOL * recipe.batch_size]
             pool = pool[np.argsort(lengths[pool], kind="stable")]
-            batches += [pool[at : at + recipe.batch].tolist() for at in range(0, len(pool), recipe.batch)]
+            batches += [pool[at : at + recipe.batch_size].tolist() for at in range(0, len(pool), recipe.batch_size)]
         yield from (batches[i] for i in order.permutation(len(batches)))
 
 
-def outputs_of(model: Classifier, examples: Inputs, batch: int = 64) -> np.ndarray:
+def outputs_of(model: Finetuned, examples: Inputs, batch: int = 64) -> np.ndarray:
     """(examples, outputs) float32 of a trained classifier."""
     return np.stack(_outputs(model, examples, batch))
 
 
-def scores_of_places(model: SpanReader, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
+def scores_of_places(model: Finetuned, examples: Inputs, batch: int = 64) -> list[np.ndarray]:
     """Of every example (its pieces, 2) float32: what a trained reader gives each as the answer's first and last."""
-    found = _outputs(model, examples, batch)
-    return [own[: len(ids)] for own, ids in zip(found, examples.ids, strict=True)]
+    padded = _outputs(model, examples, batch)
+    return [scores[: len(ids)] for scores, ids in zip(padded, examples.ids, strict=True)]
 
 
 @torch.inference_mode()
 def _outputs(model: Finetuned, examples: Inputs, batch: int) -> list[np.ndarray]:
-    found: list[np.ndarray] = [np.empty(0)] * len(examples)
+    outputs: list[np.ndarray] = [np.empty(0)] * len(examples)
     padding, device = model.config.pad_token_id or 0, str(model.out.weight.device)
     by_length = sorted(range(len(examples)), key=lambda i: len(examples.ids[i]))
     for first in range(0, len(by_length), batch):
         chosen = by_length[first : first + batch]
-        for i, own in zip(chosen, model(*examples.padded(chosen, padding, device)).float().cpu().numpy(), strict=True):
-            found[i] = own
-    return found
+        predicted = model(*examples.padded(chosen, padding, device)).float().cpu().numpy()
+        for i, output in zip(chosen, predicted, strict=True):
+            outputs[i] = output
+    return outputs

@@ -37,12 +37,14 @@ class LayerNames:
 
 
 ALBERT = LayerNames(
-    *(f"attention.{part}" for part in ("query", "key", "value", "dense", "LayerNorm")),
-    "ffn", "ffn_output", "full_layer_layer_norm",
+    query="attention.query", key="attention.key", value="attention.value",
+    attended="attention.dense", attended_norm="attention.LayerNorm",
+    widened="ffn", narrowed="ffn_output", norm="full_layer_layer_norm",
 )  # fmt: skip
 BERT = LayerNames(
-    *(f"attention.self.{part}" for part in ("query", "key", "value")),
-    *("attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"),
+    query="attention.self.query", key="attention.self.key", value="attention.self.value",
+    attended="attention.output.dense", attended_norm="attention.output.LayerNorm",
+    widened="intermediate.dense", narrowed="output.dense", norm="output.LayerNorm",
 )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ class LayerParameters:
     """The parameters of one layer, those of query, key and value joined."""
 
     inward: tuple[Tensor, Tensor]
-    """(3 × width, width) and (3 × width,)."""
+    """(3 × hidden size, hidden size) and (3 × hidden size,)."""
     attended: tuple[Tensor, Tensor]
     attended_norm: tuple[Tensor, Tensor]
     widened: tuple[Tensor, Tensor]
@@ -60,10 +62,10 @@ class LayerParameters:
 
     @classmethod
     def of(cls, parameters: Parameters, prefix: str, names: LayerNames) -> "LayerParameters":
-        threefold = [pair(parameters, f"{prefix}.{name}") for name in (names.query, names.key, names.value)]
-        inward = torch.cat([weight for weight, _ in threefold]), torch.cat([bias for _, bias in threefold])
-        rest = [field.name for field in fields(cls)][1:]
-        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in rest))
+        joined = [pair(parameters, f"{prefix}.{name}") for name in (names.query, names.key, names.value)]
+        inward = torch.cat([weight for weight, _ in joined]), torch.cat([bias for _, bias in joined])
+        others = [field.name for field in fields(cls)][1:]
+        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in others))
 
 
 def computes(config: PreTrainedConfig) -> bool:
@@ -95,7 +97,7 @@ def dropped(x: Tensor, probability: float, training: bool) -> Tensor:
 def embed(
     parameters: Parameters, prefix: str, config: PreTrainedConfig, ids: Tensor, types: Tensor, training: bool
 ) -> Tensor:
-    """(sequences, length, embedding width) of piece ids and segment numbers, both (sequences, length)."""
+    """(sequences, length, embedding size) of piece ids and segment numbers, both (sequences, length)."""
     x = (
         functional.embedding(ids, parameters[f"{prefix}.word_embeddings.weight"])
         + functional.embedding(types, parameters[f"{prefix}.token_type_embeddings.weight"])
@@ -112,49 +114,54 @@ def unseen(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropout: float) -> Tensor:
-    """Scaled dot-product attention of (sequences, heads, length, head width) tensors; queries may be fewer."""
+    """Scaled dot-product attention of (sequences, heads, length, head size) tensors; queries may be fewer."""
     if query.is_cuda:
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-    sequences, heads, length, width = key.shape
+    sequences, heads, length, head_size = key.shape
     bias = bias.expand(sequences, heads, 1, length).reshape(-1, 1, length)
-    scores = torch.baddbmm(bias, query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2), alpha=width**-0.5)
-    seen = dropped(scores.softmax(-1), dropout, training=True)
-    return torch.bmm(seen, value.flatten(0, 1)).view(query.shape)
+    scores = torch.baddbmm(bias, query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2), alpha=head_size**-0.5)
+    probabilities = dropped(scores.softmax(-1), dropout, training=True)
+    return torch.bmm(probabilities, value.flatten(0, 1)).view(query.shape)
 
 
 def by_head(x: Tensor, weight: Tensor, bias: Tensor, heads: int) -> tuple[Tensor, ...]:
-    """What linear maps in one product, each to x's width, make of it: (sequences, heads, length, head width) a map."""
-    sequences, length, width = x.shape
-    mapped = functional.linear(x, weight, bias).view(sequences, length, -1, heads, width // heads)
+    """What linear maps in one product, each to x's size, make of it: (sequences, heads, length, head size) a map."""
+    sequences, length, hidden_size = x.shape
+    mapped = functional.linear(x, weight, bias).view(sequences, length, -1, heads, hidden_size // heads)
     return mapped.permute(2, 0, 3, 1, 4).unbind(0)
 
 
 def layer(
-    x: Tensor, bias: Tensor, own: LayerParameters, config: PreTrainedConfig, training: bool, at: Tensor | None = None
+    x: Tensor,
+    bias: Tensor,
+    parameters: LayerParameters,
+    config: PreTrainedConfig,
+    training: bool,
+    at: Tensor | None = None,
 ) -> Tensor:
-    """One post-norm transformer layer on (sequences, length, width), computed ``at`` some places if given.
+    """One post-norm transformer layer on (sequences, length, hidden size), computed ``at`` some places if given.
 
     ``at`` is (sequences × places,) int64 into the flattened sequences, as many places in each; then the result
-    is (sequences, places, width).
+    is (sequences, places, hidden size).
     """
-    heads, width = config.num_attention_heads, x.shape[-1]
-    weight, offset = own.inward
+    heads, hidden_size = config.num_attention_heads, x.shape[-1]
+    weight, offset = parameters.inward
     if at is None:
         query, key, value = by_head(x.to(weight.dtype), weight, offset, heads)
     else:
-        key, value = by_head(x.to(weight.dtype), weight[width:], offset[width:], heads)
-        x = x.flatten(0, 1).index_select(0, at).view(len(x), -1, width)
-        (query,) = by_head(x.to(weight.dtype), weight[:width], offset[:width], heads)
+        key, value = by_head(x.to(weight.dtype), weight[hidden_size:], offset[hidden_size:], heads)
+        x = x.flatten(0, 1).index_select(0, at).view(len(x), -1, hidden_size)
+        (query,) = by_head(x.to(weight.dtype), weight[:hidden_size], offset[:hidden_size], heads)
     attention_dropout = config.attention_probs_dropout_prob if training else 0.0
     query, key, value = (part.to(x.dtype) for part in (query, key, value))
     attended = attend(query, key, value, bias, attention_dropout).transpose(1, 2).reshape(x.shape)
     attended = dropped(
-        functional.linear(attended.to(weight.dtype), *own.attended), config.hidden_dropout_prob, training
+        functional.linear(attended.to(weight.dtype), *parameters.attended), config.hidden_dropout_prob, training
     )
-    x = norm(x + attended, own.attended_norm, config)
-    wide = gelu(functional.linear(x.to(weight.dtype), *own.widened))
-    narrow = dropped(functional.linear(wide, *own.narrowed), config.hidden_dropout_prob, training)
-    return norm(x + narrow, own.norm, config)
+    x = norm(x + attended, parameters.attended_norm, config)
+    wide = gelu(functional.linear(x.to(weight.dtype), *parameters.widened))
+    narrow = dropped(functional.linear(wide, *parameters.narrowed), config.hidden_dropout_prob, training)
+    return norm(x + narrow, parameters.norm, config)
 
 
 def encode(
@@ -179,7 +186,7 @@ def encode(
             are wanted. Everywhere if left out.
 
     Returns:
-        (sequences, length or places, width).
+        (sequences, length or places, hidden size).
     """
     body = config.model_type
     x = embed(parameters, f"{body}.embeddings", config, ids, types, training)
@@ -196,6 +203,6 @@ def encode(
             for number in range(config.num_hidden_layers)
         ]
     bias = unseen(attention_mask, x.dtype)
-    for own in layers[:-1]:
-        x = layer(x, bias, own, config, training)
+    for layer_parameters in layers[:-1]:
+        x = layer(x, bias, layer_parameters, config, training)
     return layer(x, bias, layers[-1], config, training, at)

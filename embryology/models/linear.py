@@ -19,11 +19,11 @@ def span_means(states: Tensor, spans: Sequence[np.ndarray]) -> Tensor:
     """The vectors of spans, or of tuples of spans: the means over their pieces, one after the other.
 
     Args:
-        states: (layers, pieces, width).
+        states: (layers, pieces, hidden size).
         spans: one array for each span of an item, (items, 2): its first piece and the one past its last.
 
     Returns:
-        (layers, items, spans × width), in the precision of ``states``.
+        (layers, items, spans × hidden size), in the precision of ``states``.
     """
     parts = []
     for bounds in spans:
@@ -43,8 +43,8 @@ SAMPLE = 16_384
 class Recipe:
     """How classifiers are trained: Adam with a rate that falls linearly to zero."""
 
-    rate: float = 0.03
-    batch: int = 1024
+    learning_rate: float = 0.03
+    batch_size: int = 1024
     steps: int = 600
     seed: int = 0
 
@@ -54,26 +54,26 @@ class Classifiers:
     """One linear classifier a layer."""
 
     mean: Tensor
-    """(layers, 1, width), of :data:`SAMPLE` training vectors."""
+    """(layers, 1, features), of :data:`SAMPLE` training vectors."""
     deviation: Tensor
-    """(layers, 1, width)."""
+    """(layers, 1, features)."""
     weight: Tensor
-    """(layers, width, classes)."""
+    """(layers, features, classes)."""
     bias: Tensor
     """(layers, 1, classes)."""
 
     @torch.inference_mode()
     def logits(self, vectors: Tensor) -> Tensor:
-        """(layers, items, classes) of (layers, items, width)."""
+        """(layers, items, classes) of (layers, items, features)."""
         return torch.baddbmm(self.bias, (vectors.float() - self.mean) / self.deviation, self.weight)
 
 
-def _batches(items: int, size: int, draw: torch.Generator) -> Iterator[Tensor]:
+def _batches(items: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Numbers of items without end, each once before any comes again."""
     order = torch.empty(0, dtype=torch.int64)
     while True:
         while len(order) < min(size, items):
-            order = torch.cat([order, torch.randperm(items, generator=draw)])
+            order = torch.cat([order, torch.randperm(items, generator=generator)])
         chosen, order = order[:size], order[size:]
         yield chosen
 
@@ -83,26 +83,26 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
     """Train one classifier a layer, each to the lowest cross-entropy of ``labels``.
 
     Args:
-        vectors: (layers, items, width), in any precision.
+        vectors: (layers, items, features), in any precision.
         labels: (items,) int64 below ``classes``.
         classes: number of labels.
         recipe: how.
     """
-    layers, items, width = vectors.shape
-    draw = torch.Generator().manual_seed(recipe.seed)
-    sample = vectors[:, torch.randperm(items, generator=draw)[:SAMPLE]].float()
+    layers, items, features = vectors.shape
+    generator = torch.Generator().manual_seed(recipe.seed)
+    sample = vectors[:, torch.randperm(items, generator=generator)[:SAMPLE]].float()
     mean, deviation = sample.mean(1, keepdim=True), sample.std(1, keepdim=True, correction=0).clamp(min=1e-6)
-    weight, bias = (torch.zeros(layers, rows, classes, device=vectors.device) for rows in (width, 1))
+    weight, bias = (torch.zeros(layers, rows, classes, device=vectors.device) for rows in (features, 1))
     labels = labels.to(vectors.device)
-    optimizer = torch.optim.Adam([weight, bias], lr=recipe.rate, fused=True)
-    for step, chosen in zip(range(recipe.steps), _batches(items, recipe.batch, draw), strict=False):
-        optimizer.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
+    optimizer = torch.optim.Adam([weight, bias], lr=recipe.learning_rate, fused=True)
+    for step, chosen in zip(range(recipe.steps), _batches(items, recipe.batch_size, generator), strict=False):
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * (1 - step / recipe.steps)
         batch = vectors[:, chosen].float().sub_(mean).div_(deviation)
         # The gradient of each layer's own mean cross-entropy; autograd takes half as long again for the same.
-        wrong = torch.baddbmm(bias, batch, weight).softmax(-1)
-        wrong[:, torch.arange(len(chosen)), labels[chosen]] -= 1
-        wrong /= len(chosen)
-        weight.grad, bias.grad = batch.transpose(1, 2) @ wrong, wrong.sum(1, keepdim=True)
+        gradient = torch.baddbmm(bias, batch, weight).softmax(-1)
+        gradient[:, torch.arange(len(chosen)), labels[chosen]] -= 1
+        gradient /= len(chosen)
+        weight.grad, bias.grad = batch.transpose(1, 2) @ gradient, gradient.sum(1, keepdim=True)
         optimizer.step()
     return Classifiers(mean, deviation, weight, bias)
 
@@ -115,9 +115,9 @@ class Published:
     risen against the one before and not against the best, and the best weights are often not restored.
     """
 
-    rate: float = 1e-4
-    batch: int = 1024
-    clip: float = 5.0
+    learning_rate: float = 1e-4
+    batch_size: int = 1024
+    max_grad_norm: float = 5.0
     """Greatest norm of a classifier's gradient."""
     steps: int = 30_000
     """At most."""
@@ -135,36 +135,38 @@ def fit_published(
     """Train one classifier a layer as published: each keeps the weights of its best development micro F1.
 
     Args:
-        vectors: (layers, items, width); taken as they are, not standardised.
+        vectors: (layers, items, features); taken as they are, not standardised.
         labels: (items,) int64 below ``classes``.
         classes: number of labels.
         recipe: how.
-        dev: (layers, items, width) of the development split.
+        dev: (layers, items, features) of the development split.
         dev_labels: (items,) int64; one below 0 is never right.
     """
-    layers, items, width = vectors.shape
-    draw = torch.Generator().manual_seed(recipe.seed)
-    bound = width**-0.5  # as torch's own linear layers begin
+    layers, items, features = vectors.shape
+    generator = torch.Generator().manual_seed(recipe.seed)
+    bound = features**-0.5  # as torch's own linear layers begin
     weights, biases = (
         [
-            (torch.rand(shape, generator=draw) * 2 * bound - bound).to(vectors.device).requires_grad_()
+            (torch.rand(shape, generator=generator) * 2 * bound - bound).to(vectors.device).requires_grad_()
             for _ in range(layers)
         ]
-        for shape in ((width, classes), (1, classes))
+        for shape in ((features, classes), (1, classes))
     )
-    optimizer = torch.optim.Adam([{"params": pair} for pair in zip(weights, biases, strict=True)], lr=recipe.rate)
+    optimizer = torch.optim.Adam(
+        [{"params": pair} for pair in zip(weights, biases, strict=True)], lr=recipe.learning_rate
+    )
     labels, dev_labels = labels.to(vectors.device), dev_labels.to(vectors.device)
     best, since_best, since_halved = torch.full((layers,), -1.0), [0] * layers, [0] * layers
     kept = [torch.stack(weights).detach(), torch.stack(biases).detach()]
     active = list(range(layers))
-    for step, chosen in zip(range(1, recipe.steps + 1), _batches(items, recipe.batch, draw), strict=False):
-        now = [torch.stack([stack[layer] for layer in active]) for stack in (biases, weights)]
-        logits = torch.baddbmm(now[0], vectors[:, chosen][active].float(), now[1])
+    for step, chosen in zip(range(1, recipe.steps + 1), _batches(items, recipe.batch_size, generator), strict=False):
+        bias, weight = (torch.stack([parameters[layer] for layer in active]) for parameters in (biases, weights))
+        logits = torch.baddbmm(bias, vectors[:, chosen][active].float(), weight)
         loss = functional.cross_entropy(logits.flatten(0, 1), labels[chosen].repeat(len(active))) * len(active)
         optimizer.zero_grad()
         loss.backward()
         for layer in active:
-            torch.nn.utils.clip_grad_norm_([weights[layer], biases[layer]], recipe.clip)
+            torch.nn.utils.clip_grad_norm_([weights[layer], biases[layer]], recipe.max_grad_norm)
         optimizer.step()
         if step % recipe.every and step != recipe.steps:
             continue
@@ -174,8 +176,8 @@ def fit_published(
             score = right.float().mean().cpu()
             if score > best[layer]:
                 best[layer], since_best[layer], since_halved[layer] = score, 0, 0
-                for stack, own in zip(kept, (weights, biases), strict=True):
-                    stack[layer] = own[layer].detach()
+                for best_of_layers, parameters in zip(kept, (weights, biases), strict=True):
+                    best_of_layers[layer] = parameters[layer].detach()
                 continue
             since_best[layer] += 1
             since_halved[layer] += 1
@@ -186,7 +188,7 @@ def fit_published(
                 optimizer.param_groups[layer]["lr"] /= 2
         if not active:
             break
-    unscaled = (fill(layers, 1, width, device=vectors.device) for fill in (torch.zeros, torch.ones))
+    unscaled = (fill(layers, 1, features, device=vectors.device) for fill in (torch.zeros, torch.ones))
     return Classifiers(*unscaled, *kept)
 
 
@@ -201,7 +203,7 @@ def codelength(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) ->
     classifiers trained on all blocks before it, with steps in proportion (at least a twentieth of the recipe's).
 
     Args:
-        vectors: (layers, items, width).
+        vectors: (layers, items, features).
         labels: (items,) int64.
         classes: number of labels.
         recipe: how, of all items.
@@ -215,8 +217,8 @@ def codelength(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) ->
     bits = torch.full((len(vectors),), ends[0] * math.log2(classes), dtype=torch.float64)
     for portion, end, after in zip(PORTIONS, ends, ends[1:], strict=False):
         seen, new = order[:end], order[end:after]
-        own = replace(recipe, steps=max(1, round(recipe.steps * max(portion, 1 / 20))))
-        logits = fit(vectors[:, seen], labels[seen], classes, own).logits(vectors[:, new])
+        shortened = replace(recipe, steps=max(1, round(recipe.steps * max(portion, 1 / 20))))
+        logits = fit(vectors[:, seen], labels[seen], classes, shortened).logits(vectors[:, new])
         true = labels[new].to(logits.device).expand(len(vectors), -1)[..., None]
         bits -= logits.log_softmax(-1).gather(-1, true).double().sum((1, 2)).cpu() / math.log(2)
     return bits

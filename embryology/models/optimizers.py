@@ -6,9 +6,10 @@ from torch import nn
 from embryology.presets import Optimizer
 
 
-def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
-    """Of step number ``step``, counted from 0: linear warm-up, then linear decay to zero at ``steps``."""
-    return settings.peak_rate * min((step + 1) / settings.warm_up, (steps - step) / max(1, steps - settings.warm_up))
+def scheduled_rate(settings: Optimizer, step: int, steps: int) -> float:
+    """The learning rate of step number ``step``, from 0: linear warm-up, then linear decay to zero at ``steps``."""
+    rising, falling = (step + 1) / settings.warmup_steps, (steps - step) / max(1, steps - settings.warmup_steps)
+    return settings.learning_rate * min(rising, falling)
 
 
 def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
@@ -21,9 +22,10 @@ def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimize
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    common = {"lr": settings.peak_rate, "betas": settings.betas, "eps": settings.epsilon}
+    rate, betas, epsilon = settings.learning_rate, settings.betas, settings.epsilon
     if settings.name == "lamb":
         from pytorch_optimizer import Lamb  # late: it loads a hundred optimizers
 
-        return Lamb(groups, weight_decouple=False, adam_debias=True, **common)  # which here means: no correction
-    return torch.optim.AdamW(groups, fused=True, **common)
+        # Which here means: no correction.
+        return Lamb(groups, lr=rate, betas=betas, eps=epsilon, weight_decouple=False, adam_debias=True)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=True)

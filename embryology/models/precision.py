@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-Precision = Literal["auto", "bfloat16", "float32"]
+from embryology.specs import Precision
 
 CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 

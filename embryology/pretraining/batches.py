@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
 from embryology.corpus.store import TokenStore
@@ -35,7 +35,7 @@ PATIENCE = 20
 
 @dataclass(frozen=True)
 class Batch:
-    """``sequences`` × ``length`` pieces, with as many places for predictions in every sequence."""
+    """Sequences of ``length`` pieces, with as many places for predictions in each."""
 
     input_ids: torch.Tensor
     """(sequences, length) int64."""
@@ -85,7 +85,7 @@ def chunks(store: TokenStore, room: int) -> np.ndarray:
     Returns:
         (n, 2) int64: the first sentence of each chunk and the one after its last.
     """
-    found = array("q")
+    rows = array("q")
     documents, begin = store.documents, 0
     while begin < len(documents) - 1:
         # As many documents as make a block, one at least: what is computed a sentence must not grow with the corpus.
@@ -93,9 +93,9 @@ def chunks(store: TokenStore, room: int) -> np.ndarray:
         end = min(max(last, begin + 1), len(documents) - 1)
         bounds = np.asarray(documents[begin : end + 1])
         offsets = np.asarray(store.sentences[bounds[0] : bounds[-1] + 1])
-        found.frombytes((_chunks_of_block(bounds - bounds[0], offsets, room) + bounds[0]).tobytes())
+        rows.frombytes((_chunks_of_block(bounds - bounds[0], offsets, room) + bounds[0]).tobytes())
         begin = end
-    return np.frombuffer(found, np.int64).reshape(-1, 2)
+    return np.frombuffer(rows, np.int64).reshape(-1, 2)
 
 
 def _chunks_of_block(documents: np.ndarray, offsets: np.ndarray, room: int) -> np.ndarray:
@@ -107,19 +107,19 @@ def _chunks_of_block(documents: np.ndarray, offsets: np.ndarray, room: int) -> n
     firsts = np.arange(len(offsets) - 1)
     ends = np.repeat(documents[1:], np.diff(documents))
     afters = np.minimum(np.searchsorted(offsets, offsets[:-1] + room), ends)
-    pieces = offsets[afters] - offsets[:-1]
-    again = (pieces > room) & (afters - 1 > firsts)
-    following = np.where(again, afters - 1, afters).tolist()
-    begins = []
+    lengths = offsets[afters] - offsets[:-1]
+    cut_in_its_last = (lengths > room) & (afters - 1 > firsts)
+    following = np.where(cut_in_its_last, afters - 1, afters).tolist()
+    walked: list[int] = []
     for first, end in itertools.pairwise(documents.tolist()):
         while first < end:
-            begins.append(first)
+            walked.append(first)
             first = following[first]
-    begins = np.array(begins, dtype=np.int64)
-    afters, ends, short = afters[begins], ends[begins], pieces[begins] < room
-    back = np.searchsorted(offsets, offsets[ends] - room)
+    begins = np.array(walked, dtype=np.int64)
+    afters, ends, short = afters[begins], ends[begins], lengths[begins] < room
+    reaching_back = np.searchsorted(offsets, offsets[ends] - room)
     starts = np.repeat(documents[:-1], np.diff(documents))[begins]
-    begins = np.where(short, np.maximum(starts, back), begins)
+    begins = np.where(short, np.maximum(starts, reaching_back), begins)
     return np.stack([begins, afters], axis=1)[offsets[afters] > offsets[begins]]
 
 
@@ -132,7 +132,7 @@ class Batches:
         tokenizer: PreTrainedTokenizerFast,
         objective: Objective,
         *,
-        sequences: int,
+        batch_size: int,
         length: int,
         seed: int,
     ):
@@ -141,16 +141,16 @@ class Batches:
             store: the side of the corpus to read.
             tokenizer: the one that the store was made with; its special pieces have the lowest ids.
             objective: how much is masked, and in how long n-grams.
-            sequences: sequences a batch.
+            batch_size: sequences a batch.
             length: pieces a sequence.
             seed: of shuffling, cutting and masking.
         """
         self.store = store
         self.objective = objective
-        self.sequences = sequences
+        self.batch_size = batch_size
         self.length = length
         self.seed = seed
-        self.places = max(1, round(objective.masked_share * (length - SPECIALS)))
+        self.places = max(1, round(objective.mlm_probability * (length - SPECIALS)))
         self.starts = np.array(word_starts(tokenizer))
         self.pad, self.cls = tokenizer.pad_token_id, tokenizer.cls_token_id
         self.sep, self.mask = tokenizer.sep_token_id, tokenizer.mask_token_id
@@ -160,11 +160,11 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches an epoch, the last one filled up from the next epoch."""
-        return -(-len(self.chunks) // self.sequences)
+        return -(-len(self.chunks) // self.batch_size)
 
     def epoch(self, step: int) -> float:
         """How many times the text has been read after ``step`` batches."""
-        return step * self.sequences / len(self.chunks)
+        return step * self.batch_size / len(self.chunks)
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._shuffled[0] != epoch:
@@ -174,7 +174,7 @@ class Batches:
 
     def __getitem__(self, step: int) -> Batch:
         """Batch number ``step``, counted from 0. Every epoch reads each chunk once, in an order of its own."""
-        return self.part(step, range(self.sequences))
+        return self.part(step, range(self.batch_size))
 
     def part(self, step: int, rows: range) -> Batch:
         """Some ``rows`` of batch number ``step``: the same sequences, however a batch is divided over devices."""
@@ -186,25 +186,30 @@ class Batches:
         pair_labels = np.full(len(rows), IGNORED, np.int64)
         chances = np.zeros((len(rows), self.places), np.float32)
         objective = self.objective
-        for row, number in enumerate(step * self.sequences + place for place in rows):
+        for row, number in enumerate(step * self.batch_size + index for index in rows):
             rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
-            epoch, place = divmod(number, len(self.chunks))
-            segments, pair_labels[row] = self._segments(self._order(epoch)[place], rng)
+            epoch, rank = divmod(number, len(self.chunks))
+            segments, pair_labels[row] = self._segments(self._order(epoch)[rank], rng)
             sequence = self._assemble(segments)
             ids[row, : len(sequence)] = sequence
             if len(segments) == 2:
                 types[row, len(segments[0]) + 2 : len(sequence)] = 1
             maskable = ids[row] >= self.first_ordinary
-            budget = min(self.places, max(1, round(objective.masked_share * maskable.sum())))
-            chosen = choose_words(self.starts[ids[row]], maskable, budget, objective.longest_ngram, rng)
+            budget = min(self.places, max(1, round(objective.mlm_probability * maskable.sum())))
+            chosen = choose_words(self.starts[ids[row]], maskable, budget, objective.max_ngram, rng)
             true = ids[row, chosen]
             labels[row, : len(chosen)] = true
             positions[row] = row * self.length
             positions[row, : len(chosen)] += chosen
             ids[row, chosen] = corrupt(
-                true, objective.becomes_mask, objective.becomes_random,
-                mask=self.mask, first_ordinary=self.first_ordinary, vocabulary=len(self.starts), rng=rng,
-            )  # fmt: skip
+                true,
+                objective.mask_replace_prob,
+                objective.random_replace_prob,
+                mask=self.mask,
+                first_ordinary=self.first_ordinary,
+                vocabulary=len(self.starts),
+                rng=rng,
+            )
             chances[row] = rng.random(self.places, dtype=np.float32)
         tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, chances.ravel())
         return _of_arrays(*tensors)
@@ -220,7 +225,7 @@ class Batches:
             return segments, IGNORED
         if rng.random() < 0.5:
             return segments, FOLLOWS
-        if self.objective.pair == "order":
+        if self.objective.pair == "sop":
             return segments[::-1], OTHER
         return self._with_another_ending(chunk, segments, rng)
 
@@ -262,9 +267,13 @@ class Batches:
         if workers:
             steps = range(first, after)
             yield from DataLoader(
-                _Parts(self, parts), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=depth,
+                _Parts(self, parts),
+                batch_size=None,
+                sampler=steps,
+                num_workers=workers,
+                prefetch_factor=depth,
                 worker_init_fn=_belong_to_the_trainer,
-            )  # fmt: skip
+            )
             return
         with ThreadPoolExecutor(1, "batches") as worker:
 
@@ -297,7 +306,7 @@ def _end_after(trainer: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _Parts(Dataset[list[Batch]]):
     """What torch's loader reads: the parts of a batch by its number."""
 
     batches: Batches

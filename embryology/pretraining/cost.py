@@ -23,7 +23,7 @@ BYTES_A_PARAMETER = 4 + 4 + 8 + 2
 
 def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
     """A batch of the shapes of a step, with no content, on torch's meta device."""
-    places = sequences * max(1, round(outcome.objective.masked_share * (length - SPECIALS)))
+    places = sequences * max(1, round(outcome.objective.mlm_probability * (length - SPECIALS)))
     shape = (sequences, length)
     with torch.device("meta"):
         return Batch(
@@ -60,42 +60,42 @@ def step_cost(models: nn.ModuleDict, outcome: Outcome, sequences: int, length: i
 
 
 def table(preset: Preset) -> Table:
-    """A row a figure, for reading."""
-    shown = Table("", "", title=f"{preset.name}, not trained", show_header=False)
+    """A row a number, for reading."""
+    rows = Table("", "", title=f"{preset.name}, not trained", show_header=False)
     for name, value in estimate(preset).items():
-        shown.add_row(name, value)
-    return shown
+        rows.add_row(name, value)
+    return rows
 
 
 def estimate(preset: Preset) -> dict[str, str]:
-    """Figures of a preset by their names, written out."""
+    """Numbers of a preset by their names, written out."""
     outcome = preset.outcome
     with torch.device("meta"):
-        models = build(outcome.model, outcome.tokenizer.pieces, outcome.longest, outcome.seed)
-    turn = outcome.long.from_step if outcome.long else outcome.steps
-    phases = [(turn, outcome.sequences, outcome.sequence_length)]
+        models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed)
+    short_steps = outcome.long.from_step if outcome.long else outcome.steps
+    phases = [(short_steps, outcome.batch_size, outcome.sequence_length)]
     if outcome.long:
-        phases.append((outcome.steps - turn, outcome.long.sequences, outcome.long.sequence_length))
+        phases.append((outcome.steps - short_steps, outcome.long.batch_size, outcome.long.sequence_length))
     parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
-    together = sum(p.numel() for p in models.parameters())
+    distinct = sum(p.numel() for p in models.parameters())
     costs = [step_cost(models, outcome, sequences, length) for _, sequences, length in phases]
     flops = sum(steps * cost for (steps, _, _), (cost, _) in zip(phases, costs, strict=True))
     tokens = sum(steps * sequences * length for steps, sequences, length in phases)
-    activations = max(kept for _, kept in costs) / preset.speed.accumulate
+    activations = max(kept for _, kept in costs) / preset.speed.gradient_accumulation_steps
     rows = {f"parameters of the {name}": f"{count:,}" for name, count in parameters.items()}
     if len(parameters) > 1:
-        rows["parameters, shared ones once"] = f"{together:,}"
+        rows["parameters, shared ones once"] = f"{distinct:,}"
     rows["tokens"] = f"{tokens / 1e6:,.1f} million in {outcome.steps:,} steps"
-    saved = len(outcome.checkpoints) * sum(parameters.values()) * 4 / 1e9
-    rows["checkpoints"] = f"{len(outcome.checkpoints)}, {saved:,.2f} GB"
-    rows["memory, parameters and optimizer"] = f"{together * BYTES_A_PARAMETER / 1e9:,.2f} GB"
+    gigabytes = len(outcome.checkpoints) * sum(parameters.values()) * 4 / 1e9
+    rows["checkpoints"] = f"{len(outcome.checkpoints)}, {gigabytes:,.2f} GB"
+    rows["memory, parameters and optimizer"] = f"{distinct * BYTES_A_PARAMETER / 1e9:,.2f} GB"
     rows["memory, activations on one device"] = (
-        f"{activations / 1e9:,.2f} GB, a step in {preset.speed.accumulate} parts"
+        f"{activations / 1e9:,.2f} GB, gradient_accumulation_steps {preset.speed.gradient_accumulation_steps}"
     )
     for (_, sequences, length), (cost, _) in zip(phases, costs, strict=True):
         rows[f"FLOPs a step, {sequences} × {length}"] = f"{cost:.3g}"
-    for name, rate in HARDWARE.items():
-        rows[f"time on {name}"] = _spelt(flops / rate)
+    for name, flops_a_second in HARDWARE.items():
+        rows[f"time on {name}"] = _spelt(flops / flops_a_second)
     return rows
 
 

@@ -21,8 +21,8 @@ def linear_cross_entropy(vectors: Tensor, weight: Tensor, bias: Tensor, labels: 
     """The cross-entropies (nats) of ``labels`` under the logits ``vectors @ weight.T + bias``, summed.
 
     Args:
-        vectors: (places, width).
-        weight: (vocabulary, width).
+        vectors: (places, hidden size).
+        weight: (vocabulary, hidden size).
         bias: (vocabulary,).
         labels: (places,) int64; IGNORED ones count nothing.
 
@@ -39,12 +39,12 @@ class _LinearCrossEntropy(Function):
         precise = torch.promote_types(logits.dtype, torch.float32)
         total = torch.zeros((), dtype=precise, device=logits.device)
         rows = max(1, (ON_AN_ACCELERATOR if logits.is_cuda else LOGITS_AT_ONCE) // len(weight))
-        for some, true in zip(logits.split(rows), labels.split(rows), strict=True):
+        for chunk, true in zip(logits.split(rows), labels.split(rows), strict=True):
             used, true = (true != IGNORED)[:, None], true.clamp(min=0)[:, None]
-            chances = functional.log_softmax(some, -1, dtype=precise)
-            total -= (chances.gather(1, true) * used).sum()
-            chances.exp_().scatter_add_(1, true, -torch.ones_like(true, dtype=precise))
-            some.copy_(chances.mul_(used))
+            log_probabilities = functional.log_softmax(chunk, -1, dtype=precise)
+            total -= (log_probabilities.gather(1, true) * used).sum()
+            gradient = log_probabilities.exp_().scatter_add_(1, true, -torch.ones_like(true, dtype=precise))
+            chunk.copy_(gradient.mul_(used))
         ctx.save_for_backward(logits @ weight, logits.T @ vectors, logits.sum(0))
         return total
 

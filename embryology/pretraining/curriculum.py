@@ -24,15 +24,15 @@ class Curriculum:
     """Which sequences every step of a run reads."""
 
     def __init__(self, outcome: Outcome, store: TokenStore, tokenizer: PreTrainedTokenizerFast):
-        def read(sequences: int, length: int) -> Batches:
-            options = {"sequences": sequences, "length": length, "seed": outcome.seed}
+        def read(batch_size: int, length: int) -> Batches:
+            options = {"batch_size": batch_size, "length": length, "seed": outcome.seed}
             return Batches(store, tokenizer, outcome.objective, **options)
 
-        turn = outcome.long.from_step if outcome.long else outcome.steps
-        self.phases = [Phase(0, turn, read(outcome.sequences, outcome.sequence_length))]
+        after_short = outcome.long.from_step if outcome.long else outcome.steps
+        self.phases = [Phase(0, after_short, read(outcome.batch_size, outcome.sequence_length))]
         if outcome.long:
-            longer = read(outcome.long.sequences, outcome.long.sequence_length)
-            self.phases.append(Phase(turn, outcome.steps, longer))
+            longer = read(outcome.long.batch_size, outcome.long.sequence_length)
+            self.phases.append(Phase(after_short, outcome.steps, longer))
 
     def epoch(self, step: int) -> float:
         """How many times the text has been read after ``step`` steps."""
@@ -48,23 +48,23 @@ class Curriculum:
         Together the processes read the same sequences, however many they are and have ``workers``.
         """
         for phase in self.phases:
-            rows = divide(phase.batches.sequences, processes, parts)[process]
+            rows = divide(phase.batches.batch_size, processes, parts)[process]
             if done < phase.after:
                 steps = max(done, phase.first) - phase.first, phase.after - phase.first
                 yield from phase.batches.ahead(*steps, rows, workers)
 
 
-def divide(sequences: int, processes: int, parts: int) -> list[list[range]]:
+def divide(batch_size: int, processes: int, parts: int) -> list[list[range]]:
     """The rows of a batch by process and part, all parts of one size.
 
     Raises:
         EmbryologyError: there are no such parts.
     """
-    size, left = divmod(sequences, processes * parts)
-    if left or not size:
+    size, remainder = divmod(batch_size, processes * parts)
+    if remainder or not size:
         raise EmbryologyError(
-            f"{sequences} sequences a step cannot be divided among {processes} processes in {parts} parts each; "
-            "choose numbers whose product divides it"
+            f"batch_size {batch_size} cannot be divided among {processes} processes with gradient_accumulation_steps "
+            f"{parts}; choose numbers whose product divides it"
         )
-    rows = [range(begin, begin + size) for begin in range(0, sequences, size)]
+    rows = [range(begin, begin + size) for begin in range(0, batch_size, size)]
     return [rows[process * parts : (process + 1) * parts] for process in range(processes)]

@@ -27,8 +27,8 @@ class Devices:
         """
         available = [str(tracker) for tracker in get_available_trackers()]
         if track is not None and track not in available:
-            here = f"here there is {', '.join(available)}" if available else f"`pip install {track}` may help"
-            raise EmbryologyError(f"no tracker {track!r} is installed; {here}")
+            hint = f"here there is {', '.join(available)}" if available else f"`pip install {track}` may help"
+            raise EmbryologyError(f"no tracker {track!r} is installed; {hint}")
         # Precision is our own affair: see Trainee.
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision="no", log_with=track, project_dir=logs

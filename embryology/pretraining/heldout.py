@@ -16,9 +16,9 @@ from embryology.pretraining.trainee import Trainee
 
 SEED = 20_201_016
 PIECES_A_SLICE = 1_000_000
-SEQUENCES = 32
-"""Read at once; which sequences are read does not depend on it."""
-OBJECTIVE = Objective(masked_share=0.15, longest_ngram=1, pair_weight=1)
+BATCH_SIZE = 32
+"""Sequences read at once; which ones are read does not depend on it."""
+OBJECTIVE = Objective(mlm_probability=0.15, max_ngram=1, pair_weight=1)
 """Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions:
 BERT's 15%, single words, segments in order or swapped."""
 
@@ -48,15 +48,14 @@ class HeldOut:
         """
 
         def read(pair: str) -> list[Batch]:
-            source = Batches(
-                held_out, tokenizer, OBJECTIVE.model_copy(update={"pair": pair}),
-                sequences=SEQUENCES, length=outcome.sequence_length, seed=SEED,
-            )  # fmt: skip
-            wanted = max(1, min(outcome.held_out_sequences, len(source.chunks)) // SEQUENCES)
-            return [source[step] for step in range(wanted)]
+            objective = OBJECTIVE.model_copy(update={"pair": pair})
+            shape = {"batch_size": BATCH_SIZE, "length": outcome.sequence_length}
+            source = Batches(held_out, tokenizer, objective, **shape, seed=SEED)
+            steps = max(1, min(outcome.held_out_sequences, len(source.chunks)) // BATCH_SIZE)
+            return [source[step] for step in range(steps)]
 
-        pair, batches = outcome.objective.pair, read("order")
-        pairs = {"order": lambda: batches, "next": lambda: read("next"), "none": list}[pair]()
+        pair, batches = outcome.objective.pair, read("sop")
+        pairs = {"sop": lambda: batches, "nsp": lambda: read("nsp"), "none": list}[pair]()
         counts = np.ones(len(tokenizer))
         for begin in range(0, len(train.pieces), PIECES_A_SLICE):  # bincount copies what it counts as int64
             counts += np.bincount(train.pieces[begin : begin + PIECES_A_SLICE], minlength=len(tokenizer))
@@ -71,29 +70,32 @@ class HeldOut:
 
         The interval of the loss is a percentile bootstrap over sequences, 1,000 resamples.
         """
-        sums, places, correct, in_order, pairs, told, original, pieces = [], [], 0, 0, 0, 0, 0, 0
+        by_sequence: list[tuple[np.ndarray, np.ndarray]] = []  # losses and masked places
+        correct, correct_pairs, pairs, detected, original, pieces = 0, 0, 0, 0, 0, 0
         trainee.eval()
         for batch in self.batches:
             batch = batch.to(device)
             outputs = trainee.outputs(batch)
             masked = outputs.masked()
-            here = batch.labels != IGNORED
+            used = batch.labels != IGNORED
             losses = cross_entropy(masked, batch.labels, ignore_index=IGNORED, reduction="none")
-            sums.append(losses.view(len(batch.input_ids), -1).sum(dim=1).double().cpu().numpy())
-            places.append(here.view(len(batch.input_ids), -1).sum(dim=1).cpu().numpy())
-            correct += int((masked.argmax(-1) == batch.labels)[here].sum())
-            if outputs.replaced is not None:
-                seen = batch.attention_mask
-                told += int(((outputs.replaced > 0) == outputs.is_replaced)[seen].sum())
-                original += int((~outputs.is_replaced)[seen].sum())
-                pieces += int(seen.sum())
+            summed = losses.view(len(batch.input_ids), -1).sum(dim=1).double().cpu().numpy()
+            by_sequence.append((summed, used.view(len(batch.input_ids), -1).sum(dim=1).cpu().numpy()))
+            correct += int((masked.argmax(-1) == batch.labels)[used].sum())
+            if outputs.replaced is not None and outputs.is_replaced is not None:
+                mask = batch.attention_mask
+                detected += int(((outputs.replaced > 0) == outputs.is_replaced)[mask].sum())
+                original += int((~outputs.is_replaced)[mask].sum())
+                pieces += int(mask.sum())
         for batch in self.pairs:
             batch = batch.to(device)
             asked = batch.pair_labels != IGNORED
-            in_order += int((trainee.outputs(batch).pair.argmax(-1) == batch.pair_labels)[asked].sum())
+            logits = trainee.outputs(batch).pair
+            assert logits is not None  # batches about pairs are made for models that are trained on them
+            correct_pairs += int((logits.argmax(-1) == batch.pair_labels)[asked].sum())
             pairs += int(asked.sum())
         trainee.train()
-        sums, places = np.concatenate(sums), np.concatenate(places)
+        sums, places = (np.concatenate(parts) for parts in zip(*by_sequence, strict=True))
         weights = intervals.resamples(len(sums), seed=SEED)
         low, high = intervals.percentile_interval(intervals.bootstrap_means(sums, places, weights))
         return {
@@ -102,9 +104,9 @@ class HeldOut:
             "held_out_masked_loss_high": float(high),
             "held_out_masked_accuracy": correct / int(places.sum()),
             "held_out_places": int(places.sum()),
-            "held_out_pair_accuracy": in_order / pairs if pairs else None,
+            "held_out_pair_accuracy": correct_pairs / pairs if pairs else None,
             "held_out_pairs": pairs,
-            "held_out_replaced_accuracy": told / pieces if pieces else None,
+            "held_out_replaced_accuracy": detected / pieces if pieces else None,
             "held_out_original_share": original / pieces if pieces else None,
             "held_out_pieces": pieces or None,
             "unigram_loss": self.unigram_loss,

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
 from embryology.models import processor
-from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.models.precision import resolve
 from embryology.presets import Preset
 from embryology.pretraining import state
@@ -36,11 +36,10 @@ from embryology.storage.files import read_json, refusal, removed_whole, write_js
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
-    """Train ``preset`` into ``folder``, or go on with an unfinished run there; a finished one is left as it is.
+    """Train ``preset`` into ``folder``, or resume an unfinished run there; a finished one is left as it is.
 
     Args:
-        resume: whether to go on. Without it an unfinished run is an error, lest one is gone on with
-            by mistake.
+        resume: whether to resume. Without it an unfinished run is an error, lest one is resumed by mistake.
         console: takes the progress.
         track: a tracker of accelerate that is to see what ``losses.parquet`` gets, such as ``tensorboard``.
 
@@ -58,12 +57,12 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     with devices.main_first():  # one process writes, and the others find everything in place
         if manifest.is_complete(folder, preset):
             return
-        if devices.is_main and manifest.read(folder) and not resume:
+        if devices.is_main and manifest.Manifest.read(folder) and not resume:
             raise EmbryologyError(
                 f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
-                f"{preset.outcome.steps}; go on with --resume, or give another --run"
+                f"{preset.outcome.steps}; resume it with --resume, or give another --run"
             )
-        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.pieces, say, console)
+        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.vocab_size, say, console)
         lock = _lock(folder) if devices.is_main else nullcontext()
     with lock:
         Run(preset, folder, corpus, devices, console).train()
@@ -71,11 +70,17 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
 
 def _refuse_impossible(preset: Preset, devices: Devices) -> None:
     """Said before anything is written, rather than at the step where it shows."""
-    for phase in filter(None, (preset.outcome, preset.outcome.long)):
-        divide(phase.sequences, devices.processes, preset.speed.accumulate)
+    long = preset.outcome.long
+    for batch_size in (preset.outcome.batch_size, *([long.batch_size] if long else [])):
+        divide(batch_size, devices.processes, preset.speed.gradient_accumulation_steps)
     compilers = (os.environ.get("CXX", "g++"), "clang++")
     if preset.speed.compile and devices.device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise EmbryologyError("speed.compile needs a C++ compiler, and there is none; install g++ or set it to false")
+
+
+def _counted(parts: list[Batch]) -> Tensor:
+    """(3,): what the losses of a step are means of, in this process."""
+    return sum((part.counts for part in parts[1:]), start=parts[0].counts)
 
 
 def _say(console: Console, name: str, line: str) -> None:
@@ -117,7 +122,7 @@ class Run:
             self.trainee.compile(dynamic=False)  # the forward pass of training, and with it the backward pass
         self.shared = devices.share(self.trainee)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
-        weights = (1.0, outcome.objective.pair_weight, outcome.objective.replaced_weight)
+        weights = (1.0, outcome.objective.pair_weight, outcome.objective.rtd_weight)
         self.weights = torch.tensor(weights, device=self.device)
         if devices.is_main:
             self.held_out = HeldOut.of(outcome, corpus.held_out, corpus.train, self.tokenizer)
@@ -128,13 +133,13 @@ class Run:
         return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
-        """Copy tokenizer and facts of the corpus into the run, or hold them against what it began with."""
+        """Copy tokenizer and record of the corpus into the run, or hold them against what it began with."""
         if not self.folder.corpus.exists():
             if not self.folder.tokenizer.exists():
                 with written_whole(self.folder.tokenizer) as temporary:
                     shutil.copytree(corpus.tokenizer_folder, temporary)
-            write_json(self.folder.corpus, corpus.facts)
-        elif read_json(self.folder.corpus) != corpus.facts:
+            write_json(self.folder.corpus, corpus.record)
+        elif read_json(self.folder.corpus) != corpus.record:
             raise EmbryologyError(
                 f"the corpus of {self.folder.root} has changed since the run began; restore the text, "
                 "or give another --run"
@@ -167,7 +172,7 @@ class Run:
         if done:
             logged = losses.read(self.folder)
             self.rows = logged[logged["step"] <= done].to_dict("records")
-            self.say(f"going on from step {done}")
+            self.say(f"resumed from step {done}")
         else:
             start = {"step": 0, "tokens": 0}
             self.rows.append(start | self._checkpoint(start))
@@ -181,9 +186,9 @@ class Run:
         sums, norms = torch.zeros(len(PARTS), device=self.device), torch.zeros((), device=self.device)
         pieces = torch.zeros((), dtype=torch.int64, device=self.device)
         speed = self.preset.speed
-        share = (devices.process, devices.processes, speed.accumulate, speed.workers)
-        for index, parts in enumerate(self.curriculum.ahead(done, *share), done):
-            counts = devices.total(sum(part.counts for part in parts).to(self.device, non_blocking=True))
+        division = (devices.process, devices.processes, speed.gradient_accumulation_steps, speed.workers)
+        for index, parts in enumerate(self.curriculum.ahead(done, *division), done):
+            counts = devices.total(_counted(parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
             step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints
@@ -204,8 +209,8 @@ class Run:
                 last_save = step
             if interrupted and step < self.outcome.steps:
                 raise EmbryologyError(
-                    f"interrupted at step {step} of {self.outcome.steps}, everything is saved; go on with the same "
-                    "command and --resume"
+                    f"interrupted at step {step} of {self.outcome.steps}, everything is saved; resume it with "
+                    "the same command and --resume"
                 )
             last_row, since = step, time.perf_counter()
             sums, norms, pieces = (torch.zeros_like(value) for value in (sums, norms, pieces))
@@ -225,7 +230,7 @@ class Run:
         torch.manual_seed(
             int(np.random.SeedSequence([self.outcome.seed, index, self.devices.process]).generate_state(1)[0])
         )
-        rate = learning_rate(self.outcome.optimizer, index, self.outcome.steps)
+        rate = scheduled_rate(self.outcome.optimizer, index, self.outcome.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
@@ -236,13 +241,13 @@ class Run:
                 # Gradients are averaged over processes, and these shares are to be summed.
                 ((shares * self.weights).sum() * self.devices.processes).backward()
             means += shares.detach()
-        norm = clip_grad_norm_(self.trainee.parameters(), self.outcome.optimizer.clip, foreach=True)
+        norm = clip_grad_norm_(self.trainee.parameters(), self.outcome.optimizer.max_grad_norm, foreach=True)
         self.optimizer.step()
         return means, norm
 
     def _row(self, step: int, means: Tensor, norm: Tensor, pieces: int, since: float) -> dict:
         self.tokens += pieces
-        rate = learning_rate(self.outcome.optimizer, step - 1, self.outcome.steps)
+        rate = scheduled_rate(self.outcome.optimizer, step - 1, self.outcome.steps)
         pair, replaced = self.outcome.objective.pair != "none", "generator" in self.trainee.models
         asked = {"masked": True, "pair": pair, "replaced": replaced}
         parts = zip(PARTS, means.tolist(), strict=True)
@@ -261,24 +266,26 @@ class Run:
             last = max(step for step in self.outcome.checkpoints if step < row["step"])
             raise EmbryologyError(
                 f"{self.folder.name}: the loss is not finite at step {row['step']}; the last good checkpoint is that "
-                f"of step {last}. Likely the peak rate is too high or the warm-up too short: mend the preset, "
-                "give another --run"
+                f"of step {last}. Likely learning_rate is too high or warmup_steps are too few: fix the "
+                "preset, give another --run"
             )
 
     def _checkpoint(self, row: dict) -> dict:
         """Evaluate, write the checkpoint, say how it stands. Returns the held-out values."""
         held_out, step = self.held_out.evaluate(self.trainee, self.device), row["step"]
-        facts = {"step": step, "tokens": row["tokens"], "epoch": self.curriculum.epoch(step), "held_out": held_out}
-        checkpoints.write(self.folder.checkpoint(step), dict(self.trainee.models), self.tokenizer, facts)
+        record = {"step": step, "tokens": row["tokens"], "epoch": self.curriculum.epoch(step), "held_out": held_out}
+        checkpoints.write(self.folder.checkpoint(step), dict(self.trainee.models), self.tokenizer, record)
         loss, unigram = held_out["held_out_masked_loss"], held_out["unigram_loss"]
         self.say(
             f"step {step}, held-out masked loss {loss:.3f} (unigram {unigram:.3f}), "
             f"accuracy {held_out['held_out_masked_accuracy']:.3f}"
             + (f", {row['tokens_per_second']:,.0f} tokens/s" if step else "")
         )
-        past_warm_up = step > 3 * self.outcome.optimizer.warm_up
+        assert loss is not None  # every model is asked for masked pieces
+        assert unigram is not None
+        past_warm_up = step > 3 * self.outcome.optimizer.warmup_steps
         if past_warm_up and loss > unigram - 0.02 and row["gradient_norm"] < losses.STALLED_NORM:
-            self.say("stalled at the unigram line: smaller initializer_range or longer warm_up may free it")
+            self.say("stalled at the unigram line: smaller initializer_range or more warmup_steps may free it")
         return held_out
 
     def _save(self, step: int) -> None:

@@ -6,7 +6,7 @@ IGNORED = -100
 """The label of a place that no loss counts (``torch.nn.functional.cross_entropy``'s default)."""
 FOLLOWS, OTHER = 0, 1
 """Labels of the heads of ``AlbertForPreTraining`` and ``BertForPreTraining``: the second segment follows the
-first in the text, or they were swapped (order) or are from two documents (next)."""
+first in the text, or they were swapped (``sop``) or are from two documents (``nsp``)."""
 
 
 def ngram_probabilities(longest: int) -> np.ndarray:
@@ -32,15 +32,15 @@ def choose_words(
     Returns:
         Sorted positions, at most ``budget`` of them.
     """
-    places = np.flatnonzero(maskable)
+    maskable_places = np.flatnonzero(maskable)
     # A cut word has no start of its own: what follows a special piece begins one all the same.
-    begins = starts[places] | (np.diff(places, prepend=-2) > 1)
-    words = np.flatnonzero(begins)
-    sizes = rng.choice(longest, len(words), p=ngram_probabilities(longest)) + 1
-    order = rng.permutation(len(words)).tolist()
+    begins = np.flatnonzero(starts[maskable_places] | (np.diff(maskable_places, prepend=-2) > 1))
+    sizes = rng.choice(longest, len(begins), p=ngram_probabilities(longest)) + 1
+    order = rng.permutation(len(begins)).tolist()
     # Lists, as arrays of a few numbers cost more than what is done with them.
-    ends = np.append(words, len(places))[np.minimum(np.arange(len(words)) + sizes, len(words))].tolist()
-    words, places = words.tolist(), places.tolist()
+    after = np.minimum(np.arange(len(begins)) + sizes, len(begins))
+    ends = np.append(begins, len(maskable_places))[after].tolist()
+    words, places = begins.tolist(), maskable_places.tolist()
     chosen: set[int] = set()
     for first in order:
         span = places[words[first] : ends[first]]
@@ -54,8 +54,8 @@ def choose_words(
 
 def corrupt(
     pieces: np.ndarray,
-    becomes_mask: float,
-    becomes_random: float,
+    mask_replace_prob: float,
+    random_replace_prob: float,
     *,
     mask: int,
     first_ordinary: int,
@@ -64,9 +64,10 @@ def corrupt(
 ) -> np.ndarray:
     """What the model sees at the chosen positions, given the true ``pieces``.
 
-    A share ``becomes_mask`` turns into the piece ``mask``, a share ``becomes_random`` into a random one
+    A share ``mask_replace_prob`` turns into the piece ``mask``, a share ``random_replace_prob`` into a random one
     of the ordinary pieces (ids ``first_ordinary`` to ``vocabulary`` - 1), and the rest stays.
     """
     fate = rng.random(len(pieces))
     random = rng.integers(first_ordinary, vocabulary, len(pieces))
-    return np.where(fate < becomes_mask, mask, np.where(fate < becomes_mask + becomes_random, random, pieces))
+    replaced = np.where(fate < mask_replace_prob + random_replace_prob, random, pieces)
+    return np.where(fate < mask_replace_prob, mask, replaced)

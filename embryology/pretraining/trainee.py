@@ -1,6 +1,7 @@
 """The models that are born here: made and saved by transformers, trained by our own forward pass."""
 
 import dataclasses
+import typing
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,11 @@ from embryology.pretraining.objectives import IGNORED
 PARTS = ("masked", "pair", "replaced")
 """What a loss is the sum of."""
 CONFIGS = {"albert": AlbertConfig, "bert": BertConfig, "electra": ElectraConfig}
+SHAPE = {
+    *("embedding_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    "initializer_range",
+}
+"""Settings of a model's preset that its configuration takes as they are."""
 ARCHITECTURES = {"albert": AlbertForPreTraining, "bert": BertForPreTraining, "electra": ElectraForPreTraining}
 
 
@@ -35,9 +41,9 @@ class Outputs:
     """What a model answers; logits are in float32, and what it does not say is None."""
 
     vectors: Tensor
-    """(places, embedding width): what the masked head makes of the encoded places."""
+    """(places, embedding size): what the masked head makes of the encoded places."""
     decoder: tuple[Tensor, Tensor]
-    """(vocabulary, embedding width) and (vocabulary,): what turns them into logits."""
+    """(vocabulary, embedding size) and (vocabulary,): what turns them into logits."""
     pair: Tensor | None = None
     """(sequences, 2)."""
     replaced: Tensor | None = None
@@ -59,7 +65,7 @@ class Outputs:
                 if self.pair is None
                 else functional.cross_entropy(self.pair, batch.pair_labels, ignore_index=IGNORED, reduction="sum"),
                 none
-                if self.replaced is None
+                if self.replaced is None or self.is_replaced is None
                 else functional.binary_cross_entropy_with_logits(
                     self.replaced, self.is_replaced.float(), weight=batch.attention_mask.float(), reduction="sum"
                 ),
@@ -79,13 +85,8 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
     torch.manual_seed(seed)
     config = CONFIGS[settings.family](
         vocab_size=vocabulary,
-        embedding_size=settings.embedding,
-        hidden_size=settings.width,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        intermediate_size=settings.feed_forward,
+        **settings.model_dump(include=SHAPE),
         max_position_embeddings=length,
-        initializer_range=settings.initializer_range,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
         classifier_dropout=settings.dropout,
@@ -96,21 +97,24 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
         eos_token_id=3,
         attn_implementation="sdpa",
     )
-    models = nn.ModuleDict({"model": ARCHITECTURES[settings.family](config)})
-    if settings.family == "electra":
-        models["generator"] = _generator(settings, config)
+    model = ARCHITECTURES[settings.family](config)
+    models = nn.ModuleDict({"model": model})
+    if isinstance(model, ElectraForPreTraining):
+        generator = _generator(settings, config)
         # Clark et al. 2020, section 3.2: generator and discriminator share their embeddings.
-        models["generator"].electra.embeddings = models["model"].electra.embeddings
-        models["generator"].tie_weights()
+        generator.electra.embeddings = model.electra.embeddings
+        generator.tie_weights()
+        models["generator"] = generator
     return models
 
 
 def _generator(settings: presets.Model, config: ElectraConfig) -> ElectraForMaskedLM:
-    heads = max(1, round(settings.heads * settings.generator))
+    assert settings.generator_size is not None  # as the preset was checked
+    heads = max(1, round(settings.num_attention_heads * settings.generator_size))
     smaller = {
-        "hidden_size": settings.width // settings.heads * heads,
+        "hidden_size": settings.hidden_size // settings.num_attention_heads * heads,
         "num_attention_heads": heads,
-        "intermediate_size": round(settings.feed_forward * settings.generator),
+        "intermediate_size": round(settings.intermediate_size * settings.generator_size),
     }
     return ElectraForMaskedLM(ElectraConfig.from_dict(config.to_dict() | smaller))
 
@@ -130,14 +134,17 @@ class Trainee(nn.Module):
         super().__init__()
         self.models = models
         self.precision = precision
-        first = {id(parameter): name for name, parameter in models.named_parameters()}
-        every = models.named_parameters(remove_duplicate=False)
-        self._names = [(name, first[id(parameter)]) for name, parameter in every]
+        first_name = {id(parameter): name for name, parameter in models.named_parameters()}
+        with_shared = models.named_parameters(remove_duplicate=False)
+        self._names = [(name, first_name[id(parameter)]) for name, parameter in with_shared]
 
     @property
     def model(self) -> PreTrainedModel:
         """The model that checkpoints are made of; of ELECTRA the discriminator."""
-        return self.models["model"]
+        return self._pretrained("model")
+
+    def _pretrained(self, part: str) -> PreTrainedModel:
+        return typing.cast(PreTrainedModel, self.models[part])
 
     def forward(self, batch: Batch) -> Tensor:
         """(3,): the losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
@@ -147,9 +154,9 @@ class Trainee(nn.Module):
         """Logits for a batch."""
         cast = {name: parameter.to(self.precision) for name, parameter in self.models.named_parameters()}
         parameters: dict[str, dict[str, Tensor]] = {part: {} for part in self.models}
-        for name, same in self._names:
+        for name, first_name in self._names:
             part, _, inner = name.partition(".")
-            parameters[part][inner] = cast[same]
+            parameters[part][inner] = cast[first_name]
         if "generator" in self.models:
             return self._electra(parameters["generator"], parameters["model"], batch)
         return self._with_pairs(parameters["model"], batch)
@@ -157,8 +164,8 @@ class Trainee(nn.Module):
     def _encoded(
         self, parameters: Parameters, part: str, ids: Tensor, batch: Batch, at: Tensor | None = None
     ) -> Tensor:
-        config, types, seen = self.models[part].config, batch.token_type_ids, batch.attention_mask
-        return forward.encode(parameters, config, ids, types, seen, self.training, at)
+        config, types, mask = self._pretrained(part).config, batch.token_type_ids, batch.attention_mask
+        return forward.encode(parameters, config, ids, types, mask, self.training, at)
 
     def _with_pairs(self, parameters: Parameters, batch: Batch) -> Outputs:
         """ALBERT and BERT: the masked head, and the pair's head on the pooled first vector."""
@@ -168,33 +175,32 @@ class Trainee(nn.Module):
         firsts = torch.arange(0, sequences * length, length, device=batch.positions.device)[:, None]
         at = torch.cat([firsts, batch.positions.view(sequences, -1)], dim=1).flatten()
         encoded = self._encoded(parameters, "model", batch.input_ids, batch, at)
-        first, wanted = encoded[:, 0], encoded[:, 1:].flatten(0, 1)
         head = "predictions" if albert else "cls.predictions.transform"
-        wanted = forward.gelu(functional.linear(wanted, *pair(parameters, f"{head}.dense")))
-        wanted = forward.norm(wanted, pair(parameters, f"{head}.LayerNorm"), config)
+        vectors = forward.gelu(functional.linear(encoded[:, 1:].flatten(0, 1), *pair(parameters, f"{head}.dense")))
+        vectors = forward.norm(vectors, pair(parameters, f"{head}.LayerNorm"), config)
         pooler = "albert.pooler" if albert else "bert.pooler.dense"
-        first = torch.tanh(functional.linear(first, *pair(parameters, pooler)))
+        pooled = torch.tanh(functional.linear(encoded[:, 0], *pair(parameters, pooler)))
         if albert:
-            first = forward.dropped(first, config.classifier_dropout_prob, self.training)
+            pooled = forward.dropped(pooled, config.classifier_dropout_prob, self.training)
         pair_head = "sop_classifier.classifier" if albert else "cls.seq_relationship"
         return Outputs(
-            vectors=wanted,
+            vectors=vectors,
             decoder=pair(parameters, "predictions.decoder" if albert else "cls.predictions.decoder"),
-            pair=functional.linear(first, *pair(parameters, pair_head)).float(),
+            pair=functional.linear(pooled, *pair(parameters, pair_head)).float(),
         )
 
     def _electra(self, generator: Parameters, discriminator: Parameters, batch: Batch) -> Outputs:
         """The generator fills the chosen places, the discriminator tells at every piece whether it was replaced."""
-        wanted = self._encoded(generator, "generator", batch.input_ids, batch, batch.positions).flatten(0, 1)
-        wanted = functional.gelu(functional.linear(wanted, *pair(generator, "generator_predictions.dense")))
-        wanted = forward.norm(wanted, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
-        filled = Outputs(vectors=wanted, decoder=pair(generator, "generator_lm_head"))
+        vectors = self._encoded(generator, "generator", batch.input_ids, batch, batch.positions).flatten(0, 1)
+        vectors = functional.gelu(functional.linear(vectors, *pair(generator, "generator_predictions.dense")))
+        vectors = forward.norm(vectors, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
+        filled = Outputs(vectors=vectors, decoder=pair(generator, "generator_lm_head"))
         with torch.no_grad():
             ids, is_replaced = replace(batch, filled.masked())
         encoded = self._encoded(discriminator, "model", ids, batch)
-        verdict = forward.gelu(functional.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
-        verdict = functional.linear(verdict, *pair(discriminator, "discriminator_predictions.dense_prediction"))
-        return dataclasses.replace(filled, replaced=verdict.squeeze(-1).float(), is_replaced=is_replaced)
+        transformed = forward.gelu(functional.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
+        logits = functional.linear(transformed, *pair(discriminator, "discriminator_predictions.dense_prediction"))
+        return dataclasses.replace(filled, replaced=logits.squeeze(-1).float(), is_replaced=is_replaced)
 
 
 def replace(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -213,9 +219,9 @@ def replace(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
     cumulative = logits.softmax(-1).cumsum(-1)
     threshold = (batch.chances * cumulative[:, -1])[:, None]
     sampled = torch.searchsorted(cumulative, threshold, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
-    seen = batch.input_ids.flatten()
+    masked = batch.input_ids.flatten()
     used = batch.labels != IGNORED
     # Places that are not used all point to the beginning of a sequence: they write back what stands there.
-    true = seen.scatter(0, batch.positions, torch.where(used, batch.labels, seen[batch.positions]))
-    ids = seen.scatter(0, batch.positions, torch.where(used, sampled, seen[batch.positions]))
+    true = masked.scatter(0, batch.positions, torch.where(used, batch.labels, masked[batch.positions]))
+    ids = masked.scatter(0, batch.positions, torch.where(used, sampled, masked[batch.positions]))
     return ids.view_as(batch.input_ids), (ids != true).view_as(batch.input_ids)

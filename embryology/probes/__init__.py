@@ -1,60 +1,62 @@
-"""What a probe is. Each probe is one file here; :mod:`embryology.probes.registry` lists them."""
+"""How probes measure, one file a probe. What they are called, need and show stands in :mod:`embryology.specs`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from embryology.runs.checkpoints import Series
+from embryology.runs.series import Series
+from embryology.specs import Specification
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-
-class ProbeSettings(BaseModel):
-    """Base of every probe's settings, the preset's section of its name; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    every: PositiveInt = 1
-    """Of all checkpoints, every how many-th is measured; the last one always is, and those that are asked for."""
+WHOLE = ""
+"""The name of the part of a measurement that has no others."""
 
 
-class Probe(Protocol):
+class Probe(ABC):
     """A measurement that can be taken of any checkpoint.
 
-    The runner does the rest: the key, skipping what exists, writing, progress, going on after a
-    checkpoint that fails.
+    The runner does the rest: keys, skipping what exists, writing, progress, going on after a checkpoint that fails.
+    Each method may raise :class:`embryology.specs.NotApplicable`.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[int]
-    """Raised whenever the same input would give other numbers."""
-    needs: ClassVar[frozenset[str]]
-    """What a model must have: ``masked-head``, ``hidden-states``, ``attentions``."""
-    Settings: ClassVar[type[ProbeSettings]]
+    specification: ClassVar[Specification]
 
-    def inputs(self, settings: Any, series: Series) -> dict:
+    @abstractmethod
+    def inputs(self, settings: Any, series: Series) -> dict[str, Any]:
         """What identifies the data, cheaply: it goes into the key, so that new data means new measurements.
 
         Raises:
             EmbryologyError: the data are asked for and not there; the message says how to get them.
         """
 
+    @abstractmethod
     def prepare(self, settings: Any, tokenizer: PreTrainedTokenizerFast, series: Series) -> Any:
         """The examples, once for many checkpoints."""
 
-    def measure(self, encoder: Any, examples: Any) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-        """Measure one checkpoint.
+    def parts(self, settings: Any, series: Series) -> dict[str, dict[str, Any]]:
+        """By name of each part what it depends on beside the checkpoint.
 
-        A probe that takes long may have ``parts(settings, series)`` instead, which gives by name what each part
-        depends on beside the checkpoint, and ``measure_part(encoder, examples, name)``. The runner keeps each part,
-        so that nothing is measured again where it was interrupted or where parts are added.
+        The runner keeps parts, so that nothing is measured again where a probe that takes long was interrupted, or
+        where parts are added. Most probes have one part, and do not say so.
+        """
+        return {WHOLE: {}}
+
+    @abstractmethod
+    def measure(
+        self, encoder: Any, examples: Any, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame | None]:
+        """Measure a part of one checkpoint.
+
+        Args:
+            encoder: an :class:`embryology.models.encoder.Encoder`.
+            examples: of :meth:`prepare`.
+            part: of :meth:`parts`.
 
         Returns:
-            A table with the columns task, item, layer, metric, value, low, high, n, seed and baseline of the
-            measurements' SCHEMA (the runner adds the others; of parts also the layer), and a table of items with a
-            stable ``item_id``, or None.
+            Rows of :func:`embryology.runs.measurements.row`, and a table of items with a stable ``item_id``, or None.
         """

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from embryology import intervals
 from embryology.errors import EmbryologyError
-from embryology.models.alignment import Method, align, longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.alignment import Alignment, align, longest_input
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs import edges as spec
+from embryology.specs.edges import SPECIFICATION, EdgesSettings
 from embryology.treebanks import Edge, Sentence, edge_sets
 
 if TYPE_CHECKING:
@@ -31,29 +34,8 @@ if TYPE_CHECKING:
     from embryology.models.linear import Recipe
 
 GOLD, SILVER = ("ewt-propbank", "gum"), ("silver",)
-MAJORITY, CONTROL = "majority", "control"
 UNKNOWN, UNREAD = -1, -2
 """A label of the test split that the training split has not, so that no answer is right; and no answer."""
-
-
-class EdgesSettings(ProbeSettings):
-    sets: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of ``embryology.treebanks.edge_sets``; ``auto`` takes the gold ones where both are there, else silver."""
-    train_sentences: PositiveInt | None = None
-    """At most so many to learn from, drawn evenly; None takes all. The test split is always whole."""
-    protocol: Literal["fast", "paper"] = "fast"
-    """How classifiers are trained: ``embryology.models.linear.fit``, or ``fit_published``, which takes hours."""
-    steps: PositiveInt = 600
-    """This and the next two are of ``fast``, and of the description length."""
-    batch: PositiveInt = 1024
-    rate: PositiveFloat = 0.03
-    codelength: bool = True
-    """Whether the minimum description length of the training labels is measured too; doubles the time."""
-    seeds: PositiveInt = 1
-    """Classifiers trained a layer and task, from ``seed`` on; the first gives the items."""
-    alignment: Method = "running"
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -102,15 +84,12 @@ class Examples:
     sets: list[Set]
 
 
-class EdgesProbe:
-    name = "edges"
-    version = 1
-    needs = frozenset({"hidden-states"})
-    Settings = EdgesSettings
+class EdgesProbe(Probe):
+    specification = SPECIFICATION
 
-    def inputs(self, settings: EdgesSettings, series: Series) -> dict:
-        found = [edge_sets.find(name, split) for name in _sets(settings) for split in _splits(settings)]
-        return {f"{each.name} {each.split}": each.identity() for each in found} | {
+    def inputs(self, settings: EdgesSettings, series: Series) -> dict[str, Any]:
+        sets = [edge_sets.find(name, split) for name in _sets(settings) for split in _splits(settings)]
+        return {f"{each.name} {each.split}": each.identity() for each in sets} | {
             "precision": resolve(settings.precision)
         }
 
@@ -118,7 +97,9 @@ class EdgesProbe:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         return Examples(settings, [_prepared(name, settings, tokenizer, longest) for name in _sets(settings)])
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """Micro and macro F1 and every label's F1 by layer, each with a bootstrap over test sentences.
 
         With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
@@ -135,11 +116,13 @@ class EdgesProbe:
             states = {split: encoder.hidden_states(ids, examples.settings.precision) for split, ids in each.ids.items()}
             for task in each.tasks:
                 spans = {split: getattr(task, split).spans for split in states}
-                vectors = {split: span_means(own, spans[split]).to(encoder.device) for split, own in states.items()}
-                found, scored = _measured(task, vectors, examples.settings)
-                rows += found
+                vectors = {
+                    split: span_means(layers, spans[split]).to(encoder.device) for split, layers in states.items()
+                }
+                task_rows, scored = _measured(task, vectors, examples.settings)
+                rows += task_rows
                 items.append(scored.assign(source=each.label))
-        return pd.DataFrame(rows), pd.concat(items, ignore_index=True)
+        return rows, pd.concat(items, ignore_index=True)
 
 
 def _sets(settings: EdgesSettings) -> tuple[str, ...]:
@@ -159,7 +142,7 @@ def _splits(settings: EdgesSettings) -> tuple[str, ...]:
 
 def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, longest: int) -> Set:
     sets = {split: edge_sets.find(name, split) for split in _splits(settings)}
-    sentences = {split: found.read().sentences for split, found in sets.items()}
+    sentences = {split: edge_set.read().sentences for split, edge_set in sets.items()}
     rng = np.random.default_rng(settings.seed)
     if settings.train_sentences and settings.train_sentences < len(sentences["train"]):
         drawn = np.sort(rng.permutation(len(sentences["train"]))[: settings.train_sentences])
@@ -175,29 +158,29 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
         )
         for split, some in sentences.items()
     }
-    places = {split: _places(found) for split, found in aligned.items()}
+    places = {split: _places(alignments) for split, alignments in aligned.items()}
     tasks = []
     for task in sets["train"].tasks:
         edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
         for split in set(edges) - {"test"}:
-            edges[split] = [placed for placed in edges[split] if placed[2] is not None]
+            edges[split] = [(row, edge, spans) for row, edge, spans in edges[split] if spans is not None]
         if not edges["train"]:
             raise EmbryologyError(f"{name}: no edge of the task {task!r} lies within the {longest} pieces of the input")
         classes = sorted({edge.label for _, edge, _ in edges["train"]})
         controls = _controls(edges, sentences, classes, rng)
         targets = {
             split: Targets(
-                spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in found]).swapaxes(0, 1)),
-                labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in found]),
+                spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in placed]).swapaxes(0, 1)),
+                labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in placed]),
                 control=controls[split],
-                sentences=np.array([row for row, _, _ in found]),
-                names=[_name(sentences[split][row], edge) for row, edge, _ in found],
-                read=np.array([spans is not None for _, _, spans in found]),
+                sentences=np.array([row for row, _, _ in placed]),
+                names=[_name(sentences[split][row], edge) for row, edge, _ in placed],
+                read=np.array([spans is not None for _, _, spans in placed]),
             )
-            for split, found in edges.items()
+            for split, placed in edges.items()
         }
         tasks.append(Task(f"{name}/{task}", classes, **targets))
-    ids = {split: [one.ids for one in found] for split, found in aligned.items()}
+    ids = {split: [alignment.ids for alignment in alignments] for split, alignments in aligned.items()}
     return Set(sets["test"].label, ids, tasks)
 
 
@@ -205,25 +188,30 @@ Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
 """The number of the sentence, an edge of it, and the pieces of its spans, None where some are not in the input."""
 
 
-def _places(aligned: Sequence) -> list[list[tuple[int, int] | None]]:
+def _places(aligned: Sequence[Alignment]) -> list[list[tuple[int, int] | None]]:
     """For every word of every sentence its first piece and the one past its last, counted through all sentences."""
     places, before = [], 0
-    for one in aligned:
-        places.append([(before + own[0], before + own[-1] + 1) if own else None for own in one.words])
-        before += len(one.ids)
+    for alignment in aligned:
+        places.append([(before + pieces[0], before + pieces[-1] + 1) if pieces else None for pieces in alignment.words])
+        before += len(alignment.ids)
     return places
 
 
-def _edges(sentences: Sequence[Sentence], places: list, task: str) -> Placed:
-    found = []
-    for row, sentence in enumerate(sentences):
+def _edges(sentences: Sequence[Sentence], places: list[list[tuple[int, int] | None]], task: str) -> Placed:
+    placed: Placed = []
+    for number, sentence in enumerate(sentences):
         for edge in sentence.edges:
             if edge.task != task:
                 continue
-            words = [places[row][first:last] for first, last in filter(None, (edge.first, edge.second))]
-            there = all(None not in span for span in words)
-            found.append((row, edge, [(span[0][0], span[-1][1]) for span in words] if there else None))
-    return found
+            spans: list[tuple[int, int]] | None = []
+            for first, last in filter(None, (edge.first, edge.second)):
+                words = [place for place in places[number][first:last] if place is not None]
+                if spans is None or len(words) < last - first:
+                    spans = None
+                else:
+                    spans.append((words[0][0], words[-1][1]))
+            placed.append((number, edge, spans))
+    return placed
 
 
 def _nowhere(edge: Edge) -> list[tuple[int, int]]:
@@ -235,7 +223,7 @@ def _controls(
 ) -> dict[str, np.ndarray]:
     """A class for every type of edge, its words, drawn as often as labels are in training; the same in all splits."""
 
-    def kind(sentence: Sentence, edge: Edge) -> tuple:
+    def kind(sentence: Sentence, edge: Edge) -> tuple[tuple[str, ...], ...]:
         spans = filter(None, (edge.first, edge.second))
         return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in spans)
 
@@ -261,47 +249,51 @@ def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: Edges
     labels, classes = torch.from_numpy(getattr(task.train, field)), len(task.classes)
     if settings.protocol == "paper":
         dev = vectors["dev"], torch.from_numpy(getattr(task.dev, field))
-        found = linear.fit_published(vectors["train"], labels, classes, linear.Published(seed=seed), *dev)
+        classifiers = linear.fit_published(vectors["train"], labels, classes, linear.Published(seed=seed), *dev)
     else:
-        found = linear.fit(vectors["train"], labels, classes, _recipe(settings, seed))
-    return np.where(task.test.read, found.logits(vectors["test"]).argmax(-1).cpu().numpy(), UNREAD)
+        classifiers = linear.fit(vectors["train"], labels, classes, _recipe(settings, seed))
+    return np.where(task.test.read, classifiers.logits(vectors["test"]).argmax(-1).cpu().numpy(), UNREAD)
 
 
 def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
     from embryology.models.linear import Recipe
 
-    return Recipe(settings.rate, settings.batch, settings.steps, seed)
+    return Recipe(settings.learning_rate, settings.batch_size, settings.steps, seed)
 
 
-def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -> tuple[list[dict], pd.DataFrame]:
+def _measured(
+    task: Task, vectors: dict[str, Tensor], settings: EdgesSettings
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
     unread = int((~task.test.read).sum())
-    ends = (float(end) for end in intervals.wilson(unread, n))
-    rows.append(_row(task, "", "share_unread", unread / n, *ends, n, layer=None, seed=settings.seed))
-    rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=MAJORITY)
-    first = None
+    rows.append(row(task.name, "", spec.SHARE_UNREAD, unread / n, intervals.wilson(unread, n), n, seed=settings.seed))
+    rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=spec.MAJORITY)
+    first: np.ndarray | None = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
         predicted, control = (_answers(task, vectors, field, settings, seed) for field in ("labels", "control"))
         first = predicted if first is None else first
-        for layer, (own, controlled) in enumerate(zip(predicted, control, strict=True)):
-            rows += _scores(task, own, resamples, layer=layer, seed=seed)
+        for layer, (answers, controlled) in enumerate(zip(predicted, control, strict=True)):
+            rows += _scores(task, answers, resamples, layer=layer, seed=seed)
             by_heart = (controlled == task.test.control).astype(float)
             for metric, baseline, values in (
-                ("f1_micro", CONTROL, by_heart),
-                ("selectivity", None, (own == labels) - by_heart),
+                (spec.F1_MICRO, spec.CONTROL, by_heart),
+                (spec.SELECTIVITY, None, (answers == labels) - by_heart),
             ):
-                ends = intervals.percentile_interval(_means(values, task, resamples))
-                rows.append(_row(task, "", metric, values.mean(), *ends, n, layer=layer, seed=seed, baseline=baseline))
+                interval = intervals.percentile_interval(_means(values, task, resamples))
+                rows.append(
+                    row(task.name, "", metric, values.mean(), interval, n, layer=layer, seed=seed, baseline=baseline)
+                )
         if settings.codelength:
             rows += _compressions(task, vectors["train"], _recipe(settings, seed))
+    assert first is not None  # there is at least one seed
     known = pd.Series([*task.classes, "not in training"])
     items = pd.DataFrame(
         {
             "item_id": task.test.names,
             "sentence": [name.rsplit(":", len(task.test.spans))[0] for name in task.test.names],
-            "tag": known.iloc[labels].to_numpy(),
+            "group": known.iloc[labels].to_numpy(),
             "task": task.name,
             "correct": first[-1] == labels,
             # Bit k: whether the classifier of layer k is right.
@@ -311,18 +303,18 @@ def _measured(task: Task, vectors: dict[str, Tensor], settings: EdgesSettings) -
     return rows, items
 
 
-def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict]:
+def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict[str, Any]]:
     import torch
 
     from embryology.models.linear import codelength
 
     classes, n = len(task.classes), len(task.train.labels)
     rows = []
-    for labels, baseline in ((task.train.labels, None), (task.train.control, CONTROL)):
+    for labels, baseline in ((task.train.labels, None), (task.train.control, spec.CONTROL)):
         bits = codelength(train, torch.from_numpy(labels), classes, recipe)
         values = (n * np.log2(classes) / bits).tolist() if classes > 1 else []
         rows += [
-            _row(task, "", "compression", value, None, None, n, layer=layer, seed=recipe.seed, baseline=baseline)
+            row(task.name, "", spec.COMPRESSION, value, n=n, layer=layer, seed=recipe.seed, baseline=baseline)
             for layer, value in enumerate(values)
         ]
     return rows
@@ -334,7 +326,15 @@ def _means(values: np.ndarray, task: Task, resamples: np.ndarray) -> np.ndarray:
     return intervals.bootstrap_means(sums, np.bincount(task.test.sentences, minlength=size), resamples)
 
 
-def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns) -> list[dict]:
+def _scores(
+    task: Task,
+    predicted: np.ndarray,
+    resamples: np.ndarray,
+    *,
+    layer: int | None,
+    seed: int,
+    baseline: str | None = None,
+) -> list[dict[str, Any]]:
     """Micro F1, macro F1 over the labels of the test split, and every such label's F1."""
     labels, classes, size = task.test.labels, len(task.classes), resamples.shape[1]
 
@@ -346,33 +346,23 @@ def _scores(task: Task, predicted: np.ndarray, resamples: np.ndarray, **columns)
     known, right = labels != UNKNOWN, predicted == labels
     counts = np.stack([count(right, labels), count(known, labels), count(predicted != UNREAD, predicted)])
     totals = counts.sum(1)
-    there = totals[1] > 0
-    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, there], optimize=True)
+    present = totals[1] > 0
+    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, present], optimize=True)
 
     def f1(counted: np.ndarray) -> np.ndarray:
-        return 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
+        scores: np.ndarray = 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
+        return scores
 
-    values, sampled = f1(totals[:, there]), f1(draws)
+    values, sampled = f1(totals[:, present]), f1(draws)
+    scored = partial(row, task.name, layer=layer, seed=seed, baseline=baseline)
     rows = [
-        _row(task, "", metric, value, *intervals.percentile_interval(means), len(labels), **columns)
+        scored("", metric, value, intervals.percentile_interval(means), len(labels))
         for metric, value, means in (
-            ("f1_micro", right.mean(), _means(right, task, resamples)),
-            ("f1_macro", values.mean(), sampled.mean(-1)),
+            (spec.F1_MICRO, right.mean(), _means(right, task, resamples)),
+            (spec.F1_MACRO, values.mean(), sampled.mean(-1)),
         )
     ]
-    names, ends = np.array(task.classes)[there], intervals.percentile_interval(sampled)
-    for name, value, low, high, n in zip(names, values, *ends, totals[1][there], strict=True):
-        rows.append(_row(task, name, "f1", value, low, high, n, **columns))
+    names, ends = np.array(task.classes)[present], intervals.percentile_interval(sampled)
+    for name, value, low, high, n in zip(names, values, *ends, totals[1][present], strict=True):
+        rows.append(scored(name, spec.F1, value, (low, high), n))
     return rows
-
-
-def _row(
-    task: Task, item: str, metric: str, value: float, low: float | None, high: float | None, n: int, *,
-    layer: int | None, seed: int, baseline: str | None = None,
-) -> dict:  # fmt: skip
-    if low is not None:  # the percentiles of a few skewed sentences can pass the value by
-        low, high = min(low, value), max(high, value)
-    return {
-        "task": task.name, "item": item, "layer": layer, "metric": metric, "value": value, "low": low,
-        "high": high, "n": int(n), "seed": seed, "baseline": baseline,
-    }  # fmt: skip

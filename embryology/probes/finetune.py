@@ -5,16 +5,17 @@ A cell is one checkpoint × task × seed. Every checkpoint gets the same recipe 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from embryology.models.alignment import longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs.downstream import COLLAPSED, FINETUNE_SPECIFICATION, MAJORITY, FinetuneSettings
 from embryology.tasks import catalogue, prepared, scores, squad, windows
 from embryology.tasks.hub import PREFIX
 from embryology.tasks.prepared import Prepared
@@ -25,37 +26,18 @@ if TYPE_CHECKING:
     from embryology.models.encoder import Encoder
     from embryology.models.finetuning import Recipe
 
-SCORE, COLLAPSED = "score", "collapsed"
+Examples = tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]]
+"""The settings, and the tasks by name."""
 
 
-class FinetuneSettings(ProbeSettings):
-    tasks: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of :data:`embryology.tasks.catalogue.NAMES`; ``auto`` takes GLUE's tasks and SQuAD, those whose train sets are
-    there, without WNLI as in the paper, else the topic of an article."""
-    seeds: PositiveInt = 3
-    """Of the head, the order of examples and dropout."""
-    train: PositiveInt | None = None
-    """At most so many training examples, drawn evenly; None takes all."""
-    length: PositiveInt = 128
-    """Most pieces an input has, if the model reads as many."""
-    rate: PositiveFloat = 2e-4
-    epochs: PositiveInt = 3
-    batch: PositiveInt = 32
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
+class FinetuneProbe(Probe):
+    specification = FINETUNE_SPECIFICATION
 
+    def inputs(self, settings: FinetuneSettings, series: Series) -> dict[str, Any]:
+        identities = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=True)}
+        return {"tasks": identities, "precision": resolve(settings.precision)}
 
-class FinetuneProbe:
-    name = "finetune"
-    version = 1
-    needs = frozenset({"hidden-states"})
-    Settings = FinetuneSettings
-
-    def inputs(self, settings: FinetuneSettings, series: Series) -> dict:
-        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=True)}
-        return {"tasks": data, "precision": resolve(settings.precision)}
-
-    def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict]:
+    def parts(self, settings: FinetuneSettings, series: Series) -> dict[str, dict[str, Any]]:
         """A cell a task and seed: what it depends on beside the checkpoint."""
         recipe = settings.model_dump(mode="json", exclude={"tasks", "seeds", "every"})
         recipe |= {"precision": resolve(settings.precision)}
@@ -65,94 +47,92 @@ class FinetuneProbe:
             for seed in range(settings.seeds)
         }
 
-    def prepare(
-        self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series
-    ) -> tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]]:
-        longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
-        how = settings.train, settings.seed, tokenizer, longest
+    def prepare(self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
+        longest = min(settings.max_length, longest_input(tokenizer, series.checkpoints[0].location))
+        arguments = settings.train, settings.seed, tokenizer, longest
         return settings, {
-            name: windows.read(*how, hub=name.startswith(PREFIX))
+            name: windows.read(*arguments, hub=name.startswith(PREFIX))
             if name.removeprefix(PREFIX) == squad.NAME
-            else prepared.read(name, *how)
+            else prepared.read(name, *arguments)
             for name in prepared.chosen(settings.tasks, spans=True)
         }
 
-    def measure_part(
-        self, encoder: Encoder, examples: tuple[FinetuneSettings, dict[str, Prepared | windows.Prepared]], part: str
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """The task's metrics on its whole development set, and their mean, ``score``, each with a bootstrap over items.
 
         ``collapsed`` is 1 where all predictions are one class, one score, or no answer. Of several development sets
-        ``item`` names each, and the mean over them has none. Baselines (of the first seed alone): the most frequent
+        ``group`` names each, and the mean over them has none. Baselines (of the first seed alone): the most frequent
         class, and a linear model on tf-idf; of SQuAD, to answer nothing.
         """
         from embryology.models import finetuning
 
         settings, tasks = examples
         name, _, seed = part.rpartition("-")
-        own = tasks[name]
+        data = tasks[name]
         recipe = finetuning.Recipe(
-            rate=settings.rate, epochs=settings.epochs, batch=settings.batch, precision=settings.precision,
+            learning_rate=settings.learning_rate,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            precision=settings.precision,
             seed=settings.seed + int(seed),
-        )  # fmt: skip
-        measured = _answers if isinstance(own, windows.Prepared) else _labels
-        rows, items = measured(encoder, own, recipe, int(seed) == 0)
-        return pd.DataFrame(rows).assign(seed=int(seed)), items.assign(tag=f"seed {seed}", source=own.label)
+        )
+        if isinstance(data, windows.Prepared):
+            rows, items = _answers(encoder, data, recipe, int(seed) == 0)
+        else:
+            rows, items = _labels(encoder, data, recipe, int(seed) == 0)
+        return [each | {"seed": int(seed)} for each in rows], items.assign(seed=int(seed), source=data.label)
 
 
-def _labels(encoder: Encoder, own: Prepared, recipe: Recipe, baselines: bool) -> tuple[list[dict], pd.DataFrame]:
+def _labels(
+    encoder: Encoder, data: Prepared, recipe: Recipe, baselines: bool
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     from embryology.models import finetuning
 
-    model = finetuning.train(encoder, own.train, own.labels, max(1, len(own.task.classes)), recipe)
+    model = finetuning.train(encoder, data.train, data.labels, max(1, len(data.task.classes)), recipe)
     rows, items = [], []
-    for dev, (inputs, given) in own.dev.items():
+    for dev, (inputs, dev_examples) in data.dev.items():
         predicted = finetuning.outputs_of(model, inputs)
-        predicted = predicted.argmax(axis=1) if own.task.classes else predicted[:, 0]
-        gold = np.array([example.label for example in given])
-        item = dev if len(own.dev) > 1 else ""
-        rows += scores.rows(own.task, item, gold, predicted)
-        rows.append(_collapsed(own.task.name, item, np.ptp(predicted) == 0, len(given)))
+        predicted = predicted.argmax(axis=1) if data.task.classes else predicted[:, 0]
+        gold = np.array([example.label for example in dev_examples])
+        group = dev if len(data.dev) > 1 else ""
+        rows += scores.rows(data.task, group, gold, predicted)
+        rows.append(row(data.task.name, group, COLLAPSED, np.ptp(predicted) == 0, n=len(dev_examples)))
         items.append(
             pd.DataFrame(
                 {
-                    "item_id": [f"{own.task.name}:{dev}:{example.id}" for example in given],
-                    "task": own.task.name,
+                    "item_id": [f"{data.task.name}:{dev}:{example.id}" for example in dev_examples],
+                    "task": data.task.name,
                     "prediction": predicted.astype(float),
                     "correct": predicted == gold,
                 }
             )
         )
-    if len(own.dev) > 1:
+    if len(data.dev) > 1:
         rows += scores.over_sets(rows)
-    return rows + (own.baselines if baselines else []), pd.concat(items, ignore_index=True)
+    return rows + (data.baselines if baselines else []), pd.concat(items, ignore_index=True)
 
 
 def _answers(
-    encoder: Encoder, own: windows.Prepared, recipe: Recipe, baselines: bool
-) -> tuple[list[dict], pd.DataFrame]:
+    encoder: Encoder, data: windows.Prepared, recipe: Recipe, baselines: bool
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     from embryology.models import finetuning
 
-    model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)
-    predicted = windows.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
-    right = squad.by_question(own.questions, predicted)
+    model = finetuning.train(encoder, data.train.inputs, data.train.labels, 2, recipe)
+    predicted = windows.answers(data.dev, data.questions, finetuning.scores_of_places(model, data.dev.inputs))
+    right = squad.by_question(data.questions, predicted)
     rows = scores.means(squad.NAME, squad.METRICS, right)
-    rows.append(_collapsed(squad.NAME, "", not any(predicted.values()), len(right)))
+    rows.append(row(squad.NAME, "", COLLAPSED, not any(predicted.values()), n=len(right)))
     if baselines:
-        nothing = squad.by_question(own.questions, {})
-        rows += scores.means(squad.NAME, squad.METRICS, nothing, scores.MAJORITY)
+        nothing = squad.by_question(data.questions, {})
+        rows += scores.means(squad.NAME, squad.METRICS, nothing, MAJORITY)
     items = pd.DataFrame(
         {
-            "item_id": [f"{squad.NAME}:dev:{asked.id}" for asked in own.questions],
+            "item_id": [f"{squad.NAME}:dev:{question.id}" for question in data.questions],
             "task": squad.NAME,
             "prediction": right[:, 1],
             "correct": right[:, 0] == 1,
         }
     )
     return rows, items
-
-
-def _collapsed(task: str, item: str, value: bool, n: int) -> dict:
-    return {
-        "task": task, "item": item, "metric": COLLAPSED, "value": float(value), "low": None, "high": None, "n": n,
-        "baseline": None,
-    }  # fmt: skip

@@ -7,36 +7,26 @@ and ``u * v``, as in SentEval (Conneau and Kiela 2018).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from pydantic import Field, PositiveInt
 
 from embryology.models.alignment import longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.series import Series
+from embryology.specs.downstream import FROZEN_SPECIFICATION, FrozenSettings
 from embryology.tasks import Example, catalogue, prepared, scores
 from embryology.tasks.prepared import Prepared
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
     from transformers import PreTrainedTokenizerFast
 
     from embryology.models.encoder import Encoder
 
 AT_ONCE = 2000
 """Sentences whose vectors are held at once."""
-
-
-class FrozenSettings(ProbeSettings):
-    tasks: tuple[str, ...] | Literal["auto"] = "auto"
-    """As of fine-tuning."""
-    train: PositiveInt | None = None
-    """At most so many training examples, drawn evenly; None takes all."""
-    length: PositiveInt = 128
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -47,43 +37,40 @@ class Examples:
     """Ids of every sentence of all tasks, by its text: each is read once."""
 
 
-class FrozenProbe:
-    name = "frozen"
-    version = 1
-    needs = frozenset({"hidden-states"})
-    Settings = FrozenSettings
+class FrozenProbe(Probe):
+    specification = FROZEN_SPECIFICATION
 
-    def inputs(self, settings: FrozenSettings, series: Series) -> dict:
-        data = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=False)}
-        return {"tasks": data, "precision": resolve(settings.precision)}
+    def inputs(self, settings: FrozenSettings, series: Series) -> dict[str, Any]:
+        identities = {name: catalogue.identity(name) for name in prepared.chosen(settings.tasks, spans=False)}
+        return {"tasks": identities, "precision": resolve(settings.precision)}
 
     def prepare(self, settings: FrozenSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
-        longest = min(settings.length, longest_input(tokenizer, series.checkpoints[0].location))
+        longest = min(settings.max_length, longest_input(tokenizer, series.checkpoints[0].location))
         tasks = {
             name: prepared.read(name, settings.train, settings.seed, tokenizer, longest)
             for name in prepared.chosen(settings.tasks, spans=False)
         }
-        texts = {text: None for own in tasks.values() for example in _examples(own) for text in _texts(example)}
+        texts = {text: None for data in tasks.values() for example in _examples(data) for text in _texts(example)}
         ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
         return Examples(settings, tasks, dict(zip(texts, ids, strict=True)))
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    def measure(self, encoder: Encoder, examples: Examples, part: str = WHOLE) -> tuple[list[dict[str, Any]], None]:
         """As fine-tuning: the task's metrics and their mean, ``score``, with a bootstrap over items, and baselines."""
         vectors = _means(encoder, examples)
         rows = []
-        for own in examples.tasks.values():
-            found = []
-            model = _fitted(_features(own.examples, vectors), own)
-            for dev, (_, given) in own.dev.items():
-                gold = np.array([example.label for example in given])
-                predicted = model.predict(_features(given, vectors))
-                found += scores.rows(own.task, dev if len(own.dev) > 1 else "", gold, predicted)
-            rows += found + (scores.over_sets(found) if len(own.dev) > 1 else []) + own.baselines
-        return pd.DataFrame(rows).assign(layer=None, seed=examples.settings.seed), None
+        for data in examples.tasks.values():
+            task_rows = []
+            model = _fitted(_features(data.examples, vectors), data)
+            for dev, (_, dev_examples) in data.dev.items():
+                gold = np.array([example.label for example in dev_examples])
+                predicted = model.predict(_features(dev_examples, vectors))
+                task_rows += scores.rows(data.task, dev if len(data.dev) > 1 else "", gold, predicted)
+            rows += task_rows + (scores.over_sets(task_rows) if len(data.dev) > 1 else []) + data.baselines
+        return [each | {"seed": examples.settings.seed} for each in rows], None
 
 
-def _examples(own: Prepared) -> list[Example]:
-    return own.examples + [example for _, given in own.dev.values() for example in given]
+def _examples(data: Prepared) -> list[Example]:
+    return data.examples + [example for _, dev_examples in data.dev.values() for example in dev_examples]
 
 
 def _texts(example: Example) -> tuple[str, ...]:
@@ -94,7 +81,7 @@ def _means(encoder: Encoder, examples: Examples) -> dict[str, np.ndarray]:
     """The mean vector of each sentence's pieces, special ones apart, in the last layer; by its text."""
     from embryology.models import linear
 
-    found: dict[str, np.ndarray] = {}
+    by_text: dict[str, np.ndarray] = {}
     sentences = list(examples.sentences.items())
     for first in range(0, len(sentences), AT_ONCE):
         some = sentences[first : first + AT_ONCE]
@@ -103,22 +90,22 @@ def _means(encoder: Encoder, examples: Examples) -> dict[str, np.ndarray]:
         starts = ends - [len(ids) for _, ids in some]
         inner = np.stack([starts + 1, np.maximum(ends - 1, starts + 2)], axis=1)  # an empty sentence is its separator
         means = linear.span_means(last, [inner])[0].float().numpy()
-        found |= {text: mean for (text, _), mean in zip(some, means, strict=True)}
-    return found
+        by_text |= {text: mean for (text, _), mean in zip(some, means, strict=True)}
+    return by_text
 
 
 def _features(some: list[Example], vectors: dict[str, np.ndarray]) -> np.ndarray:
     first = np.stack([vectors[example.first] for example in some])
     if some[0].second is None:
         return first
-    second = np.stack([vectors[example.second] for example in some])
+    second = np.stack([vectors[example.second] for example in some if example.second is not None])
     return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
 
 
-def _fitted(features: np.ndarray, own: Prepared):
+def _fitted(features: np.ndarray, data: Prepared) -> Pipeline:
     from sklearn.linear_model import LogisticRegression, Ridge  # late: a second
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    last = LogisticRegression(C=0.1, max_iter=500) if own.task.classes else Ridge(alpha=100.0)
-    return make_pipeline(StandardScaler(), last).fit(features, own.labels)
+    last = LogisticRegression(C=0.1, max_iter=500) if data.task.classes else Ridge(alpha=100.0)
+    return make_pipeline(StandardScaler(), last).fit(features, data.labels)

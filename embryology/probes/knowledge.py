@@ -9,13 +9,12 @@ template alone gives, and how often the training text has subject and object in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
 
 from embryology import intervals
 from embryology.corpus import store
@@ -24,9 +23,13 @@ from embryology.facts import fact_sets
 from embryology.facts.questions import Asked, Question, ask
 from embryology.facts.together import together
 from embryology.models.alignment import longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs import Precision
+from embryology.specs import knowledge as spec
+from embryology.specs.knowledge import SPECIFICATION, KnowledgeSettings
 from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
@@ -36,29 +39,15 @@ if TYPE_CHECKING:
     from embryology.models.encoder import Encoder
 
 GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
-MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
-MULTI = "several pieces"
 AT_ONCE = 2**26
 """Numbers in the vectors that are kept of questions: 256 MB."""
 ITEMS = [
-    *("item_id", "tag", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
+    *("item_id", "group", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
     *("rank", "log_probability", "gain", "top", "consistency", "common", "named", "held_out", "together"),
 ]
 """Columns of the item table. ``object_number`` counts a relation's objects, so that facts that share one can be told
 without its name; ``chosen`` are those whose object is the likeliest of the relation's objects, ``common`` those of the
 most common object."""
-
-
-class KnowledgeSettings(ProbeSettings):
-    sets: tuple[str, ...] | Literal["auto"] = "auto"
-    """Of ``embryology.facts.fact_sets``; ``auto`` takes LAMA's T-REx and ParaRel where they are there, else the
-    bundled facts."""
-    kinds: tuple[Literal["1-1", "N-1", "N-M", ""], ...] = ("1-1", "N-1", "")
-    """Types of relations; ParaRel and SQuAD do not say theirs."""
-    facts: PositiveInt | None = None
-    """At most so many of a relation, drawn evenly; None takes all."""
-    precision: Precision = "float32"
-    seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -73,22 +62,21 @@ class Examples:
     text is not at hand."""
 
 
-class KnowledgeProbe:
-    name = "knowledge"
-    version = 5
-    needs = frozenset({"masked-head"})
-    Settings = KnowledgeSettings
+class KnowledgeProbe(Probe):
+    specification = SPECIFICATION
 
-    def inputs(self, settings: KnowledgeSettings, series: Series) -> dict:
-        found = {name: fact_sets.find(name).identity() for name in _sets(settings)}
+    def inputs(self, settings: KnowledgeSettings, series: Series) -> dict[str, Any]:
+        identities = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
-        text = corpus.facts["text_sha256"] if corpus else None
-        return found | {"precision": resolve(settings.precision), "training text": text}
+        text = corpus.record["text_sha256"] if corpus else None
+        return identities | {"precision": resolve(settings.precision), "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         corpus = _training_text(series)
-        sets, excluded, counts = {}, {}, {}
+        sets: dict[str, tuple[str, list[Asked]]] = {}
+        excluded: dict[str, dict[str, Counter[str]]] = {}
+        counts: dict[str, np.ndarray] = {}
         for name in _sets(settings):
             chosen = fact_sets.find(name)
             asked, excluded[name] = [], {}
@@ -103,7 +91,9 @@ class KnowledgeProbe:
             counts[name] = together(corpus.train, tokenizer, pairs) if corpus else np.full(len(pairs), np.nan)
         return Examples(settings, sets, excluded, counts)
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """Scores by relation and in total, and every fact's own.
 
         Of objects of one piece, in the relation's first template: ``accuracy`` (P@1) and ``precision_at_10`` over the
@@ -119,26 +109,25 @@ class KnowledgeProbe:
         Baselines of ``accuracy``: the relation's most common object, and the template without a subject. Facts whose
         object stands in the subject's name are in the totals, and left out in the task ``…/not named``.
         """
-        rows, items = [], []
+        rows, items, seed = [], [], examples.settings.seed
         for name, (label, relations) in examples.sets.items():
             scored = pd.concat(_scored(encoder, relations, examples.settings.precision), ignore_index=True)
-            parts = {name: scored, f"{name}/not named": scored[~scored["named"]]}
+            tables = {name: scored, f"{name}/{spec.NOT_NAMED}": scored[~scored["named"]]}
             if scored["held_out"].any():
-                parts |= {
-                    f"{name}/held out": scored[scored["held_out"]],
-                    f"{name}/not held out": scored[~scored["held_out"]],
+                tables |= {
+                    f"{name}/{spec.HELD_OUT}": scored[scored["held_out"]],
+                    f"{name}/{spec.NOT_HELD_OUT}": scored[~scored["held_out"]],
                 }
-            for task, part in parts.items():
-                rows += _summaries(task, part[part["pieces"] == 1], examples.settings.seed)
-            rows += _log_probabilities(f"{name}/{MULTI}", scored[scored["pieces"] > 1], examples.settings.seed)
+            for task, table in tables.items():
+                rows += _summaries(task, table[table["pieces"] == 1], seed)
+            rows += _log_probabilities(f"{name}/{spec.SEVERAL_PIECES}", scored[scored["pieces"] > 1], seed)
             rows += [
-                _row(name, relation, f"excluded: {reason}", count, None, None, count)
+                row(name, relation, spec.EXCLUDED, count, n=count, seed=seed, reason=reason)
                 for relation, reasons in examples.excluded[name].items()
                 for reason, count in reasons.items()
             ]
             items.append(scored.assign(task=name, source=label, together=examples.together[name]))
-        table = pd.concat(items, ignore_index=True)[ITEMS]
-        return pd.DataFrame(rows).assign(layer=None, seed=examples.settings.seed), table
+        return rows, pd.concat(items, ignore_index=True)[ITEMS]
 
 
 def _sets(settings: KnowledgeSettings) -> tuple[str, ...]:
@@ -154,14 +143,15 @@ def _training_text(series: Series) -> store.PreparedCorpus | None:
 
 def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:
     """Relations in order, as many at a time as have :data:`AT_ONCE` numbers in their questions' vectors."""
-    portion, size = [], 0
+    portion: list[Asked] = []
+    size = 0
     for asked in relations:
-        own = len(asked.questions) * len(asked.facts) * width
-        if portion and size + own > AT_ONCE:
+        numbers = len(asked.questions) * len(asked.facts) * width
+        if portion and size + numbers > AT_ONCE:
             yield portion
             portion, size = [], 0
         portion.append(asked)
-        size += own
+        size += numbers
     if portion:
         yield portion
 
@@ -170,8 +160,8 @@ def _scored(encoder: Encoder, relations: Sequence[Asked], precision: Precision) 
     """For each relation a row a fact."""
     from embryology.facts.answers import Answers  # late: it loads torch, and a start that finds all measured needs none
 
-    for portion in _portions(relations, encoder.width):
-        questions = [question for asked in portion for own in asked.questions for question in own]
+    for portion in _portions(relations, encoder.hidden_size):
+        questions = [question for asked in portion for of_template in asked.questions for question in of_template]
         questions = [question for question in questions if len(question.pieces) == 1]
         questions += [asked.alone for asked in portion if asked.alone is not None]
         answers = Answers(encoder, questions, precision)
@@ -184,23 +174,23 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     import torch
 
     pieces = [question.pieces for question in asked.questions[0]]
-    one = np.array([len(own) == 1 for own in pieces])
-    targets = np.array([own[0] if len(own) == 1 else -1 for own in pieces])
+    one = np.array([len(ids) == 1 for ids in pieces])
+    targets = np.array([ids[0] if len(ids) == 1 else -1 for ids in pieces])
     rank, log_probability, gain, several_templates = (np.full(len(pieces), np.nan) for _ in range(4))
     answers = np.full((len(asked.questions), len(pieces)), -1)
     top, alone = np.full(len(pieces), -1), np.full(len(pieces), np.nan)
     if one.any():
         candidates, right = np.unique(targets[one]), np.zeros((len(asked.questions), len(pieces)))
         for template, questions in enumerate(asked.questions):
-            single = [question for question, own in zip(questions, one, strict=True) if own]
+            single = [question for question, is_single in zip(questions, one, strict=True) if is_single]
             logits = given.logits(single, exact=template == 0)
-            best, own = logits.max(1).indices.cpu().numpy(), logits[:, candidates]
-            answers[template, one] = candidates[own.max(1).indices.cpu().numpy()]
+            best, of_objects = logits.max(1).indices.cpu().numpy(), logits[:, candidates]
+            answers[template, one] = candidates[of_objects.max(1).indices.cpu().numpy()]
             right[template, one] = best == targets[one]
             if template == 0:
                 true = logits.gather(1, torch.from_numpy(targets[one]).to(logits.device)[:, None])
                 rank[one] = 1 + (logits > true).sum(1, dtype=torch.int32).cpu().numpy()
-                of_candidates = (own - logits.logsumexp(1, keepdim=True)).cpu().numpy()
+                of_candidates = (of_objects - logits.logsumexp(1, keepdim=True)).cpu().numpy()
                 place = np.searchsorted(candidates, targets[one])
                 log_probability[one] = of_candidates[np.arange(len(place)), place]
                 gain[one] = log_probability[one] - _with_others(of_candidates, place)[place]
@@ -209,7 +199,7 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
         if asked.alone is not None:
             alone = (targets == int(given.logits([asked.alone])[0].argmax())).astype(float)
     if not one.all():
-        several = [question for question, own in zip(asked.questions[0], one, strict=True) if not own]
+        several = [question for question, is_single in zip(asked.questions[0], one, strict=True) if not is_single]
         log_probability[~one] = _left_to_right(encoder, several, precision)
     consistency, shuffled = _consistency(answers[:, one])
     common = Counter(fact.object for fact, single in zip(asked.facts, one, strict=True) if single).most_common(1)
@@ -217,11 +207,11 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     return pd.DataFrame(
         {
             "item_id": [f"{asked.relation.name}:{fact.id}" for fact in asked.facts],
-            "tag": asked.relation.name,
+            "group": asked.relation.name,
             "subject": [fact.subject for fact in asked.facts],
             "object": [fact.object for fact in asked.facts],
             "object_number": [objects[fact.object] for fact in asked.facts],
-            "pieces": [len(own) for own in pieces],
+            "pieces": [len(ids) for ids in pieces],
             "correct": rank == 1,
             "right_at_10": rank <= 10,
             "chosen": answers[0] == targets,
@@ -241,23 +231,24 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     )
 
 
-def _with_others(log_probabilities: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _with_others(log_probabilities: np.ndarray, objects: np.ndarray) -> np.ndarray:
     """(objects,) mean log-probability of each object over facts that have another, of (facts, objects); else nan.
 
     Args:
         log_probabilities: (facts, objects).
-        own: (facts,) which of the objects is a fact's.
+        objects: (facts,) which of the objects is a fact's.
     """
-    has = np.eye(log_probabilities.shape[1], dtype=bool)[own]
+    has = np.eye(log_probabilities.shape[1], dtype=bool)[objects]
     n = (~has).sum(axis=0)
     sums = np.where(has, 0, log_probabilities).sum(axis=0)
-    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
+    means: np.ndarray = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
+    return means
 
 
 def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
-    found = np.full(len(where), np.nan)
-    found[where] = values
-    return found
+    spread = np.full(len(where), np.nan)
+    spread[where] = values
+    return spread
 
 
 def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> np.ndarray:
@@ -272,7 +263,8 @@ def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: P
             ids[position] = piece
     log_probability = encoder.predict(sequences, places, targets, precision).log_probability
     lengths = np.array([len(question.pieces) for question in questions])
-    return np.add.reduceat(log_probability.astype(np.float64), np.cumsum(lengths) - lengths)
+    sums: np.ndarray = np.add.reduceat(log_probability.astype(np.float64), np.cumsum(lengths) - lengths)
+    return sums
 
 
 def _consistency(answers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -293,65 +285,59 @@ def _consistency(answers: np.ndarray) -> tuple[np.ndarray, float]:
     return same / pairs, float((agreement.sum() - np.trace(agreement)) / pairs)
 
 
-def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
+def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     rows = []
-    for item, part in [("", scored), *scored.groupby("tag")]:
+    for relation, part in [("", scored), *scored.groupby("group")]:
         n = len(part)
         if n == 0:
             continue
         for metric, column, baseline in (
-            ("accuracy", "correct", None),
-            ("precision_at_10", "right_at_10", None),
-            ("accuracy_of_candidates", "chosen", None),
-            ("accuracy", "common", MAJORITY),
-            ("accuracy", "alone", TEMPLATE),
+            (spec.ACCURACY, "correct", None),
+            (spec.AT_10, "right_at_10", None),
+            (spec.OF_CANDIDATES, "chosen", None),
+            (spec.ACCURACY, "common", spec.MAJORITY),
+            (spec.ACCURACY, "alone", spec.TEMPLATE),
         ):
             values = part[column].dropna()
             if len(values) == n:  # sentences of their own have no template to be asked alone
-                low, high = intervals.wilson(int(values.sum()), n)
-                rows.append(_row(task, item, metric, values.mean(), float(low), float(high), n, baseline))
-        means = {(metric, None): part[metric] for metric in ("reciprocal_rank", "log_probability")}
-        rows += _means(task, item, means, seed)
-        with_others = part["gain"].dropna()  # a relation of a single object has no others
+                interval = intervals.wilson(int(values.sum()), n)
+                rows.append(row(task, relation, metric, values.mean(), interval, n, seed=seed, baseline=baseline))
+        rows += _means(
+            task,
+            relation,
+            {(metric, None): part[metric] for metric in (spec.RECIPROCAL_RANK, spec.LOG_PROBABILITY)},
+            seed,
+        )
+        with_others = part[spec.GAIN].dropna()  # a relation of a single object has no others
         if len(with_others):
-            rows += _means(task, item, {("gain", None): with_others}, seed)
+            rows += _means(task, relation, {(spec.GAIN, None): with_others}, seed)
         several = part[part["consistency"].notna()]  # relations of a single template have none
         if len(several):
-            means = {
-                ("accuracy_of_templates", None): several["right_of_templates"],
-                ("consistency", None): several["consistency"],
-                ("consistency", SHUFFLED): several["shuffled"],
+            means: dict[tuple[str, str | None], pd.Series] = {
+                (spec.OF_TEMPLATES, None): several["right_of_templates"],
+                (spec.CONSISTENCY, None): several["consistency"],
+                (spec.CONSISTENCY, spec.SHUFFLED): several["shuffled"],
             }
-            rows += _means(task, item, means, seed)
+            rows += _means(task, relation, means, seed)
     return rows
 
 
-def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict]:
+def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     rows = []
-    for item, part in [("", scored), *scored.groupby("tag")]:
+    for relation, part in [("", scored), *scored.groupby("group")]:
         if len(part):
-            rows += _means(task, item, {("log_probability", None): part["log_probability"]}, seed)
+            rows += _means(task, relation, {(spec.LOG_PROBABILITY, None): part["log_probability"]}, seed)
     return rows
 
 
-def _means(task: str, item: str, columns: dict[tuple[str, str | None], pd.Series], seed: int) -> list[dict]:
+def _means(
+    task: str, relation: str, columns: Mapping[tuple[str, str | None], pd.Series], seed: int
+) -> list[dict[str, Any]]:
     """A row a metric and baseline, all with the same draws of the bootstrap over facts."""
     values = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)
     draws = intervals.resamples(len(values), seed=seed) @ values / len(values)
     lows, highs = intervals.percentile_interval(draws)
     return [
-        _row(task, item, metric, value, float(low), float(high), len(values), baseline)
+        row(task, relation, metric, value, (low, high), len(values), seed=seed, baseline=baseline)
         for (metric, baseline), value, low, high in zip(columns, values.mean(0), lows, highs, strict=True)
     ]
-
-
-def _row(
-    task: str, item: str, metric: str, value: float, low: float | None, high: float | None, n: int,
-    baseline: str | None = None,
-) -> dict:  # fmt: skip
-    if low is not None:  # rounding, and the percentiles of a few skewed facts, can pass the value by
-        low, high = min(low, value), max(high, value)
-    return {
-        "task": task, "item": item, "metric": metric, "value": float(value), "low": low, "high": high, "n": int(n),
-        "baseline": baseline,
-    }  # fmt: skip

@@ -1,20 +1,23 @@
 """Every chosen checkpoint × every chosen probe, measured once."""
 
 import itertools
-import os
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from embryology import presets
 from embryology.errors import EmbryologyError
-from embryology.probes import Probe, ProbeSettings, registry
+from embryology.probes import WHOLE, Probe
 from embryology.runs import measurements
-from embryology.runs.checkpoints import Checkpoint, Series, thinned
+from embryology.runs.checkpoints import Checkpoint
+from embryology.runs.measurements import Configuration
+from embryology.runs.series import Series, thinned
+from embryology.specs import NEEDS, NOT_APPLICABLE, NotApplicable, ProbeSettings, registry
 from embryology.storage.files import sha256_of, sha256_of_file, write_table
 
 if TYPE_CHECKING:
@@ -22,50 +25,51 @@ if TYPE_CHECKING:
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json")
 
-# A probe that does not apply to a model says so; it measures nothing.
-NOT_APPLICABLE = {
-    **dict.fromkeys(("layer", "low", "high", "seed", "baseline")),
-    "task": "",
-    "item": "",
-    "metric": "applicable",
-    "value": 0.0,
-    "n": 0,
-}
+Measured = tuple[list[dict[str, Any]], pd.DataFrame | None]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One measurement to be taken or skipped."""
+class Asked:
+    """A probe that is to measure a series, and under which configuration."""
 
     probe: Probe
     settings: ProbeSettings
-    checkpoint: Checkpoint
-    tokenizer: Path
-    tokenizer_sha256: str
-    key: str
+    configuration: Configuration
 
-    def files(self, series: Series) -> tuple[Path, Path]:
-        """Where the items and the measurements go, in the order of their writing."""
-        place = (self.probe.name, self.checkpoint.step, self.key)
-        return series.folder.details(*place), series.folder.measurement(*place)
+
+def chosen_settings(
+    series: Series, names: list[str] | None = None, preset: str | None = None
+) -> dict[str, ProbeSettings]:
+    """Settings by probe, as the run's preset gave them when it was trained.
+
+    Args:
+        series: settings are the defaults where it was not trained here.
+        names: of the probes; None takes those of the preset, and all but the expensive ones where it has none.
+        preset: whose settings are taken instead, by name or path.
+
+    Raises:
+        EmbryologyError: a probe or setting is unknown.
+    """
+    recorded = series.manifest.probes if series.manifest else {}
+    return registry.asked_for(names, presets.load(preset).probes if preset else recorded)
 
 
 def run_probes(
     series: Series,
-    probes: dict[str, dict],
+    probes: dict[str, ProbeSettings],
     steps: str = "all",
     console: Console | None = None,
     device: str = "auto",
     threads: int | None = None,
 ) -> int:
-    """Measure checkpoints; what was measured before is skipped. Interrupted, it goes on where it was.
+    """Measure checkpoints; what was measured before is skipped. Interrupted, it resumes where it was.
 
     A measurement is known by the hash of the weights, the tokenizer, the data, the settings, and the
-    probe's name and version. Nothing heavy is loaded where all of them are there.
+    probe's name and version. What was asked for last counts for readers. Nothing heavy is loaded where all is there.
 
     Args:
         series: whose checkpoints.
-        probes: settings by the name of the probe.
+        probes: settings by the name of the probe, as of :func:`chosen_settings`.
         steps: which checkpoints, as in :meth:`Series.select`.
         console: where progress is shown; None shows none.
         device: a torch device name, or ``auto``.
@@ -75,35 +79,54 @@ def run_probes(
         How many measurements were taken.
 
     Raises:
-        EmbryologyError: a probe, setting or step is unknown, data are missing, or the run is frozen; or,
-            after all others were measured, the list of checkpoints that could not be.
+        EmbryologyError: a step is unknown, data are missing, the checkpoints have different tokenizers, or the run is
+            frozen; or, after all others were measured, the list of checkpoints that could not be.
     """
     console = console or Console(quiet=True)
-    if series.folder.frozen.exists():
+    if series.is_frozen:
         raise EmbryologyError(
             f"{series.name} is frozen: its measurements are kept and its checkpoints are not, so that nothing more can "
             f"be measured; {series.folder.manifest} has the command that trains it again"
         )
-    cells = _cells(series, probes, steps)
-    done, todo = [], []
-    for cell in cells:
-        (done if cell.files(series)[1].exists() else todo).append(cell)
-    failed = _changed({cell.checkpoint for cell in done})
+    tokenizer, tokenizer_sha256 = _tokenizer(series)
+    asked = [_asked(series, name, settings, tokenizer_sha256) for name, settings in probes.items()]
+    done: list[tuple[Checkpoint, Asked]] = []
+    todo: list[tuple[Checkpoint, Asked]] = []
+    for checkpoint in series.select(steps):
+        for each in asked:
+            if steps != "all" or checkpoint in thinned(series.checkpoints, each.settings.every):
+                rows, _ = each.configuration.files(series.folder, checkpoint)
+                (done if rows.exists() else todo).append((checkpoint, each))
+    for each in asked:
+        if any(other is each for _, other in done):
+            measurements.let_stand(series.folder, each.configuration)
+    failed = _changed({checkpoint for checkpoint, _ in done})
     if done:
-        for cell in done:
-            _make_newest(cell.files(series))
         console.print(
-            f"{series.name}: {len(done)} of {len(cells)} measured before (same weights, tokenizer, data, settings), "
-            "skipped",
+            f"{series.name}: {len(done)} of {len(done) + len(todo)} measured before (same weights, tokenizer, data, "
+            "settings), skipped",
             highlight=False,
             soft_wrap=True,
         )
     if todo:
-        failed += _measure_all(series, todo, console, device, threads)
+        failed += _Measuring(series, tokenizer, console, device, threads).all(todo)
     if failed:
         checkpoints = "1 checkpoint" if len(failed) == 1 else f"{len(failed)} checkpoints"
         raise EmbryologyError(f"{series.name}: {checkpoints} could not be measured: {'; '.join(failed)}")
     return len(todo)
+
+
+def _asked(series: Series, name: str, settings: ProbeSettings, tokenizer_sha256: str) -> Asked:
+    specification = registry.get(name)
+    probe = specification.load()
+    configuration = Configuration(
+        probe=name,
+        version=specification.version,
+        settings=settings.model_dump(mode="json", exclude={"every"}),
+        data=json.loads(json.dumps(probe.inputs(settings, series))),
+        tokenizer=tokenizer_sha256,
+    )
+    return Asked(probe, settings, configuration)
 
 
 def _changed(checkpoints: set[Checkpoint]) -> list[str]:
@@ -117,127 +140,114 @@ def _changed(checkpoints: set[Checkpoint]) -> list[str]:
     return wrong
 
 
-def _cells(series: Series, probes: dict[str, dict], steps: str) -> list[Cell]:
-    chosen = [(registry.get(name), settings) for name, settings in probes.items()]
-    prepared = [(probe, settings := _validated(probe, raw), probe.inputs(settings, series)) for probe, raw in chosen]
-    cells = []
-    for checkpoint in series.select(steps):
-        tokenizer, tokenizer_sha256 = _tokenizer(series, checkpoint)
-        for probe, settings, data in prepared:
-            if steps == "all" and checkpoint not in thinned(series.checkpoints, settings.every):
-                continue
-            key = sha256_of(
-                {
-                    "weights": checkpoint.sha256,
-                    "tokenizer": tokenizer_sha256,
-                    "data": data,
-                    "settings": settings.model_dump(mode="json", exclude={"every"}),
-                    "probe": probe.name,
-                    "version": probe.version,
-                }
-            )
-            cells.append(Cell(probe, settings, checkpoint, tokenizer, tokenizer_sha256, key))
-    return cells
-
-
-def _validated(probe: Probe, settings: dict) -> ProbeSettings:
-    try:
-        return probe.Settings.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in (probe.name, *first["loc"]))
-        reason = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise EmbryologyError(f"settings of probe {place}: {reason}") from error
-
-
-def _tokenizer(series: Series, checkpoint: Checkpoint) -> tuple[Path, str]:
-    """The folder of a checkpoint's tokenizer, its own or the run's, and the hash of its files."""
-    for folder in (checkpoint.location, series.folder.tokenizer):
-        files = {name: sha256_of_file(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}
-        if files:
-            return folder, sha256_of(files)
-    raise EmbryologyError(f"neither {checkpoint.location} nor {series.folder.tokenizer} holds a tokenizer")
-
-
-def _make_newest(files: tuple[Path, Path]) -> None:
-    """Let measurements that were asked for again stand before later ones under other settings.
-
-    Readers take the newest of a step.
-    """
-    for file in files:
-        rivals = file.parent.glob(f"{file.name.split('-')[0]}-*.parquet")
-        if file.exists() and any(other.stat().st_mtime_ns > file.stat().st_mtime_ns for other in rivals):
-            os.utime(file)
-
-
-def _measure_all(series: Series, cells: list[Cell], console: Console, device: str, threads: int | None) -> list[str]:
-    """Returns what was wrong with the checkpoints that could not be measured."""
-    # Late: these load torch.
-    from embryology.corpus import tokenizer as tokenizers
-    from embryology.models.encoder import Encoder
-
-    examples: dict[tuple[str, str], Any] = {}  # by probe and tokenizer
-    failed: list[str] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(series.name, total=len(cells))
-        for checkpoint, own in itertools.groupby(cells, key=lambda cell: cell.checkpoint):
-            try:
-                encoder = Encoder.load(checkpoint, device=device, threads=threads)
-                for cell in own:
-                    progress.update(task, description=f"{series.name} step {checkpoint.step} {cell.probe.name}")
-                    rows, items = pd.DataFrame([NOT_APPLICABLE]), None
-                    if cell.probe.needs <= encoder.has:
-                        prepared = (cell.probe.name, cell.tokenizer_sha256)
-                        if prepared not in examples:
-                            tokenizer = tokenizers.load(cell.tokenizer)
-                            examples[prepared] = cell.probe.prepare(cell.settings, tokenizer, series)
-                        rows, items = _measured(series, cell, encoder, examples[prepared])
-                    _write(series, cell, encoder, rows, items)
-                    progress.advance(task)
-            except EmbryologyError as error:
-                failed.append(f"step {checkpoint.step}: {error}")
-    return failed
-
-
-def _measured(
-    series: Series, cell: Cell, encoder: "Encoder", examples: Any
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """What a probe says of a checkpoint; one with parts is measured part by part, each kept as soon as it is there."""
-    if not hasattr(cell.probe, "parts"):
-        return cell.probe.measure(encoder, examples)
-    tables = []
-    for part, depends_on in cell.probe.parts(cell.settings, series).items():
-        key = sha256_of(
-            {
-                "weights": cell.checkpoint.sha256,
-                "tokenizer": cell.tokenizer_sha256,
-                "part": depends_on,
-                "probe": cell.probe.name,
-                "version": cell.probe.version,
-            }
+def _tokenizer(series: Series) -> tuple[Path, str]:
+    """The folder of the series' tokenizer, that of a checkpoint or of the run, and the hash of its files."""
+    by_sha256: dict[str, Path] = {}
+    for checkpoint in series.checkpoints:
+        for folder in (checkpoint.location, series.folder.tokenizer):
+            hashes = {name: sha256_of_file(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}
+            if hashes:
+                by_sha256.setdefault(sha256_of(hashes), folder)
+                break
+        else:
+            raise EmbryologyError(f"neither {checkpoint.location} nor {series.folder.tokenizer} holds a tokenizer")
+    if len(by_sha256) > 1:
+        one, other, *_ = by_sha256.values()
+        raise EmbryologyError(
+            f"{one} and {other} have different tokenizers, so no curve can join what is measured of them; give all "
+            "checkpoints the same tokenizer files"
         )
-        files = [series.folder.part(cell.probe.name, cell.checkpoint.step, key, what) for what in ("rows", "items")]
-        if not all(file.exists() for file in files):
-            for file, table in zip(files, cell.probe.measure_part(encoder, examples, part), strict=True):
-                write_table(file, table)
-        tables.append([pd.read_parquet(file) for file in files])
-    rows, items = (pd.concat(own, ignore_index=True) for own in zip(*tables, strict=True))
-    return rows.assign(layer=None), items
+    ((tokenizer_sha256, folder),) = by_sha256.items()
+    return folder, tokenizer_sha256
 
 
-def _write(series: Series, cell: Cell, encoder: "Encoder", rows: pd.DataFrame, items: pd.DataFrame | None) -> None:
-    details, measurement = cell.files(series)
-    # Items first, so that a measurement that is there implies them.
-    if items is not None:
-        write_table(details, items.assign(step=cell.checkpoint.step))
-    columns = {
-        "series": series.name,
-        "step": cell.checkpoint.step,
-        "tokens": cell.checkpoint.tokens,
-        "model": encoder.model_type,
-        "objective": encoder.objective,
-        "probe": cell.probe.name,
-        "key": cell.key,
-    }
-    measurements.write(measurement, rows.assign(**columns))
+class _Measuring:
+    """Checkpoints that are loaded one after the other, and what is prepared once for all of them."""
+
+    def __init__(self, series: Series, tokenizer: Path, console: Console, device: str, threads: int | None):
+        self.series, self.tokenizer, self.console = series, tokenizer, console
+        self.device, self.threads = device, threads
+        self.examples: dict[str, Any] = {}
+        self.said: set[str] = set()
+
+    def all(self, cells: list[tuple[Checkpoint, Asked]]) -> list[str]:
+        """Returns what was wrong with the checkpoints that could not be measured."""
+        from embryology.models.encoder import Encoder  # late: it loads torch
+
+        failed: list[str] = []
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task(self.series.name, total=len(cells))
+            for checkpoint, group in itertools.groupby(cells, key=lambda cell: cell[0]):
+                try:
+                    encoder = Encoder.load(checkpoint, device=self.device, threads=self.threads)
+                    for _, asked in group:
+                        name = asked.configuration.probe
+                        progress.update(task, description=f"{self.series.name} step {checkpoint.step} {name}")
+                        self._write(checkpoint, asked, encoder, *self._measured(checkpoint, asked, encoder))
+                        progress.advance(task)
+                except EmbryologyError as error:
+                    failed.append(f"step {checkpoint.step}: {error}")
+        return failed
+
+    def _measured(self, checkpoint: Checkpoint, asked: Asked, encoder: "Encoder") -> Measured:
+        """What a probe says of a checkpoint; that it does not apply is said once for all."""
+        name = asked.configuration.probe
+        try:
+            if lacking := sorted(registry.get(name).needs - encoder.has):
+                raise NotApplicable(f"its model has no {' and no '.join(NEEDS[need] for need in lacking)}")
+            if name not in self.examples:
+                from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
+
+                loaded = tokenizers.load(self.tokenizer)
+                self.examples[name] = asked.probe.prepare(asked.settings, loaded, self.series)
+            return self._parts(checkpoint, asked, encoder, self.examples[name])
+        except NotApplicable as reason:
+            line = f"{self.series.name}: probe {name} does not apply: {reason}"
+            if line not in self.said:
+                self.console.print(line, highlight=False, soft_wrap=True)
+                self.said.add(line)
+            return [measurements.row("", "", NOT_APPLICABLE, None, reason=str(reason))], None
+
+    def _parts(self, checkpoint: Checkpoint, asked: Asked, encoder: "Encoder", examples: Any) -> Measured:
+        """A measurement of several parts is put together of them, each kept as soon as it is there."""
+        parts = asked.probe.parts(asked.settings, self.series)
+        if parts.keys() == {WHOLE}:
+            return asked.probe.measure(encoder, examples)
+        rows: list[dict[str, Any]] = []
+        items = []
+        for part, depends_on in parts.items():
+            key = asked.configuration.key(checkpoint, part=depends_on)
+            files = [self.series.folder.part(asked.configuration.probe, key, table) for table in ("rows", "items")]
+            if not all(file.exists() for file in files):
+                measured_rows, measured_items = asked.probe.measure(encoder, examples, part)
+                for file, table in zip(files, (pd.DataFrame(measured_rows), measured_items), strict=True):
+                    write_table(file, table)
+            kept_rows, kept_items = (pd.read_parquet(file) for file in files)
+            rows += kept_rows.to_dict("records")
+            items.append(kept_items)
+        return rows, pd.concat(items, ignore_index=True)
+
+    def _write(
+        self,
+        checkpoint: Checkpoint,
+        asked: Asked,
+        encoder: "Encoder",
+        rows: list[dict[str, Any]],
+        items: pd.DataFrame | None,
+    ) -> None:
+        rows_file, items_file = asked.configuration.files(self.series.folder, checkpoint)
+        # Items first, so that a measurement that is there implies them.
+        if items is not None:
+            write_table(items_file, items.assign(step=checkpoint.step))
+        columns = {
+            "series": self.series.name,
+            "step": checkpoint.step,
+            "tokens": checkpoint.tokens,
+            "model": encoder.model_type,
+            "objective": encoder.objective,
+            "probe": asked.configuration.probe,
+            "key": asked.configuration.key(checkpoint),
+        }
+        measurements.write(rows_file, pd.DataFrame(rows).assign(**columns))
+        measurements.let_stand(self.series.folder, asked.configuration)

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
 
 from embryology import intervals
 from embryology.errors import EmbryologyError
-from embryology.models.alignment import Method, align, longest_input
-from embryology.models.precision import Precision, resolve
-from embryology.probes import ProbeSettings
-from embryology.runs.checkpoints import Series
+from embryology.models.alignment import align, longest_input
+from embryology.models.precision import resolve
+from embryology.probes import WHOLE, Probe
+from embryology.runs.measurements import row
+from embryology.runs.series import Series
+from embryology.specs import tokens as spec
+from embryology.specs.tokens import SPECIFICATION, TokensSettings
 from embryology.treebanks import Sentence, catalogue
 
 if TYPE_CHECKING:
@@ -31,21 +32,7 @@ if TYPE_CHECKING:
 
     from embryology.models.encoder import Encoder
 
-RECONSTRUCTION, MASK_PREDICTION = "reconstruction", "mask-prediction"
-BASELINES = ("most-frequent-word", "most-frequent-in-group")
-
-
-class TokensSettings(ProbeSettings):
-    treebank: Literal["auto", "ewt", "silver"] = "auto"
-    split: Literal["train", "dev", "test"] = "test"
-    sentences: PositiveInt | None = None
-    """At most so many sentences, drawn evenly; None takes all."""
-    mask_words_per_tag: PositiveInt | None = None
-    """At most so many words of each tag for mask prediction, as each is a sequence of its own; None takes all."""
-    alignment: Method = "running"
-    precision: Precision = "float32"
-    """``auto`` is faster where the processor has bfloat16, and gives slightly other numbers there."""
-    seed: int = Field(0, ge=0)
+BASELINES = (spec.FREQUENT_WORD, spec.FREQUENT_IN_GROUP)
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class Examples:
     source: str
     ids: list[list[int]]
     words: pd.DataFrame
-    """item_id, sentence, word, tag; ``row`` in ``ids``; ``positions`` and ``pieces`` (tuples); and two
+    """item_id, sentence, word, group (its tag); ``row`` in ``ids``; ``positions`` and ``pieces`` (tuples); and two
     baselines: whether the word is the most frequent one of the set, and the most frequent one of its tag."""
     masked: np.ndarray
     """Which rows of ``words`` are also predicted from a mask."""
@@ -64,13 +51,10 @@ class Examples:
     unaligned: int
 
 
-class TokensProbe:
-    name = "tokens"
-    version = 1
-    needs = frozenset({"masked-head"})
-    Settings = TokensSettings
+class TokensProbe(Probe):
+    specification = SPECIFICATION
 
-    def inputs(self, settings: TokensSettings, series: Series) -> dict:
+    def inputs(self, settings: TokensSettings, series: Series) -> dict[str, Any]:
         treebank = catalogue.find(settings.treebank, settings.split)
         return {"treebank": treebank.name, **treebank.identity(), "precision": resolve(settings.precision)}
 
@@ -79,7 +63,9 @@ class TokensProbe:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         return choose_examples(treebank.read(), treebank.label, settings, tokenizer, longest)
 
-    def measure(self, encoder: Encoder, examples: Examples) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measure(
+        self, encoder: Encoder, examples: Examples, part: str = WHOLE
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
         """Accuracy (Wilson) and mean log-probability in nats (bootstrap over sentences), by tag and in total.
 
         ``log_probability`` is the mean over words of the mean over a word's true pieces. Mask
@@ -91,21 +77,20 @@ class TokensProbe:
         settings = examples.settings
         n = examples.unaligned + len(examples.words)
         share = examples.unaligned / n
-        rows = [_row("alignment", "", "share_unaligned", share, *intervals.wilson(examples.unaligned, n), n)]
+        unaligned = intervals.wilson(examples.unaligned, n)
+        rows = [row(spec.ALIGNMENT, "", spec.SHARE_UNALIGNED, share, unaligned, n, seed=settings.seed)]
         items = []
         resamples = intervals.resamples(len(examples.ids), seed=settings.seed)
         for task, words, total in (
-            (RECONSTRUCTION, examples.words, True),
-            (MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
+            (spec.RECONSTRUCTION, examples.words, True),
+            (spec.MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
         ):
             scored = words.assign(task=task, **_score(encoder, examples, words, task))
-            rows += _accuracies(task, scored, total) + _log_probabilities(task, scored, total, resamples)
+            rows += _accuracies(task, scored, total, settings.seed)
+            rows += _log_probabilities(task, scored, total, resamples, settings.seed)
             items.append(scored)
-        columns = ["item_id", "sentence", "word", "tag", "task", "correct", "log_probability"]
-        return (
-            pd.DataFrame(rows).assign(layer=None, seed=settings.seed),
-            pd.concat(items, ignore_index=True)[columns].assign(source=examples.source),
-        )
+        columns = ["item_id", "sentence", "word", "group", "task", "correct", "log_probability"]
+        return rows, pd.concat(items, ignore_index=True)[columns].assign(source=examples.source)
 
 
 def choose_examples(
@@ -142,12 +127,12 @@ def choose_examples(
                 word.tag,
                 row,
                 positions,
-                tuple(found.ids[position] for position in positions),
+                tuple(alignment.ids[position] for position in positions),
             )
-            for row, (sentence, found) in enumerate(zip(chosen, aligned, strict=True))
-            for number, (word, positions) in enumerate(zip(sentence.words, found.words, strict=True), start=1)
+            for row, (sentence, alignment) in enumerate(zip(chosen, aligned, strict=True))
+            for number, (word, positions) in enumerate(zip(sentence.words, alignment.words, strict=True), start=1)
         ],
-        columns=["item_id", "sentence", "word", "tag", "row", "positions", "pieces"],
+        columns=["item_id", "sentence", "word", "group", "row", "positions", "pieces"],
     )
     scored = words[words["positions"].map(len) > 0].reset_index(drop=True)
     if scored.empty:
@@ -156,13 +141,13 @@ def choose_examples(
     # A comma is more frequent than any word, and nobody's idea of the most frequent word.
     is_word = scored["word"].str.contains(r"\w", regex=True)
     scored[BASELINES[0]] = same == same[is_word if is_word.any() else slice(None)].mode()[0]
-    scored[BASELINES[1]] = same == same.groupby(scored["tag"]).transform(lambda group: group.mode()[0])
+    scored[BASELINES[1]] = same == same.groupby(scored["group"]).transform(lambda group: group.mode()[0])
     return Examples(
         settings=settings,
         source=source,
-        ids=[found.ids for found in aligned],
+        ids=[alignment.ids for alignment in aligned],
         words=scored,
-        masked=_draw(scored["tag"].factorize()[0], settings.mask_words_per_tag, rng),
+        masked=_draw(scored["group"].factorize()[0], settings.mask_words_per_tag, rng),
         mask_id=tokenizer.mask_token_id,
         unaligned=len(words) - len(scored),
     )
@@ -179,9 +164,10 @@ def _draw(groups: np.ndarray, most: int | None, rng: np.random.Generator) -> np.
 def _score(encoder: Encoder, examples: Examples, words: pd.DataFrame, task: str) -> dict[str, np.ndarray]:
     """For every word whether all of its pieces are right, and the mean log-probability of them."""
     positions, pieces = words["positions"].tolist(), words["pieces"].tolist()
-    if task == RECONSTRUCTION:
+    if task == spec.RECONSTRUCTION:
         sequences = examples.ids
-        places, targets = [[] for _ in sequences], [[] for _ in sequences]
+        places: list[list[int]] = [[] for _ in sequences]
+        targets: list[list[int]] = [[] for _ in sequences]
         for row, at, true in zip(words["row"], positions, pieces, strict=True):
             places[row] += at
             targets[row] += true
@@ -203,49 +189,36 @@ def _score(encoder: Encoder, examples: Examples, words: pd.DataFrame, task: str)
     }
 
 
-def _row(
-    task: str, item: str, metric: str, value: float, low: float, high: float, n: int, baseline: str | None = None
-) -> dict:
-    # The percentiles of a few skewed sentences can pass the value by.
-    low, high = np.fmin(low, value), np.fmax(high, value)
-    return {
-        "task": task,
-        "item": item,
-        "metric": metric,
-        "value": value,
-        "low": low,
-        "high": high,
-        "n": int(n),
-        "baseline": baseline,
-    }
-
-
-def _accuracies(task: str, scored: pd.DataFrame, total: bool) -> list[dict]:
+def _accuracies(task: str, scored: pd.DataFrame, total: bool, seed: int) -> list[dict[str, Any]]:
     rows = []
     for column in ("correct", *BASELINES):
-        counts = scored.groupby("tag")[column].agg(["sum", "size"])
+        counts = scored.groupby("group")[column].agg(["sum", "size"])
         if total:
             counts.loc[""] = counts.sum()
         baseline = None if column == "correct" else column
         for tag, right, n in counts.itertuples():
-            rows.append(_row(task, tag, "accuracy", right / n, *intervals.wilson(right, n), n, baseline))
+            interval = intervals.wilson(right, n)
+            rows.append(row(task, tag, spec.ACCURACY, right / n, interval, n, seed=seed, baseline=baseline))
     return rows
 
 
-def _log_probabilities(task: str, scored: pd.DataFrame, total: bool, resamples: np.ndarray) -> list[dict]:
-    groups, tags = pd.factorize(scored["tag"], sort=True)
+def _log_probabilities(
+    task: str, scored: pd.DataFrame, total: bool, resamples: np.ndarray, seed: int
+) -> list[dict[str, Any]]:
+    numbers, tags = pd.factorize(scored["group"], sort=True)
     # A resample weighs whole sentences, so that sums and counts by sentence are all it needs.
     sums = np.zeros((resamples.shape[1], len(tags)))
     counts = np.zeros_like(sums)
-    np.add.at(sums, (scored["row"], groups), scored["log_probability"])
-    np.add.at(counts, (scored["row"], groups), 1)
+    np.add.at(sums, (scored["row"], numbers), scored["log_probability"])
+    np.add.at(counts, (scored["row"], numbers), 1)
     if total:
         tags = [*tags, ""]
         sums, counts = (np.column_stack([table, table.sum(axis=1)]) for table in (sums, counts))
-    lows, highs = intervals.percentile_interval(intervals.bootstrap_means(sums, counts, resamples))
+    ends = np.stack(intervals.percentile_interval(intervals.bootstrap_means(sums, counts, resamples)), axis=1)
     values, n = sums.sum(axis=0) / counts.sum(axis=0), counts.sum(axis=0)
-    rows = [_row(task, *row) for row in zip(tags, repeat("log_probability"), values, lows, highs, n, strict=False)]
-    for row, sentences in zip(rows, np.count_nonzero(counts, axis=0), strict=True):
-        if sentences == 1:  # which does not show how sentences vary
-            row["low"] = row["high"] = None
-    return rows
+    sentences = np.count_nonzero(counts, axis=0)
+    return [
+        # A single sentence does not show how sentences vary.
+        row(task, tag, spec.LOG_PROBABILITY, value, tuple(interval) if spread > 1 else (None, None), count, seed=seed)
+        for tag, value, interval, count, spread in zip(tags, values, ends, n, sentences, strict=True)
+    ]

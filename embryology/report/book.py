@@ -1,11 +1,12 @@
-"""Pages -> the book: its table of contents for the runs at hand, and Jupyter Book."""
+"""Pages -> the book: its table of contents for the series at hand, and Jupyter Book."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,110 +14,121 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.report import source_links
+from embryology.report.pages import Page
+from embryology.runs.series import Series
 from embryology.storage.files import read_json, read_yaml, sha256_of, sha256_of_file, write_json, write_yaml
 
 CONTENTS, SETTINGS = "_toc.yml", "_config.yml"
-EXECUTED = re.compile(r"book/executed/([^/]+)/(.+)")
-"""A page that is an executed notebook: ``book/executed/<run>/<name of the notebook>``."""
-REFERENCE = "reference_runs"
-"""The notebook that draws a run beside frozen ones. It opens the part that their pages follow in."""
-STUDIES = ("recipes", "published_probing")
-"""Notebooks about what is in ``results/`` and of no run, the same in every report and so in it once."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def executed_page(root: Path, run: str, name: str) -> Path:
-    return root / "book" / "executed" / run / f"{name}.ipynb"
+@dataclass(frozen=True)
+class Contents:
+    """What a book holds."""
+
+    series: tuple[Series, ...]
+    """Those that were asked for; the first gives the front page."""
+    frozen: tuple[Series, ...]
+    """Those that stand beside them."""
+    chosen: list[tuple[Series | None, Page]]
+    """The pages, by their order; None of those of no series."""
+    left_out: list[tuple[Series, Page, list[str]]]
+    """Pages of ``series`` that cannot be, and why."""
+    comparable: dict[str, list[Series]]
+    """By name of a page the frozen runs that have what it needs."""
+
+    def compared(self, page: Page, series: Series) -> list[Series]:
+        """The frozen runs that a page compares a series with."""
+        return [other for other in self.comparable[page.name] if other != series]
+
+    def of(self, series: Series | None, part: str | None = None) -> list[Page]:
+        """The pages of a series in a part; in all parts if left out."""
+        return [page for each, page in self.chosen if each is series and (part is None or page.metadata.part == part)]
+
+    def list_of_pages(self, series: Series) -> str:
+        """The front page's list of the others, in Markdown, with those that are left out and why."""
+        lines = [
+            f"- [{page.title}]({page.name}.ipynb): {page.metadata.about}."
+            for page in self.of(series)
+            if page.metadata.kind != "front"
+        ]
+        lines += [f"- [{page.title}](../{page.name}.ipynb): {page.metadata.about}." for page in self.of(None)]
+        missing = [
+            f"- *{page.title}*: {'; '.join(reasons)}." for each, page, reasons in self.left_out if each is series
+        ]
+        return "\n".join([*lines, *(["", "Left out of this report:", "", *missing] if missing else [])])
 
 
-def templates(root: Path) -> list[str]:
-    """The names of the notebooks in the table of contents, in its order.
+def executed_page(root: Path, series: Series | None, page: Page) -> Path:
+    return root / f"{_file(series, page)}.ipynb"
+
+
+def _file(series: Series | None, page: Page) -> str:
+    """Of an executed notebook, as a table of contents names it."""
+    folder = [] if series is None else [series.name.replace("/", "-")]
+    return "/".join(["book", "executed", *folder, page.name])
+
+
+def contents(root: Path, pages: Contents) -> dict[str, Any]:
+    """The table of contents in Jupyter Book's format.
+
+    ``_toc.yml`` names the parts, and their written pages with their place in the order. The first series' pages stand
+    in the parts that they name; each further series is a part of its own, after the first one. Frozen runs follow in
+    the part of the comparison.
 
     Raises:
-        EmbryologyError: one of them is not in ``notebooks/``.
+        EmbryologyError: a page names a part that is not there.
     """
-    names = [name for _, name in executed(read_yaml(root / CONTENTS))]
-    for name in names:
-        if not (root / "notebooks" / f"{name}.ipynb").is_file():
-            raise EmbryologyError(f"{CONTENTS} names a page {name!r}, and there is no notebooks/{name}.ipynb")
-    return names
+    parts = read_yaml(root / CONTENTS)["parts"]
+    first, *others = pages.series
+    captions = [part["caption"] for part in parts]
+    for _, page in pages.chosen:
+        if page.metadata.part is not None and page.metadata.part not in captions:
+            raise EmbryologyError(
+                f"{page.template} stands in the part {page.metadata.part!r}, which is not in {CONTENTS}; it has "
+                f"{', '.join(captions)}"
+            )
+    front = next(page for _, page in pages.chosen if page.metadata.kind == "front")
+    made = []
+    for part in parts:
+        caption = part["caption"]
+        chapters = [(order, {"file": file}) for file, order in part.get("written", {}).items()]
+        for series in (first, None):
+            chapters += [(page.metadata.order, {"file": _file(series, page)}) for page in pages.of(series, caption)]
+        ordered = [chapter for _, chapter in sorted(chapters, key=lambda chapter: chapter[0])]
+        if any(page.metadata.kind == "comparison" for page in pages.of(first, caption)):
+            ordered += [
+                {"file": _file(series, page), "title": f"{series.name}: {page.title}"}
+                for series in pages.frozen
+                for page in pages.of(series)
+            ]
+        if ordered:
+            made.append({"caption": caption, "chapters": ordered})
+        if others and part is parts[0]:
+            made[-1]["caption"] = f"{caption}: {first.name}"
+            for series in others:
+                own = [{"file": _file(series, page)} for page in pages.of(series)]
+                made.append({"caption": f"{caption}: {series.name}", "chapters": own})
+    return {"format": "jb-book", "root": _file(first, front), "parts": made}
 
 
-def executed(toc: Any) -> list[tuple[str, str]]:
-    """The run and the notebook of every executed page in a table of contents."""
-    return [found.groups() for page in _pages(toc) if (found := EXECUTED.fullmatch(page))]
-
-
-def contents(
-    root: Path, runs: Sequence[str], frozen: Sequence[str] = (), left_out: Collection[tuple[str, str]] = ()
-) -> dict:
-    """The table of contents with the pages of ``runs`` and of ``frozen`` runs.
-
-    The first run takes the places of the run named in ``_toc.yml``; each further one is a part of its
-    own, with all its pages, after the first part that holds executed pages. Frozen runs follow in the
-    part of :data:`REFERENCE` with the pages of that first part, but for those ``left_out``, each a run and the
-    name of a notebook. A run has no page :data:`REFERENCE`
-    where there is no other run that is frozen.
-    """
-    toc = read_yaml(root / CONTENTS)
-    first, *others = runs
-    names = templates(root)
-    own = [part for part in toc["parts"] if executed(part)][:1]
-    parts = []
-    for part in toc["parts"]:
-        if any(name == REFERENCE for _, name in executed(part)):
-            if set(frozen) - {first}:
-                parts.append(_for_run(part, first))
-                parts[-1]["chapters"] += [
-                    {"file": f"book/executed/{run}/{name}", "title": f"{run}: {_title(root, name)}"}
-                    for run in frozen
-                    if run not in runs
-                    for _, name in executed(own)
-                    if (run, name) not in left_out
-                ]
-            continue
-        parts.append(_for_run(part, first))
-        if others and part in own:
-            parts[-1]["caption"] = f"{part['caption']}: {first}"
-            for run in others:
-                left_out = {*STUDIES, *(() if set(frozen) - {run} else (REFERENCE,))}
-                wanted = [name for name in names if name not in left_out]
-                chapters = [{"file": f"book/executed/{run}/{name}"} for name in wanted]
-                parts.append({"caption": f"{part['caption']}: {run}", "chapters": chapters})
-    return _for_run({key: value for key, value in toc.items() if key != "parts"}, first) | {"parts": parts}
-
-
-def _title(root: Path, name: str) -> str:
-    """The heading that a notebook begins with."""
-    return "".join(read_json(root / "notebooks" / f"{name}.ipynb")["cells"][0]["source"]).splitlines()[0].lstrip("# ")
-
-
-def _pages(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
+def _files(toc: Any) -> Iterator[str]:
+    """Every page that a table of contents names."""
+    if isinstance(toc, dict):
+        for key, value in toc.items():
             if key in ("root", "file"):
                 yield value
             else:
-                yield from _pages(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _pages(value)
+                yield from _files(value)
+    elif isinstance(toc, list):
+        for value in toc:
+            yield from _files(value)
 
 
-def _for_run(node: Any, run: str) -> Any:
-    if isinstance(node, dict):
-        return {key: _for_run(value, run) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_for_run(value, run) for value in node]
-    if isinstance(node, str) and (found := EXECUTED.fullmatch(node)):
-        return f"book/executed/{run}/{found[2]}"
-    return node
-
-
-def build(root: Path, toc: dict, console: Console) -> Path:
+def build(root: Path, toc: dict[str, Any], console: Console) -> Path:
     """Build the book from executed pages, every warning an error; skipped where nothing changed.
 
     The pages are built apart and take the place of the old ones when all of them are there.
@@ -165,8 +177,8 @@ def build(root: Path, toc: dict, console: Console) -> Path:
     return html / "index.html"
 
 
-def _inputs_sha256(root: Path, toc: dict) -> str:
-    notebooks = [executed_page(root, run, name) for run, name in executed(toc)]
+def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
+    notebooks = [root / f"{file}.ipynb" for file in _files(toc) if file.startswith("book/executed/")]
     written = [
         file
         for file in (root / "book").rglob("*")
@@ -188,9 +200,9 @@ def _built_from(html: Path) -> str | None:
 def _complaints(log: Path, console: Console) -> str:
     """Print the warnings and errors of a log, or its end where there are none; return the first of them."""
     lines = COLOURS.sub("", log.read_text(encoding="utf-8")).splitlines()
-    found = (
+    complaints = (
         [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|Error):", line)] or lines[-20:] or ["no log"]
     )
-    for line in found:
+    for line in complaints:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return found[0].strip()
+    return complaints[0].strip()

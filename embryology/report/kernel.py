@@ -11,5 +11,7 @@ class OwnKernel(AsyncKernelManager):
         return KernelSpecManager(kernel_dirs=[], parent=self)
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-        # Its own log would go to the terminal: the transport it uses, the interrupt before it is shut down.
-        return super().format_kernel_cmd([*(extra_arguments or []), "--log-level=CRITICAL"])
+        # Its own log would go to the terminal: the transport it uses, the interrupt before it is shut down. A folder
+        # called embryology where somebody happens to be is not this package.
+        own = ["--log-level=CRITICAL", "--InteractiveShellApp.ignore_cwd=True"]
+        return super().format_kernel_cmd([*(extra_arguments or []), *own])

@@ -1,6 +1,6 @@
 """A Sphinx extension: the book's buttons lead to the notebook templates, in the repository that is there.
 
-A page is built from ``book/executed/<run>/x.ipynb``, which no repository holds; its source is
+A page is built from ``book/executed/…/x.ipynb``, which no repository holds; its source is
 ``notebooks/x.ipynb``. Where no public repository is known, the buttons that need one are left out.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOSTS = ("github", "gitlab", "bitbucket")
 """The hosting services that the theme knows how to link into."""
 REPOSITORY_BUTTONS = ("use_repository_button", "use_source_button", "use_edit_page_button", "use_issues_button")
-EXECUTED = re.compile(r"book/executed/[^/?&]+/([^/?&]+\.ipynb)")
+EXECUTED = re.compile(r"book/executed/(?:[^/?&]+/)?([^/?&]+\.ipynb)")
 
 
 def template_of(url: str) -> str:
@@ -27,10 +27,10 @@ def template_of(url: str) -> str:
 
 def public_url(address: str) -> str | None:
     """The web address of a git remote at a known hosting service, without credentials; else None."""
-    found = re.fullmatch(r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)([\w.-]+)[/:](.+?)(?:\.git)?/?", address.strip())
-    if found is None or not any(service in found[1] for service in HOSTS):
+    matched = re.fullmatch(r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)([\w.-]+)[/:](.+?)(?:\.git)?/?", address.strip())
+    if matched is None or not any(service in matched[1] for service in HOSTS):
         return None
-    return f"https://{found[1]}/{found[2]}" if found[2].count("/") else None
+    return f"https://{matched[1]}/{matched[2]}" if matched[2].count("/") else None
 
 
 def repository_url(root: Path) -> str | None:

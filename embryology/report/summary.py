@@ -1,30 +1,26 @@
-"""A run as a terminal shows it: how it learnt, and in which order."""
-
-from pathlib import Path
+"""A series as a terminal shows it: how it learnt, what was measured, and in which order words were learnt."""
 
 import pandas as pd
 from rich.table import Table
 
-from embryology.analysis import curves
+from embryology.analysis import curves, tables
 from embryology.analysis.learning_order import REACHED, in_order, learning_times
-from embryology.errors import EmbryologyError
 from embryology.runs import measurements
-from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
+from embryology.specs import registry, tokens
 
 
-def tables(run: str | Path) -> list[Table | str]:
-    """What ``embryology show`` prints: held-out values at checkpoints, and the learning order where it was measured.
-
-    Raises:
-        EmbryologyError: there is no run.
-    """
-    name = RunFolder.named(run).name
-    shown: list[Table | str] = [held_out(measurements.read_losses(run), name)]
-    try:
-        frame, items = curves.read(run), measurements.read_items(run, "tokens")
-        return shown + [order(frame, items, task) for task in ("reconstruction", "mask-prediction")]
-    except EmbryologyError as error:
-        return [*shown, str(error)]
+def summary(series: Series) -> list[Table | str]:
+    """What ``embryology show`` prints: held-out values, what was measured, and the learning order, of what there is."""
+    shown: list[Table | str] = []
+    if series.losses is not None:
+        shown.append(held_out(series.losses, series.name))
+    shown.append(measured(series))
+    if measurements.lacking(series, tokens.SPECIFICATION.name) is None:
+        frame = tables.read([series], tokens.SPECIFICATION.name)
+        items = measurements.read_items(series, tokens.SPECIFICATION.name)
+        shown += [order(frame, items, task) for task in tokens.SPECIFICATION.tasks]
+    return shown
 
 
 def held_out(losses: pd.DataFrame, name: str) -> Table:
@@ -40,6 +36,21 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
         table.add_column(f"{words} (nats)" if words.endswith("loss") else words, justify="right")
     for row in rows.to_dict("records"):
         table.add_row(*(form.format(row[column]) for column, form in shown.items()))
+    return table
+
+
+def measured(series: Series) -> Table:
+    """A row a probe: at how many checkpoints it measured what, or why there is nothing."""
+    table = Table(title=f"{series.name}: {len(series.checkpoints)} checkpoints, measured by")
+    for column in ("probe", "checkpoints", "steps", ""):
+        table.add_column(column, justify="right" if column == "checkpoints" else "left")
+    for name in registry.specifications():
+        reason = measurements.lacking(series, name)
+        if reason:
+            table.add_row(name, "", "", reason)
+        else:
+            steps = sorted(measurements.read(series, name)["step"].unique())
+            table.add_row(name, str(len(steps)), f"{steps[0]:,} to {steps[-1]:,}", "")
     return table
 
 

@@ -1,6 +1,6 @@
 """A finished, measured run -> a small folder that stands in for it where its checkpoints are gone.
 
-It has the layout of a run folder, so that whatever reads a run reads it too: the manifest, the facts of
+It has the layout of a run folder, so that whatever reads a run reads it too: the manifest, the record of
 the corpus, the losses, of every checkpoint its ``checkpoint.json`` alone, and for every probe one table
 of measurements and one of items over all checkpoints. ``frozen.yaml`` says what was left out.
 """
@@ -14,28 +14,28 @@ import pandas as pd
 
 from embryology import __version__
 from embryology.errors import EmbryologyError
-from embryology.runs import losses, measurements
-from embryology.runs.checkpoints import MANIFEST, Series, thinned
-from embryology.runs.manifest import commit
+from embryology.runs import measurements
+from embryology.runs.checkpoints import RECORD
+from embryology.runs.manifest import Manifest, commit
+from embryology.runs.measurements import ALL, Configuration
 from embryology.runs.paths import ROOT, RunFolder
-from embryology.storage.files import read_yaml, write_table, write_yaml, written_whole
+from embryology.runs.series import Series, thinned
+from embryology.specs import registry
+from embryology.storage.files import write_table, write_yaml, written_whole
 
-ITEM_COLUMNS = (
-    *("item_id", "sentence", "tag", "task", "correct", "source", "step"),
-    *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),  # of facts
-)
-"""Of the items; no others are kept, so that no text of a treebank or fact gets into the repository with them."""
 DIRECTORIES = re.compile(r"""(?<![\w.~/-])[~]?/(?:[^\s'"/]+/)+""")
 """Of an absolute path. Where things lay on that machine repeats nothing, and is not for the public."""
+ALL_STEPS = "all"
+
+LeftOut = dict[str, list[int] | str]
+"""By probe the checkpoints whose measurements are left out, or :data:`ALL_STEPS`."""
 
 
-def freeze(
-    run: str | Path, to: str | Path | None = None, replace: bool = False, without: Sequence[str] = ()
-) -> Path:  # fmt: skip
+def freeze(series: Series, to: str | Path | None = None, replace: bool = False, without: Sequence[str] = ()) -> Path:
     """Write the frozen folder of a run, whole or not at all.
 
     Args:
-        run: name or path of a run.
+        series: a run.
         to: the folder; None takes ``results/<name>-seed<seed>`` in the project's. Its name becomes that
             of the series, so that a reader's own run of the same preset can stand beside it.
         replace: whether a run that was frozen there before gives way.
@@ -46,50 +46,50 @@ def freeze(
         The folder.
 
     Raises:
-        EmbryologyError: there is no run, it is unfinished, frozen itself or not measured at every
+        EmbryologyError: the series is no run, unfinished, frozen itself or not measured at every
             checkpoint, or the folder is there already.
     """
-    folder, left = RunFolder.named(run), _left_out(without)
-    if folder.frozen.exists():
-        raise EmbryologyError(f"{folder.root} is frozen already; copy the folder")
-    steps = _finished(folder)
-    frame = measurements.read(folder.root)
-    frame = frame[
-        [step not in (left.get(probe) or ()) for probe, step in zip(frame["probe"], frame["step"], strict=True)]
-    ]
-    items = {
-        probe: _measured(folder, probe, frame, set(thinned(steps, every)) - left.get(probe, set()))
-        for probe, every in _probes(folder, frame)
-        if left.get(probe, set()) is not None
-    }
-    target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(folder))
+    left_out = _left_out(without)
+    if series.is_frozen:
+        raise EmbryologyError(f"{series.folder.root} is frozen already; copy the folder")
+    manifest = _finished(series)
+    tables = {}
+    for probe in sorted({*measurements.standing(series.folder), *manifest.probes}):
+        gone = left_out.get(probe, [])
+        if gone != ALL_STEPS:
+            every = manifest.probes.get(probe, {}).get("every", 1)
+            tables[probe] = _measured(series, probe, every, {int(step) for step in gone})
+    target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(series, manifest))
     if target.root.exists() and not (replace and target.frozen.exists()):
         hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
         raise EmbryologyError(f"{target.root} is there already; {hint}")
 
     with written_whole(target.root) as temporary:
         new = RunFolder(temporary)
-        for file in (folder.manifest, folder.corpus, *folder.checkpoints.glob(f"step-*/{MANIFEST}")):
-            place = temporary / file.relative_to(folder.root)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(DIRECTORIES.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
-        shutil.copyfile(folder.losses, new.losses)
-        left_out = ["the weights and tokenizers of checkpoints", "the state of training"]
-        left_out += [f"the measurements of probe {probe.replace(':', ' at step ')}" for probe in without]
-        for probe, table in items.items():
-            rows = frame[frame["probe"] == probe].assign(series=target.name)
-            measurements.write(new.frozen_measurement(probe), rows)
-            if table is not None:
-                write_table(new.frozen_details(probe), _kept(table))
-                dropped = [column for column in table if column not in ITEM_COLUMNS]
-                left_out.append(f"of the items of probe {probe}: {', '.join(dropped) or 'nothing'}")
+        records = series.folder.checkpoints.glob(f"step-*/{RECORD}")
+        for file in (series.folder.manifest, series.folder.corpus, *records):
+            copy = temporary / file.relative_to(series.folder.root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(DIRECTORIES.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
+        shutil.copyfile(series.folder.losses, new.losses)
+        for configuration, rows, items in tables.values():
+            write_all(new, configuration, rows.assign(series=target.name), items)
+        measurements.write_standing(new, [configuration for configuration, _, _ in tables.values()])
         write_yaml(
             new.frozen,
             {
-                "command": " ".join(["embryology freeze", folder.name, *(f"--without {probe}" for probe in without)]),
+                "command": " ".join(["embryology freeze", series.name, *(f"--without {probe}" for probe in without)]),
                 "embryology": __version__,
                 "commit": commit(),
-                "left_out": left_out,
+                "left_out": {
+                    "files": ["the weights and tokenizers of checkpoints", "the state of training"],
+                    "measurements": left_out,
+                    "item_columns": {
+                        probe: [column for column in items if column not in registry.get(probe).kept_items]
+                        for probe, (_, _, items) in tables.items()
+                        if items is not None
+                    },
+                },
             },
         )
         if target.root.exists():
@@ -97,69 +97,79 @@ def freeze(
     return target.root
 
 
-def _left_out(without: Sequence[str]) -> dict[str, set[int] | None]:
-    """The checkpoints that are left out, by probe; None for all of them."""
-    found = {}
+def write_all(folder: RunFolder, configuration: Configuration, rows: pd.DataFrame, items: pd.DataFrame | None) -> None:
+    """Write what a probe measured at all checkpoints, a table of rows and one of items."""
+    place = configuration.folder(folder)
+    measurements.write(place / ALL, rows)
+    if items is not None:
+        write_table(place / "items" / ALL, _kept(items, registry.get(configuration.probe).kept_items))
+
+
+def _left_out(without: Sequence[str]) -> LeftOut:
+    by_probe: LeftOut = {}
     for probe, _, steps in (given.partition(":") for given in without):
         try:
-            found[probe] = set(map(int, steps.split(","))) if steps else None
+            by_probe[probe] = sorted(map(int, steps.split(","))) if steps else ALL_STEPS
         except ValueError as error:
             raise EmbryologyError(f"--without {probe}:{steps}: steps are numbers, such as {probe}:100,200") from error
-    return found
+    return by_probe
 
 
-def _finished(folder: RunFolder) -> list[int]:
-    """The steps of the checkpoints, all that the manifest asks for."""
-    if not folder.manifest.exists():
-        raise EmbryologyError(f"there is no run at {folder.root}: it has no {folder.manifest.name}")
-    wanted = read_yaml(folder.manifest)["outcome"]["checkpoints"]
-    there = {checkpoint.step for checkpoint in Series.open(folder.root).checkpoints}
-    evaluated = losses.read(folder).dropna(subset=["held_out_masked_loss"])["step"]
-    missing = [step for step in wanted if step not in there or step not in set(evaluated)]
+def _finished(series: Series) -> Manifest:
+    """The manifest of a run that has all checkpoints that it asks for."""
+    if series.manifest is None:
+        raise EmbryologyError(f"there is no run at {series.folder.root}: it has no {series.folder.manifest.name}")
+    wanted = series.manifest.outcome.checkpoints
+    there = {checkpoint.step for checkpoint in series.checkpoints}
+    losses = series.losses
+    evaluated = set() if losses is None else set(losses.dropna(subset=["held_out_masked_loss"])["step"])
+    missing = [step for step in wanted if step not in there or step not in evaluated]
     if missing:
         raise EmbryologyError(
-            f"{folder.name} is unfinished: it lacks {_steps(missing)} of its {len(wanted)} checkpoints; "
-            "go on with: embryology pretrain PRESET --resume"
+            f"{series.name} is unfinished: it lacks {_steps(missing)} of its {len(wanted)} checkpoints; "
+            "resume it: embryology pretrain PRESET --resume"
         )
-    return wanted
+    return series.manifest
 
 
-def _probes(folder: RunFolder, frame: pd.DataFrame) -> list[tuple[str, int]]:
-    """Those that measured the run, and those that its preset asks for; and every how many-th checkpoint is to be."""
-    settings = read_yaml(folder.manifest).get("probes", {})
-    return [(probe, settings.get(probe, {}).get("every", 1)) for probe in sorted({*frame["probe"], *settings})]
-
-
-def _measured(folder: RunFolder, probe: str, frame: pd.DataFrame, steps: set[int]) -> pd.DataFrame | None:
-    """The items of a probe that measured these checkpoints, on the same text; None where it has none."""
-    rows, items = frame[frame["probe"] == probe], None
-    if any(folder.root.glob(f"measurements/details/{probe}/*")):
-        items = measurements.read_items(folder.root, probe)
-        items = items[items["step"].isin(rows["step"])]
+def _measured(
+    series: Series, probe: str, every: int, left_out: set[int]
+) -> tuple[Configuration, pd.DataFrame, pd.DataFrame | None]:
+    """What a probe measured at every checkpoint that it is to measure, on the same text; None where it has no items."""
+    wanted = {checkpoint.step for checkpoint in thinned(series.checkpoints, every)} - left_out
+    configuration = measurements.standing(series.folder).get(probe)
+    if configuration is None:
+        raise EmbryologyError(f"{series.name}: probe {probe} has not measured {_steps(sorted(wanted))}; {_how(series)}")
+    rows, items = measurements.read(series, probe), None
+    if (configuration.folder(series.folder) / "items").is_dir():
+        items = measurements.read_items(series, probe)
     for table in (rows, items):
-        missing = [] if table is None else sorted(steps - set(table["step"]))
+        missing = [] if table is None else sorted(wanted - set(table["step"]))
         if missing:
-            raise EmbryologyError(
-                f"{folder.name}: probe {probe} has not measured {_steps(missing)}; "
-                f"measure it: embryology probe {folder.name}"
-            )
+            raise EmbryologyError(f"{series.name}: probe {probe} has not measured {_steps(missing)}; {_how(series)}")
+    rows = rows[~rows["step"].isin(left_out)]
     if items is not None:
-        for _, own in items.groupby("task"):
-            measurements.source_of(own)
-    return items
+        items = items[~items["step"].isin(left_out)]
+        for _, of_task in items.groupby("task"):
+            measurements.source_of(of_task)
+    return configuration, rows, items
 
 
-def _kept(items: pd.DataFrame) -> pd.DataFrame:
+def _kept(items: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """The columns to keep, all checkpoints of an item in a row: a tenth of the size, in the same order of items."""
     place = items.groupby(["task", "item_id"], sort=False).ngroup()
     kept = items.assign(place=place).sort_values(["place", "step"], kind="stable", ignore_index=True)
-    return kept[[column for column in ITEM_COLUMNS if column in items]]
+    return kept[[column for column in columns if column in items]]
 
 
-def _name(folder: RunFolder) -> str:
-    seed = f"-seed{read_yaml(folder.manifest)['outcome'].get('seed', 0)}"
-    return folder.name.removesuffix(seed) + seed
+def _name(series: Series, manifest: Manifest) -> str:
+    seed = f"-seed{manifest.outcome.seed}"
+    return series.folder.name.removesuffix(seed) + seed
 
 
 def _steps(steps: list[int]) -> str:
     return f"step {', '.join(map(str, steps[:4]))}{' …' if len(steps) > 4 else ''}"
+
+
+def _how(series: Series) -> str:
+    return f"measure it: embryology probe {series.folder.name}"

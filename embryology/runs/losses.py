@@ -1,5 +1,7 @@
 """``losses.parquet``: how training went, a row every few steps."""
 
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,7 +46,7 @@ STALLED_NORM = 0.5
 """Shared layers that give every position the same vector have gradients below this at the unigram line."""
 
 
-def write(folder: RunFolder, rows: list[dict]) -> None:
+def write(folder: RunFolder, rows: list[dict[str, Any]]) -> None:
     """Replace the table of a run, whole or not at all."""
     write_table(folder.losses, pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS))
 

@@ -7,39 +7,88 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology import __version__, presets
-from embryology.errors import EmbryologyError
-from embryology.runs.checkpoints import MANIFEST
+from embryology.errors import EmbryologyError, first_problem
+from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import ROOT, RunFolder
 from embryology.storage.files import leftovers, read_yaml, remove_leftovers, write_yaml
 
 RECORDED = ("torch", "accelerate", "transformers", "tokenizers", "sentencepiece", "sentencex", "numpy")
 
 
-def read(folder: RunFolder) -> dict | None:
-    """The manifest of a run, or None where there is no run."""
-    return read_yaml(folder.manifest) if folder.manifest.exists() else None
+class Session(BaseModel):
+    """How some steps of a run were trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    started: str
+    """ISO 8601, UTC."""
+    command: str
+    speed: presets.Speed
+    precision: str
+    """As resolved, ``bfloat16`` or ``float32``."""
+    device: str
+    """The name of the processor or accelerator."""
+    processes: int = 1
+    """How many trained together."""
+    system: str
+    python: str
+    versions: dict[str, str]
+    commit: str | None
 
 
-def refuse_another(folder: RunFolder, preset: presets.Preset) -> dict | None:
+class Manifest(BaseModel):
+    """What ``run.yaml`` holds: once what the run is, and for every session how it was run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: str
+    outcome: presets.Outcome
+    outcome_sha256: str
+    probes: dict[str, dict[str, Any]]
+    """Settings by probe, as the preset had them."""
+    sessions: tuple[Session, ...]
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> "Manifest | None":
+        """The manifest of a run; None where there is none.
+
+        Raises:
+            EmbryologyError: it is damaged, or of another form than this version's.
+        """
+        if not folder.manifest.exists():
+            return None
+        try:
+            return cls.model_validate(read_yaml(folder.manifest))
+        except ValidationError as error:
+            raise EmbryologyError(
+                f"{folder.manifest} is damaged, or of another version of this project ({first_problem(error)}); "
+                "restore it, or train the run again"
+            ) from error
+
+
+def refuse_another(folder: RunFolder, preset: presets.Preset) -> Manifest | None:
     """The manifest in ``folder``, or None where the folder is free for a new run.
 
     Raises:
         EmbryologyError: the folder holds a run with another outcome (the error names what differs), or
             things that are no run.
     """
-    recorded = read(folder)
+    recorded = Manifest.read(folder)
     if recorded is None:
-        ours = {folder.lock, *leftovers(folder.root)}  # of a run killed before it had a manifest
-        if folder.root.is_dir() and not ours.issuperset(folder.root.iterdir()):
+        known = {folder.lock, *leftovers(folder.root)}  # of a run killed before it had a manifest
+        if folder.root.is_dir() and not known.issuperset(folder.root.iterdir()):
             raise EmbryologyError(f"{folder.root} is not empty and holds no run; give another --run")
         return None
-    if recorded.get("outcome_sha256") != preset.outcome_sha256:
-        theirs, ours = _flat(recorded.get("outcome", {})), _flat(preset.outcome.model_dump(mode="json"))
-        different = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+    if recorded.outcome_sha256 != preset.outcome_sha256:
+        before, asked = (_flat(outcome.model_dump(mode="json")) for outcome in (recorded.outcome, preset.outcome))
+        different = sorted(key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key))
         raise EmbryologyError(
-            f"{folder.root} holds a run of preset {recorded.get('preset')!r} that differs in "
+            f"{folder.root} holds a run of preset {recorded.preset!r} that differs in "
             f"{', '.join(different[:4])}; give another --run, or remove that folder"
         )
     return recorded
@@ -54,7 +103,7 @@ def is_complete(folder: RunFolder, preset: presets.Preset) -> bool:
         EmbryologyError: as :func:`refuse_another`.
     """
     recorded = refuse_another(folder, preset)
-    if recorded is None or not (folder.checkpoint(preset.outcome.steps) / MANIFEST).exists():
+    if recorded is None or not (folder.checkpoint(preset.outcome.steps) / RECORD).exists():
         return False
     done = steps_done(folder)
     return done == preset.outcome.steps if done else folder.losses.exists()
@@ -66,7 +115,7 @@ def steps_done(folder: RunFolder) -> int:
 
 
 def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
-    """Record that training begins or goes on: once what the run is, and for every session how it was run.
+    """Record that training begins or is resumed: once what the run is, and for every session how it was run.
 
     What an earlier session left half-written is removed, so the caller holds the lock of the run.
 
@@ -76,30 +125,31 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
         processes: how many train together.
     """
     remove_leftovers(folder.root, folder.checkpoints, folder.state)
-    recorded = read(folder) or {
-        "preset": preset.name,
-        "outcome": preset.outcome.model_dump(mode="json"),
-        "outcome_sha256": preset.outcome_sha256,
-        "probes": preset.probes,
-        "sessions": [],
-    }
-    session = {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["embryology", *sys.argv[1:]]),
-        "speed": preset.speed.model_dump(mode="json"),
-        "precision": precision,
-        "device": device,
-        "processes": processes,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {"embryology": __version__} | {name: metadata.version(name) for name in RECORDED},
-        "commit": commit(),
-    }
-    write_yaml(folder.manifest, recorded | {"sessions": [*recorded["sessions"], session]})
+    recorded = Manifest.read(folder) or Manifest(
+        preset=preset.name,
+        outcome=preset.outcome,
+        outcome_sha256=preset.outcome_sha256,
+        probes=preset.probes,
+        sessions=(),
+    )
+    session = Session(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join(["embryology", *sys.argv[1:]]),
+        speed=preset.speed,
+        precision=precision,
+        device=device,
+        processes=processes,
+        system=platform.platform(),
+        python=platform.python_version(),
+        versions={"embryology": __version__} | {name: metadata.version(name) for name in RECORDED},
+        commit=commit(),
+    )
+    opened = recorded.model_copy(update={"sessions": (*recorded.sessions, session)})
+    write_yaml(folder.manifest, opened.model_dump(mode="json"))
 
 
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat: dict = {}
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

@@ -1,16 +1,33 @@
-"""The one table that every probe writes and every figure reads."""
+"""The one table that every probe writes and every figure reads, and the record of which measurements count.
+
+``measurements/`` of a run::
+
+    standing.json                          by probe: under which configuration its measurements count
+    <probe>/<configuration>/               measurements of one configuration, which a curve may join
+        <step>-<weights>.parquet           of one checkpoint; ``all.parquet`` of all, where a run is frozen
+        items/<step>-<weights>.parquet     the items behind them
+    <probe>/parts/                         parts of measurements, which no reader sees
+
+Configurations and weights are named by the first digits of their hashes. Nothing depends on a file's time.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import filelock
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from embryology.errors import EmbryologyError
-from embryology.runs import losses
+from embryology.errors import EmbryologyError, first_problem
+from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.paths import RunFolder
-from embryology.storage.files import write_table
+from embryology.runs.series import Series
+from embryology.specs import NOT_APPLICABLE
+from embryology.storage.files import read_json, sha256_of, write_json, write_table
 
 SCHEMA = pa.schema(
     [
@@ -21,26 +38,102 @@ SCHEMA = pa.schema(
         pa.field("objective", pa.string(), nullable=False),
         pa.field("probe", pa.string(), nullable=False),
         pa.field("task", pa.string(), nullable=False),
-        pa.field("item", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
         pa.field("layer", pa.int16()),
         pa.field("metric", pa.string(), nullable=False),
-        pa.field("value", pa.float64(), nullable=False),
+        pa.field("value", pa.float64()),
         pa.field("low", pa.float64()),
         pa.field("high", pa.float64()),
         pa.field("n", pa.int64(), nullable=False),
         pa.field("seed", pa.int32()),
         pa.field("baseline", pa.string()),
+        pa.field("reason", pa.string()),
         pa.field("key", pa.string(), nullable=False),
     ]
 )
 """One row a value: which checkpoint, what was measured, its 95% interval, from how many items.
 
-``item`` is empty for a total. ``baseline`` is null for the model itself, else the name of the
-baseline the row holds. ``key`` is the provenance hash of the measurement.
+``group`` is the part of a task's items that the row is about (a part of speech, a relation, a label, a development
+set), empty for all of them. ``baseline`` is null for the model itself, else the name of the baseline the row holds.
+``reason`` says why items were excluded, or why a probe does not apply, which alone has no ``value``. ``key`` is the
+provenance hash of the measurement.
 """
+ALL = "all.parquet"
 
 
-def write(path: Path, rows: Iterable[dict] | pd.DataFrame) -> None:
+class Configuration(BaseModel):
+    """All that a probe's number depends on beside the weights. A curve joins measurements of one alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    probe: str
+    version: int
+    settings: dict[str, Any]
+    data: dict[str, Any] | None
+    """What identifies the data; None of a run that was frozen before that was recorded."""
+    tokenizer: str | None
+    """The sha256 of the tokenizer's files; None as of ``data``."""
+
+    @property
+    def sha256(self) -> str:
+        return sha256_of(self.model_dump(mode="json"))
+
+    def key(self, checkpoint: Checkpoint, **part: Any) -> str:
+        """The provenance hash of a measurement, or of a ``part`` of it, which depends on that and on no settings."""
+        common = {"probe": self.probe, "version": self.version, "tokenizer": self.tokenizer}
+        return sha256_of(
+            common | {"weights": checkpoint.sha256} | (part or {"settings": self.settings, "data": self.data})
+        )
+
+    def folder(self, run: RunFolder) -> Path:
+        return run.measurements / self.probe / self.sha256[:16]
+
+    def files(self, run: RunFolder, checkpoint: Checkpoint) -> tuple[Path, Path]:
+        """Where the rows of a checkpoint are, and its items."""
+        folder, name = self.folder(run), f"{checkpoint.step:08d}-{checkpoint.sha256[:12]}.parquet"
+        return folder / name, folder / "items" / name
+
+
+def row(
+    task: str,
+    group: str,
+    metric: str,
+    value: float | None,
+    interval: tuple[float | np.ndarray | None, float | np.ndarray | None] = (None, None),
+    n: int = 0,
+    *,
+    layer: int | None = None,
+    seed: int | None = None,
+    baseline: str | None = None,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    """What a probe says of a row; the runner adds the columns of the checkpoint.
+
+    Args:
+        value: in the unit of the metric.
+        interval: its 95% interval, of numbers or of arrays that hold one. Ends that leave out the value, by rounding
+            or as the percentiles of a few skewed clusters do, are moved to it.
+        n: items behind it.
+    """
+    low, high = interval
+    if low is not None and high is not None and value is not None:
+        low, high = float(np.fmin(low, value)), float(np.fmax(high, value))
+    return {
+        "task": task,
+        "group": group,
+        "layer": layer,
+        "metric": metric,
+        "value": None if value is None else float(value),
+        "low": low,
+        "high": high,
+        "n": int(n),
+        "seed": seed,
+        "baseline": baseline,
+        "reason": reason,
+    }
+
+
+def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
     """Check ``rows`` against :data:`SCHEMA` and write them as one Parquet file, whole or not at all.
 
     Raises:
@@ -52,37 +145,99 @@ def write(path: Path, rows: Iterable[dict] | pd.DataFrame) -> None:
         wrong = sorted(set(frame.columns) ^ set(SCHEMA.names))
         raise ValueError(f"columns missing or unknown in a table of measurements: {', '.join(wrong)}")
     table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
-    outside = (frame["low"].astype(float) > frame["value"] + 1e-12) | (
-        frame["high"].astype(float) < frame["value"] - 1e-12
-    )
+    values = frame["value"].astype(float)
+    if (values.isna() != (frame["metric"] == NOT_APPLICABLE)).any():
+        raise ValueError("value: it is missing, or there although the probe does not apply")
+    outside = (frame["low"].astype(float) > values + 1e-12) | (frame["high"].astype(float) < values - 1e-12)
     if outside.any():
         raise ValueError(f"an interval does not contain its value: {frame[outside].iloc[0].to_dict()}")
     write_table(path, table)
 
 
-def read(*runs: str | Path, probe: str | None = None) -> pd.DataFrame:
-    """The measurements of one or more runs as one table with the columns of :data:`SCHEMA`.
-
-    Args:
-        runs: names under the runs folder, or paths.
-        probe: only this probe's.
-
-    Where a checkpoint was measured more than once under different settings, the newest stands.
+def standing(run: RunFolder) -> dict[str, Configuration]:
+    """By probe the configuration whose measurements count; empty where nothing was measured.
 
     Raises:
-        EmbryologyError: a run or its measurements are missing.
+        EmbryologyError: the record is damaged.
     """
-    tables = [pq.read_table(file, schema=SCHEMA) for run in runs for file in _newest(run, probe)]
-    frame = pa.concat_tables(tables).to_pandas()
-    return frame.sort_values(["series", "probe", "task", "item", "metric", "step"], kind="stable", ignore_index=True)
+    if not run.standing.exists():
+        return {}
+    try:
+        return TypeAdapter(dict[str, Configuration]).validate_python(read_json(run.standing))
+    except ValidationError as error:
+        raise EmbryologyError(
+            f"{run.standing} is damaged ({first_problem(error)}); remove it and give `embryology probe` again, which "
+            "measures nothing twice"
+        ) from error
 
 
-def read_items(run: str | Path, probe: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """The item table of one probe over all checkpoints of a run: ``item_id``, ``step`` and the probe's columns.
+def let_stand(run: RunFolder, configuration: Configuration) -> None:
+    """Record that the measurements of ``configuration`` count for its probe from now on."""
+    run.measurements.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(run.measurements / ".lock"):  # other probes may be recorded by other processes
+        recorded = standing(run)
+        if recorded.get(configuration.probe) != configuration:
+            write_standing(run, [*(recorded | {configuration.probe: configuration}).values()])
+
+
+def write_standing(run: RunFolder, configurations: Iterable[Configuration]) -> None:
+    """Record what counts, one configuration a probe, in place of what was recorded before."""
+    recorded = {configuration.probe: configuration.model_dump(mode="json") for configuration in configurations}
+    write_json(run.standing, dict(sorted(recorded.items())))
+
+
+def read(series: Series, probe: str | None = None) -> pd.DataFrame:
+    """The measurements that count, as one table with the columns of :data:`SCHEMA`, those of one probe or of all.
+
+    Raises:
+        EmbryologyError: there are none, or some are of other weights than those that are there now.
+    """
+    rows, _ = _tables(series, probe)
+    frame = pa.concat_tables([pq.read_table(file, schema=SCHEMA) for file in rows]).to_pandas()
+    frame = frame.assign(series=series.name)  # the folder may have been copied or renamed
+    return frame.sort_values(["probe", "task", "group", "metric", "step"], kind="stable", ignore_index=True)
+
+
+def read_items(series: Series, probe: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """The items behind :func:`read`, over all checkpoints: ``item_id``, ``step`` and the probe's columns.
 
     ``columns`` chooses some of them; None takes all.
+
+    Raises:
+        EmbryologyError: as :func:`read`, or the probe has no items.
     """
-    return pa.concat_tables([pq.read_table(file, columns=columns) for file in _items(run, probe)]).to_pandas()
+    _, items = _tables(series, probe)
+    if not items:
+        raise EmbryologyError(f"run {series.name} has no items of probe {probe}; measure it again, or restore them")
+    return pa.concat_tables([pq.read_table(file, columns=columns) for file in items]).to_pandas()
+
+
+def files(series: Series) -> list[Path]:
+    """The files that :func:`read` and :func:`read_items` read; what a page depends on.
+
+    Raises:
+        EmbryologyError: as :func:`read`.
+    """
+    rows, items = _tables(series, None)
+    return [series.folder.standing, *rows, *items]
+
+
+def lacking(series: Series, probe: str) -> str | None:
+    """Why there is nothing to show of a probe, as a clause; None where there is.
+
+    Raises:
+        EmbryologyError: some measurements are of other weights than those that are there now.
+    """
+    if probe not in standing(series.folder):
+        return f"probe {probe} has not measured it (embryology probe RUN --probe {probe})"
+    rows, _ = _tables(series, probe)
+    table = pq.read_table(rows[0], columns=["metric", "reason"]).to_pandas()
+    return f"probe {probe} does not apply: {table['reason'].iloc[0]}" if is_not_applicable(table) else None
+
+
+def is_not_applicable(rows: pd.DataFrame) -> bool:
+    """Whether a probe's rows say nothing but that it does not apply."""
+    return bool((rows["metric"] == NOT_APPLICABLE).all())
 
 
 def source_of(items: pd.DataFrame) -> str:
@@ -97,37 +252,49 @@ def source_of(items: pd.DataFrame) -> str:
             f"the checkpoints of this run were measured on different text ({' and '.join(sources)}); measure all of "
             "them alike: embryology probe RUN"
         )
-    return sources[0]
+    return str(sources[0])
 
 
-def files_read(run: str | Path, probe: str | None = None) -> list[Path]:
-    """The files that :func:`read` and :func:`read_items` would read now; what a figure depends on."""
-    return _newest(run, probe) + (_items(run, probe) if probe else [])
-
-
-def read_losses(run: str | Path) -> pd.DataFrame:
-    """The losses of a run, with the columns of :data:`embryology.runs.losses.COLUMNS`."""
-    return losses.read(RunFolder.named(run))
-
-
-def _newest(run: str | Path, probe: str | None) -> list[Path]:
-    folder = RunFolder.named(run)
-    if not folder.root.is_dir():
-        raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
-    newest: dict[tuple[str, str], Path] = {}
-    for file in sorted(folder.measurements.glob(f"{probe or '*'}/*.parquet")):
-        place = (file.parent.name, file.name.split("-")[0])
-        if place not in newest or file.stat().st_mtime_ns > newest[place].stat().st_mtime_ns:
-            newest[place] = file
-    if not newest:
+def _tables(series: Series, probe: str | None) -> tuple[list[Path], list[Path]]:
+    """The files of rows and those of items, by probe and step."""
+    recorded = standing(series.folder)
+    rows, items = [], []
+    for name in [probe] if probe else sorted(recorded):
+        if name in recorded:
+            folder = recorded[name].folder(series.folder)
+            chosen = _of_these_weights(series, sorted(folder.glob("*.parquet")))
+            rows += chosen
+            items += [folder / "items" / file.name for file in chosen if (folder / "items" / file.name).exists()]
+    if not rows:
         what, choice = (f"probe {probe}", f" --probe {probe}") if probe else ("any probe", "")
         raise EmbryologyError(
-            f"run {folder.name} has no measurements of {what}; make them: embryology probe {run}{choice}"
+            f"run {series.name} has no measurements of {what}; make them: embryology probe {series.folder.name}{choice}"
         )
-    return [newest[place] for place in sorted(newest)]
+    return rows, items
 
 
-def _items(run: str | Path, probe: str) -> list[Path]:
-    """The item tables that were written with the measurements that :func:`read` gives."""
-    details = RunFolder.named(run).measurements / "details" / probe
-    return [details / file.name for file in _newest(run, probe) if (details / file.name).exists()]
+def _of_these_weights(series: Series, measured: list[Path]) -> list[Path]:
+    """Of files of measurements those of the weights that the series has now.
+
+    The weights of others' checkpoints, which may be large, are read only where there is a choice.
+    """
+    by_step: dict[int, dict[str, Path]] = {}
+    for file in measured:
+        if file.name == ALL:  # of a frozen run
+            return [file]
+        number, _, weights = file.stem.partition("-")
+        by_step.setdefault(int(number), {})[weights] = file
+    checkpoints = {checkpoint.step: checkpoint for checkpoint in series.checkpoints}
+    chosen: list[Path] = []
+    for step, by_weights in sorted(by_step.items()):
+        checkpoint = checkpoints.get(step)
+        if checkpoint is None or (checkpoint.recorded is None and len(by_weights) == 1):
+            chosen += by_weights.values()
+        elif checkpoint.sha256[:12] in by_weights:
+            chosen.append(by_weights[checkpoint.sha256[:12]])
+        else:
+            raise EmbryologyError(
+                f"{series.name}: step {step} was measured on other weights than those that are there now; measure it "
+                f"again: embryology probe {series.folder.name}"
+            )
+    return chosen

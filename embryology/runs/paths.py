@@ -26,7 +26,7 @@ def data_folder() -> Path | None:
         return None
     folder = Path(value).expanduser().resolve()
     if not folder.is_dir():
-        raise EmbryologyError(f"EMBRYOLOGY_DATA is {value}, which is not a folder; mend it or unset it")
+        raise EmbryologyError(f"EMBRYOLOGY_DATA is {value}, which is not a folder; fix it or unset it")
     return folder
 
 
@@ -90,23 +90,16 @@ class RunFolder:
     def measurements(self) -> Path:
         return self.root / "measurements"
 
-    def measurement(self, probe: str, step: int, key: str) -> Path:
-        return self.measurements / probe / f"{step:08d}-{key[:16]}.parquet"
+    @property
+    def standing(self) -> Path:
+        """The record of which measurements count, see :mod:`embryology.runs.measurements`."""
+        return self.measurements / "standing.json"
 
-    def details(self, probe: str, step: int, key: str) -> Path:
-        return self.measurements / "details" / probe / f"{step:08d}-{key[:16]}.parquet"
-
-    def part(self, probe: str, step: int, key: str, what: str) -> Path:
+    def part(self, probe: str, key: str, table: str) -> Path:
         """A part of a measurement, ``rows`` or ``items``: kept, so that it is never made again."""
-        return self.measurements / "parts" / probe / f"{step:08d}-{key[:16]}.{what}.parquet"
+        return self.measurements / probe / "parts" / f"{key[:16]}.{table}.parquet"
 
     @property
     def frozen(self) -> Path:
         """There where only measurements are kept of a run: how it was frozen, and what was left out."""
         return self.root / "frozen.yaml"
-
-    def frozen_measurement(self, probe: str) -> Path:
-        return self.measurements / probe / "all.parquet"
-
-    def frozen_details(self, probe: str) -> Path:
-        return self.measurements / "details" / probe / "all.parquet"

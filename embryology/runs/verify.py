@@ -4,28 +4,32 @@ import itertools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from safetensors import SafetensorError, safe_open
 
 from embryology.errors import EmbryologyError
-from embryology.runs import losses, manifest
-from embryology.runs.checkpoints import MANIFEST, WEIGHTS, Series
+from embryology.runs import losses, measurements
+from embryology.runs.checkpoints import RECORD, WEIGHTS, Checkpoint
+from embryology.runs.manifest import Manifest, steps_done
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.storage.files import PART, read_json, sha256_of_file
 
-FACTS = {"step", "tokens", "held_out", "sha256"}
+RECORDED = {"step", "tokens", "held_out", "sha256"}
 HELD_OUT = [column for column in losses.COLUMNS if column.startswith(("held_out", "unigram"))]
 
 
-def verify(run: str | Path, console: Console) -> None:
+def verify(folder: RunFolder, console: Console) -> None:
     """Print a line for everything that does not hold, or one that says what was found to hold.
 
     Raises:
         EmbryologyError: something does not hold, or there are no checkpoints.
     """
-    folder = RunFolder.named(run)
     findings, held = check(folder)
     for line in findings or [f"everything holds: {held}"]:
         console.print(f"{folder.name}: {line}", highlight=False, markup=False, soft_wrap=True)
@@ -36,9 +40,9 @@ def verify(run: str | Path, console: Console) -> None:
 
 
 def check(folder: RunFolder) -> tuple[list[str], str]:
-    """Hold a run, or a folder of ``save_pretrained`` folders, against its own records.
+    """Hold a run, frozen or not, or a folder of ``save_pretrained`` folders, against its own records.
 
-    A run that was killed and not gone on with is sound, but for half-written files: what stands beyond its last
+    A run that was killed and not resumed is sound, but for half-written files: what stands beyond its last
     state is made again by a resume, and is not asked for here.
 
     Returns:
@@ -47,33 +51,40 @@ def check(folder: RunFolder) -> tuple[list[str], str]:
     Raises:
         EmbryologyError: there are no checkpoints, or names of a plain folder do not give their steps.
     """
-    is_run = folder.checkpoints.is_dir()
+    is_run, is_frozen = folder.checkpoints.is_dir(), folder.frozen.exists()
     if is_run:
-        found = sorted(folder.checkpoints.glob("step-*"))
-        places = {step: path for path in found if (step := _step(path)) is not None}
+        paths = sorted(folder.checkpoints.glob("step-*"))
+        places = {step: path for path in paths if (step := _step(path)) is not None}
     if not is_run or not places:
         places = {checkpoint.step: checkpoint.location for checkpoint in Series.open(folder.root).checkpoints}
-    facts = {step: _facts(place, is_run) for step, place in places.items()}
-    recorded = {step: fact for step, fact in facts.items() if isinstance(fact, dict)}
-    findings = [f"{places[step].name}: {fact}" for step, fact in facts.items() if isinstance(fact, str)]
-    findings += itertools.chain(_weights(places, recorded), _lacking_files(folder, places), _leftovers(folder))
+    records = {step: _record(place, is_run) for step, place in places.items()}
+    recorded = {step: record for step, record in records.items() if isinstance(record, dict)}
+    findings = [f"{places[step].name}: {record}" for step, record in records.items() if isinstance(record, str)]
+    if not is_frozen:
+        findings += [*_weights(places, recorded), *_lacking_files(folder, places)]
+    findings += [*_leftovers(folder), *_measurements(folder, recorded)]
     held = f"{len(places)} checkpoints with different weights"
+    if is_frozen:
+        held = f"the records of {len(places)} checkpoints"
     if not is_run:
         return findings, f"{held}, {len(recorded)} of them with a recorded hash"
     try:
-        outcome = (manifest.read(folder) or {})["outcome"]
-        grid, steps = outcome["checkpoints"], outcome["steps"]
-    except (EmbryologyError, KeyError, TypeError):
-        return [*findings, f"{folder.manifest.name} is missing or damaged: nothing else can be held against it"], held
+        manifest = Manifest.read(folder)
+    except EmbryologyError as error:
+        return [*findings, f"{error}; nothing else can be held against it"], held
+    if manifest is None:
+        return [*findings, f"{folder.manifest.name} is missing: nothing else can be held against it"], held
+    grid, steps = manifest.outcome.checkpoints, manifest.outcome.steps
     try:
         logged = losses.read(folder)
     except EmbryologyError as error:
         logged = pd.DataFrame(columns=list(losses.COLUMNS))
-        if manifest.steps_done(folder) or max(places) > grid[1]:  # else it was not yet to be written
+        if steps_done(folder) or max(places) > grid[1]:  # else it was not yet to be written
             findings.append(str(error))
-    done = manifest.steps_done(folder) or int(logged["step"].max() if len(logged) else 0)
-    findings += itertools.chain(_gaps(folder, places, grid, done), _loss_rows(logged, recorded, grid, done))
-    findings += itertools.chain(_corpus(folder), _states(folder))
+    done = steps_done(folder) or int(logged["step"].max() if len(logged) else 0)
+    findings += [*_gaps(folder, places, grid, done), *_loss_rows(logged, recorded, grid, done)]
+    if not is_frozen:
+        findings += [*_corpus(folder), *_states(folder)]
     return findings, f"{held}, {len(logged)} rows of losses, at step {done} of {steps}"
 
 
@@ -82,19 +93,49 @@ def _step(path: Path) -> int | None:
     return int(number) if number.isdigit() and path.is_dir() else None
 
 
-def _facts(place: Path, is_run: bool) -> dict | str | None:
-    """What a checkpoint's manifest says, or what is wrong with it; None where a plain folder has none."""
-    if not is_run and not (place / MANIFEST).exists():
+def _record(place: Path, is_run: bool) -> dict[str, Any] | str | None:
+    """What a checkpoint's record says, or what is wrong with it; None where a plain folder has none."""
+    if not is_run and not (place / RECORD).exists():
         return None
     try:
-        facts = read_json(place / MANIFEST)
+        record = read_json(place / RECORD)
     except EmbryologyError as error:
         return str(error)
-    lacking = FACTS - facts.keys() if isinstance(facts, dict) else FACTS
-    return f"{MANIFEST} lacks {', '.join(sorted(lacking))}" if lacking else facts
+    lacking = RECORDED - record.keys() if isinstance(record, dict) else RECORDED
+    return f"{RECORD} lacks {', '.join(sorted(lacking))}" if lacking else record
 
 
-def _weights(places: dict[int, Path], recorded: dict[int, dict]) -> Iterator[str]:
+def _measurements(folder: RunFolder, recorded: dict[int, dict[str, Any]]) -> Iterator[str]:
+    """What counts has to be there, of the weights that are there, and with the keys that its configuration gives."""
+    try:
+        standing = measurements.standing(folder)
+    except EmbryologyError as error:
+        yield str(error)
+        return
+    for probe, configuration in standing.items():
+        files = sorted(configuration.folder(folder).glob("*.parquet"))
+        if not files:
+            yield f"{folder.standing.name} names measurements of probe {probe} that are not there"
+        for file in files:
+            name = file.relative_to(folder.root)
+            try:
+                table = pq.read_table(file, schema=measurements.SCHEMA).to_pandas()
+            except (OSError, pa.ArrowException) as error:
+                yield f"{name} is damaged ({error})"
+                continue
+            for (step, key), _ in table.groupby(["step", "key"]):
+                record = recorded.get(step)  # None of a checkpoint that was removed since
+                if record is not None and not is_key(configuration, record, key):
+                    yield f"{name}: the key of step {step} is not that of its weights, tokenizer, data and settings"
+
+
+def is_key(configuration: measurements.Configuration, record: dict[str, Any], key: str) -> bool:
+    """Whether a measurement of the recorded weights has this key; yes where the data were not recorded."""
+    checkpoint = Checkpoint(record["step"], record["tokens"], Path(), record["sha256"])
+    return configuration.data is None or configuration.key(checkpoint) == key
+
+
+def _weights(places: dict[int, Path], recorded: dict[int, dict[str, Any]]) -> Iterator[str]:
     seen: dict[str, str] = {}
     for step, place in places.items():
         weights = place / WEIGHTS
@@ -103,9 +144,9 @@ def _weights(places: dict[int, Path], recorded: dict[int, dict]) -> Iterator[str
             continue
         sha256 = sha256_of_file(weights)
         if step in recorded and recorded[step]["sha256"] != sha256:
-            yield f"{place.name}: {WEIGHTS} has another sha256 than {MANIFEST} records"
+            yield f"{place.name}: {WEIGHTS} has another sha256 than {RECORD} records"
         if step in recorded and recorded[step]["step"] != step:
-            yield f"{place.name}: {MANIFEST} says step {recorded[step]['step']}"
+            yield f"{place.name}: {RECORD} says step {recorded[step]['step']}"
         if step not in recorded:
             try:
                 safe_open(weights, framework="numpy")  # reads the header and compares it with the length
@@ -118,9 +159,9 @@ def _weights(places: dict[int, Path], recorded: dict[int, dict]) -> Iterator[str
 
 def _lacking_files(folder: RunFolder, places: dict[int, Path]) -> Iterator[str]:
     names = {step: {path.name for path in place.iterdir()} for step, place in places.items()}
-    for step, own in names.items():
+    for step, here in names.items():
         # Weights and manifest are named elsewhere.
-        for name in sorted(set().union(*names.values()) - own - {WEIGHTS, MANIFEST}):
+        for name in sorted(set().union(*names.values()) - here - {WEIGHTS, RECORD}):
             yield f"{places[step].name}: {name} is missing, which other checkpoints have"
     if not folder.checkpoints.is_dir():
         for config in sorted(folder.root.glob("*/config.json")):
@@ -142,7 +183,7 @@ def _gaps(folder: RunFolder, places: dict[int, Path], grid: list[int], done: int
             yield f"{path.name} is not on the preset's grid"
 
 
-def _loss_rows(logged: pd.DataFrame, recorded: dict[int, dict], grid: list[int], done: int) -> Iterator[str]:
+def _loss_rows(logged: pd.DataFrame, recorded: dict[int, dict[str, Any]], grid: list[int], done: int) -> Iterator[str]:
     name = "losses.parquet"
     if not len(logged):
         return
@@ -162,7 +203,7 @@ def _loss_rows(logged: pd.DataFrame, recorded: dict[int, dict], grid: list[int],
         ours = ours.reindex(theirs.index)
         wrong = theirs.index[(ours != theirs) & ~(ours.isna() & theirs.isna())]
         if len(wrong):
-            yield f"{name}: the row of step {step} and {MANIFEST} disagree in {', '.join(wrong)}"
+            yield f"{name}: the row of step {step} and {RECORD} disagree in {', '.join(wrong)}"
 
 
 def _corpus(folder: RunFolder) -> Iterator[str]:

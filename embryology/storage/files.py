@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,17 @@ def refusal(error: BaseException) -> str | None:
     Writers hide what the system said: torch raises another error over it, shutil, safetensors and tokenizers only
     quote it, numpy only counts. So the errors beneath are looked at too, and the messages.
     """
-    beneath: BaseException | None = error
-    while beneath is not None:
-        quoted = re.search(r"\[Errno (\d+)\]|\(os error (\d+)\)", str(beneath))
-        number = beneath.errno if isinstance(beneath, OSError) else None
+    cause: BaseException | None = error
+    while cause is not None:
+        quoted = re.search(r"\[Errno (\d+)\]|\(os error (\d+)\)", str(cause))
+        number = cause.errno if isinstance(cause, OSError) else None
         number = number or (int(quoted[1] or quoted[2]) if quoted else None)
-        if number is None and re.search(r"\d+ requested and \d+ written", str(beneath)):
+        if number is None and re.search(r"\d+ requested and \d+ written", str(cause)):
             number = errno.ENOSPC
         if number in ADVICE:
-            again = "then give the same command again (`embryology pretrain` with --resume)"
-            return f"{os.strerror(number)}; {ADVICE[number]}, {again}"
-        beneath = beneath.__cause__ or beneath.__context__
+            retry = "then give the same command again (`embryology pretrain` with --resume)"
+            return f"{os.strerror(number)}; {ADVICE[number]}, {retry}"
+        cause = cause.__cause__ or cause.__context__
     return None
 
 
@@ -167,6 +167,21 @@ def sha256_of_file(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of_files(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    """Hashes of files by their paths below ``folder``, which are the same wherever that lies.
+
+    Raises:
+        EmbryologyError: a file cannot be read.
+    """
+    hashes = {}
+    for file in files:
+        try:
+            hashes[file.relative_to(folder).as_posix()] = sha256_of_file(file)
+        except OSError as error:
+            raise EmbryologyError(f"{file} cannot be read: {error}") from error
+    return hashes
 
 
 def sha256_of(value: Any) -> str:

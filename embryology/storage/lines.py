@@ -26,12 +26,12 @@ class MalformedError(Exception):
 
 @contextmanager
 def tolerated(path: Path, skipped: Counter[str], skip_bad: bool, sentences: int = 1) -> Iterator[None]:
-    """Where the block finds a sentence of ``path`` malformed, raise what names file and line, or count it and go on."""
+    """Where the block finds a sentence of ``path`` malformed, raise an error that names file and line, or count it."""
     try:
         yield
     except MalformedError as error:
         if not skip_bad:
-            advice = "mend it or, where edges are read, leave such sentences out (--skip-bad)"
+            advice = "fix it or, where edges are read, leave such sentences out (--skip-bad)"
             raise EmbryologyError(f"{path}, line {error.line}: {error}; {advice}") from error
         skipped[error.reason] += sentences
 

@@ -1,7 +1,13 @@
 """Tasks that models are fine-tuned for: sentences or pairs of them with a label, and questions on paragraphs."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,3 +47,10 @@ class Task:
     """None where there is none: then the task is not run."""
     dev: dict[str, Split]
     """By name: ``dev``, or ``matched`` and ``mismatched``."""
+
+
+def drawn(examples: Sequence[T], most: int | None, seed: int) -> list[T]:
+    """At most ``most`` examples, drawn evenly and left in their order; None takes all."""
+    if not most or most >= len(examples):
+        return list(examples)
+    return [examples[i] for i in np.sort(np.random.default_rng(seed).permutation(len(examples))[:most])]

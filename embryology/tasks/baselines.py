@@ -4,23 +4,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embryology.specs.downstream import MAJORITY, TF_IDF
 from embryology.tasks import Example, Task, scores
-from embryology.tasks.scores import MAJORITY
-
-TF_IDF = "tf-idf"
+from embryology.tasks.scores import Rows
 
 
-def rows(task: Task, train: Sequence[Example]) -> list[dict]:
+def rows(task: Task, train: Sequence[Example]) -> Rows:
     """Rows of metrics of both baselines, trained on ``train`` and scored on all of the task's development sets."""
-    found = []
+    rows_of_all = []
     answers = {MAJORITY: _majority(task, train), TF_IDF: _tf_idf(task, train)}
     for name, by_set in answers.items():
-        own = []
+        rows_of_baseline = []
         for (dev, split), predicted in zip(task.dev.items(), by_set, strict=True):
             gold = np.array([example.label for example in split.examples])
-            own += scores.rows(task, dev if len(task.dev) > 1 else "", gold, predicted, name)
-        found += own + (scores.over_sets(own) if len(task.dev) > 1 else [])
-    return found
+            rows_of_baseline += scores.rows(task, dev if len(task.dev) > 1 else "", gold, predicted, name)
+        rows_of_all += rows_of_baseline
+        if len(task.dev) > 1:
+            rows_of_all += scores.over_sets(rows_of_baseline)
+    return rows_of_all
 
 
 def _majority(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
@@ -39,11 +40,11 @@ def _tf_idf(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[^\w\s]")
     vectorizer.fit([text for example in train for text in (example.first, example.second) if text is not None])
 
-    def features(some: Sequence[Example]) -> "sparse.csr_matrix":
-        first = vectorizer.transform([example.first for example in some])
-        if some[0].second is None:
+    def features(examples: Sequence[Example]) -> "sparse.csr_matrix":
+        first = vectorizer.transform([example.first for example in examples])
+        if examples[0].second is None:
             return first
-        second = vectorizer.transform([example.second or "" for example in some])
+        second = vectorizer.transform([example.second or "" for example in examples])
         return sparse.hstack([first, second, first.multiply(second)]).tocsr()
 
     labels = np.array([example.label for example in train])

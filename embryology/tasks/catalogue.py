@@ -1,5 +1,6 @@
 """The tasks by name, where each is looked for, and the counts that are known of them."""
 
+from functools import partial
 from importlib import metadata
 
 from rich.console import Console
@@ -7,7 +8,7 @@ from rich.console import Console
 from embryology.corpus.articles import BUNDLED_PACKAGE
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
-from embryology.storage.files import sha256_of_file
+from embryology.storage.files import sha256_of_files
 from embryology.storage.lines import found
 from embryology.tasks import Task, glue, hub, squad, topics
 
@@ -60,8 +61,12 @@ def trainable() -> list[str]:
     data = data_folder()
     if data is None:
         return []
-    wanted = {name: ("train", *layout.dev) for name, layout in glue.TASKS.items()}
-    whole = [name for name, files in wanted.items() if all(found(data / GLUE / name / f"{one}.tsv") for one in files)]
+    files_by_task = {name: ("train", *layout.dev) for name, layout in glue.TASKS.items()}
+    whole = [
+        name
+        for name, files in files_by_task.items()
+        if all(found(data / GLUE / name / f"{file}.tsv") for file in files)
+    ]
     return [*whole, squad.NAME] if {"train", "dev"} <= squad.files().keys() else whole
 
 
@@ -69,18 +74,21 @@ def identity(name: str) -> dict:
     """What a task's examples depend on: hashes of its files, or versions; cheap."""
     if name == "topic":
         return {BUNDLED_PACKAGE: metadata.version(BUNDLED_PACKAGE)}
-    if name.startswith(hub.PREFIX) and (own := name.removeprefix(hub.PREFIX)) in (*glue.TASKS, squad.NAME):
-        return {"hub": squad.HUB if own == squad.NAME else glue.HUB}
-    if name == squad.NAME:
-        if "dev" not in squad.files():
-            squad.find()  # says what is wrong
-        return {file.name: sha256_of_file(file) for file in squad.files().values()}
+    if name.startswith(hub.PREFIX) and (on_hub := name.removeprefix(hub.PREFIX)) in (*glue.TASKS, squad.NAME):
+        return {"hub": squad.HUB if on_hub == squad.NAME else glue.HUB}
     data = data_folder()
+    if name == squad.NAME:
+        paths = squad.files()
+        if data is None or "dev" not in paths:
+            squad.find()  # says what is wrong
+        assert data is not None
+        return sha256_of_files(data / squad.FOLDER, paths.values())
     folder = data / GLUE / name if data else None
     files = sorted(folder.glob("*.tsv*")) if folder else []
     if name not in glue.TASKS or not files:
         find(name)  # says what is wrong
-    return {file.name: sha256_of_file(file) for file in files}
+    assert folder is not None
+    return sha256_of_files(folder, files)
 
 
 def check(console: Console, skip_bad: bool = False) -> None:
@@ -89,30 +97,32 @@ def check(console: Console, skip_bad: bool = False) -> None:
     Raises:
         EmbryologyError: a file is malformed, or a known count does not hold.
     """
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     wrong = []
     for name in [name for name in NAMES if name != squad.NAME]:
         try:
             task = find(name, skip_bad)
         except EmbryologyError as error:
-            if data_folder() is not None and (data_folder() / GLUE / name).is_dir():
+            if (data := data_folder()) is not None and (data / GLUE / name).is_dir():
                 raise
-            console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+            say(str(error))
             continue
         splits = ({"train": task.train} if task.train else {}) | task.dev
-        said = [f"{split} {len(own.examples):,}{' (a part)' if own.part else ''}" for split, own in splits.items()]
-        said += [] if task.train else ["no train set, not run"]
-        console.print(f"{name}: {', '.join(said)}", highlight=False, soft_wrap=True, markup=False)
-        wrong += [
-            f"{name} {split} has {len(own.examples):,} examples instead of {known:,}"
-            for split, own in splits.items()
-            if (known := KNOWN.get(name, {}).get(split)) and not own.part and not own.skipped
-            and len(own.examples) != known
-        ]  # fmt: skip
-    for split, path in squad.files().items():
+        parts = [
+            f"{split_name} {len(split.examples):,}{' (a part)' if split.part else ''}"
+            for split_name, split in splits.items()
+        ]
+        parts += [] if task.train else ["no train set, not run"]
+        say(f"{name}: {', '.join(parts)}")
+        for split_name, split in splits.items():
+            known, count = KNOWN.get(name, {}).get(split_name), len(split.examples)
+            if known and count != known and not split.part and not split.skipped:
+                wrong.append(f"{name} {split_name} has {count:,} examples instead of {known:,}")
+    for part, path in squad.files().items():
         questions = squad.read(path)
-        ours = {"questions": len(questions), "without an answer": sum(not asked.answers for asked in questions)}
-        said = ", ".join(f"{count:,} {what}" for what, count in ours.items())
-        console.print(f"{squad.NAME} {split}: {said}", highlight=False, soft_wrap=True, markup=False)
+        unanswerable = sum(not question.answers for question in questions)
+        ours = {"questions": len(questions), "without an answer": unanswerable}
+        say(f"{squad.NAME} {part}: {', '.join(f'{count:,} {what}' for what, count in ours.items())}")
         if split != "dev":
             continue
         wrong += [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
+from embryology.specs.downstream import TASKS as LABELS
 from embryology.storage.lines import MalformedError, found, numbered, tolerated
 from embryology.tasks import Example, Split, Task, hub
 
@@ -21,7 +22,6 @@ ENTAILMENT = ("not_entailment", "entailment")
 class Layout:
     """Where a task's files hold what."""
 
-    label: str
     first: str
     second: str | None
     target: str
@@ -36,27 +36,45 @@ class Layout:
 
 TASKS = {
     "CoLA": Layout(
-        "acceptability (CoLA)", "sentence", None, "label", BINARY, ("matthews",),
-        header=("source", "label", "mark", "sentence"), hub=("sentence",),
+        "sentence",
+        None,
+        "label",
+        BINARY,
+        ("matthews",),
+        header=("source", "label", "mark", "sentence"),
+        hub=("sentence",),
     ),
-    "SST-2": Layout("sentiment (SST-2)", "sentence", None, "label", BINARY, ("accuracy",), hub=("sentence",)),
-    "MRPC": Layout("paraphrase (MRPC)", "#1 String", "#2 String", "Quality", BINARY, ("accuracy", "f1")),
-    "STS-B": Layout("similarity (STS-B)", "sentence1", "sentence2", "score", (), ("pearson", "spearman")),
+    "SST-2": Layout("sentence", None, "label", BINARY, ("accuracy",), hub=("sentence",)),
+    "MRPC": Layout("#1 String", "#2 String", "Quality", BINARY, ("accuracy", "f1")),
+    "STS-B": Layout("sentence1", "sentence2", "score", (), ("pearson", "spearman")),
     "QQP": Layout(
-        "same question (QQP)", "question1", "question2", "is_duplicate", BINARY, ("accuracy", "f1"),
+        "question1",
+        "question2",
+        "is_duplicate",
+        BINARY,
+        ("accuracy", "f1"),
         hub=("question1", "question2"),
     ),
     "MNLI": Layout(
-        "inference (MNLI)", "sentence1", "sentence2", "gold_label", ("contradiction", "neutral", "entailment"),
-        ("accuracy",), dev=("dev_matched", "dev_mismatched"), hub=("premise", "hypothesis"),
+        "sentence1",
+        "sentence2",
+        "gold_label",
+        ("contradiction", "neutral", "entailment"),
+        ("accuracy",),
+        dev=("dev_matched", "dev_mismatched"),
+        hub=("premise", "hypothesis"),
     ),
     "QNLI": Layout(
-        "answer in sentence (QNLI)", "question", "sentence", "label", ENTAILMENT, ("accuracy",),
+        "question",
+        "sentence",
+        "label",
+        ENTAILMENT,
+        ("accuracy",),
         hub=("question", "sentence"),
     ),
-    "RTE": Layout("inference (RTE)", "sentence1", "sentence2", "label", ENTAILMENT, ("accuracy",)),
-    "WNLI": Layout("pronouns (WNLI)", "sentence1", "sentence2", "label", BINARY, ("accuracy",)),
-}  # fmt: skip
+    "RTE": Layout("sentence1", "sentence2", "label", ENTAILMENT, ("accuracy",)),
+    "WNLI": Layout("sentence1", "sentence2", "label", BINARY, ("accuracy",)),
+}
 """In the order of the paper's figures."""
 LEAST, MOST = 0.0, 5.0
 """Of STS-B's scores."""
@@ -71,12 +89,12 @@ def read(folder: Path, name: str, skip_bad: bool = False) -> Task:
     """
     layout = TASKS[name]
     train = _split(folder / name, "train", layout, skip_bad)
-    dev = {file.removeprefix("dev_"): _split(folder / name, file, layout, skip_bad) for file in layout.dev}
-    dev = {file: split for file, split in dev.items() if split is not None}
+    sets = {file.removeprefix("dev_"): _split(folder / name, file, layout, skip_bad) for file in layout.dev}
+    dev = {file: split for file, split in sets.items() if split is not None}
     if not dev:
         files = " or ".join(f"{file}.tsv" for file in layout.dev)
         raise EmbryologyError(f"{folder / name} holds no {files} (or .gz); get GLUE's task {name}")
-    return Task(name, layout.label, layout.classes, layout.metrics, train, dev)
+    return _task(name, train, dev)
 
 
 HUB = "nyu-mll/glue"
@@ -99,9 +117,14 @@ def from_hub(name: str) -> Task:
 
     def read(sets: Mapping) -> Task:
         dev = {file.removeprefix("dev_"): split(sets[file.replace("dev", "validation")]) for file in layout.dev}
-        return Task(name, layout.label, layout.classes, layout.metrics, split(sets["train"]), dev)
+        return _task(name, split(sets["train"]), dev)
 
     return hub.had(HUB, name.lower().replace("-", ""), read)
+
+
+def _task(name: str, train: Split | None, dev: dict[str, Split]) -> Task:
+    layout = TASKS[name]
+    return Task(name, LABELS[name], layout.classes, layout.metrics, train, dev)
 
 
 def _split(folder: Path, name: str, layout: Layout, skip_bad: bool) -> Split | None:

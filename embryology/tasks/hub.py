@@ -6,7 +6,7 @@ from typing import TypeVar
 from embryology.errors import EmbryologyError
 
 PREFIX = "hub:"
-"""Of the name of a task that is to be had from there."""
+"""Of the name of a task that is read from there."""
 T = TypeVar("T")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from embryology.errors import EmbryologyError
-from embryology.tasks import Example, Task, baselines, catalogue, squad
+from embryology.tasks import Example, Task, baselines, catalogue, drawn, squad
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -49,9 +49,7 @@ def chosen(tasks: Sequence[str] | Literal["auto"], spans: bool) -> tuple[str, ..
     return tuple(tasks)
 
 
-def read(
-    name: str, most: int | None, seed: int, tokenizer: PreTrainedTokenizerFast, longest: int
-) -> Prepared:  # fmt: skip
+def read(name: str, most: int | None, seed: int, tokenizer: PreTrainedTokenizerFast, longest: int) -> Prepared:
     """Read a task, draw at most ``most`` of its training examples evenly, and tokenise them.
 
     Raises:
@@ -60,18 +58,15 @@ def read(
     task = catalogue.find(name)
     if task.train is None:
         raise EmbryologyError(f"the task {name!r} has no train set here, so that nothing can be trained for it")
-    every = task.train.examples
-    some = every
-    if most and most < len(every):
-        some = [every[i] for i in np.sort(np.random.default_rng(seed).permutation(len(every))[:most])]
+    examples = drawn(task.train.examples, most, seed)
     return Prepared(
         task,
-        some,
-        _read(some, tokenizer, longest),
-        np.array([example.label for example in some], np.int64 if task.classes else np.float32),
+        examples,
+        _read(examples, tokenizer, longest),
+        np.array([example.label for example in examples], np.int64 if task.classes else np.float32),
         {dev: (_read(split.examples, tokenizer, longest), split.examples) for dev, split in task.dev.items()},
-        f"{task.label}, {len(some):,} of {len(every):,} training examples",
-        baselines.rows(task, some),
+        f"{task.label}, {len(examples):,} of {len(task.train.examples):,} training examples",
+        baselines.rows(task, examples),
     )
 
 

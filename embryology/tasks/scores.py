@@ -2,10 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from embryology import intervals
+from embryology.runs.measurements import row
+from embryology.specs.downstream import SCORE
 from embryology.tasks import Task
 
 
@@ -14,8 +17,8 @@ def _from_scipy(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
         from scipy import stats  # late: half a second
 
         with warnings.catch_warnings(action="ignore", category=stats.ConstantInputWarning):
-            found = getattr(stats, name)(gold, predicted).statistic
-        return float(np.nan_to_num(found))  # a constant tells nothing
+            correlation = getattr(stats, name)(gold, predicted).statistic
+        return float(np.nan_to_num(correlation))  # a constant tells nothing
 
     return score
 
@@ -40,64 +43,47 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 """(gold, predicted), (n,) each, to a number; classes are numbers and F1 is that of class 1. Predictions that are all
 alike have Matthews, Pearson and Spearman correlations of 0."""
 
-
-SCORE = "score"
-"""The mean of a task's metrics: what GLUE averages over tasks."""
-
-
-MAJORITY = "majority"
-"""The baseline that says the most frequent thing everywhere."""
+Rows = list[dict[str, Any]]
+"""Of :func:`embryology.runs.measurements.row`."""
 
 
-def rows(task: Task, item: str, gold: np.ndarray, predicted: np.ndarray, baseline: str | None = None) -> list[dict]:
+def rows(task: Task, dev: str, gold: np.ndarray, predicted: np.ndarray, baseline: str | None = None) -> Rows:
     """A row for each of a task's metrics and for :data:`SCORE`, with 95% bootstrap intervals over items.
 
     Args:
         task: whose metrics.
-        item: the development set, where there are several; else empty.
+        dev: the development set, where there are several; else empty.
         gold, predicted: (items,) classes or scores.
         baseline: whose answers these are; None for the model's.
     """
     picks = np.random.default_rng(intervals.SEED).integers(0, len(gold), (intervals.RESAMPLES, len(gold)))
     values = [METRICS[metric](gold, predicted) for metric in task.metrics]
     draws = np.array([[METRICS[metric](gold[pick], predicted[pick]) for metric in task.metrics] for pick in picks])
-    return _rows(task.name, item, task.metrics, values, draws, len(gold), baseline)
+    return _rows(task.name, dev, task.metrics, values, draws, len(gold), baseline)
 
 
-def means(task: str, metrics: Sequence[str], by_item: np.ndarray, baseline: str | None = None) -> list[dict]:
+def means(task: str, metrics: Sequence[str], by_item: np.ndarray, baseline: str | None = None) -> Rows:
     """:func:`rows` of metrics that are means over items, (items, metrics)."""
     draws = intervals.resamples(len(by_item), seed=intervals.SEED) @ by_item / len(by_item)
     return _rows(task, "", metrics, by_item.mean(axis=0).tolist(), draws, len(by_item), baseline)
 
 
 def _rows(
-    task: str, item: str, metrics: Sequence[str], values: list[float], draws: np.ndarray, n: int, baseline: str | None
-) -> list[dict]:  # fmt: skip
+    task: str, dev: str, metrics: Sequence[str], values: list[float], draws: np.ndarray, n: int, baseline: str | None
+) -> Rows:
     named = [*zip(metrics, values, draws.T, strict=True), (SCORE, float(np.mean(values)), draws.mean(axis=1))]
-    found = []
-    for metric, value, own in named:
-        low, high = (float(end) for end in intervals.percentile_interval(own))
-        found.append(
-            {
-                "task": task,
-                "item": item,
-                "metric": metric,
-                "value": value,
-                "low": min(low, value),
-                "high": max(high, value),
-                "n": n,
-                "baseline": baseline,
-            }
-        )
-    return found
+    return [
+        row(task, dev, metric, value, intervals.percentile_interval(of_resamples), n, baseline=baseline)
+        for metric, value, of_resamples in named
+    ]
 
 
-def over_sets(rows: list[dict]) -> list[dict]:
+def over_sets(rows: Rows) -> Rows:
     """The mean over a task's development sets of each metric, and of the ends of its intervals."""
     metrics = dict.fromkeys((row["metric"], row["baseline"]) for row in rows if row["low"] is not None)
-    found = []
+    mean_rows = []
     for metric, baseline in metrics:
-        own = [row for row in rows if (row["metric"], row["baseline"]) == (metric, baseline)]
-        means = {end: float(np.mean([row[end] for row in own])) for end in ("value", "low", "high")}
-        found.append(own[0] | means | {"item": "", "n": sum(row["n"] for row in own)})
-    return found
+        of_sets = [row for row in rows if (row["metric"], row["baseline"]) == (metric, baseline)]
+        means = {end: float(np.mean([row[end] for row in of_sets])) for end in ("value", "low", "high")}
+        mean_rows.append(of_sets[0] | means | {"group": "", "n": sum(row["n"] for row in of_sets)})
+    return mean_rows

@@ -72,11 +72,13 @@ class _File(_Record):
 def files() -> dict[str, Path]:
     """The files that are there: ``dev``, and ``train`` or, of a part of it, ``train-part``."""
     data = data_folder()
-    stems = ("train", "train-part", "dev") if data else ()
-    there = {stem: path for stem in stems if (path := found(data / FOLDER / f"{stem}-v2.0.json"))}
-    if "train" in there:
-        there.pop("train-part", None)
-    return there
+    if data is None:
+        return {}
+    stems = ("train", "train-part", "dev")
+    paths = {stem: path for stem in stems if (path := found(data / FOLDER / f"{stem}-v2.0.json"))}
+    if "train" in paths:
+        paths.pop("train-part", None)
+    return paths
 
 
 def find() -> Data:
@@ -85,14 +87,14 @@ def find() -> Data:
     Raises:
         EmbryologyError: there is no development set, or a file is malformed.
     """
-    there = files()
-    if "dev" not in there:
+    paths = files()
+    if "dev" not in paths:
         raise EmbryologyError(
             f"the task {NAME!r} needs {FOLDER} in the folder that EMBRYOLOGY_DATA names, with train-v2.0.json and "
             "dev-v2.0.json (rajpurkar.github.io/SQuAD-explorer)"
         )
-    train = there.get("train") or there.get("train-part")
-    return Data(read(train) if train else None, read(there["dev"]))
+    train = paths.get("train") or paths.get("train-part")
+    return Data(read(train) if train else None, read(paths["dev"]))
 
 
 def from_hub() -> Data:
@@ -103,9 +105,11 @@ def from_hub() -> Data:
     """
 
     def split(rows: Iterable[Mapping]) -> list[Question]:
-        answers = [row["answers"] for row in rows]
-        spans = [tuple(zip(own["text"], own["answer_start"], strict=True)) for own in answers]
-        return [Question(row["id"], row["question"], row["context"], own) for row, own in zip(rows, spans, strict=True)]
+        questions = []
+        for row in rows:
+            answers = tuple(zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True))
+            questions.append(Question(row["id"], row["question"], row["context"], answers))
+        return questions
 
     return hub.had(HUB, None, lambda sets: Data(split(sets["train"]), split(sets["validation"])))
 
@@ -142,10 +146,10 @@ def _checked(path: Path, context: str, asked: _Asked) -> Question:
     for text, start in answers:
         if start < 0 or context[start : start + len(text)] != text:
             raise EmbryologyError(
-                f"{path}, question {asked.id}: the answer {text!r} does not stand at character {start}; mend it"
+                f"{path}, question {asked.id}: the answer {text!r} does not stand at character {start}; fix it"
             )
     if not answers and not asked.is_impossible:
-        raise EmbryologyError(f"{path}, question {asked.id}: it is answerable and has no answer; mend it")
+        raise EmbryologyError(f"{path}, question {asked.id}: it is answerable and has no answer; fix it")
     return Question(asked.id, asked.question, context, answers)
 
 
@@ -154,37 +158,27 @@ def normalised(text: str) -> str:
     return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
 
 
-def scores(questions: Sequence[Question], predictions: Mapping[str, str]) -> dict[str, float]:
-    """The official metric, in percent: ``exact`` and ``f1`` of all, and of ``HasAns`` and ``NoAns`` questions alone.
+def by_question(questions: Sequence[Question], predictions: Mapping[str, str]) -> np.ndarray:
+    """The official metric of each question: (questions, 2), ``exact`` and ``f1`` in [0, 1].
 
-    A question scores the best of its answers; one without an answer is right where the prediction is empty. F1 is that
-    of words.
+    Their means are the official scores of a set, and over questions with and without an answer those of ``HasAns`` and
+    ``NoAns``. A question scores the best of its answers; one without an answer is right where the prediction is empty.
+    F1 is that of words.
 
     Args:
         questions: of :func:`read`.
         predictions: text by id; a question without one counts as answered with nothing.
     """
-    exact, f1 = by_question(questions, predictions).T
-    answerable = np.array([bool(asked.answers) for asked in questions])
-    found = {"exact": 100 * exact.mean(), "f1": 100 * f1.mean()}
-    for name, own in (("HasAns", answerable), ("NoAns", ~answerable)):
-        if own.any():
-            found |= {f"{name}_exact": 100 * exact[own].mean(), f"{name}_f1": 100 * f1[own].mean()}
-    return {name: float(value) for name, value in found.items()}
-
-
-def by_question(questions: Sequence[Question], predictions: Mapping[str, str]) -> np.ndarray:
-    """(questions, 2): ``exact`` and ``f1`` of each, in [0, 1], as :func:`scores` has them."""
     return np.array(
         [
-            [max(score(gold, predictions.get(asked.id, "")) for gold in _golds(asked)) for score in (_exact, _f1)]
-            for asked in questions
+            [max(score(gold, predictions.get(question.id, "")) for gold in _golds(question)) for score in (_exact, _f1)]
+            for question in questions
         ]
     )
 
 
-def _golds(asked: Question) -> list[str]:
-    return [text for text, _ in asked.answers if normalised(text)] or [""]
+def _golds(question: Question) -> list[str]:
+    return [text for text, _ in question.answers if normalised(text)] or [""]
 
 
 def _exact(gold: str, prediction: str) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embryology.errors import EmbryologyError
-from embryology.tasks import squad
+from embryology.tasks import drawn, squad
 from embryology.tasks.squad import Question
 
 if TYPE_CHECKING:
@@ -58,11 +58,9 @@ def read(most: int | None, seed: int, tokenizer: PreTrainedTokenizerFast, longes
     data = squad.from_hub() if hub else squad.find()
     if data.train is None:
         raise EmbryologyError(f"the task {NAME!r} has no train set here, so that nothing can be trained for it")
-    some = data.train
-    if most and most < len(some):
-        some = [some[i] for i in np.sort(np.random.default_rng(seed).permutation(len(some))[:most])]
-    said = f"{LABEL}, {len(some):,} of {len(data.train):,} training questions"
-    return Prepared(windows(tokenizer, some, longest), data.dev, windows(tokenizer, data.dev, longest), said)
+    questions = drawn(data.train, most, seed)
+    label = f"{LABEL}, {len(questions):,} of {len(data.train):,} training questions"
+    return Prepared(windows(tokenizer, questions, longest), data.dev, windows(tokenizer, data.dev, longest), label)
 
 
 def windows(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], longest: int) -> Windows:
@@ -72,57 +70,66 @@ def windows(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], l
     """
     from embryology.models.finetuning import Inputs  # late: it loads torch
 
-    asked = tokenizer(
-        [own.question for own in questions], add_special_tokens=False, truncation=True, max_length=longest // 2,
+    alone = tokenizer(
+        [question.question for question in questions],
+        add_special_tokens=False,
+        truncation=True,
+        max_length=longest // 2,
         return_offsets_mapping=True,
-    )  # fmt: skip
+    )
     texts = [
-        own.question[: places[-1][1] if places else 0]
-        for own, places in zip(questions, asked["offset_mapping"], strict=True)
+        question.question[: places[-1][1] if places else 0]
+        for question, places in zip(questions, alone["offset_mapping"], strict=True)
     ]
-    found = tokenizer(
-        texts, [own.context for own in questions], truncation="only_second", max_length=longest, stride=longest // 4,
-        return_overflowing_tokens=True, return_offsets_mapping=True, return_token_type_ids=True,
-    )  # fmt: skip
-    owners, every, labels = found["overflow_to_sample_mapping"], [], []
+    pairs = tokenizer(
+        texts,
+        [question.context for question in questions],
+        truncation="only_second",
+        max_length=longest,
+        stride=longest // 4,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_token_type_ids=True,
+    )
+    owners, all_places, labels = pairs["overflow_to_sample_mapping"], [], []
     for number, owner in enumerate(owners):
-        places = np.array(found["offset_mapping"][number], np.int64)
-        places[[side != 1 for side in found.sequence_ids(number)]] = -1
-        every.append(places)
+        places = np.array(pairs["offset_mapping"][number], np.int64)
+        places[[side != 1 for side in pairs.sequence_ids(number)]] = -1
+        all_places.append(places)
         labels.append(_label(places, questions[owner]))
-    inputs = Inputs(found["input_ids"], found["token_type_ids"])
-    return Windows(inputs, np.array(owners), every, np.array(labels, np.int64).reshape(-1, 2))
+    inputs = Inputs(pairs["input_ids"], pairs["token_type_ids"])
+    return Windows(inputs, np.array(owners), all_places, np.array(labels, np.int64).reshape(-1, 2))
 
 
-def _label(places: np.ndarray, asked: Question) -> tuple[int, int]:
+def _label(places: np.ndarray, question: Question) -> tuple[int, int]:
     inside = np.flatnonzero(places[:, 1] > places[:, 0])
-    if not asked.answers or not len(inside):
+    if not question.answers or not len(inside):
         return 0, 0
-    text, start = asked.answers[0]
+    text, start = question.answers[0]
     end = start + len(text)
     if places[inside[0], 0] > start or places[inside[-1], 1] < end:
         return 0, 0
-    own = inside[(places[inside, 1] > start) & (places[inside, 0] < end)]
-    return (int(own[0]), int(own[-1])) if len(own) else (0, 0)
+    answer = inside[(places[inside, 1] > start) & (places[inside, 0] < end)]
+    return (int(answer[0]), int(answer[-1])) if len(answer) else (0, 0)
 
 
-def answers(given: Windows, questions: Sequence[Question], scores: Sequence[np.ndarray]) -> dict[str, str]:
+def answers(cut: Windows, questions: Sequence[Question], scores: Sequence[np.ndarray]) -> dict[str, str]:
     """The answer to every question, by its id; empty for "no answer".
 
     Args:
-        given: of :func:`windows`.
+        cut: of :func:`windows`.
         questions: the same.
         scores: of every window (pieces, 2): of each piece as the first and as the last of the answer.
     """
     best = np.full(len(questions), -np.inf)
     none = np.full(len(questions), np.inf)
     texts = [""] * len(questions)
-    for owner, places, own in zip(given.question, given.places, scores, strict=True):
-        none[owner] = min(none[owner], own[0].sum())
+    for owner, places, of_window in zip(cut.question, cut.places, scores, strict=True):
+        none[owner] = min(none[owner], of_window[0].sum())
         inside = np.flatnonzero(places[:, 1] > places[:, 0])
         if not len(inside):
             continue
-        sums = own[inside, 0][:, None] + own[inside, 1]
+        sums = of_window[inside, 0][:, None] + of_window[inside, 1]
         sums[~np.tri(len(inside), k=MOST_PIECES - 1, dtype=bool)] = -np.inf  # ends too far on
         sums[np.tri(len(inside), k=-1, dtype=bool)] = -np.inf  # ends before it begins
         first, last = divmod(int(sums.argmax()), len(inside))
@@ -131,6 +138,6 @@ def answers(given: Windows, questions: Sequence[Question], scores: Sequence[np.n
             begin, end = places[inside[first], 0], places[inside[last], 1]
             texts[owner] = questions[owner].context[begin:end].strip()
     return {
-        asked.id: text if high > low else ""
-        for asked, text, high, low in zip(questions, texts, best, none, strict=True)
+        question.id: text if high > low else ""
+        for question, text, high, low in zip(questions, texts, best, none, strict=True)
     }

@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from embryology.specs.edges import CONSTITUENT, COREFERENCE, DEPENDENCY, ENTITY, POS, ROLE
+
 Span = tuple[int, int]
 """Words ``first`` to before ``last`` of a sentence, from 0: half-open, never empty."""
 
-POS, CONSTITUENT, DEPENDENCY = "pos", "constituent", "dependency"
-ENTITY, COREFERENCE, ROLE = "entity", "coreference", "role"
 TASKS = (POS, CONSTITUENT, DEPENDENCY, ENTITY, COREFERENCE, ROLE)
 """What edges there are, and what is counted as one:
 

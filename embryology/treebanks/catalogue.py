@@ -14,8 +14,6 @@ from embryology.treebanks import Sentence, conllu_reader, silver
 NAMES = ("auto", "ewt", "silver")
 SPLITS = ("train", "dev", "test")
 EWT = "treebanks/UD_English-EWT"
-EWT_LICENCE = "annotation CC BY-SA 4.0; texts of various owners"
-SILVER_LICENCE = "text CC BY-SA 4.0 (Wikipedia)"
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,6 @@ class Treebank:
     name: str
     label: str
     """For figures: whose tags, on which text."""
-    licence: str
     identity: Callable[[], dict]
     """What its sentences depend on: hashes or versions; cheap."""
     read: Callable[[], list[Sentence]]
@@ -54,7 +51,6 @@ def find(name: str = "auto", split: str = "test") -> Treebank:
     return Treebank(
         name="silver",
         label="silver tags (spaCy), held-out vital articles",
-        licence=SILVER_LICENCE,
         identity=silver.versions,
         read=silver.read,
     )
@@ -82,7 +78,6 @@ def _ewt(split: str) -> Treebank:
     return Treebank(
         name="ewt",
         label=f"gold tags, UD English-EWT {split}",
-        licence=EWT_LICENCE,
         identity=lambda: {"file": sha256_of_file(file)},
         read=partial(conllu_reader.read, file),
     )

@@ -25,14 +25,15 @@ def read(path: Path) -> list[Sentence]:
     Raises:
         EmbryologyError: the file is missing or malformed, or a word has no tag; the line is named.
     """
-    sentences = [sentence for _, sentence in documents(path, Counter(), skip_bad=False, edges=False)]
+    pairs = documents(path, Counter(), skip_bad=False, edges=False)
+    sentences = [sentence for _, sentence in pairs if sentence is not None]  # a malformed one was an error
     if not sentences:
         raise EmbryologyError(f"{path} holds no sentences")
     return sentences
 
 
 def read_edges(path: Path, skip_bad: bool = False) -> Reading:
-    """Tags and dependencies of a CoNLL-U file; ``skip_bad`` counts malformed sentences and goes on.
+    """Tags and dependencies of a CoNLL-U file; ``skip_bad`` leaves malformed sentences out and counts them.
 
     Raises:
         EmbryologyError: as of :func:`read`, and where a head is none of the sentence's words.
@@ -97,8 +98,8 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
             words.append(Word(part["form"], start, end, part["xpos"]))
             start = end if spelt else start
         blank = "" if (unit["misc"] or {}).get("SpaceAfter") == "No" else " "
-    found = (*tags(words), *_dependencies(tokens, lines, number)) if edges else ()
-    return Sentence(name, text, tuple(words), found)
+    of_sentence = (*tags(words), *_dependencies(tokens, lines, number)) if edges else ()
+    return Sentence(name, text, tuple(words), of_sentence)
 
 
 def _dependencies(tokens: conllu.TokenList, lines: list[int], words: int) -> Iterator[Edge]:

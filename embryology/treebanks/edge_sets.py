@@ -25,13 +25,12 @@ from embryology.treebanks import (
     propbank,
     silver,
 )
-from embryology.treebanks.catalogue import EWT_LICENCE, SILVER_LICENCE, SPLITS, ewt_file
+from embryology.treebanks.catalogue import SPLITS, ewt_file
 
 NAMES = ("ewt", "ewt-propbank", "gum", "gentle", "ontonotes", "silver")
 PROPBANK = "treebanks/propbank-release/data/google/ewt"
 GUM = "treebanks/gum"
 ONTONOTES = "treebanks/ontonotes"
-GUM_LICENCE = "annotation CC BY 4.0; texts CC BY, BY-SA or BY-NC-SA by genre"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ class EdgeSet:
     split: str
     label: str
     """For figures: whose annotation, on which text."""
-    licence: str
     tasks: tuple[str, ...]
     """All that its sentences are annotated with, of ``embryology.treebanks.TASKS``."""
     identity: Callable[[], dict]
@@ -50,7 +48,7 @@ class EdgeSet:
     reader: Callable[[bool], Reading]
 
     def read(self, skip_bad: bool = False) -> Reading:
-        """The sentences; ``skip_bad`` counts malformed ones and goes on.
+        """The sentences; ``skip_bad`` leaves malformed ones out and counts them.
 
         Raises:
             EmbryologyError: a file is malformed, or there is no edge of one of the tasks.
@@ -95,9 +93,13 @@ def find(name: str, split: str = "test") -> EdgeSet:
 def _ewt(name: str, split: str) -> EdgeSet:
     file = ewt_file(split)
     return EdgeSet(
-        name, split, f"gold, UD English-EWT {split}", EWT_LICENCE, (POS, DEPENDENCY), partial(_hashes, [file]),
+        name,
+        split,
+        f"gold, UD English-EWT {split}",
+        (POS, DEPENDENCY),
+        partial(_hashes, [file]),
         partial(conllu_reader.read_edges, file),
-    )  # fmt: skip
+    )
 
 
 def _propbank(name: str, split: str) -> EdgeSet:
@@ -106,23 +108,34 @@ def _propbank(name: str, split: str) -> EdgeSet:
     if not skeletons:
         raise _missing(name, PROPBANK, "its *.gold_skel files")
     return EdgeSet(
-        name, split, f"gold, English Web Treebank with PropBank {split}", EWT_LICENCE, (POS, CONSTITUENT, ROLE),
-        partial(_hashes, [words, *skeletons]), partial(propbank.read, words, skeletons),
-    )  # fmt: skip
+        name,
+        split,
+        f"gold, English Web Treebank with PropBank {split}",
+        (POS, CONSTITUENT, ROLE),
+        partial(_hashes, [words, *skeletons]),
+        partial(propbank.read, words, skeletons),
+    )
 
 
 def _gum(name: str, split: str) -> EdgeSet:
     folder = _folder(name, GUM, "GUM from github.com/amir-zeldes/gum, a file for each layer and split")
     stem = "test2" if name == "gentle" else split
     places = (f"dep/{stem}.conllu", f"coref/gum/conll/{stem}.conll", f"coref/ontogum/conll/{stem}.conll")
-    files = [found(folder / place) for place in places]
-    for place, file in zip(places, files, strict=True):
+    files = []
+    for place in places:
+        file = found(folder / place)
         if file is None:
             raise _missing(name, f"{GUM}/{place}", "that file (or .gz)")
+        files.append(file)
+    dep, entities, chains = files
     return EdgeSet(
-        name, split, f"gold, {name.upper()} {split}", GUM_LICENCE, (POS, DEPENDENCY, ENTITY, COREFERENCE),
-        partial(_hashes, files), partial(gum.read, *files),
-    )  # fmt: skip
+        name,
+        split,
+        f"gold, {name.upper()} {split}",
+        (POS, DEPENDENCY, ENTITY, COREFERENCE),
+        partial(_hashes, files),
+        partial(gum.read, dep, entities, chains),
+    )
 
 
 def _ontonotes(name: str, split: str) -> EdgeSet:
@@ -131,17 +144,24 @@ def _ontonotes(name: str, split: str) -> EdgeSet:
     if not files:
         raise _missing(name, ONTONOTES, f"*gold_conll files in a folder {ontonotes.FOLDERS[split]!r}")
     return EdgeSet(
-        name, split, f"gold, OntoNotes 5 {split}", "LDC user agreement",
-        (POS, CONSTITUENT, ENTITY, COREFERENCE, ROLE), partial(_hashes, files), partial(ontonotes.read, files),
-    )  # fmt: skip
+        name,
+        split,
+        f"gold, OntoNotes 5 {split}",
+        (POS, CONSTITUENT, ENTITY, COREFERENCE, ROLE),
+        partial(_hashes, files),
+        partial(ontonotes.read, files),
+    )
 
 
 def _silver(name: str, split: str) -> EdgeSet:
     return EdgeSet(
-        name, split, f"silver (spaCy), held-out vital articles {split}", SILVER_LICENCE, (POS, DEPENDENCY, ENTITY),
+        name,
+        split,
+        f"silver (spaCy), held-out vital articles {split}",
+        (POS, DEPENDENCY, ENTITY),
         lambda: {**silver.versions(), "split": split, "shares": silver.SHARES},
         lambda skip_bad: silver.read_edges(split),
-    )  # fmt: skip
+    )
 
 
 def _jsonl(name: str, split: str) -> EdgeSet:
@@ -160,9 +180,13 @@ def _jsonl(name: str, split: str) -> EdgeSet:
     if file is None:
         raise EmbryologyError(f"{' or '.join(map(str, wanted))} is missing (or .gz)")
     return EdgeSet(
-        name, split, f"{path.name} {split}", "as of its source", (task,), partial(_hashes, [file]),
+        name,
+        split,
+        f"{path.name} {split}",
+        (task,),
+        partial(_hashes, [file]),
         partial(jsonl.read, file, task),
-    )  # fmt: skip
+    )
 
 
 def _folder(name: str, place: str, what: str) -> Path:

@@ -40,8 +40,8 @@ def read(dep: Path, entities: Path, chains: Path, skip_bad: bool = False) -> Rea
         dep: ``dep/SPLIT.conllu``.
         entities: ``coref/gum/conll/SPLIT.conll``, every mention with its type.
         chains: ``coref/ontogum/conll/SPLIT.conll``, mentions in the scheme of OntoNotes.
-        skip_bad: count malformed sentences and go on. As words are numbered by document, what is malformed takes
-            the other sentences of its document with it.
+        skip_bad: leave malformed sentences out and count them. As words are numbered by document, a malformed one
+            takes the other sentences of its document with it.
 
     Returns:
         ``counts`` holds documents, mentions that corefer and their chains.
@@ -59,17 +59,18 @@ def read(dep: Path, entities: Path, chains: Path, skip_bad: bool = False) -> Rea
         if len(whole) < len(sentences):
             reading.skipped[IN_DOCUMENT] += len(whole)
             continue
-        found: list[list[Mention]] = []
+        mentions_of_layers: list[list[Mention]] = []
         left_out: Counter[str] = Counter()
         for path, layer, pattern in layers:
             with tolerated(path, reading.skipped, skip_bad, sentences=len(whole)):
-                found.append(_mentions(name, layer.get(name, []), whole, pattern, left_out))
+                mentions_of_layers.append(_mentions(name, layer.get(name, []), whole, pattern, left_out))
                 continue
             break  # one layer is enough to skip the document
         else:
-            reading.sentences.extend(_with_edges(whole, *found, left_out))
+            of_entities, of_chains = mentions_of_layers
+            reading.sentences.extend(_with_edges(whole, of_entities, of_chains, left_out))
             reading.left_out.update(left_out)
-            reading.counts.update(_counts(found[1]))
+            reading.counts.update(_counts(of_chains))
     for path, layer, _ in layers:
         for name in (name for name in layer if name not in names):
             if not skip_bad:
@@ -80,14 +81,14 @@ def read(dep: Path, entities: Path, chains: Path, skip_bad: bool = False) -> Rea
 
 def _layer(path: Path) -> dict[str, Lines]:
     """Document -> its rows."""
-    found: defaultdict[str, Lines] = defaultdict(list)
+    rows: defaultdict[str, Lines] = defaultdict(list)
     name = ""
     for number, line in numbered(path):
         if line.startswith(BEGIN):
             name = line.removeprefix(BEGIN)
         elif line.strip() and not line.startswith("# end document"):
-            found[name].append((number, line))
-    return found
+            rows[name].append((number, line))
+    return rows
 
 
 def _mentions(
@@ -126,20 +127,22 @@ def _with_edges(
     sentences: Sequence[Sentence], entities: list[Mention], chained: list[Mention], left_out: Counter[str]
 ) -> list[Sentence]:
     starts = list(accumulate((len(sentence.words) for sentence in sentences), initial=0))
-    found: list[list[Edge]] = [list(sentence.edges) for sentence in sentences]
+    edges: list[list[Edge]] = [list(sentence.edges) for sentence in sentences]
     for index, name, span in _in_sentences(entities, starts, left_out):
-        found[index].append(Edge(ENTITY, name.split("-")[0], span))
-    of_sentences = defaultdict(list)
+        edges[index].append(Edge(ENTITY, name.split("-")[0], span))
+    chained_by_sentence = defaultdict(list)
     for index, name, span in _in_sentences(chained, starts, left_out):
-        of_sentences[index].append((name, span))
-    for index, those in of_sentences.items():
-        found[index] += coreference(those)
-    return [replace(sentence, edges=tuple(edges)) for sentence, edges in zip(sentences, found, strict=True)]
+        chained_by_sentence[index].append((name, span))
+    for index, chained_in_sentence in chained_by_sentence.items():
+        edges[index] += coreference(chained_in_sentence)
+    return [replace(sentence, edges=tuple(of_sentence)) for sentence, of_sentence in zip(sentences, edges, strict=True)]
 
 
-def _in_sentences(those: list[Mention], starts: list[int], left_out: Counter[str]) -> Iterator[tuple[int, str, Span]]:
+def _in_sentences(
+    of_document: list[Mention], starts: list[int], left_out: Counter[str]
+) -> Iterator[tuple[int, str, Span]]:
     """Sentence, name and span in words of the sentence."""
-    for name, (first, last) in those:
+    for name, (first, last) in of_document:
         index = bisect_right(starts, first) - 1
         if last > starts[index + 1]:
             left_out[ACROSS] += 1

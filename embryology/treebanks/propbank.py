@@ -30,7 +30,7 @@ def read(conllu: Path, skeletons: Sequence[Path], skip_bad: bool = False) -> Rea
     Args:
         conllu: ``en_ewt-ud-SPLIT.conllu``.
         skeletons: the ``*.gold_skel`` files of propbank-release, in any number.
-        skip_bad: count malformed sentences and go on.
+        skip_bad: leave malformed sentences out and count them.
 
     Returns:
         ``skipped`` holds the sentences that do not join, ``counts`` the documents and predicates.
@@ -49,15 +49,15 @@ def read(conllu: Path, skeletons: Sequence[Path], skip_bad: bool = False) -> Rea
         if name not in places:
             reading.skipped[NO_SKELETON] += sum(sentence is not None for sentence in sentences)
             continue
-        path, found = places[name]
-        for sentence, position in zip(sentences, _partners(sentences, found), strict=True):
+        path, of_document = places[name]
+        for sentence, position in zip(sentences, _partners(sentences, of_document), strict=True):
             if sentence is None:
                 continue
-            if position is None or len(found[position]) != len(sentence.words):
+            if position is None or len(of_document[position]) != len(sentence.words):
                 reading.skipped[UNJOINED] += 1
                 continue
             with tolerated(path, reading.skipped, skip_bad):
-                edges = (*tags(sentence.words), *_edges(found[position], position, reading))
+                edges = (*tags(sentence.words), *_edges(of_document[position], position, reading))
                 reading.sentences.append(replace(sentence, edges=edges))
     return reading
 
@@ -83,19 +83,19 @@ def _partners(sentences: Sequence[Sentence | None], skeletons: Sequence[Skeleton
     """
     if len(sentences) == len(skeletons):
         return list(range(len(skeletons)))
-    ours = [[word.tag for word in sentence.words] if sentence else [] for sentence in sentences]
-    theirs = [[fields[TAG] if len(fields) > TAG else "" for _, fields in rows] for rows in skeletons]
+    ud_tags = [[word.tag for word in sentence.words] if sentence else [] for sentence in sentences]
+    skeleton_tags = [[fields[TAG] if len(fields) > TAG else "" for _, fields in rows] for rows in skeletons]
 
     def agreement(one: list[str], other: list[str]) -> float:
         return sum(map(str.__eq__, one, other)) / len(one) if len(one) == len(other) else 0.0
 
-    best: list[list[tuple[float, tuple]]] = [[(0.0, ())] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
-    for i, one in enumerate(ours):
-        for j, other in enumerate(theirs):
+    best: list[list[tuple[float, tuple]]] = [[(0.0, ())] * (len(skeleton_tags) + 1) for _ in range(len(ud_tags) + 1)]
+    for i, one in enumerate(ud_tags):
+        for j, other in enumerate(skeleton_tags):
             share, (score, pairs) = agreement(one, other), best[i][j]
             paired = [(score + share, ((i, j), pairs))] if share else []
             best[i + 1][j + 1] = max([*paired, best[i + 1][j], best[i][j + 1]], key=lambda way: way[0])
-    partners: list[int | None] = [None] * len(ours)
+    partners: list[int | None] = [None] * len(ud_tags)
     pairs = best[-1][-1][1]
     while pairs:
         (i, j), pairs = pairs

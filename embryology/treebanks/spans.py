@@ -24,7 +24,8 @@ def bracketed(column: Column, nested: bool) -> list[tuple[str, Span]]:
     Raises:
         MalformedError: a cell is none, brackets do not balance, or spans overlap where they may not nest.
     """
-    spans, opened = [], []
+    spans: list[tuple[str, Span]] = []
+    opened: list[tuple[str, int, int]] = []  # label, place, line
     for place, (line, cell) in enumerate(column):
         if cell == "*":
             continue
@@ -62,9 +63,9 @@ def roles(column: Column, left_out: Counter[str], row: int | None = None) -> lis
     is that word alone. Without a ``row`` the first ``V`` counts.
     """
     spans = bracketed(column, nested=False)
-    own = None if row is None else (row, row + 1)
+    word_alone = None if row is None else (row, row + 1)
     verbs = (span for label, span in spans if label == "V" and (row is None or span[0] <= row < span[1]))
-    predicate = next(verbs, own)
+    predicate = next(verbs, word_alone)
     edges = []
     for label, span in spans:
         if label in PREDICATE or predicate is None:

@@ -1,30 +1,25 @@
 """Downstream ability over checkpoints: what is read, compared and drawn of known scores."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.analysis import downstream
+from embryology.analysis import downstream, tables
 from embryology.errors import EmbryologyError
-from embryology.figures import downstream as drawn
 from embryology.runs import measurements
-from tests.synthetic import STEPS, known_score, make_run
+from embryology.specs import NOT_APPLICABLE, UNTRAINED
+from embryology.specs.downstream import FINETUNE, TF_IDF
+from tests.synthetic import STEPS, known_score, make_run, measure
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20).root
+def series(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20)
 
 
 @pytest.fixture(scope="module")
-def frame(run):
-    return downstream.read(run)
-
-
-def answer(figure):
-    return re.search(r"<strong>(.*?)</strong>", figure.data)[1]
+def frame(series):
+    return downstream.with_mean(tables.read([series], FINETUNE))
 
 
 def test_the_median_over_seeds_has_an_interval_that_reaches_over_all(frame):
@@ -38,14 +33,35 @@ def test_the_mean_is_over_the_tasks_that_were_run_seed_by_seed(frame):
     means = downstream.seeds(frame, downstream.MEAN)
     assert means.shape == (len(STEPS), 3)
     assert means.loc[2000, 2] == pytest.approx((known_score("CoLA", 2, 2000) + 0.5) / 2)
-    assert downstream.baseline(frame, downstream.MEAN, downstream.TF_IDF) == pytest.approx(0.6)
+    assert downstream.baseline(frame, downstream.MEAN, TF_IDF) == pytest.approx(0.6)
     assert downstream.tasks(frame) == ["CoLA", "RTE"]
 
 
-def test_wnli_is_in_no_mean(run):
-    rows = measurements.read(run, probe="finetune")
+def test_wnli_is_in_no_mean(series):
+    rows = measurements.read(series, FINETUNE)
     worse = rows[rows["task"] == "RTE"].assign(task="WNLI", value=0.0)
-    pd.testing.assert_frame_equal(downstream._means(pd.concat([rows, worse])), downstream._means(rows))
+    means = [downstream.with_mean(frame) for frame in (pd.concat([rows, worse]), rows)]
+    means = [frame[frame["task"] == downstream.MEAN].reset_index(drop=True) for frame in means]
+    assert len(means[1]) == len(STEPS) * (3 + 2)
+    pd.testing.assert_frame_equal(*means)
+
+
+def test_single_development_sets_and_the_untrained_model_are_in_no_mean(series):
+    rows = tables.read([series], FINETUNE)
+    assert UNTRAINED in set(rows["baseline"])
+    matched = rows[rows["metric"] == "score"].assign(group="matched", value=0.0)
+    pd.testing.assert_frame_equal(
+        downstream.with_mean(pd.concat([rows, matched])),
+        downstream.with_mean(rows[rows["baseline"] != UNTRAINED]),
+    )
+
+
+def test_means_are_those_of_each_series(series, tmp_path):
+    other = make_run(tmp_path / "other", sentences=20, steps=(0, 100))
+    frame = downstream.with_mean(tables.read([series, other], FINETUNE, steps="640"))
+    assert downstream.seeds(frame, downstream.MEAN).index.tolist() == [640]
+    assert downstream.seeds(frame, downstream.MEAN, series="other").index.tolist() == [0, 100]
+    assert frame["series"].drop_duplicates().tolist() == ["synthetic", "other"]
 
 
 def test_most_of_the_gain_is_reached_where_the_curve_says(frame):
@@ -69,47 +85,32 @@ def test_the_trend_is_that_of_late_checkpoints(frame):
     assert np.isnan(downstream.trend(later, "RTE")[0])
 
 
-def test_frozen_models_are_laid_beside(run, frame):
-    frozen = downstream.read_frozen(run)
+def test_frozen_models_are_laid_beside(series, frame):
+    frozen = downstream.frozen(series)
     both, rho = downstream.siblings(frame, frozen, "CoLA")
     assert both["step"].tolist() == list(STEPS)
     assert rho == pytest.approx(1)
     assert np.isnan(downstream.siblings(frame, frozen, "RTE")[1])
+    assert set(downstream.frozen(series, "0,20")["step"]) == {0, 20}
 
 
-def test_a_run_without_vectors_and_one_without_frozen_models_are_said(run, tmp_path):
-    folder = make_run(tmp_path / "other", sentences=20)
-    for file in (folder.measurements / "frozen").glob("*.parquet"):
-        file.unlink()
-    assert downstream.read_frozen(folder.root) is None
-    assert "were not measured" in drawn.siblings(downstream.read(folder.root), None).data
-    for file in (folder.measurements / "finetune").glob("*.parquet"):
-        rows = pd.read_parquet(file)
-        measurements.write(file, rows.head(1).assign(task="", metric="applicable", value=0.0, low=None, high=None))
-    with pytest.raises(EmbryologyError, match=r"run .*other has no vectors"):
-        downstream.read(folder.root)
+def test_frozen_models_that_were_not_measured_are_none(tmp_path):
+    series = make_run(tmp_path / "other", sentences=20)
+    series.folder.standing.unlink()
+    for step in STEPS:
+        measure(
+            series.folder, FINETUNE, step, [measurements.row("", "", NOT_APPLICABLE, None, reason="it has no vectors")]
+        )
+    assert downstream.frozen(series) is None
+    with pytest.raises(EmbryologyError, match="other: probe finetune does not apply: it has no vectors"):
+        tables.read([series], FINETUNE)
+
+
+def test_the_source_names_tasks_in_their_order(series):
+    assert downstream.source(series) == "made-up tasks"
 
 
 def test_released_averages_are_those_of_the_papers_three_models():
     assert set(downstream.published("glue_all").index) == {"ALBERT", "BERT", "ELECTRA"}
     assert downstream.published("glue_all").loc["ALBERT", 1_000_000] == pytest.approx(81.50, abs=0.01)
     assert "SQuAD2.0" in downstream.published("bert_finetune").index
-
-
-def test_the_prose_tells_what_known_scores_do(frame, run):
-    facts = drawn.facts(frame, downstream.read_frozen(run))
-    assert facts["tasks"] == "acceptability (CoLA) and inference (RTE)"
-    assert facts["n_seeds"] == "3"
-    assert facts["above_words"] == "acceptability (CoLA)"
-    assert facts["above_scratch"] == "acceptability (CoLA)"
-    assert facts["collapsed"] == f"1 of {2 * 3 * len(STEPS)}"
-    assert facts["sibling"] == f"1.00 over {len(STEPS)} checkpoints"
-    assert facts["reached"].startswith("step ")
-
-
-def test_every_figure_has_its_answer(frame, run):
-    assert downstream.source(run) == "made-up tasks"
-    assert "the mean score is" in answer(drawn.scores(frame, "made-up tasks"))
-    assert "published ALBERT 93%" in answer(drawn.beside_published(frame))
-    assert answer(drawn.siblings(frame, downstream.read_frozen(run))).endswith("acceptability (CoLA) 1.00")
-    assert drawn.table(frame).data.count("<tr") == 4

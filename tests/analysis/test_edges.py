@@ -1,21 +1,18 @@
 """The analysis of edge probes, on curves that are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from embryology.analysis import edges
+from embryology.analysis import edges, tables
 from embryology.errors import EmbryologyError
-from tests.synthetic import EDGES, STEPS, known_edge, make_run
+from embryology.runs import measurements
+from tests.synthetic import EDGES, STEPS, known_edge
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20).root
-
-
-@pytest.fixture(scope="module")
-def frame(run):
-    return edges.read(run)
+def frame(series):
+    return tables.read([series], "edges")
 
 
 def test_tasks_come_in_the_order_of_figures(frame):
@@ -72,13 +69,27 @@ def test_the_best_layer_and_the_centre_are_where_the_gain_is(frame):
     assert np.isnan(centre[0])  # nothing is above the embeddings yet
 
 
-def test_chosen_steps_are_those_that_the_probe_has_too(run):
-    chosen = edges.read(run, steps="0,15,320")
-    assert set(chosen["step"]) == {0, 320}
-    assert set(edges.read(run, steps="last")["step"]) == {2000}
-    with pytest.raises(EmbryologyError, match="there is no checkpoint at step 15"):
-        edges.read(run, steps="15")
+def test_single_labels_are_in_no_curve(frame):
+    labels = frame[frame["metric"] == "f1"].assign(metric="f1_micro", value=1.0, low=1.0, high=1.0)
+    assert len(labels)
+    both = pd.concat([frame, labels])
+    for layer in edges.layers(frame):
+        assert edges.curve(both, "made-up/pos", layer).equals(edges.curve(frame, "made-up/pos", layer))
+    assert edges.curve(frame, "made-up/pos", 2, "f1").empty
+    worst = pd.concat([frame, labels[labels["layer"] == 0]])
+    assert edges.best_layer(worst) == edges.best_layer(frame)
 
 
-def test_sources_are_by_task(run):
-    assert set(edges.sources(run)) == set(EDGES)
+def test_chosen_steps_are_those_that_the_probe_has_too(series):
+    rows = measurements.read(series, "edges")
+    thinned = rows[rows["step"] != 20]
+    assert set(tables.select(thinned, series, "0,20,320")["step"]) == {0, 320}
+    assert set(tables.read([series], "edges", "last")["step"]) == {2000}
+    with pytest.raises(EmbryologyError, match="synthetic was not measured at step 20; it was at 0, 40"):
+        tables.select(thinned, series, "20")
+    with pytest.raises(EmbryologyError, match="synthetic has no checkpoint at step 15"):
+        tables.read([series], "edges", "0,15")
+
+
+def test_sources_are_by_task(series):
+    assert set(edges.sources(series)) == set(EDGES)

@@ -1,51 +1,24 @@
 """Runs that differ by their seed alone: of hand-checked facts, and of models whose overlap is known."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial import distance
 
-from embryology.analysis import seeds, twins
+from embryology.analysis import seeds
 from embryology.analysis.trajectories import Trajectories
 from embryology.errors import EmbryologyError
-from embryology.figures import seeds as drawn
-from embryology.runs.paths import RunFolder
-from embryology.storage.files import read_yaml, write_yaml
-from tests.synthetic import make_run
+from embryology.storage.files import read_json, write_json
+from tests.synthetic import STEPS, make_run
 
 
-def made(known, clusters, tags=None):
-    facts = pd.DataFrame({"item_id": [f"f{i}" for i in range(len(known))], "tag": tags or "P1"})
+def made(known, clusters):
+    facts = pd.DataFrame({"item_id": [f"f{i}" for i in range(len(known))], "group": "P1"})
     return Trajectories(facts, np.arange(known.shape[1]) * 10, known, np.asarray(clusters))
 
 
 def column(*marks):
     return np.array([[mark == "1"] for mark in marks])
-
-
-def seeded(root, seed, steps=40, **changes):
-    """A synthetic run with a manifest that says its seed."""
-    folder = make_run(root, sentences=20, **changes)
-    manifest = read_yaml(folder.manifest)
-    write_yaml(folder.manifest, manifest | {"outcome": {"seed": seed, "steps": steps}})
-    return folder.root
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    home = tmp_path_factory.mktemp("runs")
-    return [seeded(home / "one", 0), seeded(home / "longer", 0, steps=50), seeded(home / "other", 1, factor=4.0)]
-
-
-def test_runs_of_one_recipe_are_paired_in_the_order_given(runs, tmp_path):
-    one, longer, other = runs
-    third, again = seeded(tmp_path / "third", 2), seeded(tmp_path / "again", 0)
-    (tmp_path / "checkpoints-of-others").mkdir()
-    assert twins.pairs(runs) == [(one, other)]
-    assert twins.pairs([other, longer, third, one]) == [(other, third), (other, one), (third, one)]
-    assert twins.pairs([one, again, tmp_path / "checkpoints-of-others"]) == []
 
 
 def test_the_overlap_of_hand_checked_facts():
@@ -97,54 +70,46 @@ def test_two_runs_are_compared_at_the_last_checkpoint_of_both(runs):
     table = seeds.ends(runs)
     assert set(table["one"]) == {"one"}
     assert set(table["other"]) == {"other"}
-    assert table["measure"].tolist() == [
-        "words reconstructed", "facts right, LAMA T-REx", "facts right, ParaRel", "tasks, frozen", "tasks, fine-tuned"
-    ]  # fmt: skip
+    measures = ["words reconstructed", "facts right, LAMA T-REx", "facts right, ParaRel"]
+    assert table["measure"].tolist() == [*measures, "tasks, frozen", "tasks, fine-tuned"]
     facts = table[table["measure"] == "facts right, LAMA T-REx"].iloc[0]
     assert facts["value"] == facts["value_other"]
     assert not facts["apart"]
-    assert "no two" in drawn.said(seeds.ends(runs[:2])).lower()
     assert seeds.ends(runs[:2]).empty
-    assert drawn.ends(seeds.ends(runs[:2])).data == drawn.facts(runs[:2]).data == ""
 
 
-def test_intervals_that_do_not_meet_are_apart(tmp_path):
-    pair = [seeded(tmp_path / "one", 0), seeded(tmp_path / "other", 1, factor=4.0)]
-    table = seeds.ends(pair)
+def test_intervals_that_do_not_meet_are_apart(runs):
+    one, _, other = runs
+    table = seeds.ends([one, other])
     words = table.iloc[0]
     assert words["low"] > words["high_other"]
     assert table["apart"].tolist() == [True, False, False, False, False]
-    assert seeds.ends(pair[::-1])["apart"].tolist() == table["apart"].tolist()
-    said = drawn.said(table)
-    assert said.startswith("In 1 of 5 comparisons the intervals of two seeds lie apart: an interval over")
+    assert seeds.ends([other, one])["apart"].tolist() == table["apart"].tolist()
 
 
 def test_facts_are_compared_where_both_were_asked(runs):
-    one, other, criterion = seeds.same_facts(runs[0], runs[2])
+    one, other, criterion = seeds.same_facts(runs[0], runs[1])
     assert criterion == "correct"
-    assert one.steps.tolist() == other.steps.tolist()
-    page = drawn.facts(runs).data
-    last = seeds.overlap(one, other).iloc[-1]
-    assert f"share {100 * last['value']:.0f}% of them" in re.search("<strong>(.*?)</strong>", page)[1]
-    assert page.count("<figure") == 1
+    assert one.steps.tolist() == other.steps.tolist() == list(STEPS)
+    assert one.facts["item_id"].tolist() == other.facts["item_id"].tolist()
 
 
 def test_different_facts_are_not_compared(runs, monkeypatch):
     whole = seeds.knowledge.trajectories
 
-    def fewer(run, name):
-        told, criterion = whole(run, name)
-        return (told.where(np.arange(len(told.known)) > 3), criterion) if run == runs[2] else (told, criterion)
+    def fewer(series, name):
+        paths, criterion = whole(series, name)
+        return (paths.where(np.arange(len(paths.known)) > 3), criterion) if series == runs[2] else (paths, criterion)
 
     monkeypatch.setattr(seeds.knowledge, "trajectories", fewer)
     with pytest.raises(EmbryologyError, match="one and other were not asked the same facts"):
         seeds.same_facts(runs[0], runs[2])
-    assert drawn.facts(runs).data == "<p>Facts: one and other were not asked the same facts; measure both alike.</p>"
 
 
-def test_a_run_that_was_asked_for_no_facts_has_none_to_share(tmp_path):
-    pair = [seeded(tmp_path / "one", 0), seeded(tmp_path / "other", 1)]
-    for file in RunFolder(pair[1]).measurements.glob("knowledge/*"):
-        file.unlink()
-    assert drawn.facts(pair).data == ""
-    assert not seeds.ends(pair)["measure"].str.contains("facts").any()
+def test_a_run_that_was_asked_for_no_facts_has_none_to_share(runs, tmp_path):
+    other = make_run(tmp_path / "other", sentences=20, outcome={"seed": 1})
+    record = read_json(other.folder.standing)
+    write_json(other.folder.standing, {name: record[name] for name in record if name != "knowledge"})
+    assert not seeds.ends([runs[0], other])["measure"].str.contains("facts").any()
+    with pytest.raises(EmbryologyError, match="other has no measurements of probe knowledge"):
+        seeds.same_facts(runs[0], other)

@@ -18,19 +18,19 @@ def rows(*patterns):
 def made(known, relations=1, objects=50, steps=None):
     """Facts in relations, each with so many objects."""
     n = len(known)
-    facts = pd.DataFrame({"item_id": [f"f{i}" for i in range(n)], "tag": [f"P{i % relations}" for i in range(n)]})
+    facts = pd.DataFrame({"item_id": [f"f{i}" for i in range(n)], "group": [f"P{i % relations}" for i in range(n)]})
     clusters = np.arange(n) % (relations * objects)
     return Trajectories(facts, np.arange(known.shape[1]) * 10 if steps is None else steps, known, clusters)
 
 
 def test_events_are_those_of_hand_checked_trajectories():
     known = rows("0000", "0011", "1010", "0100", "1111", "0101")
-    found = events(known)
-    assert found["first"].tolist() == [-1, 2, 0, 1, 0, 1]
-    assert found["learnt"].tolist() == [0, 1, 2, 1, 1, 2]
-    assert found["forgotten"].tolist() == [0, 0, 2, 1, 0, 1]
-    assert found["relearnt"].tolist() == [0, 0, 1, 0, 0, 1]
-    assert found["state"].tolist() == ["never", "known", "forgotten", "forgotten", "known", "relearnt"]
+    table = events(known)
+    assert table["first"].tolist() == [-1, 2, 0, 1, 0, 1]
+    assert table["learnt"].tolist() == [0, 1, 2, 1, 1, 2]
+    assert table["forgotten"].tolist() == [0, 0, 2, 1, 0, 1]
+    assert table["relearnt"].tolist() == [0, 0, 1, 0, 0, 1]
+    assert table["state"].tolist() == ["never", "known", "forgotten", "forgotten", "known", "relearnt"]
 
 
 def test_states_add_up_and_gains_less_losses_are_what_is_known():
@@ -53,9 +53,9 @@ TRUE = TwoStates(start=0.05, learn=0.08, forget=0.12, guess=0.02, slip=0.1)
 
 def test_the_fit_gives_back_the_model_that_answers_were_drawn_from():
     known = TRUE.draw(20_000, 20, np.random.default_rng(2))
-    found = fit(known)
+    fitted = fit(known)
     for name in ("start", "learn", "forget", "guess", "slip"):
-        assert getattr(found, name) == pytest.approx(getattr(TRUE, name), abs=0.015)
+        assert getattr(fitted, name) == pytest.approx(getattr(TRUE, name), abs=0.015)
     assert fit(known, forgets=False).forget == 0
 
 
@@ -67,24 +67,24 @@ def test_rows_may_be_counted_instead_of_repeated():
 
 def test_the_likelihood_never_falls():
     known = TRUE.draw(300, 10, np.random.default_rng(4))
-    model, seen, before = TwoStates(0.3, 0.3, 0.3, 0.2, 0.3), np.stack([~known, known]).astype(float), -np.inf
+    model, answers, before = TwoStates(0.3, 0.3, 0.3, 0.2, 0.3), np.stack([~known, known]).astype(float), -np.inf
     for _ in range(30):
-        model, likelihood = trajectories._improved(model, seen, np.ones(len(known)))
+        model, likelihood = trajectories._improved(model, answers, np.ones(len(known)))
         assert likelihood >= before - 1e-9
         before = likelihood
 
 
-@pytest.mark.parametrize(("forget", "found"), [(0.1, True), (0.0, False)])
-def test_forgetting_is_told_from_slips(forget, found):
+@pytest.mark.parametrize(("forget", "lost"), [(0.1, True), (0.0, False)])
+def test_forgetting_is_told_from_slips(forget, lost):
     model = TwoStates(start=0.05, learn=0.1, forget=forget, guess=0.01, slip=0.15)
     known = model.draw(1500, 12, np.random.default_rng(5))
-    told = trajectories.forgetting(made(known), draws=100)
-    assert told.beyond_chance == found
-    assert told.low <= told.model.forget <= told.high
-    if found:
-        assert told.low < forget < told.high
+    forgetting = trajectories.forgetting(made(known), draws=100)
+    assert forgetting.beyond_chance == lost
+    assert forgetting.low <= forgetting.model.forget <= forgetting.high
+    if lost:
+        assert forgetting.low < forget < forgetting.high
     else:
-        assert told.high < 0.01
+        assert forgetting.high < 0.01
 
 
 def test_where_nothing_is_known_there_is_nothing_to_forget():
@@ -95,11 +95,11 @@ def test_where_nothing_is_known_there_is_nothing_to_forget():
 
 
 def test_half_life_is_the_median_of_spells_that_end_or_are_censored():
-    # Lasting 10, 10, 30 steps, and one that goes on from 20 to 40.
+    # Lasting 10, 10, 30 steps, and one from 20 that still lasts at 40.
     known = rows("1000", "0100", "0110", "0011")
-    told, low, high = trajectories.half_life(made(known, objects=4, steps=STEPS), draws=200)
-    assert told == 10
-    assert low <= told <= high
+    median, low, high = trajectories.half_life(made(known, objects=4, steps=STEPS), draws=200)
+    assert median == 10
+    assert low <= median <= high
     assert trajectories.half_life(made(rows("1111", "0111", "1000"), objects=3, steps=STEPS), draws=50)[0] == np.inf
 
 
@@ -107,9 +107,9 @@ def test_half_life_of_a_constant_rate_is_what_it_says():
     rng = np.random.default_rng(6)
     lasted = rng.geometric(0.2, 4000)
     known = np.arange(40) < lasted[:, None]
-    told, low, high = trajectories.half_life(made(known, objects=400, steps=np.arange(40)), draws=100)
-    assert told == np.ceil(np.log(0.5) / np.log(0.8))
-    assert low <= told <= high
+    median, low, high = trajectories.half_life(made(known, objects=400, steps=np.arange(40)), draws=100)
+    assert median == np.ceil(np.log(0.5) / np.log(0.8))
+    assert low <= median <= high
 
 
 def test_a_count_that_decides_when_facts_are_learnt_is_seen_within_relations():
@@ -117,9 +117,9 @@ def test_a_count_that_decides_when_facts_are_learnt_is_seen_within_relations():
     counts = rng.integers(0, 20, 600)
     first = np.clip(10 - counts // 2 + rng.integers(-1, 2, 600), 0, 11)
     known = np.arange(10) >= first[:, None]
-    told, low, high = trajectories.rank_correlation(made(known, relations=3), counts, draws=200)
-    assert told > 0.9
-    assert low < told < high
+    rho, low, high = trajectories.rank_correlation(made(known, relations=3), counts, draws=200)
+    assert rho > 0.9
+    assert low < rho < high
     noise, low, high = trajectories.rank_correlation(made(known, relations=3), rng.permutation(counts), draws=200)
     assert low < 0 < high
     assert abs(noise) < 0.15
@@ -140,10 +140,10 @@ def test_equal_counts_say_nothing():
 
 def test_facts_that_were_not_measured_at_every_checkpoint_are_refused():
     items = pd.DataFrame(
-        {"item_id": ["a", "a", "b"], "step": [0, 1, 0], "correct": True, "tag": "P", "object_number": 0}
+        {"item_id": ["a", "a", "b"], "step": [0, 1, 0], "correct": True, "group": "P", "object_number": 0}
     )
     with pytest.raises(EmbryologyError, match="measured on different facts"):
         Trajectories.of(items)
-    told = Trajectories.of(items[items["item_id"] == "a"].iloc[::-1])
-    assert told.steps.tolist() == [0, 1]
-    assert told.known.tolist() == [[True, True]]
+    paths = Trajectories.of(items[items["item_id"] == "a"].iloc[::-1])
+    assert paths.steps.tolist() == [0, 1]
+    assert paths.known.tolist() == [[True, True]]

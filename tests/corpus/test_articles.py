@@ -1,4 +1,7 @@
 import gzip
+import itertools
+import os
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -11,13 +14,14 @@ from hypothesis import strategies as st
 from embryology.corpus import articles
 from embryology.corpus.articles import Article
 from embryology.errors import EmbryologyError
+from embryology.storage import files
 
 
 def test_the_bundled_articles_are_read_whole():
-    found = list(articles.articles("bundled"))
-    assert len(found) == 10_033
-    assert len({article.title for article in found}) == len(found)
-    assert all(article.text.strip() for article in found)
+    bundled = list(articles.articles("bundled"))
+    assert len(bundled) == 10_033
+    assert len({article.title for article in bundled}) == len(bundled)
+    assert all(article.text.strip() for article in bundled)
 
 
 def test_about_one_title_in_twenty_is_held_out_whatever_the_corpus_calls_it():
@@ -36,8 +40,8 @@ def test_a_folder_of_text_files_one_article_each_compressed_or_not(tmp_path):
         stream.write("Third.")
     (tmp_path / "a.txt").write_text("First.")
     (tmp_path / "ignored.bin").write_bytes(b"\0\1")
-    found = list(articles.articles("text", str(tmp_path)))
-    assert [(a.title, a.text.strip()) for a in found] == [
+    in_folder = list(articles.articles("text", str(tmp_path)))
+    assert [(a.title, a.text.strip()) for a in in_folder] == [
         ("a.txt", "First."),
         ("b.txt", "Second."),
         ("sub/c.txt.gz", "Third."),
@@ -144,10 +148,94 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
         list(articles.articles("wikipedia", "hub"))
 
 
-def test_a_fingerprint_changes_with_the_text(tmp_path):
-    file = tmp_path / "a.txt"
-    file.write_text("One.")
-    before = articles.fingerprint("text", str(tmp_path))
-    assert before == articles.fingerprint("text", str(tmp_path))
-    file.write_text("One and more.")
-    assert before != articles.fingerprint("text", str(tmp_path))
+@pytest.fixture(params=["text", "wikipedia"])
+def corpus(request, tmp_path):
+    """A source and a folder of it, with two files of one name in different folders where the source reads below it."""
+    folder = tmp_path / "corpus"
+    names = ("a/x.txt", "b/x.txt") if request.param == "text" else ("x.parquet", "y.parquet")
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if request.param == "text":
+            (folder / name).write_text(f"Text {number}.")
+        else:
+            pq.write_table(pa.table({"id": ["0"], "title": ["T"], "text": [f"Text {number}."]}), folder / name)
+    return request.param, folder, [folder / name for name in names]
+
+
+def test_an_edit_gives_another_fingerprint_even_where_size_and_time_stay(corpus):
+    source, folder, (file, _) = corpus
+    before, status = articles.fingerprint(source, str(folder)), file.stat()
+    file.write_bytes(file.read_bytes().replace(b"Text 0.", b"Text 9."))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert articles.fingerprint(source, str(folder)) != before
+
+
+def test_a_corpus_keeps_its_fingerprint_when_it_is_touched_copied_and_moved(corpus, tmp_path, monkeypatch):
+    source, folder, paths = corpus
+    before, of_one = articles.fingerprint(source, str(folder)), articles.fingerprint(source, str(paths[0]))
+    os.utime(paths[0], ns=(1, 1))
+    assert articles.fingerprint(source, str(folder)) == before
+    shutil.copytree(folder, tmp_path / "copied", copy_function=shutil.copyfile)
+    assert articles.fingerprint(source, str(tmp_path / "copied")) == before
+    folder.rename(tmp_path / "moved")
+    assert articles.fingerprint(source, str(tmp_path / "moved")) == before
+    monkeypatch.chdir(tmp_path / "moved")
+    assert articles.fingerprint(source, ".") == before
+    assert articles.fingerprint(source, str(paths[0].relative_to(folder))) == of_one
+
+
+def test_files_that_swap_their_contents_give_another_fingerprint(corpus):
+    source, folder, (one, other) = corpus
+    before, contents = articles.fingerprint(source, str(folder)), (one.read_bytes(), other.read_bytes())
+    other.write_bytes(contents[0])
+    one.write_bytes(contents[1])
+    assert articles.fingerprint(source, str(folder)) != before
+
+
+def test_what_is_not_read_does_not_count_and_what_is_read_does(corpus):
+    source, folder, (file, _) = corpus
+    before = articles.fingerprint(source, str(folder))
+    (folder / "notes.md").write_text("Where it is from.")
+    assert articles.fingerprint(source, str(folder)) == before
+    shutil.copy(file, folder / f"z{file.suffix}")
+    assert articles.fingerprint(source, str(folder)) != before
+
+
+def test_names_count_as_titles_are_made_of_them(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("One.\n\nTwo.")
+    alone = tmp_path / "folder"
+    alone.mkdir()
+    shutil.copy(tmp_path / "a.txt", alone)
+    paths = (tmp_path / "a.txt", tmp_path / "b.txt", alone, tmp_path)
+    read = [list(articles.articles("text", str(path))) for path in paths]
+    prints = [articles.fingerprint("text", str(path)) for path in paths]
+    for one, other in itertools.combinations(range(len(paths)), 2):
+        assert read[one] != read[other]
+        assert prints[one] != prints[other]
+
+
+def test_the_bundled_articles_are_known_by_their_bytes(tmp_path, monkeypatch):
+    before = articles.fingerprint("bundled")
+    assert before == articles.fingerprint("bundled")
+    file = tmp_path / articles.BUNDLED_FILE
+    content = articles.bundled_file().read_bytes()
+    monkeypatch.setattr(articles, "bundled_file", lambda: file)
+    file.write_bytes(content)
+    assert articles.fingerprint("bundled") == before
+    file.write_bytes(content.replace(b"a", b"b", 1))
+    assert articles.fingerprint("bundled") != before
+
+
+def test_what_cannot_be_hashed_is_named(corpus, tmp_path, monkeypatch):
+    source, folder, (file, _) = corpus
+    with pytest.raises(EmbryologyError, match=r"no text at|no \.parquet files"):
+        articles.fingerprint(source, str(tmp_path / "none"))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files, "sha256_of_file", refuse)
+    with pytest.raises(EmbryologyError, match=rf"{file} cannot be read: .*Permission denied"):
+        articles.fingerprint(source, str(folder))

@@ -46,8 +46,9 @@ def test_a_prepared_corpus_is_used_again_and_a_changed_one_is_not(texts):
     with open(texts, "a") as stream:
         stream.write("\n\nOne more article. It has two sentences.")
     second = store.prepare("text", str(texts), 600, lines.append)
-    assert second.facts["text_sha256"] != first.facts["text_sha256"]
-    assert read_json(first.folder / "corpus.json") == first.facts
+    assert second.record["text_sha256"] != first.record["text_sha256"]
+    assert read_json(first.folder / "corpus.json") == first.record
+    assert second.record["vocab_size"] == len(load(second.tokenizer_folder)) == 600
 
 
 def test_too_few_articles_to_hold_one_out(texts):
@@ -58,16 +59,16 @@ def test_too_few_articles_to_hold_one_out(texts):
     assert not [file for file in (texts.parent / "runs" / ".corpora").iterdir() if file.is_dir()]
 
 
-def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_task(texts, monkeypatch):
+def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_batch(texts, monkeypatch):
     first = store.prepare("text", str(texts), 600, print)
     tokenizer = load(first.tokenizer_folder)
     for cores, size in ((1, 1), (3, 2000), (8, 10**9)):
         monkeypatch.setattr(store, "_cores", lambda cores=cores: cores)
-        monkeypatch.setattr(store, "CHARACTERS_A_TASK", size)
+        monkeypatch.setattr(store, "CHARACTERS_A_BATCH", size)
         again = texts.parent / f"{cores}"
-        facts = store._store(again, articles("text", str(texts)), tokenizer.backend_tokenizer, np.dtype(np.uint16))
+        counts = store._store(again, articles("text", str(texts)), tokenizer.backend_tokenizer, np.dtype(np.uint16))
         for side in ("train", "held-out"):
-            assert facts[side] == first.facts[side]
+            assert counts[side] == first.record[side]
             for file in (again / side).iterdir():
                 assert file.read_bytes() == (first.folder / side / file.name).read_bytes()
 

@@ -24,8 +24,8 @@ def questions(tokenizer):
 
 
 def test_logits_are_those_of_the_model_at_the_mask(encoder, questions):
-    found = Answers(encoder, questions, "float32").logits(questions[::-1])
-    for question, logits in zip(questions[::-1], found, strict=True):
+    answers = Answers(encoder, questions, "float32").logits(questions[::-1])
+    for question, logits in zip(questions[::-1], answers, strict=True):
         with torch.no_grad():
             plain = encoder.model(torch.tensor([question.ids])).logits[0, question.positions[0]]
         torch.testing.assert_close(logits, plain, atol=1e-4, rtol=0)
@@ -47,8 +47,8 @@ def test_what_is_close_in_bfloat16_is_asked_again(encoder, questions, monkeypatc
     two = fine.topk(2).indices
     apart = rough._apart(rough.logits(questions, exact=False), two)
     torch.testing.assert_close(apart, rough._apart(fine, two), atol=rough._close, rtol=0)  # it bounds the errors
-    found = rough.logits(questions)
-    assert torch.equal(found.argmax(1), fine.argmax(1))
+    exact = rough.logits(questions)
+    assert torch.equal(exact.argmax(1), fine.argmax(1))
     rough._close = float("inf")
     torch.testing.assert_close(rough.logits(questions), fine, atol=1e-4, rtol=0)
     assert read[-1] == (len(questions), "float32")

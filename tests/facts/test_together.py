@@ -24,7 +24,9 @@ SENTENCES = (
 def stored(tokenizer, sentences):
     ids = tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
     offsets = np.cumsum([0, *map(len, ids)])
-    return TokenStore(np.array([i for own in ids for i in own], np.uint16), offsets, np.array([0, len(ids)]))
+    return TokenStore(
+        np.array([i for of_sentence in ids for i in of_sentence], np.uint16), offsets, np.array([0, len(ids)])
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,20 +62,20 @@ def test_any_names_are_found_where_a_plain_search_finds_them(sentences, names, c
     """Words are pieces here, each of which begins a word."""
     number = {"a": 0, "b": 1, "c": 2, "ab": 3, "bc": 4}
     offsets = np.cumsum([0, *map(len, sentences)])
-    text = np.array([number[word] for own in sentences for word in own], np.uint16)
+    text = np.array([number[word] for sentence in sentences for word in sentence], np.uint16)
     store = TokenStore(text, offsets, np.array([0, len(sentences)]))
     distinct = list(dict.fromkeys(tuple(number[word] for word in name) for name in names))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PIECES_A_CHUNK", chunk)
-        found = module._sentences(store, distinct, np.ones(5, bool)).toarray()
-    for row, name in zip(found, distinct, strict=True):
+        holds = module._sentences(store, distinct, np.ones(5, bool)).toarray()
+    for row, name in zip(holds, distinct, strict=True):
         for column, sentence in enumerate(sentences):
-            own = [number[word] for word in sentence]
-            inside = any(tuple(own[i : i + len(name)]) == name for i in range(len(own) - len(name) + 1))
+            pieces = [number[word] for word in sentence]
+            inside = any(tuple(pieces[i : i + len(name)]) == name for i in range(len(pieces) - len(name) + 1))
             assert row[column] == (inside and bool(name))
 
 
-def test_a_prepared_corpus_is_found_by_its_facts(home):
+def test_a_prepared_corpus_is_found_by_its_record(home):
     folder = home / "runs" / ".corpora" / "made"
     folder.mkdir(parents=True)
     write_json(folder / "corpus.json", {"text_sha256": "a"})

@@ -1,11 +1,10 @@
-import base64
-import io
 import itertools
 import os
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -13,24 +12,38 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from embryology.analysis import curves, plateau, published, side_by_side
+from embryology.analysis import curves, plateau, published, side_by_side, tables
 from embryology.analysis.learning_order import agreement, learning_times
 from embryology.errors import EmbryologyError
-from embryology.figures import learning_order, pretraining, provenance, style, tokens
+from embryology.figures import front, learning_order, pretraining, provenance, style, tokens
 from embryology.runs import measurements
+from embryology.runs.series import Series
+from embryology.specs import UNTRAINED
+from embryology.specs.tokens import SPECIFICATION
+from tests.figures.reading import caption_of, csv_of, svg_of
 from tests.synthetic import GOLD, SILVER, make_run
+
+COVERS = (
+    "embryology/figures/front.py",
+    "embryology/figures/learning_order.py",
+    "embryology/figures/pretraining.py",
+    "embryology/figures/provenance.py",
+    "embryology/figures/style.py",
+    "embryology/figures/tokens.py",
+)
 
 
 class Run:
     """A synthetic run with everything a notebook reads from it."""
 
     def __init__(self, root, compare=(), steps="all", **how):
-        self.folder = make_run(root, **how)
-        self.frame = curves.read(root, compare, steps)
-        self.items = measurements.read_items(root, "tokens")
+        self.series = make_run(root, **how)
+        together = [self.series, *compare]
+        self.frame = tables.read(together, "tokens", steps)
+        self.items = measurements.read_items(self.series, "tokens")
         self.times = {task: learning_times(self.frame, self.items, task) for task in learning_order.TASKS}
-        self.losses = plateau.read(root, compare, steps)
-        self.learnt = side_by_side.read(root, compare, steps)
+        self.losses = plateau.read(together, steps)
+        self.learnt = side_by_side.read(together, steps)
         self.source = measurements.source_of(self.items)
 
     def draw(self, *names):
@@ -58,10 +71,18 @@ class Run:
 
 
 NAMES = [
-    "learning-order", "reconstruction-groups", "mask-prediction-groups", "reconstruction-verb-forms",
-    "mask-prediction-verb-forms", "rescaled-reconstruction", "losses", "held-out-accuracy", "optimisation",
-    "learning-order-side-by-side", "below-unigram",
-]  # fmt: skip
+    "learning-order",
+    "reconstruction-groups",
+    "mask-prediction-groups",
+    "reconstruction-verb-forms",
+    "mask-prediction-verb-forms",
+    "rescaled-reconstruction",
+    "losses",
+    "held-out-accuracy",
+    "optimisation",
+    "learning-order-side-by-side",
+    "below-unigram",
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +93,6 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def figures(run):
     return run.draw(*NAMES)
-
-
-def svg_of(figure):
-    return base64.b64decode(re.search(r'src="data:image/svg\+xml;base64,([^"]*)"', figure)[1])
-
-
-def csv_of(figure):
-    return pd.read_csv(io.BytesIO(base64.b64decode(re.search(r'href="data:text/csv;base64,([^"]*)"', figure)[1])))
-
-
-def caption_of(figure):
-    return re.search(r"<figcaption>(.*?)<a ", figure)[1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -109,12 +118,12 @@ def test_the_same_inputs_give_the_same_bytes(run, figures):
 def test_another_process_gives_the_same_bytes(run, figures):
     code = (
         "import sys; from embryology.analysis import plateau; from embryology.figures import pretraining;"
-        "sys.stdout.write(pretraining.losses(plateau.read(sys.argv[1])).data)"
+        "from embryology.runs.series import Series;"
+        "sys.stdout.write(pretraining.losses(plateau.read([Series.open(sys.argv[1])])).data)"
     )
-    other = subprocess.run(
-        [sys.executable, "-c", code, run.folder.root], capture_output=True, text=True, check=True,
-        env=os.environ | {"PYTHONHASHSEED": "7"},
-    )  # fmt: skip
+    command = [sys.executable, "-c", code, run.series.folder.root]
+    environment = os.environ | {"PYTHONHASHSEED": "7"}
+    other = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert other.stdout == figures["losses"]
 
 
@@ -127,9 +136,10 @@ def test_drawing_leaves_no_trace(run):
 
 def test_text_is_escaped():
     figure, _ = style.panels(1, 1, 2, 2)
-    drawn = style.show(figure, "a", pd.DataFrame({"x": [1]}), "1 < 2 <script>", 'says "no" & <b>').data
+    drawn = style.show(figure, "a", "a > b", pd.DataFrame({"x": [1]}), "1 < 2 <script>", 'says "no" & <b>').data
     assert "<script>" not in drawn
     assert "1 &lt; 2 &lt;script&gt;" in drawn
+    assert "<strong>a &gt; b</strong>" in drawn
     assert 'alt="says &quot;no&quot; &amp; &lt;b&gt;"' in drawn
 
 
@@ -147,8 +157,8 @@ def test_captions_name_intervals_and_baselines(figures):
 
 def test_data_behind_a_figure_are_the_measurements_with_their_baselines(run, figures):
     data = csv_of(figures["reconstruction-groups"])
-    assert set(data["baseline"].dropna()) == set(curves.BASELINES)
-    drawn = data[data["baseline"].isna() & (data["item"] == "JJ")]["value"]
+    assert set(data["baseline"].dropna()) == set(SPECIFICATION.baselines)
+    drawn = data[data["baseline"].isna() & (data["group"] == "JJ")]["value"]
     assert drawn.tolist() == pytest.approx(curves.curve(run.frame, "reconstruction", "JJ")["value"])
 
 
@@ -164,7 +174,7 @@ def test_gold_tags_a_missing_tag_and_a_capped_total_are_said(tmp_path):
 
 def test_compared_runs_are_drawn_beside_the_run_at_equal_tokens(tmp_path):
     other = make_run(tmp_path / "slower", factor=2)
-    figures = Run(tmp_path / "run", compare=[other.root]).draw("reconstruction-verb-forms", "losses", "optimisation")
+    figures = Run(tmp_path / "run", compare=[other]).draw("reconstruction-verb-forms", "losses", "optimisation")
     assert set(csv_of(figures["reconstruction-verb-forms"])["series"]) == {"run", "slower"}
     assert "those of run" in caption_of(figures["reconstruction-verb-forms"])
     assert "over tokens read" in figures["losses"]
@@ -172,7 +182,7 @@ def test_compared_runs_are_drawn_beside_the_run_at_equal_tokens(tmp_path):
 
 def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_published_order(tmp_path):
     other = make_run(tmp_path / "slower", factor=2, source=GOLD, sentences=30)
-    run = Run(tmp_path / "run", compare=[other.root], sentences=30)
+    run = Run(tmp_path / "run", compare=[other], sentences=30)
     figures = run.draw("below-unigram", "learning-order-side-by-side")
     drawn = csv_of(figures["below-unigram"])
     assert drawn["below_unigram"].tolist() == pytest.approx((6.7 - run.losses["held_out_masked_loss"]).dropna())
@@ -184,7 +194,7 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
     drawn = csv_of(figures["learning-order-side-by-side"]).query("tag == 'JJ'").set_index("source")
     assert 1.2 < drawn.loc["slower", "tokens"] / drawn.loc["run", "tokens"] < 2  # half of a lower end
     assert drawn.loc["published ALBERT", "step"] == published.learning_times().loc["JJ", "step"]
-    said, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
+    taus, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
     orders = {name: learnt.times["reconstruction"] for name, learnt in run.learnt.items()}
     orders["published ALBERT"] = published.learning_times()
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[1:]]
@@ -193,9 +203,9 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
         ["mask prediction", "run", "slower"],
     ]
     for _, one, other, tau, p, *_ in rows[:3]:
-        found = agreement(orders[one], orders[other])
-        assert (tau, float(p)) == (f"{found.tau:.2f}", pytest.approx(found.p, rel=0.05))
-        assert f"{one} and {other} {tau} (exact p = {p})" in said
+        alike = agreement(orders[one], orders[other])
+        assert (tau, float(p)) == (f"{alike.tau:.2f}", pytest.approx(alike.p, rel=0.05))
+        assert f"{one} and {other} {tau} (exact p = {p})" in taus
 
 
 @pytest.mark.parametrize("steps", ["last", "0", "0,20"])
@@ -219,7 +229,7 @@ def test_a_run_that_has_learnt_nothing_says_so(tmp_path):
 
 def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(tmp_path):
     run = Run(tmp_path / "late", steps="all", sentences=20)
-    frame = run.frame[(run.frame["step"] > 0) & (run.frame["baseline"] != curves.UNTRAINED)]
+    frame = run.frame[(run.frame["step"] > 0) & (run.frame["baseline"] != UNTRAINED)]
     drawn = tokens.accuracy(frame, "reconstruction", run.source).data
     assert "no checkpoint at step 0" in caption_of(drawn)
 
@@ -263,19 +273,62 @@ def test_short_counts_and_lists():
     assert [style.listed(names) for names in ([], ["a"], ["a", "b", "c"])] == ["none", "a", "a, b and c"]
 
 
-def test_provenance_shows_what_there_is_and_says_what_there_is_not(run, tmp_path):
-    root = run.folder.root
-    assert "outcome.steps" in provenance.run(root).data
-    assert "bundled &lt;text&gt;" in provenance.corpus(root).data
-    assert provenance.checkpoints(root).data.count("<tr>") == 9
-    assert "2,000" in provenance.measured(root).data
-    assert "<strong>synthetic</strong>" in provenance.about(root).data
-    assert "frozen" not in provenance.about(root).data
-    assert "4,096,000" in provenance.side_by_side(root).data
-    (tmp_path / "empty").mkdir()
-    assert provenance.about(tmp_path / "empty").data.count(provenance.UNKNOWN) == 4
-    for table in (provenance.run, provenance.corpus, provenance.checkpoints, provenance.measured):
-        assert table(tmp_path / "empty").data.startswith("<p>")
+def test_provenance_shows_what_there_is(run):
+    series = run.series
+    assert "outcome.steps" in provenance.run(series).data
+    assert "bundled &lt;text&gt;" in provenance.corpus(series).data
+    assert provenance.checkpoints(series).data.count("<tr>") == 9
+    assert "2,000" in provenance.measured(series).data
+    assert (
+        "<strong>synthetic</strong>, made by <code>embryology pretrain synthetic</code>"
+        in provenance.about(series).data
+    )
+    assert "frozen" not in provenance.about(series).data
+    assert "4,096,000" in provenance.side_by_side([series]).data
+    assert "not recorded" not in provenance.checkpoints(series).data
+
+
+def test_series_of_one_name_stay_apart_where_they_come_from(run, tmp_path):
+    other = make_run(tmp_path / "synthetic", steps=(0, 20), sentences=20)
+    pair = Series.open_all([run.series.folder.root, other.folder.root])
+    table = provenance.side_by_side(pair).data
+    assert all(series.name in table for series in pair)
+    assert "4,096,000" in table
+
+
+def test_a_series_made_by_others_is_drawn_with_what_there_is(tmp_path):
+    made = make_run(tmp_path / "bert", sentences=20)
+    for file in (made.folder.manifest, made.folder.losses, made.folder.corpus):
+        file.unlink()
+    known = Series.open(made.folder.root)
+    checkpoints = tuple(replace(each, tokens=None, recorded=None) for each in known.checkpoints)
+    series = replace(known, checkpoints=checkpoints)
+    assert "<strong>bert</strong>, 9 of them, from step 0 to step 2,000" in provenance.about(series).data
+    for table in (provenance.run, provenance.corpus):
+        assert table(series).data.startswith("<p>")
+    assert provenance.checkpoints(series).data.count(provenance.UNKNOWN) == 9 * 4
+    assert provenance.side_by_side([series]).data.count(provenance.UNKNOWN) == 12
+    learnt = side_by_side.read([series])
+    unknown = {name: replace(each, grid=each.grid.assign(tokens=np.nan)) for name, each in learnt.items()}
+    assert "Training step when the accuracy" in learning_order.side_by_side(unknown).data
+
+
+def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_path):
+    series = make_run(tmp_path / "bert", sentences=20)
+    assert 'id="figure-learning-order"' in front.order(series).data
+    whole = front.findings(series).data.splitlines()
+    assert len(whole) == 5
+    assert whole[0].startswith("- After 2,000 steps (4,096,000 tokens), 8 of 9 groups of words can be reconstructed")
+    assert "Kendall's τ between the two is" in whole[1]
+    assert whole[4].startswith("- On text it never saw, the loss stays at the unigram line from step ")
+    assert front.findings(series, "0,20,40").data.startswith("- After 40 steps (81,920 tokens)")
+    series.folder.losses.unlink()
+    without_losses = Series.open(series.folder.root)
+    assert front.findings(without_losses).data.splitlines() == whole[:4]
+    series.folder.standing.unlink()
+    reason = "<p>Not drawn for bert: probe tokens has not measured it (embryology probe RUN --probe tokens).</p>"
+    assert front.order(without_losses).data == reason
+    assert front.findings(without_losses).data == "Neither its losses nor its words were measured."
 
 
 def test_checkpoints_that_were_measured_on_different_text_make_no_curve(tmp_path):

@@ -23,14 +23,14 @@ def spaced_sentences(draw):
 
 def check(tokenizer, text, spans):
     """What holds of every alignment, whatever the tokenizer."""
-    (found,) = align(tokenizer, [text], [spans])
+    (aligned,) = align(tokenizer, [text], [spans])
     encoded = tokenizer(text, return_offsets_mapping=True)
-    assert found.ids == encoded["input_ids"]
-    assert len(found.words) == len(spans)
-    used = [position for positions in found.words for position in positions]
+    assert aligned.ids == encoded["input_ids"]
+    assert len(aligned.words) == len(spans)
+    used = [position for positions in aligned.words for position in positions]
     assert used == sorted(set(used)), "every piece belongs to at most one word, and positions rise"
-    assert all(0 < position < len(found.ids) - 1 for position in used), "special tokens belong to none"
-    for (start, end), positions in zip(spans, found.words, strict=True):
+    assert all(0 < position < len(aligned.ids) - 1 for position in used), "special tokens belong to none"
+    for (start, end), positions in zip(spans, aligned.words, strict=True):
         pieces = [encoded["offset_mapping"][position] for position in positions]
         if positions:
             covered = {character for left, right in pieces for character in range(left, right)}
@@ -68,19 +68,19 @@ def test_the_same_holds_of_wordpiece(wordpieces, sentence):
 def test_words_that_share_a_piece_are_unaligned(tokenizer):
     text = "the cat"
     the, c, at = (0, 3), (4, 5), (5, 7)
-    (found,) = align(tokenizer, [text], [[the, c, at]])
+    (aligned,) = align(tokenizer, [text], [[the, c, at]])
     pieces = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-    assert found.words[0]
+    assert aligned.words[0]
     if any(start <= 4 and end >= 6 for start, end in pieces):
-        assert found.words[1:] == [(), ()]
+        assert aligned.words[1:] == [(), ()]
     # Parts of a contraction that stand for its whole surface form.
-    (found,) = align(tokenizer, ["I can't go"], [[(0, 1), (2, 7), (2, 7), (8, 10)]])
-    assert [bool(word) for word in found.words] == [True, False, False, True]
+    (aligned,) = align(tokenizer, ["I can't go"], [[(0, 1), (2, 7), (2, 7), (8, 10)]])
+    assert [bool(word) for word in aligned.words] == [True, False, False, True]
 
 
 def test_a_word_that_is_normalised_away_is_unaligned(tokenizer):
-    (found,) = align(tokenizer, ["one \u0301 two"], [[(0, 3), (4, 5), (6, 9)]])
-    assert [bool(word) for word in found.words] == [True, False, True]
+    (aligned,) = align(tokenizer, ["one \u0301 two"], [[(0, 3), (4, 5), (6, 9)]])
+    assert [bool(word) for word in aligned.words] == [True, False, True]
 
 
 def test_words_beyond_the_longest_input_are_unaligned(tokenizer):
@@ -100,12 +100,12 @@ def test_words_beyond_the_longest_input_are_unaligned(tokenizer):
 def test_the_released_way_marks_every_word(tokenizer):
     text = "it's blue, the sky"
     spans = [(0, 2), (2, 4), (5, 9), (9, 10), (11, 14), (15, 18)]
-    (found,) = align(tokenizer, [text], [spans], "words")
-    assert found.ids[0] == tokenizer.cls_token_id
-    assert found.ids[-1] == tokenizer.sep_token_id
-    for (start, end), positions in zip(spans, found.words, strict=True):
+    (aligned,) = align(tokenizer, [text], [spans], "words")
+    assert aligned.ids[0] == tokenizer.cls_token_id
+    assert aligned.ids[-1] == tokenizer.sep_token_id
+    for (start, end), positions in zip(spans, aligned.words, strict=True):
         alone = tokenizer(text[start:end], add_special_tokens=False)["input_ids"]
-        assert [found.ids[position] for position in positions] == alone
+        assert [aligned.ids[position] for position in positions] == alone
         assert tokenizer.convert_ids_to_tokens(alone[0]).startswith("▁")
     (running,) = align(tokenizer, [text], [spans])
     assert not tokenizer.convert_ids_to_tokens(running.ids[running.words[3][0]]).startswith("▁")
@@ -116,7 +116,8 @@ def test_many_sentences_are_as_one_by_one(tokenizer):
     spans = [[(0, 3), (4, 8)], [], [(0, 2), (3, 4), (4, 7), (7, 8), (9, 12)]]
     for method in ("running", "words"):
         together = align(tokenizer, texts, spans, method)
-        assert together == [align(tokenizer, [text], [own], method)[0] for text, own in zip(texts, spans, strict=True)]
+        alone = [align(tokenizer, [text], [words], method)[0] for text, words in zip(texts, spans, strict=True)]
+        assert together == alone
     assert align(tokenizer, [], []) == []
 
 

@@ -13,10 +13,11 @@ from transformers import (
 from embryology.errors import EmbryologyError
 from embryology.models import precision
 from embryology.models.encoder import Encoder
-from embryology.runs.checkpoints import WEIGHTS, Series
+from embryology.runs.checkpoints import WEIGHTS
+from embryology.runs.series import Series
 
 
-def some_sequences(count=23, seed=0):
+def random_sequences(count=23, seed=0):
     rng = np.random.default_rng(seed)
     sequences = [rng.integers(5, 1000, length).tolist() for length in rng.integers(3, 40, count)]
     positions = [sorted(rng.choice(len(ids), rng.integers(0, len(ids)), replace=False).tolist()) for ids in sequences]
@@ -52,24 +53,24 @@ def encoder(request, make_series, tmp_path_factory):
 
 
 def test_predictions_are_those_of_the_whole_model(encoder):
-    asked = some_sequences()
+    asked = random_sequences()
     top, log_probability = slowly(encoder.model, *asked)
-    found = encoder.predict(*asked)
-    np.testing.assert_array_equal(found.top, top)
-    np.testing.assert_allclose(found.log_probability, log_probability, atol=2e-5)
+    predicted = encoder.predict(*asked)
+    np.testing.assert_array_equal(predicted.top, top)
+    np.testing.assert_allclose(predicted.log_probability, log_probability, atol=2e-5)
     assert len(set(top.tolist())) > 10, "a test in which every answer is the same tests nothing"
 
 
 @pytest.mark.parametrize("tokens_per_batch", [1, 100, 100_000])
 def test_batches_change_nothing(encoder, tokens_per_batch):
-    asked = some_sequences()
-    found, again = encoder.predict(*asked), encoder.predict(*asked, tokens_per_batch=tokens_per_batch)
-    np.testing.assert_array_equal(found.top, again.top)
-    np.testing.assert_allclose(found.log_probability, again.log_probability, atol=2e-5)
+    asked = random_sequences()
+    predicted, again = encoder.predict(*asked), encoder.predict(*asked, tokens_per_batch=tokens_per_batch)
+    np.testing.assert_array_equal(predicted.top, again.top)
+    np.testing.assert_allclose(predicted.log_probability, again.log_probability, atol=2e-5)
 
 
 def test_order_changes_nothing(encoder):
-    sequences, positions, targets = some_sequences()
+    sequences, positions, targets = random_sequences()
     backwards = encoder.predict(sequences[::-1], positions[::-1], targets[::-1])
     lengths = [len(places) for places in positions[::-1]]
     parts = np.split(backwards.log_probability, np.cumsum(lengths)[:-1])
@@ -78,14 +79,14 @@ def test_order_changes_nothing(encoder):
 
 
 def test_chunks_of_logits_change_nothing(encoder, monkeypatch):
-    asked = some_sequences()
-    found = encoder.predict(*asked)
+    asked = random_sequences()
+    predicted = encoder.predict(*asked)
     monkeypatch.setattr("embryology.models.encoder.LOGITS_PER_CHUNK", 3000)
-    np.testing.assert_allclose(encoder.predict(*asked).log_probability, found.log_probability, atol=2e-5)
+    np.testing.assert_allclose(encoder.predict(*asked).log_probability, predicted.log_probability, atol=2e-5)
 
 
 def test_bfloat16_is_near_and_casts_once(encoder):
-    asked = some_sequences()
+    asked = random_sequences()
     exact, near = encoder.predict(*asked), encoder.predict(*asked, precision="bfloat16")
     difference = np.abs(exact.log_probability - near.log_probability)
     assert 0 < difference.max() < 1.0
@@ -154,7 +155,7 @@ def test_native_bfloat16_asks_the_processor(monkeypatch):
 
 
 def test_hidden_states_are_those_of_each_sequence_alone(encoder):
-    sequences, *_ = some_sequences()
+    sequences, *_ = random_sequences()
     states = encoder.hidden_states(sequences, tokens_per_batch=60)
     body = encoder.model.base_model
     with torch.no_grad():

@@ -41,7 +41,7 @@ def test_layers_do_not_depend_on_each_other_and_seeds_repeat():
 
 def published(vectors, labels, **how):
     train, dev = slice(0, 400), slice(400, 500)
-    recipe = Published(**{"rate": 0.02, "batch": 100, "steps": 400, "every": 20} | how)
+    recipe = Published(**{"learning_rate": 0.02, "batch_size": 100, "steps": 400, "every": 20} | how)
     return fit_published(vectors[:, train], labels[train], 4, recipe, vectors[:, dev], labels[dev])
 
 
@@ -67,9 +67,9 @@ def test_the_published_procedure_keeps_the_best_weights_of_each_layer():
 
 def test_a_layer_that_stopped_neither_holds_up_nor_changes_the_others():
     vectors, labels = drawn()
-    other = vectors.clone()
-    other[2] = vectors[0]  # which learns, and so stops later than noise
-    first, second = (published(some, labels, stop_after=2, halve_after=1) for some in (vectors, other))
+    all_learn = vectors.clone()
+    all_learn[2] = vectors[0]  # which learns, and so stops later than noise
+    first, second = (published(these, labels, stop_after=2, halve_after=1) for these in (vectors, all_learn))
     assert torch.allclose(first.weight[1], second.weight[1], atol=1e-4)
     assert not torch.allclose(first.weight[2], second.weight[2], atol=1e-1)
 

@@ -1,15 +1,17 @@
 import pytest
 import torch
 
-from embryology.models.optimizers import learning_rate, optimizer_for
+from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.presets import Optimizer
 
-SETTINGS = Optimizer(peak_rate=0.1, warm_up=10, weight_decay=0.01, betas=(0.9, 0.99), epsilon=1e-6, clip=1)
+SETTINGS = Optimizer(
+    learning_rate=0.1, warmup_steps=10, weight_decay=0.01, betas=(0.9, 0.99), epsilon=1e-6, max_grad_norm=1
+)
 
 
 def test_the_rate_rises_and_falls():
-    settings = SETTINGS.model_copy(update={"peak_rate": 1.0})
-    rates = [learning_rate(settings, step, 100) for step in range(100)]
+    settings = SETTINGS.model_copy(update={"learning_rate": 1.0})
+    rates = [scheduled_rate(settings, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == rates[10] == 1
     assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -12,7 +12,7 @@ from embryology.models import processor
 
 FREE = """
 import ctypes, sys, torch
-from embryology import processor
+from embryology.models import processor
 if sys.argv[1] == "kept":
     processor.prepare()
 class Heap(ctypes.Structure):  # struct mallinfo2 of malloc.h

@@ -23,17 +23,17 @@ LENGTH = 32
 DOCUMENTS = st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=8), min_size=1, max_size=6)
 
 
-def batches_of(store, tokenizer, seed=0, sequences=4, share=0.15, longest=3, pair="order"):
-    objective = Objective(masked_share=share, longest_ngram=longest, pair=pair, pair_weight=1)
-    return Batches(store, tokenizer, objective, sequences=sequences, length=LENGTH, seed=seed)
+def batches_of(store, tokenizer, seed=0, batch_size=4, share=0.15, longest=3, pair="sop"):
+    objective = Objective(mlm_probability=share, max_ngram=longest, pair=pair, pair_weight=1)
+    return Batches(store, tokenizer, objective, batch_size=batch_size, length=LENGTH, seed=seed)
 
 
 @given(DOCUMENTS, st.integers(10, 40))
 def test_chunks_read_every_sentence_and_cross_no_document(documents, room):
     store = store_of(documents)
-    found = chunks(store, room)
+    rows = chunks(store, room)
     read = set()
-    for first, after in found:
+    for first, after in rows:
         assert first < after
         document = np.searchsorted(store.documents, first, side="right") - 1
         assert after <= store.documents[document + 1]
@@ -45,7 +45,7 @@ def test_chunks_read_every_sentence_and_cross_no_document(documents, room):
 
 def chunks_one_by_one(store, room):
     """Slow: what ``chunks`` gives, as it was first written."""
-    offsets, found = store.sentences, []
+    offsets, rows = store.sentences, []
     for begin, end in zip(store.documents[:-1].tolist(), store.documents[1:].tolist(), strict=True):
         first = begin
         while first < end:
@@ -54,10 +54,10 @@ def chunks_one_by_one(store, room):
             if not full:
                 first = max(begin, int(np.searchsorted(offsets, offsets[end] - room)))
             if offsets[after] > offsets[first]:
-                found.append((first, after))
+                rows.append((first, after))
             cut = offsets[after] - offsets[first] > room
             first = after - 1 if full and cut and after - 1 > first else after
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+    return np.array(rows, dtype=np.int64).reshape(-1, 2)
 
 
 @given(st.lists(st.lists(st.integers(0, 50), max_size=8), max_size=9), st.integers(1, 90), st.integers(1, 30))
@@ -119,7 +119,7 @@ def test_a_batch_is_what_it_says(tokenizer):
 
 def test_every_epoch_reads_each_chunk_once_in_another_order(tokenizer):
     store = store_of([[20, 21, 22]] * 10)
-    batches = batches_of(store, tokenizer, sequences=5)
+    batches = batches_of(store, tokenizer, batch_size=5)
     first, second = batches._order(0), batches._order(1)
     assert sorted(first) == sorted(second) == list(range(len(batches.chunks)))
     assert first.tolist() != second.tolist()
@@ -185,7 +185,7 @@ def test_the_share_that_is_masked(tokenizer, share):
 
 
 def test_parts_are_the_whole_however_a_batch_is_divided(tokenizer):
-    batches = batches_of(store_of([[20, 21, 22]] * 10), tokenizer, sequences=6)
+    batches = batches_of(store_of([[20, 21, 22]] * 10), tokenizer, batch_size=6)
     whole, parts = batches[3], [batches.part(3, range(first, first + 2)) for first in (0, 2, 4)]
     for field in ("input_ids", "labels", "pair_labels", "chances", "attention_mask"):
         assert torch.equal(getattr(whole, field), torch.cat([getattr(part, field) for part in parts]))
@@ -196,7 +196,7 @@ def test_parts_are_the_whole_however_a_batch_is_divided(tokenizer):
 
 def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
     documents = [[9] * 6] * 16  # 54 pieces each, so a piece tells its document
-    batches = batches_of(store_of(documents), tokenizer, pair="next")
+    batches = batches_of(store_of(documents), tokenizer, pair="nsp")
     labels = []
     for step in range(40):
         batch = batches[step]
@@ -216,7 +216,7 @@ def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
 
 
 def test_one_document_has_no_other_and_pairs_may_be_left_unasked(tokenizer):
-    alone = batches_of(store_of([[9] * 20]), tokenizer, pair="next")
+    alone = batches_of(store_of([[9] * 20]), tokenizer, pair="nsp")
     assert set(alone[0].pair_labels.tolist()) == {FOLLOWS}
     unasked = batches_of(store_of([[9] * 20] * 5), tokenizer, pair="none")[0]
     assert set(unasked.pair_labels.tolist()) == {IGNORED}

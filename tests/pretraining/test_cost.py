@@ -5,7 +5,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from embryology import presets
 from embryology.pretraining.cost import estimate, step_cost
 from embryology.pretraining.trainee import Trainee, build
-from tests.test_models import FAMILIES
+from tests.pretraining.test_trainee import FAMILIES
 from tests.training import small_preset
 
 
@@ -17,7 +17,7 @@ def test_flops_are_those_of_a_real_step(family, batch, tokenizer, tmp_path):
     with FlopCounterMode(display=False) as counter:
         trainee(batch).sum().backward()
     share = places / sequences / (32 - 3)
-    outcome = outcome.model_copy(update={"objective": outcome.objective.model_copy(update={"masked_share": share})})
+    outcome = outcome.model_copy(update={"objective": outcome.objective.model_copy(update={"mlm_probability": share})})
     with torch.device("meta"):
         models = build(outcome.model, len(tokenizer), 32, seed=0)
     flops, kept = step_cost(models, outcome, sequences, 32)

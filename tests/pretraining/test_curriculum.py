@@ -12,20 +12,20 @@ from tests.training import small_preset
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 5))
 def test_every_row_is_read_once(processes, parts, size):
     rows = divide(processes * parts * size, processes, parts)
-    assert [len(own) for own in rows] == [parts] * processes
-    assert [row for own in rows for part in own for row in part] == list(range(processes * parts * size))
+    assert [len(own_parts) for own_parts in rows] == [parts] * processes
+    assert [row for own_parts in rows for part in own_parts for row in part] == list(range(processes * parts * size))
 
 
-@pytest.mark.parametrize("sequences", [5, 2])
-def test_unequal_or_empty_parts_are_refused(sequences):
-    with pytest.raises(EmbryologyError, match=f"{sequences} sequences a step cannot be divided"):
-        divide(sequences, 2, 2)
+@pytest.mark.parametrize("batch_size", [5, 2])
+def test_unequal_or_empty_parts_are_refused(batch_size):
+    with pytest.raises(EmbryologyError, match=f"batch_size {batch_size} cannot be divided"):
+        divide(batch_size, 2, 2)
 
 
 def test_phases_follow_each_other_and_a_resume_reads_on(tokenizer, tmp_path):
-    longer = {"from_step": 6, "sequences": 4, "sequence_length": 48}
+    longer = {"from_step": 6, "batch_size": 4, "sequence_length": 48}
     outcome = small_preset(
-        tmp_path, steps=10, checkpoints=[0, 10], sequences=8, sequence_length=32, long=longer
+        tmp_path, steps=10, checkpoints=[0, 10], batch_size=8, sequence_length=32, long=longer
     ).outcome
     curriculum = Curriculum(outcome, store_of([[9, 8, 7, 12], [20, 5, 6]] * 20), tokenizer)
     batches = [parts for (parts,) in curriculum.ahead(0)]

@@ -28,10 +28,10 @@ def test_two_processes_follow_the_curve_of_one(preset, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("done at step 30") == 1  # only the main process speaks
-    ours, theirs = read(folder), read(alone)
+    two, one = read(folder), read(alone)
     columns = ["masked_loss", "pair_loss", "gradient_norm", "held_out_masked_loss"]
-    assert (ours[columns] - theirs[columns]).abs().max().max() < 2e-3
-    assert ours["tokens"].tolist() == theirs["tokens"].tolist()
+    assert (two[columns] - one[columns]).abs().max().max() < 2e-3
+    assert two["tokens"].tolist() == one["tokens"].tolist()
     manifest = yaml.safe_load(folder.manifest.read_text())
     assert [session["processes"] for session in manifest["sessions"]] == [2]
 

@@ -9,8 +9,8 @@ from embryology.pretraining.batches import Batches
 from embryology.pretraining.heldout import OBJECTIVE, SEED, HeldOut
 from embryology.pretraining.objectives import IGNORED
 from embryology.pretraining.trainee import Trainee, build
+from tests.pretraining.test_trainee import FAMILIES
 from tests.synthetic import store_of
-from tests.test_models import FAMILIES
 from tests.training import small_preset
 
 DOCUMENTS = [[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10
@@ -31,7 +31,7 @@ def test_held_out_values_against_a_plain_computation(outcome, tokenizer):
     assert len(held_out.batches) == 2
     values = held_out.evaluate(trainee, torch.device("cpu"))
     assert trainee.training
-    batches = Batches(unseen, tokenizer, OBJECTIVE, sequences=8, length=32, seed=SEED)  # in other portions
+    batches = Batches(unseen, tokenizer, OBJECTIVE, batch_size=8, length=32, seed=SEED)  # in other portions
     losses, hits, unigrams, pairs = [], [], [], []
     counts = np.bincount(train.pieces, minlength=len(tokenizer)) + 1
     trainee.eval()
@@ -59,16 +59,16 @@ def test_held_out_values_against_a_plain_computation(outcome, tokenizer):
 
 
 def test_all_families_are_asked_for_the_same_words(outcome, tokenizer):
-    unseen, found = store_of(DOCUMENTS * 4), {}
-    for family, pair in {"albert": "order", "bert": "next", "electra": "none"}.items():
+    unseen, labels = store_of(DOCUMENTS * 4), {}
+    for family, pair in {"albert": "sop", "bert": "nsp", "electra": "none"}.items():
         asked = outcome.model_copy(update={"objective": outcome.objective.model_copy(update={"pair": pair})})
         held_out = HeldOut.of(asked, unseen, store_of([[5, 5]]), tokenizer)
         values = held_out.evaluate(trainee_of(family, tokenizer), torch.device("cpu"))
-        found[family] = torch.cat([batch.labels for batch in held_out.batches])
+        labels[family] = torch.cat([batch.labels for batch in held_out.batches])
         assert (values["held_out_pair_accuracy"] is None) == (family == "electra")
         assert (values["held_out_replaced_accuracy"] is None) == (family != "electra")
-    assert torch.equal(found["albert"], found["bert"])
-    assert torch.equal(found["albert"], found["electra"])
+    assert torch.equal(labels["albert"], labels["bert"])
+    assert torch.equal(labels["albert"], labels["electra"])
     assert 0 < values["held_out_original_share"] < 1
 
 

@@ -1,4 +1,4 @@
-"""A run that is killed, wherever, and gone on with ends bit for bit where an uninterrupted one does."""
+"""A run that is killed, wherever, and resumed ends bit for bit where an uninterrupted one does."""
 
 import os
 import shutil
@@ -12,18 +12,20 @@ from transformers import PreTrainedTokenizerBase
 
 from benchmarks.kills import differences
 from embryology.runs import losses, manifest
-from embryology.runs.checkpoints import Series
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.runs.verify import check
 from embryology.storage.files import PART, read_json
 from tests.processes import exit_status
 from tests.training import small_preset, train
 
+COVERS = ("embryology/pretraining/state.py",)
+
 
 def preset(home: Path):
     """Little text, so that it is read more than once; with dropout, so that the random state matters."""
     model = small_preset(home).outcome.model.model_dump() | {"dropout": 0.1}
-    return small_preset(home, model=model, sequences=32)
+    return small_preset(home, model=model, batch_size=32)
 
 
 def in_a_process(home: Path, name: str, point: str | None = None, resume: bool = False) -> int:
@@ -108,7 +110,7 @@ def resumed_is_the_same(home: Path, folder: RunFolder, uninterrupted: RunFolder)
 
 
 @pytest.mark.parametrize("point", STATE_AFTER)
-def test_a_killed_run_goes_on_to_the_same_end(home, uninterrupted, point):
+def test_a_killed_run_is_resumed_to_the_same_end(home, uninterrupted, point):
     folder = RunFolder(home / "runs" / point.replace(" ", "-"))
     assert in_a_process(home, folder.name, point) == -signal.SIGKILL
     assert manifest.steps_done(folder) == STATE_AFTER[point]

@@ -14,11 +14,13 @@ from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoToke
 from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.pretraining import loop
-from embryology.runs.checkpoints import Series
 from embryology.runs.losses import COLUMNS, read
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.storage.files import read_json, read_yaml
 from tests.training import small_preset, train
+
+COVERS = ("embryology/__main__.py", "embryology/pretraining/interrupt.py")
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +38,9 @@ def test_a_run_is_what_the_contract_says(finished):
     assert len(set(hashes(finished).values())) == 4
     for checkpoint in series.checkpoints:
         checkpoint.verify()
-        facts = read_json(checkpoint.location / "checkpoint.json")
-        assert set(facts) == {"step", "tokens", "epoch", "held_out", "sha256"}
-        assert facts["held_out"]["unigram_loss"] > 0
+        record = read_json(checkpoint.location / "checkpoint.json")
+        assert set(record) == {"step", "tokens", "epoch", "held_out", "sha256"}
+        assert record["held_out"]["unigram_loss"] > 0
     losses = read(finished)
     assert losses.columns.tolist() == list(COLUMNS)
     assert losses["step"].tolist() == [0, 5, 10, 20, 30, 40, 50, 60]
@@ -66,7 +68,7 @@ def test_transformers_loads_a_checkpoint_with_the_logits_it_was_trained_with(fin
     assert logits.shape[-1] == 600
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypatch):
+def test_an_interrupted_run_is_resumed_to_the_same_weights(home, finished, monkeypatch):
     real, seen = loop.Run._step, []
 
     def interrupt_once(self, index, *arguments):
@@ -77,14 +79,14 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(home, finished, monkeypa
 
     monkeypatch.setattr(loop.Run, "_step", interrupt_once)
     with pytest.raises(
-        EmbryologyError, match=r"interrupted at step 40 of 60, everything is saved; go on with .* --resume"
+        EmbryologyError, match=r"interrupted at step 40 of 60, everything is saved; resume it with .* --resume"
     ):
         train(small_preset(home), home / "runs" / "interrupted")
     folder = train(small_preset(home), home / "runs" / "interrupted", resume=True)
     assert seen == list(range(60))
     assert hashes(folder) == hashes(finished)
-    ours, theirs = read(folder), read(finished)
-    assert ours.drop(columns="tokens_per_second").equals(theirs.drop(columns="tokens_per_second"))
+    resumed, whole = read(folder), read(finished)
+    assert resumed.drop(columns="tokens_per_second").equals(whole.drop(columns="tokens_per_second"))
     assert len(read_yaml(folder.manifest)["sessions"]) == 2
 
 
@@ -100,7 +102,7 @@ def test_a_run_that_died_loses_only_what_came_after_its_resume_point(home, finis
     with pytest.raises(MemoryError):
         train(small_preset(home), home / "runs" / "died")
     monkeypatch.setattr(loop.Run, "_step", real)
-    with pytest.raises(EmbryologyError, match="unfinished run at step 20 of 60; go on with --resume"):
+    with pytest.raises(EmbryologyError, match="unfinished run at step 20 of 60; resume it with --resume"):
         train(small_preset(home), home / "runs" / "died")
     newest = max((home / "runs" / "died" / "state").glob("*.pt"))
     newest.write_bytes(newest.read_bytes()[:100])  # the disk lost it: the one before serves
@@ -134,9 +136,9 @@ def test_a_killed_process_leaves_no_half_written_checkpoint(home, finished, tmp_
 
 def test_another_outcome_is_refused_and_nothing_is_touched(home, finished):
     before = hashes(finished)
-    rate = small_preset(home).outcome.optimizer.model_dump() | {"peak_rate": 1e-5}
+    rate = small_preset(home).outcome.optimizer.model_dump() | {"learning_rate": 1e-5}
     other = small_preset(home, seed=3, optimizer=rate)
-    with pytest.raises(EmbryologyError, match=r"differs in optimizer\.peak_rate, seed; give another --run"):
+    with pytest.raises(EmbryologyError, match=r"differs in optimizer\.learning_rate, seed; give another --run"):
         train(other, finished.root)
     assert hashes(finished) == before
 
@@ -191,12 +193,14 @@ def test_bfloat16_follows_float32(home, finished):
 
 def test_a_step_in_parts_is_the_step(home, finished):
     whole = small_preset(home)
-    parts = whole.model_copy(update={"speed": whole.speed.model_copy(update={"accumulate": 4})})
+    parts = whole.model_copy(update={"speed": whole.speed.model_copy(update={"gradient_accumulation_steps": 4})})
     folder = train(parts, home / "runs" / "parts")
     columns = ["masked_loss", "pair_loss", "gradient_norm", "tokens"]
     assert (read(folder)[columns] - read(finished)[columns]).abs().max().max() < 1e-4
-    uneven = whole.model_copy(update={"speed": whole.speed.model_copy(update={"accumulate": 5})})
-    with pytest.raises(EmbryologyError, match="16 sequences a step cannot be divided among 1 processes in 5 parts"):
+    uneven = whole.model_copy(update={"speed": whole.speed.model_copy(update={"gradient_accumulation_steps": 5})})
+    with pytest.raises(
+        EmbryologyError, match="batch_size 16 cannot be divided among 1 processes with gradient_accumulation_steps 5"
+    ):
         train(uneven, home / "runs" / "uneven")
     assert not (home / "runs" / "uneven").exists()
 
@@ -214,12 +218,22 @@ def test_compiling_without_a_compiler_is_refused_before_anything_is_written(home
 @pytest.mark.parametrize("family", ["bert", "electra"])
 def test_other_families_train_and_resume_too(home, family):
     name = f"tiny-{family}"
-    model = presets.load(name).outcome.model.model_dump() | {"layers": 2, "width": 32, "feed_forward": 64, "heads": 2}
-    model |= {"embedding": 32, "generator": 0.5 if family == "electra" else None, "dropout": 0.1}
+    model = presets.load(name).outcome.model.model_dump() | {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_attention_heads": 2,
+        "embedding_size": 32,
+        "generator_size": 0.5 if family == "electra" else None,
+        "dropout": 0.1,
+    }
     objective = presets.load(name).outcome.objective.model_dump()
     changes = {"model": model, "objective": objective, "steps": 30, "checkpoints": [0, 20, 30]}
     if family == "bert":  # LAMB's state goes into a resume as well
-        changes["optimizer"] = small_preset(home).outcome.optimizer.model_dump() | {"name": "lamb", "peak_rate": 0.01}
+        changes["optimizer"] = small_preset(home).outcome.optimizer.model_dump() | {
+            "name": "lamb",
+            "learning_rate": 0.01,
+        }
     preset = small_preset(home, **changes)
     folder = train(preset, home / "runs" / family)
     losses = read(folder)
@@ -235,7 +249,7 @@ def test_other_families_train_and_resume_too(home, family):
 
 
 def test_longer_sequences_from_a_step_on(home):
-    longer = {"from_step": 12, "sequences": 16, "sequence_length": 96}
+    longer = {"from_step": 12, "batch_size": 16, "sequence_length": 96}
     preset = small_preset(home, steps=20, checkpoints=[0, 20], long=longer)
     folder = train(preset, home / "runs" / "long")
     tokens = read(folder)["tokens"]

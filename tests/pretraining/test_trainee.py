@@ -10,11 +10,19 @@ from embryology.pretraining.objectives import IGNORED
 from embryology.pretraining.trainee import Trainee, build, replace
 from embryology.runs import checkpoints
 
-SHAPE = {"layers": 2, "width": 32, "feed_forward": 64, "heads": 2, "embedding": 16, "initializer_range": 0.2}
+COVERS = ("embryology/models/forward.py",)
+SHAPE = {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_attention_heads": 2,
+    "embedding_size": 16,
+    "initializer_range": 0.2,
+}
 FAMILIES = {
     "albert": Model(**SHAPE),
-    "bert": Model(**SHAPE | {"family": "bert", "embedding": 32}),
-    "electra": Model(**SHAPE, family="electra", generator=0.5),
+    "bert": Model(**SHAPE | {"family": "bert", "embedding_size": 32}),
+    "electra": Model(**SHAPE, family="electra", generator_size=0.5),
 }
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import f1_score
@@ -12,11 +13,13 @@ from embryology.models import linear
 from embryology.models.encoder import Encoder
 from embryology.models.linear import span_means
 from embryology.probes import edges
-from embryology.probes.edges import CONTROL, MAJORITY, EdgesProbe, EdgesSettings
+from embryology.probes.edges import EdgesProbe
 from embryology.runs import measurements
+from embryology.specs.edges import CONTROL, MAJORITY, EdgesSettings
 from embryology.treebanks import Edge, Reading, Sentence, Word
 from embryology.treebanks.edge_sets import EdgeSet
 
+COVERS = ("embryology/specs/edges.py",)
 TEXT = "The old river ran past a small town and the people of the town knew it was deep ."
 
 
@@ -48,7 +51,6 @@ def made_up():
             name,
             split,
             "made up",
-            "none",
             ("pos", "dependency"),
             lambda: {"split": split},
             lambda _: Reading(made[split]),
@@ -66,7 +68,7 @@ def encoder(tiny_series):
 
 @pytest.fixture(scope="module")
 def examples(made_up, tokenizer, tiny_series):
-    settings = EdgesSettings(sets=("made-up",), steps=300, batch=128, seeds=2)
+    settings = EdgesSettings(sets=("made-up",), steps=300, batch_size=128, seeds=2)
     return EdgesProbe().prepare(settings, tokenizer, tiny_series)
 
 
@@ -76,7 +78,7 @@ def measured(examples, encoder):
     rows, items = EdgesProbe().measure(encoder, examples)
     assert all(torch.equal(parameter, before[name]) for name, parameter in encoder.model.named_parameters())  # frozen
     assert all(parameter.grad is None for parameter in encoder.model.parameters())
-    return rows, items
+    return pd.DataFrame(rows), items
 
 
 def test_the_whole_test_split_is_scored(measured, made_up, examples):
@@ -84,7 +86,7 @@ def test_the_whole_test_split_is_scored(measured, made_up, examples):
     words = sum(len(sentence.words) for sentence in made_up)
     tasks = {task.name: task for task in examples.sets[0].tasks}
     for name, there in {"made-up/pos": words, "made-up/dependency": words - len(made_up)}.items():
-        totals = rows[(rows["task"] == name) & (rows["item"] == "") & (rows["metric"] != "compression")]
+        totals = rows[(rows["task"] == name) & (rows["group"] == "") & (rows["metric"] != "compression")]
         assert set(totals["n"]) == {there}
         assert (items["task"] == name).sum() == there
         unread = totals.set_index("metric").loc["share_unread", "value"]
@@ -109,7 +111,7 @@ def test_scores_are_those_of_scikit_learn(examples):
     predicted = np.where(rng.random(len(task.test.labels)) < 0.6, task.test.labels, rng.integers(0, 4)).clip(min=0)
     resamples = np.ones((1, int(task.test.sentences.max()) + 1))
     rows = edges._scores(task, predicted, resamples, layer=1, seed=0)
-    found = {(row["metric"], row["item"]): row["value"] for row in rows}
+    found = {(row["metric"], row["group"]): row["value"] for row in rows}
     there = sorted(set(task.test.labels) - {-1})
     assert -1 in task.test.labels  # XX, which no answer can be
     assert found["f1_micro", ""] == pytest.approx(np.mean(predicted == task.test.labels))
@@ -153,7 +155,7 @@ def test_labels_without_any_sense_are_not_told(examples, encoder):
 
 def test_baselines_and_selectivity_stand_beside_every_layer(measured):
     rows, _ = measured
-    totals = rows[(rows["item"] == "") & (rows["task"] == "made-up/pos")]
+    totals = rows[(rows["group"] == "") & (rows["task"] == "made-up/pos")]
     own = totals[totals["baseline"].isna() & totals["layer"].notna()]
     pick = own.set_index(["metric", "layer", "seed"])["value"]
     assert set(own["layer"]) == {0, 1, 2}
@@ -184,7 +186,8 @@ def test_what_lies_beyond_the_input_is_wrong(made_up, tokenizer, encoder, tiny_s
     short = EdgesProbe().prepare(EdgesSettings(sets=("made-up",), steps=20, codelength=False), tokenizer, tiny_series)
     assert all(task.train.read.all() and 0 < task.test.read.mean() < 0.8 for task in short.sets[0].tasks)
     rows, items = EdgesProbe().measure(encoder, short)
-    assert set(rows[(rows["item"] == "") & rows["task"].str.endswith("pos")]["n"]) == {
+    rows = pd.DataFrame(rows)
+    assert set(rows[(rows["group"] == "") & rows["task"].str.endswith("pos")]["n"]) == {
         sum(len(sentence.words) for sentence in made_up)
     }
     unread = {name for task in short.sets[0].tasks for name in np.array(task.test.names)[~task.test.read]}
@@ -202,11 +205,11 @@ def test_auto_takes_silver_where_gold_is_not_there(made_up):
 
 
 def test_the_published_protocol_measures_the_same_things(made_up, tokenizer, encoder, tiny_series, monkeypatch):
-    monkeypatch.setattr(linear, "Published", partial(linear.Published, rate=0.02, steps=200, every=20))
+    monkeypatch.setattr(linear, "Published", partial(linear.Published, learning_rate=0.02, steps=200, every=20))
     settings = EdgesSettings(sets=("made-up",), protocol="paper", codelength=False)
     examples = EdgesProbe().prepare(settings, tokenizer, tiny_series)
     assert set(examples.sets[0].ids) == {"train", "dev", "test"}
-    rows, _ = EdgesProbe().measure(encoder, examples)
-    totals = rows[(rows["item"] == "") & (rows["metric"] == "f1_micro")].set_index(["task", "baseline"])["value"]
+    rows = pd.DataFrame(EdgesProbe().measure(encoder, examples)[0])
+    totals = rows[(rows["group"] == "") & (rows["metric"] == "f1_micro")].set_index(["task", "baseline"])["value"]
     for task in ("made-up/pos", "made-up/dependency"):
         assert totals[task, None].min() > totals[task, MAJORITY].item() + 0.1

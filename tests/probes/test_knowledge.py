@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -14,10 +15,12 @@ from embryology.facts import questions as asking
 from embryology.facts.questions import ask
 from embryology.models.encoder import Encoder
 from embryology.probes import knowledge
-from embryology.probes.knowledge import MAJORITY, TEMPLATE, KnowledgeProbe, KnowledgeSettings
+from embryology.probes.knowledge import KnowledgeProbe
 from embryology.runs import measurements
 from embryology.runs.paths import data_folder
+from embryology.specs.knowledge import MAJORITY, TEMPLATE, KnowledgeSettings
 
+COVERS = ("embryology/facts/questions.py", "embryology/specs/knowledge.py")
 FACTS = (
     Fact("a", "The film", "city"),
     Fact("b", "The city", "city"),  # named, and as common as the first
@@ -135,13 +138,13 @@ def test_distinct_questions_are_asked_once(encoder, asked, monkeypatch):
     again = replace(asked, relation=replace(asked.relation, name="the same under another name"))
     first, second = knowledge._scored(encoder, [asked, again], "float32")
     assert seen == [10]  # four facts of one piece with three subjects in three templates, and one without a subject
-    assert first.drop(columns=["item_id", "tag"]).equals(second.drop(columns=["item_id", "tag"]))
+    assert first.drop(columns=["item_id", "group"]).equals(second.drop(columns=["item_id", "group"]))
 
 
 def test_relations_asked_in_portions_get_the_same_answers(encoder, asked, monkeypatch):
     whole = list(knowledge._scored(encoder, [asked] * 3, "float32"))
-    monkeypatch.setattr(knowledge, "AT_ONCE", 2 * encoder.width * len(asked.questions) * len(asked.facts))
-    assert [len(portion) for portion in knowledge._portions([asked] * 3, encoder.width)] == [2, 1]
+    monkeypatch.setattr(knowledge, "AT_ONCE", 2 * encoder.hidden_size * len(asked.questions) * len(asked.facts))
+    assert [len(portion) for portion in knowledge._portions([asked] * 3, encoder.hidden_size)] == [2, 1]
     for one, other in zip(whole, knowledge._scored(encoder, [asked] * 3, "float32"), strict=True):
         np.testing.assert_allclose(one["log_probability"], other["log_probability"], atol=1e-5)
 
@@ -207,13 +210,14 @@ def measured(monkeypatch, tokenizer, tiny_series, encoder):
     settings = KnowledgeSettings(sets=("made-up",))
     probe = KnowledgeProbe()
     assert probe.inputs(settings, tiny_series)["made-up"] == {"made": "up"}
-    return probe.measure(encoder, probe.prepare(settings, tokenizer, tiny_series))
+    rows, items = probe.measure(encoder, probe.prepare(settings, tokenizer, tiny_series))
+    return pd.DataFrame(rows), items
 
 
 def test_relations_and_totals_are_measured_with_their_baselines(measured, tmp_path):
     rows, items = measured
-    assert set(rows["item"]) == {"", "P1", "P2"}  # the paper's types only
-    pick = rows.set_index(["task", "item", "metric", "baseline"])
+    assert set(rows["group"]) == {"", "P1", "P2"}  # the paper's types only
+    pick = rows.set_index(["task", "group", "metric", "baseline"])
     assert pick.loc[("made-up", "", "accuracy", None), "n"].item() == 7
     assert pick.loc[("made-up/not named", "P1", "accuracy", None), "n"].item() == 3
     assert pick.loc[("made-up", "P1", "accuracy", MAJORITY), "value"].item() == 2 / 4

@@ -1,59 +1,81 @@
 import io
+import re
 import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from safetensors.numpy import load_file, save_file
 
-from embryology import presets
+from embryology import presets, specs
 from embryology.errors import EmbryologyError
-from embryology.probes import ProbeSettings, registry
-from embryology.probes.runner import run_probes
+from embryology.probes import WHOLE, Probe
+from embryology.probes.runner import chosen_settings, run_probes
 from embryology.runs import measurements
-from embryology.runs.checkpoints import WEIGHTS, Series
-from embryology.storage.files import write_yaml
+from embryology.runs.checkpoints import RECORD, WEIGHTS
+from embryology.runs.series import Series
+from embryology.specs import NotApplicable, ProbeSettings, Specification, registry
+from embryology.specs.edges import EdgesSettings
+from embryology.specs.tokens import TokensSettings
+from embryology.storage.files import read_json, sha256_of_file, write_json
+from tests.synthetic import make_run, write_manifest
 
 
 class CountSettings(ProbeSettings):
     factor: int = 1
 
 
-class CountProbe:
+class CountProbe(Probe):
     """Counts parameters, and how often it was asked to do what."""
 
-    name = "count"
-    needs = frozenset({"masked-head"})
-    Settings = CountSettings
-
     def __init__(self):
-        self.version = 1
         self.data = "one"
         self.prepared = self.measured = 0
-        self.interrupt_at = None
+        self.interrupt_at = self.refuses = None
+        self.seeds = 0
 
     def inputs(self, settings, series):
         return {"data": self.data}
+
+    def parts(self, settings, series):
+        return {f"seed-{seed}": {"seed": seed} for seed in range(self.seeds)} or super().parts(settings, series)
 
     def prepare(self, settings, tokenizer, series):
         self.prepared += 1
         return len(tokenizer) * settings.factor
 
-    def measure(self, encoder, examples):
+    def measure(self, encoder, examples, part=WHOLE):
         if self.measured == self.interrupt_at:
             raise KeyboardInterrupt
+        if self.refuses:
+            raise NotApplicable(self.refuses)
         self.measured += 1
-        row = {"task": "count", "item": "", "layer": None, "metric": "pieces", "value": float(examples), "n": 1}
-        row |= {"low": None, "high": None, "seed": None, "baseline": None}
-        return pd.DataFrame([row]), pd.DataFrame({"item_id": ["a"], "value": [examples]})
+        items = pd.DataFrame({"item_id": [f"a{part}"], "value": [examples]})
+        return [measurements.row("count", "", "pieces", examples, n=1)], items
 
 
 @pytest.fixture
 def probe(monkeypatch):
     probe = CountProbe()
-    monkeypatch.setitem(registry.PROBES, "count", probe)
+    specify(monkeypatch, probe)
     return probe
+
+
+def specify(monkeypatch, probe, **changes):
+    """Let the probe be found under the name ``count``, as an entry point would."""
+    values = {
+        "name": "count", "version": 1, "settings": CountSettings, "needs": frozenset({"masked-head"}), "probe": "",
+        "kept_items": (), "resampled": "nothing", "tasks": {}, "baselines": {},
+    }  # fmt: skip
+
+    class Count(Specification):
+        def load(self):
+            return probe
+
+    monkeypatch.setitem(registry.specifications(), "count", Count(**values | changes))
 
 
 @pytest.fixture
@@ -61,56 +83,88 @@ def series(make_series):
     return make_series()
 
 
-def test_a_dear_probe_takes_every_other_checkpoint_and_the_last(make_series, probe):
+def run(series, settings=None, **options):
+    return run_probes(series, registry.asked_for(["count"], {"count": settings or {}}), **options)
+
+
+def test_an_expensive_probe_takes_every_other_checkpoint_and_the_last(make_series, probe):
     series = make_series(steps=(0, 10, 20, 30))
-    run_probes(series, {"count": {"every": 2}})
-    assert sorted(measurements.read(series.folder.root)["step"]) == [0, 20, 30]
-    assert run_probes(series, {"count": {}}) == 1  # how many are measured says nothing of what is: the others stand
-    assert run_probes(series, {"count": {"every": 3}}, steps="10,20") == 0
+    run(series, {"every": 2})
+    assert sorted(measurements.read(series)["step"]) == [0, 20, 30]
+    assert run(series) == 1  # how many are measured says nothing of what is: the others stand
+    assert run(series, {"every": 3}, steps="10,20") == 0
 
 
 def test_every_checkpoint_is_measured_once(series, probe):
     screen = io.StringIO()
-    assert run_probes(series, {"count": {}}, console=Console(file=screen)) == 3
+    assert run(series, console=Console(file=screen)) == 3
     assert (probe.prepared, probe.measured) == (1, 3), "examples are made once for many checkpoints"
-    table = measurements.read(series.folder.root)
+    table = measurements.read(series)
     assert table["step"].tolist() == [0, 10, 20]
     assert table["tokens"].tolist() == [0, 1000, 2000]
     assert set(table["value"]) == {1000.0}
     assert set(zip(table["series"], table["model"], table["objective"], strict=True)) == {
         ("tiny-albert", "albert", "masked")
     }
-    assert measurements.read_items(series.folder.root, "count")["step"].tolist() == [0, 10, 20]
-    assert run_probes(series, {"count": {}}, console=Console(file=screen, width=200)) == 0
+    assert measurements.read_items(series, "count")["step"].tolist() == [0, 10, 20]
+    assert run(series, console=Console(file=screen, width=200)) == 0
     assert "3 of 3 measured before" in screen.getvalue()
     assert probe.measured == 3
 
 
 def test_steps_are_chosen(series, probe):
-    assert run_probes(series, {"count": {}}, steps="last") == 1
-    assert run_probes(series, {"count": {}}, steps="all") == 2
+    assert run(series, steps="last") == 1
+    assert run(series, steps="all") == 2
 
 
-def test_what_changes_the_numbers_changes_the_key(series, probe):
-    assert run_probes(series, {"count": {}}, steps="0") == 1
-    assert run_probes(series, {"count": {"factor": 2}}, steps="0") == 1
-    probe.version = 2
-    assert run_probes(series, {"count": {}}, steps="0") == 1
+def test_what_changes_the_numbers_changes_the_key(series, probe, monkeypatch):
+    assert run(series, steps="0") == 1
+    assert run(series, {"factor": 2}, steps="0") == 1
+    specify(monkeypatch, probe, version=2)
+    assert run(series, steps="0") == 1
     probe.data = "two"
-    assert run_probes(series, {"count": {}}, steps="0") == 1
-    configuration = series.checkpoints[0].location / "tokenizer_config.json"
+    assert run(series, steps="0") == 1
+    for checkpoint in series.checkpoints:
+        configuration = checkpoint.location / "tokenizer_config.json"
+        configuration.write_text(configuration.read_text().replace("{", '{"note": "changed",', 1))
+    assert run(series, steps="0") == 1
+    assert run(series, {"factor": 1}, steps="0") == 0
+
+
+def test_checkpoints_with_different_tokenizers_are_refused(series, probe):
+    configuration = series.checkpoints[1].location / "tokenizer_config.json"
     configuration.write_text(configuration.read_text().replace("{", '{"note": "changed",', 1))
-    assert run_probes(series, {"count": {}}, steps="0") == 1
-    assert run_probes(series, {"count": {"factor": 1}}, steps="0") == 0
+    with pytest.raises(EmbryologyError, match="have different tokenizers, so no curve can join"):
+        run(series)
+
+
+def test_steps_that_are_asked_for_by_name_are_measured_whatever_every_says(make_series, probe):
+    series = make_series(steps=(0, 10, 20, 30))
+    assert run(series, {"every": 3}, steps="10,20") == 2
+
+
+def test_parts_are_kept_and_depend_on_the_weights(series, probe):
+    probe.seeds = 1
+    assert run(series, steps="0") == 1
+    probe.seeds, probe.data = 2, "two"
+    assert run(series, steps="0") == 1
+    assert probe.measured == 2, "the first part was kept"
+    assert measurements.read_items(series, "count")["item_id"].tolist() == ["aseed-0", "aseed-1"]
+    location = series.checkpoints[0].location
+    tensors = load_file(location / WEIGHTS)
+    save_file({name: tensor + 1 for name, tensor in tensors.items()}, location / WEIGHTS, {"format": "pt"})
+    write_json(location / RECORD, read_json(location / RECORD) | {"sha256": sha256_of_file(location / WEIGHTS)})
+    assert run(Series.open(series.folder.root), steps="0") == 1
+    assert probe.measured == 4, "both parts were measured on the new weights"
 
 
 def test_what_was_asked_for_last_is_what_readers_see(series, probe):
     for factor in (1, 2):
-        run_probes(series, {"count": {"factor": factor}}, steps="0")
-        assert measurements.read(series.folder.root)["value"].tolist() == [1000.0 * factor]
-    assert run_probes(series, {"count": {"factor": 1}}, steps="0") == 0
-    assert measurements.read(series.folder.root)["value"].tolist() == [1000.0]
-    assert measurements.read_items(series.folder.root, "count")["value"].tolist() == [1000]
+        run(series, {"factor": factor}, steps="0")
+        assert measurements.read(series)["value"].tolist() == [1000.0 * factor]
+    assert run(series, {"factor": 1}, steps="0") == 0
+    assert measurements.read(series)["value"].tolist() == [1000.0]
+    assert measurements.read_items(series, "count")["value"].tolist() == [1000]
 
 
 def test_a_damaged_checkpoint_does_not_stop_the_others(series, probe):
@@ -118,21 +172,21 @@ def test_a_damaged_checkpoint_does_not_stop_the_others(series, probe):
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(EmbryologyError, match=r"1 checkpoint could not be measured: step 10: .*was changed after"):
-        run_probes(series, {"count": {}})
-    assert measurements.read(series.folder.root)["step"].tolist() == [0, 20]
+        run(series)
+    assert measurements.read(series)["step"].tolist() == [0, 20]
     weights.write_bytes(whole)
-    assert run_probes(series, {"count": {}}) == 1
+    assert run(series) == 1
     weights.write_bytes(whole[:-1])  # measured, and then changed
     with pytest.raises(EmbryologyError, match=r"1 checkpoint could not be measured: step 10: .*was changed after"):
-        run_probes(series, {"count": {}})
+        run(series)
 
 
 def test_an_interrupt_keeps_what_is_done(series, probe):
     probe.interrupt_at = 2
     with pytest.raises(KeyboardInterrupt):
-        run_probes(series, {"count": {}})
+        run(series)
     probe.interrupt_at = None
-    assert run_probes(series, {"count": {}}) == 1
+    assert run(series) == 1
 
 
 def test_a_failed_write_leaves_no_measurement(series, probe, monkeypatch):
@@ -142,59 +196,80 @@ def test_a_failed_write_leaves_no_measurement(series, probe, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("embryology.storage.files.pq.write_table", fail)
         with pytest.raises(EmbryologyError, match=r"3 checkpoints .*step 0: cannot write .*No space left"):
-            run_probes(series, {"count": {}})
+            run(series)
     assert not [file for file in series.folder.measurements.rglob("*") if file.is_file()]
 
 
 def test_items_are_written_before_measurements(series, probe, monkeypatch):
     monkeypatch.setattr(measurements, "write", lambda path, rows: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        run_probes(series, {"count": {}}, steps="0")
+        run(series, steps="0")
     written = [
-        file.relative_to(series.folder.measurements).parts[0] for file in series.folder.measurements.rglob("*.p*")
+        file.relative_to(series.folder.measurements).as_posix().partition("-")[0]
+        for file in series.folder.measurements.rglob("*.p*")
     ]
-    assert written == ["details"]
+    assert len(written) == 1
+    assert re.fullmatch(r"count/[0-9a-f]{16}/items/00000000", written[0])
 
 
-def test_a_probe_that_does_not_apply_says_so(series, probe):
-    probe.needs = frozenset({"a-third-eye"})
-    assert run_probes(series, {"count": {}}, steps="0") == 1
+def test_a_probe_that_does_not_apply_says_why(series, probe, monkeypatch):
+    specify(monkeypatch, probe, needs=frozenset({"masked-head"}))
+    probe.refuses = "its head is too small"
+    screen = io.StringIO()
+    assert run(series, steps="0,10", console=Console(file=screen, width=200)) == 2
+    assert (probe.prepared, probe.measured) == (1, 0)
+    assert screen.getvalue().count("probe count does not apply: its head is too small") == 1
+    row, _ = measurements.read(series).to_dict("records")
+    assert (row["metric"], row["reason"], row["n"]) == ("not applicable", "its head is too small", 0)
+    assert np.isnan(row["value"])
+    assert measurements.lacking(series, "count") == "probe count does not apply: its head is too small"
+    assert run(series, steps="0,10") == 0
+
+
+def test_a_probe_whose_needs_a_model_does_not_meet_does_not_apply(series, probe, monkeypatch):
+    monkeypatch.setitem(specs.NEEDS, "third-eye", "third eye")
+    specify(monkeypatch, probe, needs=frozenset({"masked-head", "third-eye"}))
+    assert run(series, steps="0") == 1
     assert (probe.prepared, probe.measured) == (0, 0)
-    (row,) = measurements.read(series.folder.root).to_dict("records")
-    assert (row["metric"], row["value"], row["n"]) == ("applicable", 0.0, 0)
-    assert run_probes(series, {"count": {}}, steps="0") == 0
+    assert measurements.lacking(series, "count") == "probe count does not apply: its model has no third eye"
 
 
 def test_wrong_names_and_settings_are_refused(series, probe):
-    with pytest.raises(EmbryologyError, match="there is no probe 'tokns'; choose one of tokens, edges, knowl"):
-        run_probes(series, {"tokns": {}})
-    with pytest.raises(EmbryologyError, match=r"settings of probe count\.facto: there is no such setting"):
-        run_probes(series, {"count": {"facto": 2}})
-    with pytest.raises(EmbryologyError, match=r"settings of probe tokens\.sentences: input should be greater than 0"):
-        run_probes(series, {"tokens": {"sentences": 0}})
+    for name, settings, message in (
+        ("tokns", {}, "there is no probe 'tokns'; choose one of frozen, knowledge, tokens, edges, finetune"),
+        ("count", {"facto": 2}, r"settings of probe count\.facto: there is no such key"),
+        ("tokens", {"sentences": 0}, r"settings of probe tokens\.sentences: input should be greater than 0"),
+    ):
+        with pytest.raises(EmbryologyError, match=message):
+            registry.asked_for([name], {name: settings})
 
 
-def test_settings_come_from_the_run(series):
-    assert registry.chosen_settings(series) == {"tokens": {}, "knowledge": {}, "frozen": {}}
-    write_yaml(series.folder.manifest, {"probes": {"tokens": {"sentences": 9}}})
-    assert registry.chosen_settings(series) == {"tokens": {"sentences": 9}}
-    assert registry.chosen_settings(series, ["tokens", "other"]) == {"tokens": {"sentences": 9}, "other": {}}
-    assert registry.chosen_settings(series, ["tokens"], "smoke") == {"tokens": presets.load("smoke").probes["tokens"]}
+def test_settings_come_from_the_run(tmp_path):
+    series = make_run(tmp_path / "run", steps=(0, 20), sentences=5)
+    assert [*chosen_settings(series)] == ["frozen", "knowledge", "tokens"]
+    write_manifest(series.folder, series.manifest.outcome, {"tokens": {"sentences": 9}})
+    series = Series.open(series.folder.root)
+    nine = TokensSettings(sentences=9)
+    assert chosen_settings(series) == {"tokens": nine}
+    assert chosen_settings(series, ["tokens", "edges"]) == {"tokens": nine, "edges": EdgesSettings()}
+    smoke = TokensSettings(**presets.load("smoke").probes["tokens"])
+    assert chosen_settings(series, ["tokens"], "smoke") == {"tokens": smoke}
 
 
 def test_the_real_probe_end_to_end_and_then_nothing_heavy_is_loaded(series, monkeypatch):
     monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
-    settings = {"treebank": "silver", "sentences": 10, "mask_words_per_tag": 2}
-    assert run_probes(series, {"tokens": settings}, threads=1) == 3
-    table = measurements.read(series.folder.root, probe="tokens")
+    settings = {"tokens": {"treebank": "silver", "sentences": 10, "mask_words_per_tag": 2}}
+    assert run_probes(series, registry.asked_for(None, settings), threads=1) == 3
+    table = measurements.read(series, probe="tokens")
     assert set(table["task"]) == {"reconstruction", "mask-prediction", "alignment"}
-    items = measurements.read_items(series.folder.root, "tokens")
+    items = measurements.read_items(series, "tokens")
     assert items.groupby("step")["item_id"].agg(tuple).nunique() == 1, "the same items at every checkpoint"
     again = f"""
         import sys
-        from embryology.runs.checkpoints import Series
         from embryology.probes.runner import run_probes
-        assert run_probes(Series.open({str(series.folder.root)!r}), {{"tokens": {settings!r}}}) == 0
+        from embryology.runs.series import Series
+        from embryology.specs import registry
+        assert run_probes(Series.open({str(series.folder.root)!r}), registry.asked_for(None, {settings!r})) == 0
         heavy = {{"torch", "spacy", "statsmodels"}} & set(sys.modules)
         assert not heavy, heavy
     """
@@ -204,5 +279,5 @@ def test_the_real_probe_end_to_end_and_then_nothing_heavy_is_loaded(series, monk
 def test_another_series_has_keys_of_its_own(make_series, probe):
     for kind in ("albert", "bert"):
         series = make_series(kind, steps=(0,))
-        assert run_probes(Series.open(series.folder.root), {"count": {}}) == 1
-        assert set(measurements.read(series.folder.root)["model"]) == {kind}
+        assert run(series) == 1
+        assert set(measurements.read(series)["model"]) == {kind}

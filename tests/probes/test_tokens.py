@@ -2,6 +2,7 @@ import re
 import statistics
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from statsmodels.stats.proportion import proportion_confint
@@ -10,13 +11,15 @@ from embryology.corpus import articles
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
 from embryology.models.encoder import Encoder
-from embryology.probes.tokens import TokensProbe, TokensSettings, choose_examples
+from embryology.probes.tokens import TokensProbe, choose_examples
 from embryology.runs import measurements
-from embryology.runs.checkpoints import Series
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
+from embryology.specs.tokens import TokensSettings
 from embryology.treebanks import Sentence, Word
 from tests.conftest import save_checkpoint, tiny_model
 
+COVERS = ("embryology/specs/tokens.py",)
 TAGS = {"the": "DT", "a": "DT", "an": "DT", "of": "IN", "in": "IN", "and": "CC", "is": "VBZ", "was": "VBD"}
 
 
@@ -56,7 +59,7 @@ def encoder(request, tokenizer, tmp_path_factory):
 def measure(encoder, sentences, tokenizer, **settings):
     prepared = choose_examples(sentences, "made up", TokensSettings(**settings), tokenizer, 64)
     rows, items = TokensProbe().measure(encoder, prepared)
-    return rows, items
+    return pd.DataFrame(rows), items
 
 
 def slow_alignment(tokenizer, sentence):
@@ -106,7 +109,7 @@ def test_every_item_is_as_the_slow_way_finds_it(encoder, sentences, tokenizer):
     assert len(items) == len(expected)
     for row in items.itertuples():
         word, tag, right, log_probability = expected[row.task, row.item_id]
-        assert (row.word, row.tag, row.correct) == (word, tag, right)
+        assert (row.word, row.group, row.correct) == (word, tag, right)
         assert row.log_probability == pytest.approx(log_probability, abs=5e-5)
     for _, answers in items.groupby("task"):
         assert 0.02 < answers["correct"].mean() < 0.98, "a test in which all answers are alike tests nothing"
@@ -116,10 +119,10 @@ def test_every_item_is_as_the_slow_way_finds_it(encoder, sentences, tokenizer):
 
 def test_rows_are_the_items_summed_up(encoder, sentences, tokenizer, tmp_path):
     rows, items = measure(encoder, sentences, tokenizer)
-    model = rows[rows["baseline"].isna()].set_index(["task", "item", "metric"])
+    model = rows[rows["baseline"].isna()].set_index(["task", "group", "metric"])
     for task in ("reconstruction", "mask-prediction"):
-        for name in ("", *set(items["tag"])):
-            own = items[(items["task"] == task) & ((items["tag"] == name) | (name == ""))]
+        for name in ("", *set(items["group"])):
+            own = items[(items["task"] == task) & ((items["group"] == name) | (name == ""))]
             accuracy = model.loc[task, name, "accuracy"]
             right, n = own["correct"].sum(), len(own)
             assert (accuracy["value"], accuracy["n"]) == (pytest.approx(right / n), n)
@@ -137,13 +140,13 @@ def test_rows_are_the_items_summed_up(encoder, sentences, tokenizer, tmp_path):
 
 def test_bootstrap_is_over_sentences(encoder, sentences, tokenizer):
     rows, items = measure(encoder, sentences, tokenizer)
-    own = items[(items["task"] == "reconstruction") & (items["tag"] == "NN")]
+    own = items[(items["task"] == "reconstruction") & (items["group"] == "NN")]
     groups = [group.to_numpy(dtype=float) for _, group in own.groupby("sentence")["log_probability"]]
     rng = np.random.default_rng(1)
     means = [
         np.concatenate([groups[i] for i in rng.integers(len(groups), size=len(groups))]).mean() for _ in range(2000)
     ]
-    row = rows[(rows["task"] == "reconstruction") & (rows["item"] == "NN") & (rows["metric"] == "log_probability")]
+    row = rows[(rows["task"] == "reconstruction") & (rows["group"] == "NN") & (rows["metric"] == "log_probability")]
     expected = np.percentile(means, [2.5, 97.5])
     width = expected[1] - expected[0]
     assert row[["low", "high"]].to_numpy()[0] == pytest.approx(expected, abs=0.15 * width)
@@ -167,7 +170,7 @@ def test_baselines_by_hand(encoder, tokenizer):
     ]
     rows, _ = measure(encoder, [sentence_of(str(i), own) for i, own in enumerate(words)], tokenizer)
     accuracy = rows[(rows["metric"] == "accuracy") & (rows["task"] == "reconstruction")]
-    table = {(row.baseline, row.item): (row.value, row.n) for row in accuracy.itertuples()}
+    table = {(row.baseline, row.group): (row.value, row.n) for row in accuracy.itertuples()}
     # "the" 4 of 13 whatever its case and tag; city 3 of 5 nouns, of 2 of 3 prepositions.
     assert table["most-frequent-word", ""] == (pytest.approx(4 / 13), 13)
     assert table["most-frequent-word", "DT"] == (pytest.approx(3 / 4), 4)
@@ -188,7 +191,7 @@ def test_unaligned_words_are_counted_and_not_scored(encoder, tokenizer):
     share = rows[rows["metric"] == "share_unaligned"].iloc[0]
     assert (share["task"], share["n"]) == ("alignment", 83)
     assert share["value"] == pytest.approx(1 - len(scored) / 83)
-    assert not {"MD", "RB"} & set(scored["tag"])
+    assert not {"MD", "RB"} & set(scored["group"])
     with pytest.raises(EmbryologyError, match="none of 2 words could be aligned"):
         measure(encoder, [Sentence("c", "can't", (Word("can", 0, 5, "MD"), Word("not", 0, 5, "RB")))], tokenizer)
 
@@ -206,12 +209,12 @@ def test_caps_draw_evenly_and_by_seed(encoder, sentences, tokenizer):
     rows, items = measure(encoder, sentences, tokenizer, mask_words_per_tag=7)
     masked = items[items["task"] == "mask-prediction"]
     every = items[items["task"] == "reconstruction"]
-    assert masked["tag"].value_counts().to_dict() == {
-        name: min(count, 7) for name, count in every["tag"].value_counts().items()
+    assert masked["group"].value_counts().to_dict() == {
+        name: min(count, 7) for name, count in every["group"].value_counts().items()
     }
     assert set(masked["item_id"]) <= set(every["item_id"])
-    assert not ((rows["task"] == "mask-prediction") & (rows["item"] == "")).any(), "a stratified sample has no total"
-    assert ((rows["task"] == "reconstruction") & (rows["item"] == "")).any()
+    assert not ((rows["task"] == "mask-prediction") & (rows["group"] == "")).any(), "a stratified sample has no total"
+    assert ((rows["task"] == "reconstruction") & (rows["group"] == "")).any()
 
 
 def test_order_of_sentences_changes_no_item(encoder, sentences, tokenizer):

@@ -1,83 +1,103 @@
-"""The table of contents for the runs at hand, and a book without a warning or none at all."""
+"""The table of contents for the series at hand, and a book without a warning or none at all."""
 
 import io
 
 import pytest
-import yaml
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import book, report
+from embryology.report import book
+from embryology.report.build import report
+from embryology.report.pages import pages
+from embryology.runs.series import Series
 from tests.stub_project import make_project, measured_run, write_notebook
+
+COVERS = ("embryology/report/pages.py",)
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "none")
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
     root = make_project(tmp_path / "project")
     for name in ("index", "tokens"):
-        write_notebook(book.executed_page(root, "tiny", name), "1")
+        write_notebook(root / "book" / "executed" / "tiny" / f"{name}.ipynb", "1")
     return root
+
+
+def contents(project, names, frozen=(), without=()):
+    """The pages of runs of these names, as a report chooses them, but for those ``without``."""
+    series, beside = (tuple(Series.open(measured_run(name).root) for name in some) for some in (names, frozen))
+    by_name = {page.name: page for page in pages(project)}
+    front, tokens, comparison = (by_name[name] for name in ("index", "tokens", "reference_runs"))
+    chosen = [(each, front) for each in series] + [(each, tokens) for each in (*series, *beside)]
+    chosen += [(each, comparison) for each in series if beside]
+    return book.Contents(series, beside, [pair for pair in chosen if pair[1].name not in without], [], {})
 
 
 def build(project):
     stream = io.StringIO()
     try:
-        assert (
-            book.build(project, book.contents(project, ["tiny"]), Console(file=stream, width=200))
-            == project / "_build/html/index.html"
-        )
+        toc = book.contents(project, contents(project, ["tiny"]))
+        built = book.build(project, toc, Console(file=stream, width=200))
+        assert built == project / "_build/html/index.html"
     except EmbryologyError as error:
         return f"{stream.getvalue()}error: {error}"
     return stream.getvalue()
 
 
-def test_templates_come_from_the_table_of_contents(project):
-    assert book.templates(project) == ["index", "tokens", "reference_runs"]
-
-
-def test_a_page_without_its_notebook_is_an_error(project):
-    (project / "notebooks" / "tokens.ipynb").unlink()
-    with pytest.raises(EmbryologyError, match=r"names a page 'tokens', and there is no notebooks/tokens\.ipynb"):
-        book.templates(project)
-
-
-def test_the_named_run_keeps_the_table_as_it_is_but_for_reference_runs_that_are_not_there(project):
-    toc = yaml.safe_load((project / "_toc.yml").read_text())
-    toc["parts"] = [part for part in toc["parts"] if part["caption"] != "Reference runs"]
-    assert book.contents(project, ["tiny"]) == toc
-    assert book.contents(project, ["long"], ["long"])["parts"][1]["caption"] == "Reference"  # beside nothing but itself
-
-
-def test_frozen_runs_follow_in_a_part_of_their_own(project):
-    toc = book.contents(project, ["tiny", "long"], ["baby", "long"])
-    assert [part["caption"] for part in toc["parts"]] == [
-        "The report: tiny", "The report: long", "Reference runs", "Reference",
-    ]  # fmt: skip
-    assert toc["parts"][1]["chapters"][-1] == {"file": "book/executed/long/reference_runs"}
-    assert toc["parts"][2]["chapters"] == [
-        {"file": "book/executed/tiny/reference_runs"},
-        {"file": "book/executed/baby/tokens", "title": "baby: tokens"},
-    ]
-
-
-def test_several_runs_are_a_part_each(project):
-    assert book.contents(project, ["a", "b", "c"]) == {
+def test_pages_stand_in_the_parts_that_they_name(project):
+    assert book.contents(project, contents(project, ["tiny"])) == {
         "format": "jb-book",
-        "root": "book/executed/a/index",
+        "root": "book/executed/tiny/index",
         "parts": [
-            {"caption": "The report: a", "chapters": [{"file": "book/executed/a/tokens"}]},
-            {
-                "caption": "The report: b",
-                "chapters": [{"file": "book/executed/b/index"}, {"file": "book/executed/b/tokens"}],
-            },
-            {
-                "caption": "The report: c",
-                "chapters": [{"file": "book/executed/c/index"}, {"file": "book/executed/c/tokens"}],
-            },
+            {"caption": "The report", "chapters": [{"file": "book/executed/tiny/tokens"}]},
             {"caption": "Reference", "chapters": [{"file": "book/about"}]},
         ],
     }
+
+
+def test_a_page_of_a_part_that_is_not_there_is_refused(project):
+    write_notebook(project / "notebooks" / "tokens.ipynb", part="Elsewhere")
+    with pytest.raises(EmbryologyError, match=r"stands in the part 'Elsewhere', which is not in _toc\.yml; it has The"):
+        book.contents(project, contents(project, ["tiny"]))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"kind": "poem"}, r"tokens\.ipynb does not say what kind of page it is"),
+        ({"kin": "probe"}, r"tokens\.ipynb does not say what kind of page it is"),
+        ({"kind": "front"}, "not exactly one notebook of the kind 'front'"),
+    ],
+)
+def test_a_notebook_that_does_not_say_what_it_is_is_refused(project, metadata, message):
+    write_notebook(project / "notebooks" / "tokens.ipynb", **metadata)
+    with pytest.raises(EmbryologyError, match=message):
+        pages(project)
+
+
+def test_written_pages_and_notebooks_stand_in_one_order(project):
+    write_notebook(project / "notebooks" / "tokens.ipynb", part="Reference", order=95)
+    (part,) = book.contents(project, contents(project, ["tiny"]))["parts"]
+    assert part["chapters"] == [{"file": "book/about"}, {"file": "book/executed/tiny/tokens"}]
+    write_notebook(project / "notebooks" / "tokens.ipynb", part="Reference", order=85)
+    (part,) = book.contents(project, contents(project, ["tiny"]))["parts"]
+    assert part["chapters"] == [{"file": "book/executed/tiny/tokens"}, {"file": "book/about"}]
+
+
+def test_frozen_runs_follow_in_the_part_of_the_comparison(project):
+    toc = book.contents(project, contents(project, ["tiny", "long"], ["baby"]))
+    assert [part["caption"] for part in toc["parts"]] == [
+        "The report: tiny", "The report: long", "Reference runs", "Reference",
+    ]  # fmt: skip
+    assert toc["parts"][1]["chapters"] == [
+        {"file": f"book/executed/long/{name}"} for name in ("index", "tokens", "reference_runs")
+    ]
+    assert toc["parts"][2]["chapters"] == [
+        {"file": "book/executed/tiny/reference_runs"},
+        {"file": "book/executed/baby/tokens", "title": "baby: The tokens"},
+    ]
 
 
 def test_builds_once_and_keeps_the_old_book_where_the_new_one_has_warnings(project):
@@ -102,8 +122,7 @@ def test_builds_once_and_keeps_the_old_book_where_the_new_one_has_warnings(proje
     assert sorted(path.name for path in (project / "_build").iterdir()) == ["_toc.yml", "html", "jupyter-book.log"]
 
 
-def test_from_measurements_to_pages_whose_buttons_lead_to_the_templates(project, tmp_path, monkeypatch):
-    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
+def test_from_measurements_to_pages_whose_buttons_lead_to_the_templates(project, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://github.com/somebody/embryology")
     measured_run("tiny")
     report(["tiny"], root=project)

@@ -2,9 +2,9 @@
 
 import io
 import json
+import shutil
 import sys
 
-import nbformat
 import papermill
 import pytest
 from rich.console import Console
@@ -12,8 +12,12 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.report import book
 from embryology.report import build as reports
-from embryology.storage.files import write_json, write_yaml
-from tests.stub_project import make_project, measured_run, write_notebook
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import write_json
+from tests.stub_project import freeze_stub, make_project, measured_run, write_notebook
+from tests.synthetic import configuration
+
+COVERS = ("embryology/report/kernel.py",)
 
 
 @pytest.fixture(autouse=True)
@@ -31,21 +35,25 @@ def project(tmp_path):
 @pytest.fixture
 def executed(monkeypatch):
     """Pages in the order in which they would have been executed; no kernel is started."""
-    pages = []
+    executions = []
 
-    def note(page):
-        pages.append(page)
-        page.place.parent.mkdir(parents=True, exist_ok=True)
-        page.place.write_text(json.dumps({"metadata": {"embryology": {"sha256": page.sha256}}}))
+    def note(execution):
+        executions.append(execution)
+        execution.place.parent.mkdir(parents=True, exist_ok=True)
+        execution.place.write_text(json.dumps({"metadata": {"embryology": {"sha256": execution.sha256}}}))
 
     monkeypatch.setattr(reports, "_execute", note)
-    return pages
+    return executions
 
 
 def said(project, *runs, parameters=()):
     stream = io.StringIO()
     reports.report(runs or ("tiny",), parameters, Console(file=stream, width=200), project)
     return stream.getvalue()
+
+
+def page_of(project, run, name):
+    return project / "book" / "executed" / run / f"{name}.ipynb"
 
 
 def cells_by_tag(path, tag):
@@ -56,7 +64,7 @@ def test_executes_every_notebook_of_the_contents(project):
     shown = said(project, parameters=["steps=0,100", "compare=[tiny]"])
     for name in ("index", "tokens"):
         assert f"{name}.ipynb: executed in" in shown
-        page = book.executed_page(project, "tiny", name)
+        page = page_of(project, "tiny", name)
         cell = json.loads(page.read_text())["cells"][-1]
         assert cell["outputs"][0]["text"] == [f"tiny 0,100 ['tiny'] {sys.executable}\n"]
     assert shown.splitlines()[-1] == f"open {project / '_build' / 'html' / 'index.html'}"
@@ -69,13 +77,13 @@ def test_this_interpreter_runs_the_notebooks_whatever_kernel_is_installed(projec
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     said(project)
-    assert sys.executable in book.executed_page(project, "tiny", "tokens").read_text()
+    assert sys.executable in page_of(project, "tiny", "tokens").read_text()
     assert capfd.readouterr().err == ""
 
 
 def test_parameters_are_kept_out_of_the_book_and_the_same_inputs_give_the_same_bytes(project):
     said(project)
-    page = book.executed_page(project, "tiny", "tokens")
+    page = page_of(project, "tiny", "tokens")
     for tag in ("parameters", "injected-parameters"):
         (cell,) = cells_by_tag(page, tag)
         assert "remove-cell" in cell["metadata"]["tags"]
@@ -98,22 +106,24 @@ def test_unchanged_pages_are_skipped(project, executed):
 )
 def test_whatever_a_page_depends_on_makes_it_stale(change, project, executed, monkeypatch):
     said(project)
-    folder = reports.RunFolder.named("tiny")
-    parameters = []
+    folder, parameters = RunFolder.named("tiny"), []
     match change:
         case "measurement":
             measured_run("tiny", value=0.6)
         case "items":
-            folder.details("tokens", 0, "k" * 64).write_bytes(b"others")
+            (file,) = (configuration("tokens").folder(folder) / "items").glob("*.parquet")
+            file.write_bytes(file.read_bytes() + b" ")
         case "checkpoint":
-            write_json(folder.checkpoint(100) / "checkpoint.json", {"step": 100})
-        case "losses" | "manifest":
-            getattr(folder, change).write_bytes(b"others")
+            write_json(folder.checkpoint(100) / "checkpoint.json", {"step": 100, "tokens": 1, "sha256": "1" * 64})
+        case "losses":
+            folder.losses.write_bytes(folder.losses.read_bytes() + b" ")
+        case "manifest":
+            measured_run("tiny", steps=200)
         case "results":
             (project / "results" / "published").mkdir(parents=True)
             (project / "results" / "published" / "albert.csv").write_text("step,value\n")
         case "code":
-            monkeypatch.setattr(reports, "_code_sha256", lambda: "other")
+            monkeypatch.setattr(reports, "_code", lambda page: ["other"])
         case "parameter":
             parameters = ["steps=last"]
     said(project, parameters=parameters)
@@ -138,56 +148,107 @@ def test_a_run_to_compare_with_is_depended_on(project, executed):
 def test_several_runs_get_pages_of_their_own(project, executed):
     measured_run("other")
     assert "other/tokens.ipynb: executed" in said(project, "tiny", "other")
-    assert [page.place.parent.name for page in executed] == ["tiny", "tiny", "other", "other"]
-    assert [page.parameters["run"] for page in executed] == ["tiny", "tiny", "other", "other"]
+    assert [page.place.parent.name for page in executed] == ["tiny", "other"] * 2
+    assert [page.parameters["run"] for page in executed] == ["tiny", "other"] * 2
+
+
+def test_runs_of_one_name_get_pages_apart(project, executed, tmp_path):
+    for folder in ("a/tiny", "b/tiny"):
+        measured_run(tmp_path / folder)
+    said(project, str(tmp_path / "a" / "tiny"), str(tmp_path / "b" / "tiny"))
+    assert {page.place.parent.name for page in executed} == {"a-tiny", "b-tiny"}
 
 
 def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, executed, monkeypatch):
     monkeypatch.chdir(project)
-    frozen = [measured_run(project / "results" / name) for name in ("baby", "child")]
+    frozen = [measured_run(project / "results" / name, steps=steps) for name, steps in (("baby", 10), ("child", 20))]
     for folder in frozen:
-        folder.frozen.write_text("command: embryology freeze\n")
+        freeze_stub(folder)
     said(project, parameters=["steps=0,100"])
-    assert [(page.label, page.parameters) for page in executed[2:]] == [
-        ("reference_runs.ipynb", {"run": "tiny", "steps": "0,100", "compare": ["results/baby", "results/child"]}),
-        ("baby/tokens.ipynb", {"run": "results/baby", "steps": "all", "compare": []}),
-        ("child/tokens.ipynb", {"run": "results/child", "steps": "all", "compare": []}),
+    assert sorted((page.label, page.parameters["run"], page.parameters["steps"]) for page in executed) == [
+        ("baby/tokens.ipynb", "results/baby", "all"),
+        ("child/tokens.ipynb", "results/child", "all"),
+        ("index.ipynb", "tiny", "0,100"),
+        ("reference_runs.ipynb", "tiny", "0,100"),
+        ("tokens.ipynb", "tiny", "0,100"),
     ]
+    (comparison,) = (page for page in executed if page.page.name == "reference_runs")
+    assert comparison.parameters["compare"] == ["results/baby", "results/child"]
     executed.clear()
-    measured_run(frozen[0].root, value=0.6)
+    measured_run(frozen[0].root, value=0.6, steps=10)
     frozen[1].frozen.write_text("command: another\n")
     said(project, parameters=["steps=0,100"])
-    assert [page.label for page in executed] == ["reference_runs.ipynb", "baby/tokens.ipynb", "child/tokens.ipynb"]
+    assert sorted(page.label for page in executed) == [
+        "baby/tokens.ipynb",
+        "child/tokens.ipynb",
+        "reference_runs.ipynb",
+    ]
     executed.clear()
     said(project, "results/baby")
-    assert [page.parameters.get("compare") for page in executed] == [[], ["results/child"]]  # tokens, reference: index
+    compared = {page.label: page.parameters["compare"] for page in executed}
+    assert compared == {"index.ipynb": [], "reference_runs.ipynb": ["results/child"]}  # it had its page of tokens
 
 
 def test_what_another_seed_changes_is_told_beside_it_and_not_on_a_second_page(project, executed, monkeypatch):
     monkeypatch.chdir(project)
     for seed, name in enumerate(("baby-seed0", "baby-seed1")):
-        folder = measured_run(project / "results" / name)
-        folder.frozen.write_text("command: embryology freeze\n")
-        write_yaml(folder.manifest, {"outcome": {"steps": 100, "seed": seed}})
+        freeze_stub(folder := measured_run(project / "results" / name, seed=seed))
     said(project)
-    assert [page.label for page in executed[2:]] == ["reference_runs.ipynb", "baby-seed0/tokens.ipynb"]
+    assert sorted(page.label for page in executed if page.label.startswith("baby")) == ["baby-seed0/tokens.ipynb"]
+    measured_run(folder.root, seed=1, steps=200)
     executed.clear()
-    write_yaml(folder.manifest, {"outcome": {"steps": 200, "seed": 1}})
     said(project)
-    assert [page.label for page in executed] == ["reference_runs.ipynb", "baby-seed1/tokens.ipynb"]
+    assert sorted(page.label for page in executed) == ["baby-seed1/tokens.ipynb", "reference_runs.ipynb"]
 
 
-def test_a_frozen_run_has_no_page_of_a_probe_that_never_measured_it(project, executed, monkeypatch):
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_page_whose_needs_are_not_met_is_left_out_and_named(is_frozen, project, executed, monkeypatch):
     monkeypatch.chdir(project)
-    tokens = project / "notebooks" / "tokens.ipynb"
-    notebook = nbformat.read(tokens, as_version=4)
-    for needs, pages in ((["tokens"], 1), (["tokens", "later"], 0)):
-        notebook.metadata["embryology"] = {"needs": needs}
-        nbformat.write(notebook, tokens)
-        measured_run(project / "results" / "baby").frozen.write_text("command: embryology freeze\n")
-        executed.clear()
+    needs = ["tokens", "edges"]
+    write_notebook(project / "notebooks" / "tokens.ipynb", needs=needs)
+    if is_frozen:
+        freeze_stub(measured_run(project / "results" / "baby"))
+    shown = said(project)
+    assert "tokens.ipynb: left out: probe edges has not measured it" in shown
+    assert shown.count("left out") == 1  # of the run that was asked for
+    assert "tokens" not in {page.page.name for page in executed}
+    (front,) = (page for page in executed if page.page.name == "index")
+    assert "*The tokens*: probe edges has not measured it" in front.list
+    assert "(tokens.ipynb)" not in front.list
+
+
+def test_checkpoints_of_others_have_no_page_of_losses(project, executed):
+    folder = RunFolder.named("tiny")
+    folder.manifest.unlink()
+    folder.losses.unlink()
+    write_notebook(project / "notebooks" / "tokens.ipynb", kind="losses", needs=["losses"])
+    assert "tiny/tokens.ipynb: left out: it has no losses, as it was not trained here" in said(project)
+    assert [page.label for page in executed] == ["index.ipynb"]
+
+
+def test_the_front_page_lists_the_others_by_what_they_say_of_themselves(project):
+    write_notebook(project / "notebooks" / "study.ipynb", kind="study", part="Reference", order=30, parameters=None)
+    said(project)
+    (cell,) = cells_by_tag(page_of(project, "tiny", "index"), "pages")
+    assert "".join(cell["source"]).splitlines() == [
+        "- [The tokens](tokens.ipynb): what tokens shows.",
+        "- [The study](../study.ipynb): what study shows.",
+    ]
+    (cell,) = cells_by_tag(page_of(project, "tiny", "tokens"), "pages")
+    assert cell["source"] == ["In the table of contents."]
+
+
+def test_a_study_is_executed_once_and_has_no_run(project, executed):
+    study = project / "notebooks" / "study.ipynb"
+    write_notebook(study, kind="study", part="Reference", order=30, parameters=None)
+    measured_run("other")
+    said(project, "tiny", "other", parameters=["steps=last"])
+    (page,) = (page for page in executed if page.page.name == "study")
+    assert (page.label, page.parameters) == ("study.ipynb", {})
+    assert page.place == project / "book" / "executed" / "study.ipynb"
+    write_notebook(study, kind="study", part="Reference", order=30)
+    with pytest.raises(EmbryologyError, match=r"study\.ipynb is of no run, but has parameter run"):
         said(project)
-        assert [page.label for page in executed].count("baby/tokens.ipynb") == pages
 
 
 @pytest.mark.parametrize(
@@ -218,7 +279,7 @@ def test_a_parameter_that_only_a_later_notebook_lacks_is_refused_before_the_firs
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ("steps = 'all'", "tokens.ipynb has no parameter run; it has steps"),
+        ("steps = 'all'", "tokens.ipynb has no parameter run"),
         ("run = input()", "tokens.ipynb: the cell tagged parameters may hold only lines like name = value"),
         ("import os", "tokens.ipynb: the cell tagged parameters may hold only lines like name = value"),
     ],
@@ -236,26 +297,26 @@ def test_an_error_that_a_person_can_mend_is_one_line(project):
     with pytest.raises(EmbryologyError) as error:
         said(project)
     assert str(error.value) == "tokens.ipynb: there is no step 7; choose 0"
-    assert not book.executed_page(project, "tiny", "tokens").exists()
+    assert not page_of(project, "tiny", "tokens").exists()
 
 
 def test_a_defect_of_a_notebook_keeps_its_traceback_and_the_page_before(project):
     said(project)
-    before = book.executed_page(project, "tiny", "tokens").read_bytes()
+    before = page_of(project, "tiny", "tokens").read_bytes()
     write_notebook(project / "notebooks" / "tokens.ipynb", "def deep():\n    return {}['missing']\n\ndeep()")
     with pytest.raises(papermill.PapermillExecutionError, match="in deep") as error:
         said(project)
     assert "KeyError: 'missing'" in str(error.value)
     assert error.value.__notes__ == [f"in {project / 'notebooks' / 'tokens.ipynb'}"]
-    folder = book.executed_page(project, "tiny", "tokens").parent
+    folder = page_of(project, "tiny", "tokens").parent
     assert sorted(file.name for file in folder.iterdir()) == ["index.ipynb", "tokens.ipynb"]
-    assert book.executed_page(project, "tiny", "tokens").read_bytes() == before
+    assert page_of(project, "tiny", "tokens").read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"metadata": {}}'])
 def test_a_damaged_page_is_made_again(damage, project, executed):
     said(project)
-    book.executed_page(project, "tiny", "index").write_text(damage)
+    page_of(project, "tiny", "index").write_text(damage)
     said(project)
     assert [page.label for page in executed] == ["index.ipynb", "tokens.ipynb", "index.ipynb"]
 
@@ -264,12 +325,13 @@ def test_a_damaged_page_is_made_again(damage, project, executed):
     ("names", "message"),
     [
         (["nowhere"], "there is no run at"),
-        (["empty"], "run empty has no measurements of any probe"),
-        (["tiny", "tiny"], "a report needs runs of different names, and got: tiny, tiny"),
+        (["empty"], "empty holds no checkpoints"),
+        (["unmeasured"], "run unmeasured has no measurements of any probe"),
     ],
 )
 def test_runs_that_cannot_be_reported_are_refused(names, message, project, executed, tmp_path):
     (tmp_path / "runs" / "empty").mkdir()
+    shutil.rmtree(measured_run("unmeasured").measurements)
     with pytest.raises(EmbryologyError, match=message):
         said(project, *names)
     assert not executed

@@ -7,10 +7,14 @@ import papermill
 import pytest
 
 from embryology.runs.paths import ROOT
+from embryology.runs.series import Series
+from embryology.specs import registry
 from tests.pages import FIGURES
 from tests.synthetic import make_run
 
 NAMES = tuple(FIGURES)
+STUDIES = ("recipes", "published_probing")
+KINDS = {"front", "losses", "probe", "comparison", "study", "build"}
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -24,6 +28,20 @@ def code(notebook):
 
 def prose(notebook):
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def drawn(notebook, cell):
+    """The statements of a cell that call a module of figures and show what it gives."""
+    imports = [node for each in code(notebook) for node in ast.walk(ast.parse(each.source))]
+    modules = {
+        name.asname or name.name
+        for node in imports
+        if isinstance(node, ast.ImportFrom) and node.module == "embryology.figures"
+        for name in node.names
+    }
+    calls = [node.value for node in ast.parse(cell.source).body if isinstance(node, ast.Expr)]
+    functions = [call.func for call in calls if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)]
+    return [each for each in functions if isinstance(each.value, ast.Name) and each.value.id in modules]
 
 
 @pytest.fixture(params=NAMES)
@@ -42,12 +60,38 @@ def test_a_notebook_is_kept_without_outputs(notebook):
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
 
-def test_parameters_come_first_and_each_is_explained(notebook):
+def test_parameters_come_first_and_each_is_explained_and_a_study_has_none(notebook):
     first = code(notebook)[0]
-    assert "parameters" in first.metadata.tags
+    marked = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if notebook.metadata.embryology.kind == "study":
+        assert not marked
+        return
+    assert marked == [first]
     lines = first.source.splitlines()
     assert [re.fullmatch(r"(\w+) = .+  # .+", line)[1] for line in lines] == ["run", "steps", "compare"]
     assert first.source == code(template("index"))[0].source
+
+
+def test_names_are_resolved_in_the_first_cell_after_the_parameters_alone(notebook):
+    if notebook.metadata.embryology.kind == "study":
+        return
+    _, reads, *others = code(notebook)
+    assert reads.source.count("Series.open_all([run, *compare])") == 1
+    names = {node.id for cell in others for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
+    assert not names & {"run", "compare", "Series"}
+
+
+def test_metadata_say_what_a_notebook_is_and_needs(notebook):
+    about = notebook.metadata.embryology
+    assert set(about) == {"kind", "needs", "part", "order", "about"}
+    assert about.kind in KINDS
+    assert set(about.needs) <= {"losses", *registry.specifications()}
+    assert about.about
+
+
+def test_the_front_page_has_a_place_for_the_links_to_all_others():
+    places = [cell for cell in template("index").cells if "pages" in cell.metadata.get("tags", [])]
+    assert [cell.source for cell in places] == ["The other pages stand in the table of contents."]
 
 
 def test_a_notebook_imports_runs_analysis_and_figures_alone(notebook):
@@ -64,46 +108,63 @@ def test_a_notebook_imports_runs_analysis_and_figures_alone(notebook):
 def test_every_code_cell_can_be_hidden_and_draws_at_most_one_figure(notebook):
     for cell in code(notebook):
         assert {"hide-input", "remove-input"} & set(cell.metadata.tags)
-        assert (
-            len(
-                re.findall(
-                    r"^(?:tokens|pretraining|learning_order|provenance|edges|layers|knowledge|trajectories|downstream|recipes|published_probing)\.",
-                    cell.source,
-                    re.MULTILINE,
-                )
-            )
-            <= 1
-        )
+        assert len(drawn(notebook, cell)) <= 1
+
+
+def test_every_figure_and_table_is_drawn_by_a_module_of_figures(notebook):
+    assert sum(len(drawn(notebook, cell)) for cell in code(notebook)) >= 2
 
 
 def test_no_measurement_is_typed_into_prose(notebook):
     assert not re.findall(r"\d*\.\d+|\d+%", re.sub(r"\{[\w:]+\}`[^`]*`", "", prose(notebook)))
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """All notebooks, run by papermill on a synthetic run from a folder that is not the project's."""
-    folder = tmp_path_factory.mktemp("book")
-    run = make_run(folder / "runs" / "synthetic", sentences=40, total=False)
-    for name in NAMES:
+def execute(folder, series, names, steps="all"):
+    """Notebooks, run by papermill on a series from a folder that is not the project's."""
+    for name in names:
+        parameters = {} if name in STUDIES else {"run": str(series.folder.root), "steps": steps}
         papermill.execute_notebook(
             ROOT / "notebooks" / f"{name}.ipynb",
             folder / f"{name}.ipynb",
-            parameters={"run": str(run.root), "steps": "0,20,40,80,160,640,2000"},
+            parameters=parameters,
             cwd=folder,
             progress_bar=False,
             kernel_name="python3",
         )
-    return {name: nbformat.read(folder / f"{name}.ipynb", as_version=4) for name in NAMES}
+    return {name: nbformat.read(folder / f"{name}.ipynb", as_version=4) for name in names}
+
+
+def figures_in(notebook):
+    """How many there are; there is no other output than displayed values, so no text and no warning."""
+    outputs = list(itertools.chain.from_iterable(cell.outputs for cell in code(notebook)))
+    assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}
+    return sum("<figure" in output.data.get("text/html", "") for output in outputs)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    series = make_run(folder / "runs" / "synthetic", sentences=40, total=False)
+    return execute(folder, series, NAMES, "0,20,40,80,160,640,2000")
 
 
 def test_every_notebook_runs_and_draws(executed):
-    figures = {}
-    for name, notebook in executed.items():
-        outputs = list(itertools.chain.from_iterable(cell.outputs for cell in code(notebook)))
-        assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}  # no text, no warning
-        figures[name] = sum("<figure" in output.data.get("text/html", "") for output in outputs)
-    assert figures == FIGURES
+    assert {name: figures_in(notebook) for name, notebook in executed.items()} == FIGURES
+
+
+def test_a_series_made_by_others_has_every_page_whose_needs_are_met(tmp_path):
+    series = make_run(tmp_path / "bert", sentences=20)
+    for file in (series.folder.manifest, series.folder.losses, series.folder.corpus):
+        file.unlink()
+    names = [
+        name
+        for name in NAMES
+        if template(name).metadata.embryology.kind != "study"
+        and "losses" not in template(name).metadata.embryology.needs
+    ]
+    assert Series.open(series.folder.root).losses is None
+    pages = execute(tmp_path, series, names)
+    assert {name: figures_in(page) for name, page in pages.items()} == {name: FIGURES[name] for name in names}
 
 
 def test_every_number_that_prose_asks_for_is_glued_before_it(executed):

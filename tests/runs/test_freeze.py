@@ -1,25 +1,23 @@
 """What is frozen gives the figures' input exactly, holds no text, and is whole or not there."""
 
-import io
 import shutil
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
-from embryology.analysis import curves, plateau
+from embryology.analysis import plateau, tables
 from embryology.analysis.learning_order import learning_times
 from embryology.errors import EmbryologyError
 from embryology.probes.runner import run_probes
-from embryology.report import summary
 from embryology.runs import freeze as freezing
 from embryology.runs import measurements
-from embryology.runs.checkpoints import Series
 from embryology.runs.freeze import freeze
-from embryology.runs.paths import RunFolder
-from embryology.storage.files import read_yaml, write_table, write_yaml
-from tests.synthetic import GOLD, STEPS, make_run
+from embryology.runs.series import Series
+from embryology.specs import registry
+from embryology.storage.files import read_yaml, write_json, write_table, write_yaml
+from tests.screen import shown
+from tests.synthetic import GOLD, STEPS, configuration, make_run, write_manifest
 
 
 @pytest.fixture
@@ -29,115 +27,115 @@ def run(tmp_path):
 
 @pytest.fixture
 def frozen(run, tmp_path):
-    return RunFolder(freeze(run.root, tmp_path / "results" / "baby-seed0"))
+    return Series.open(freeze(run, tmp_path / "results" / "baby-seed0"))
 
 
-def told(root):
-    console = Console(width=120, file=io.StringIO())
-    for table in summary.tables(root):
-        console.print(table)
-    return console.file.getvalue()
+def opened(run):
+    return Series.open(run.folder.root)
+
+
+def file_of(run, probe, step, items=False):
+    """The file of what a probe measured at a step, or of its items."""
+    (checkpoint,) = (checkpoint for checkpoint in run.checkpoints if checkpoint.step == step)
+    return configuration(probe).files(run.folder, checkpoint)[items]
 
 
 def test_what_figures_are_made_of_is_the_same_before_and_after(run, frozen):
-    for read in (measurements.read, curves.read, plateau.read):
-        before, after = read(run.root), read(frozen.root)
+    reads = [measurements.read, lambda series: plateau.read([series])]
+    reads += [lambda series, probe=probe: tables.read([series], probe) for probe in registry.specifications()]
+    for read in reads:
+        before, after = read(run), read(frozen)
         assert set(after["series"]) == {"baby-seed0"}
         pd.testing.assert_frame_equal(before.drop(columns="series"), after.drop(columns="series"))
-    items = [measurements.read_items(folder.root, "tokens") for folder in (run, frozen)]
+    items = [measurements.read_items(series, "tokens") for series in (run, frozen)]
     assert items[1].dtypes.equals(items[0].dtypes[items[1].columns])
     for task in ("reconstruction", "mask-prediction"):
         before, after = (
-            learning_times(curves.read(folder.root), table, task)
-            for folder, table in zip((run, frozen), items, strict=True)
+            learning_times(tables.read([series], "tokens"), table, task)
+            for series, table in zip((run, frozen), items, strict=True)
         )
         assert before["low"].notna().any()
         pd.testing.assert_frame_equal(before, after, check_exact=True)
-    assert told(frozen.root).split("\n", 1)[1] == told(run.root).split("\n", 1)[1]  # but for the name above
-    assert [checkpoint.step for checkpoint in Series.open(frozen.root).checkpoints] == list(STEPS)
+    assert shown(frozen).replace("baby-seed0", "baby").split() == shown(run).split()
+    assert [checkpoint.step for checkpoint in frozen.checkpoints] == list(STEPS)
+    assert measurements.standing(frozen.folder) == measurements.standing(run.folder)
 
 
 def test_a_probe_of_some_checkpoints_is_held_to_those(run, tmp_path):
-    manifest = read_yaml(run.manifest)
-    for file in run.root.glob(f"measurements/**/edges/{STEPS[1]:08d}-*"):
-        file.unlink()
+    for items in (False, True):
+        file_of(run, "edges", STEPS[1], items).unlink()
     with pytest.raises(EmbryologyError, match="probe edges has not measured step 20;"):
-        freeze(run.root, tmp_path / "results" / "x")
-    write_yaml(run.manifest, manifest | {"probes": {"edges": {"every": 2}}})
-    frozen = RunFolder(freeze(run.root, tmp_path / "results" / "x"))
-    assert STEPS[1] not in set(measurements.read(frozen.root, probe="edges")["step"])
+        freeze(run, tmp_path / "results" / "x")
+    write_manifest(run.folder, run.manifest.outcome, {"edges": {"every": 2}})
+    frozen = Series.open(freeze(opened(run), tmp_path / "results" / "x"))
+    assert STEPS[1] not in set(measurements.read(frozen, probe="edges")["step"])
 
 
 def test_no_text_is_kept_and_what_was_left_out_is_said(frozen):
-    table = pq.read_table(frozen.frozen_details("tokens"))
-    assert table.column_names == [column for column in freezing.ITEM_COLUMNS if column in table.column_names]
-    assert "word" not in table.column_names
-    said = read_yaml(frozen.frozen)
+    file = configuration("tokens").folder(frozen.folder) / "items" / "all.parquet"
+    assert pq.read_table(file).column_names == list(registry.get("tokens").kept_items)
+    edges = pq.read_table(configuration("edges").folder(frozen.folder) / "items" / "all.parquet")
+    assert "layers" in edges.column_names
+    said = read_yaml(frozen.folder.frozen)
     assert said["command"] == "embryology freeze baby"
-    assert said["left_out"][-1] == "of the items of probe tokens: word, log_probability"
+    assert said["left_out"]["item_columns"]["tokens"] == ["word", "log_probability"]
 
 
 def test_a_probe_can_be_left_out_and_that_is_said(run, tmp_path):
-    manifest = read_yaml(run.manifest)
-    write_yaml(run.manifest, manifest | {"probes": {"tokens": {}, "unmeasured": {}}})
+    write_manifest(run.folder, run.manifest.outcome, {"tokens": {}, "unmeasured": {}})
     with pytest.raises(EmbryologyError, match="probe unmeasured has not measured"):
-        freeze(run.root, tmp_path / "results" / "x")
-    kept = RunFolder(freeze(run.root, tmp_path / "results" / "x", without=["unmeasured", "edges"]))
-    assert {file.parent.name for file in kept.measurements.glob("*/all.parquet")} == {
-        "tokens",
-        "knowledge",
-        "frozen",
-        "finetune",
-    }
-    said = read_yaml(kept.frozen)
+        freeze(opened(run), tmp_path / "results" / "x")
+    kept = Series.open(freeze(opened(run), tmp_path / "results" / "x", without=["unmeasured", "edges"]))
+    assert measurements.standing(kept.folder).keys() == {"tokens", "knowledge", "frozen", "finetune"}
+    said = read_yaml(kept.folder.frozen)
     assert said["command"] == "embryology freeze baby --without unmeasured --without edges"
-    assert "the measurements of probe edges" in said["left_out"]
+    assert said["left_out"]["measurements"] == {"unmeasured": "all", "edges": "all"}
 
 
 def test_checkpoints_of_a_probe_can_be_left_out(run, tmp_path):
     gone, unwanted = STEPS[1:3]
-    for file in run.root.glob(f"measurements/**/tokens/{gone:08d}-*"):
-        file.unlink()
+    for items in (False, True):
+        file_of(run, "tokens", gone, items).unlink()
     without = [f"tokens:{gone},{unwanted}"]
-    kept = RunFolder(freeze(run.root, tmp_path / "results" / "x", without=without))
+    kept = Series.open(freeze(run, tmp_path / "results" / "x", without=without))
     steps = set(STEPS) - {gone, unwanted}
-    assert set(measurements.read(kept.root, probe="tokens")["step"]) == steps
-    assert set(measurements.read_items(kept.root, "tokens")["step"]) == steps
-    assert set(measurements.read(kept.root, probe="edges")["step"]) == set(STEPS)
-    assert f"the measurements of probe tokens at step {gone},{unwanted}" in read_yaml(kept.frozen)["left_out"]
+    assert set(measurements.read(kept, probe="tokens")["step"]) == steps
+    assert set(measurements.read_items(kept, "tokens")["step"]) == steps
+    assert set(measurements.read(kept, probe="edges")["step"]) == set(STEPS)
+    assert read_yaml(kept.folder.frozen)["left_out"]["measurements"] == {"tokens": [gone, unwanted]}
     with pytest.raises(EmbryologyError, match="--without tokens:x: steps are numbers"):
-        freeze(run.root, tmp_path / "results" / "y", without=["tokens:x"])
+        freeze(run, tmp_path / "results" / "y", without=["tokens:x"])
 
 
 def test_places_on_the_machine_are_not_kept(run, tmp_path):
-    manifest = read_yaml(run.manifest)
-    command = "embryology pretrain /home/jo/my.yaml --run ~/runs/baby"
-    manifest["outcome"]["corpus"] = {"path": "/data/wiki"}
-    write_yaml(run.manifest, manifest | {"sessions": [{"command": command, "system": "Linux/6.1"}]})
-    kept = read_yaml(RunFolder(freeze(run.root, tmp_path / "frozen")).manifest)
-    assert kept["sessions"] == [{"command": "embryology pretrain my.yaml --run baby", "system": "Linux/6.1"}]
-    assert kept["outcome"]["corpus"] == {"path": "wiki"}
+    manifest = read_yaml(run.folder.manifest)
+    manifest["sessions"][0] |= {"command": "embryology pretrain /home/jo/my.yaml --run ~/runs/baby"}
+    manifest["outcome"]["corpus"] = {"source": "wikipedia", "path": "/data/wiki"}
+    write_yaml(run.folder.manifest, manifest)
+    kept = Series.open(freeze(opened(run), tmp_path / "frozen")).manifest
+    assert kept.sessions[0].command == "embryology pretrain my.yaml --run baby"
+    assert kept.sessions[0].system == "Linux"
+    assert kept.outcome.corpus.path == "wiki"
 
 
 @pytest.mark.parametrize("name", ["baby", "baby-seed0"])
 def test_the_folder_is_named_by_run_and_seed(name, tmp_path, monkeypatch):
     monkeypatch.setattr(freezing, "ROOT", tmp_path)
     run = make_run(tmp_path / name, steps=(0, 20), sentences=5)
-    assert freeze(run.root) == tmp_path / "results" / "baby-seed0"
+    assert freeze(run) == tmp_path / "results" / "baby-seed0"
 
 
 def test_a_frozen_run_is_replaced_only_where_that_is_asked_for(run, frozen):
-    before = frozen.frozen.stat().st_mtime_ns
+    root = frozen.folder.root
+    (root / "old").touch()
     with pytest.raises(EmbryologyError, match="is there already; --replace takes its place"):
-        freeze(run.root, frozen.root)
-    assert frozen.frozen.stat().st_mtime_ns == before
-    (frozen.root / "old").touch()
-    freeze(run.root, frozen.root, replace=True)
-    assert not (frozen.root / "old").exists()
-    shutil.rmtree(frozen.measurements)
-    frozen.frozen.unlink()
+        freeze(run, root)
+    assert (root / "old").exists()
+    freeze(run, root, replace=True)
+    assert not (root / "old").exists()
+    frozen.folder.frozen.unlink()
     with pytest.raises(EmbryologyError, match="holds no frozen run, give another --to"):
-        freeze(run.root, frozen.root, replace=True)
+        freeze(run, root, replace=True)
 
 
 def test_what_fails_half_way_leaves_nothing_behind_and_the_old_one_in_place(run, frozen, monkeypatch):
@@ -146,48 +144,53 @@ def test_what_fails_half_way_leaves_nothing_behind_and_the_old_one_in_place(run,
 
     monkeypatch.setattr(freezing, "write_yaml", fail)
     with pytest.raises(EmbryologyError, match="No space left"):
-        freeze(run.root, frozen.root, replace=True)
-    assert [path.name for path in frozen.root.parent.iterdir()] == ["baby-seed0"]
-    assert frozen.frozen.exists()
+        freeze(run, frozen.folder.root, replace=True)
+    assert [path.name for path in frozen.folder.root.parent.iterdir()] == ["baby-seed0"]
+    assert frozen.folder.frozen.exists()
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         ("manifest", r"there is no run at .*baby: it has no run\.yaml"),
-        ("checkpoint", r"baby is unfinished: it lacks step 2000 of its 9 checkpoints; go on with"),
+        ("checkpoint", r"baby is unfinished: it lacks step 2000 of its 9 checkpoints; resume it"),
         ("measurement", r"baby: probe tokens has not measured step 2000; measure it: embryology probe baby"),
         ("items", r"baby: probe tokens has not measured step 2000; measure it: embryology probe baby"),
         ("probe", r"baby: probe facts has not measured step 0, 20, 40, 80 …; measure it"),
-        ("all", r"run baby has no measurements of any probe; make them"),
+        ("all", r"baby: probe tokens has not measured step 0, 20, 40, 80 …; measure it"),
+        ("weights", r"baby: step 20 was measured on other weights than those that are there now"),
         ("text", r"measured on different text"),
     ],
 )
 def test_a_run_that_is_not_whole_is_refused(damage, message, run, tmp_path):
-    place = ("tokens", 2000, f"{2000:064x}")
+    rows, items = (file_of(run, "tokens", 2000, items) for items in (False, True))
     match damage:
         case "manifest":
-            run.manifest.unlink()
+            run.folder.manifest.unlink()
         case "checkpoint":
-            shutil.rmtree(run.checkpoint(2000))
+            shutil.rmtree(run.folder.checkpoint(2000))
         case "measurement":
-            run.measurement(*place).unlink()
+            rows.unlink()
         case "items":
-            run.details(*place).unlink()
+            items.unlink()
         case "probe":
-            write_yaml(run.manifest, read_yaml(run.manifest) | {"probes": {"tokens": {}, "facts": {}}})
+            write_manifest(run.folder, run.manifest.outcome, {"tokens": {}, "facts": {}})
         case "all":
-            shutil.rmtree(run.measurements)
+            shutil.rmtree(run.folder.measurements)
+            write_manifest(run.folder, run.manifest.outcome, {"tokens": {}})
         case "text":
-            write_table(run.details(*place), pd.read_parquet(run.details(*place)).assign(source="other"))
+            write_table(items, pd.read_parquet(items).assign(source="other"))
+        case "weights":
+            record = run.folder.checkpoint(20) / "checkpoint.json"
+            write_json(record, {"step": 20, "tokens": 40960, "sha256": "f" * 64})
     with pytest.raises(EmbryologyError, match=message) as error:
-        freeze(run.root, tmp_path / "results" / "baby")
+        freeze(opened(run), tmp_path / "results" / "baby")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "results").exists()
 
 
 def test_a_frozen_run_is_neither_frozen_nor_probed_again(frozen, tmp_path):
     with pytest.raises(EmbryologyError, match="is frozen already; copy the folder"):
-        freeze(frozen.root, tmp_path / "other")
+        freeze(frozen, tmp_path / "other")
     with pytest.raises(EmbryologyError, match="baby-seed0 is frozen: its measurements are kept and its checkpoints"):
-        run_probes(Series.open(frozen.root), {"tokens": {}})
+        run_probes(frozen, registry.asked_for(["tokens"], {}))

@@ -1,74 +1,163 @@
 import os
+import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
-from embryology.runs.paths import RunFolder
-from embryology.storage.files import write_table
+from embryology.runs.checkpoints import RECORD
+from embryology.runs.measurements import Configuration
+from embryology.runs.series import Series
+from embryology.storage.files import read_json, write_json
+from tests.synthetic import configuration, make_run, measure
 
-ROW = {
-    "series": "s", "step": 3, "tokens": 100, "model": "albert", "objective": "masked", "probe": "tokens",
-    "task": "reconstruction", "item": "DT", "layer": None, "metric": "accuracy", "value": 0.5, "low": 0.4,
-    "high": 0.6, "n": 10, "seed": None, "baseline": None, "key": "k",
+ROW = measurements.row("reconstruction", "DT", "accuracy", 0.5, (0.4, 0.6), 10) | {
+    "series": "s", "step": 3, "tokens": 100, "model": "albert", "objective": "masked", "probe": "tokens", "key": "k",
 }  # fmt: skip
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return RunFolder(tmp_path / "run")
+def series(tmp_path):
+    """Two checkpoints, nothing measured."""
+    series = make_run(tmp_path / "run", steps=(0, 20), sentences=5)
+    shutil.rmtree(series.folder.measurements)
+    return series
 
 
-def test_what_is_written_is_read(folder):
-    measurements.write(
-        folder.measurement("tokens", 3, "a" * 64), [ROW, ROW | {"item": "CC", "low": None, "high": None}]
-    )
-    frame = measurements.read(folder.root)
+def rows(value):
+    return [measurements.row("reconstruction", group, "accuracy", value, n=10) for group in ("DT", "CC")]
+
+
+def items(number):
+    return pd.DataFrame({"item_id": [f"{number}:0"], "source": "text"})
+
+
+def values(series):
+    frame = measurements.read(series, "tokens")
+    return frame.loc[frame["group"] == "DT", ["step", "value"]].to_numpy().tolist()
+
+
+def test_what_is_written_is_read(series):
+    for step in (20, 0):
+        measure(series.folder, "tokens", step, rows(step / 100), items(step))
+    frame = measurements.read(series)
     assert frame.columns.tolist() == measurements.SCHEMA.names
-    assert frame["item"].tolist() == ["CC", "DT"]
-    assert frame["low"].isna().tolist() == [True, False]
+    assert frame["group"].tolist() == ["CC", "CC", "DT", "DT"]
+    assert frame["step"].tolist() == [0, 20, 0, 20]
+    assert frame["low"].isna().all()
+    assert measurements.read_items(series, "tokens")["item_id"].tolist() == ["0:0", "20:0"]
+    assert measurements.read_items(series, "tokens", ["step"]).columns.tolist() == ["step"]
+    assert [file.name for file in measurements.files(series)] == [
+        "standing.json",
+        *[f"{step:08d}-{0:012x}.parquet" for step in (0, 20, 0, 20)],
+    ]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"extra": 1}, r"missing or unknown.*extra"),
-        ({"value": None}, r"value: double.* non-nullable"),
+        ({"value": None}, "value: it is missing"),
+        ({"metric": "not applicable"}, "value: it is missing, or there although the probe does not apply"),
         ({"series": None}, r"series: string.* non-nullable"),
         ({"low": 0.55}, "does not contain its value"),
         ({"step": "three"}, "three"),
     ],
 )
-def test_a_table_that_breaks_the_contract_is_refused(folder, change, message):
-    path = folder.measurement("tokens", 3, "a" * 64)
+def test_a_table_that_breaks_the_contract_is_refused(tmp_path, change, message):
+    path = tmp_path / "table.parquet"
     with pytest.raises(ValueError, match=message):
         measurements.write(path, [ROW | change])
     assert not path.exists()
 
 
-def test_of_two_measurements_of_a_checkpoint_the_newest_stands(folder):
-    for age, value in ((100, 0.5), (50, 0.55)):
-        path = folder.measurement("tokens", 3, f"{age}" * 32)
-        measurements.write(path, [ROW | {"value": value}])
-        os.utime(path, (1e9 - age, 1e9 - age))
-    assert measurements.read(folder.root, probe="tokens")["value"].tolist() == [0.55]
+def test_a_row_holds_its_value_within_its_interval():
+    assert measurements.row("t", "g", "m", 0.5, (0.50000001, 0.4), 3)["low"] == 0.5
+    row = measurements.row("t", "g", "m", np.float64(0.5), (np.float64(0.1), np.array(0.4)), 3, seed=1, baseline="b")
+    assert (row["low"], row["high"], row["n"], row["seed"], row["baseline"]) == (0.1, 0.5, 3, 1, "b")
+    assert measurements.row("t", "g", "m", 0.5)["low"] is None
 
 
-def test_items_are_read_over_checkpoints_and_apart_from_measurements(folder):
-    for step in (3, 5):
-        measurements.write(folder.measurement("tokens", step, "b" * 64), [ROW | {"step": step}])
-        write_table(folder.details("tokens", step, "b" * 64), pd.DataFrame({"item_id": ["1:0"], "step": [step]}))
-    assert measurements.read_items(folder.root, "tokens")["step"].tolist() == [3, 5]
-    assert len(measurements.read(folder.root)) == 2
-    assert len(measurements.files_read(folder.root, "tokens")) == 4
+def test_the_configuration_that_was_let_stand_last_counts_whatever_the_times_of_files(series):
+    for sentences, value in ((1, 0.1), (2, 0.2)):
+        for step in (0, 20):
+            measure(series.folder, "tokens", step, rows(value), items(sentences), {"sentences": sentences})
+    assert values(series) == [[0, 0.2], [20, 0.2]]
+    measurements.let_stand(series.folder, configuration("tokens", sentences=1))
+    for number, file in enumerate(sorted(series.folder.measurements.rglob("*.parquet"))):
+        os.utime(file, (1e9 - number, 1e9 - number))
+    assert values(series) == [[0, 0.1], [20, 0.1]]
+    assert measurements.read_items(series, "tokens")["item_id"].tolist() == ["1:0", "1:0"]
 
 
-def test_what_is_missing_is_said(folder, tmp_path):
-    with pytest.raises(EmbryologyError, match="there is no run at"):
-        measurements.read(folder.root)
-    folder.root.mkdir()
-    with pytest.raises(EmbryologyError, match="has no measurements of probe tokens; make them: embryology probe"):
-        measurements.read(folder.root, probe="tokens")
-    with pytest.raises(EmbryologyError, match=r"has no losses\.parquet"):
-        measurements.read_losses(folder.root)
+def test_measurements_of_two_configurations_are_never_joined(series):
+    measure(series.folder, "tokens", 0, rows(0.1), None, {"sentences": 1})
+    measure(series.folder, "tokens", 20, rows(0.2), None, {"sentences": 2})
+    assert values(series) == [[20, 0.2]]
+
+
+def test_a_copied_or_renamed_run_goes_by_its_new_name(series, tmp_path):
+    measure(series.folder, "tokens", 0, rows(0.1), items(0))
+    shutil.copytree(series.folder.root, tmp_path / "copy")
+    copy = Series.open(tmp_path / "copy")
+    assert set(measurements.read(copy)["series"]) == {"copy"}
+    assert values(copy) == values(series)
+
+
+def test_measurements_of_weights_that_were_replaced_are_refused_until_measured_again(series):
+    for step in (0, 20):
+        measure(series.folder, "tokens", step, rows(0.1), items(0))
+    record = series.folder.checkpoint(20) / RECORD
+    write_json(record, read_json(record) | {"sha256": "f" * 64})
+    trained_again = Series.open(series.folder.root)
+    with pytest.raises(EmbryologyError, match="step 20 was measured on other weights than those that are there now"):
+        measurements.read(trained_again, "tokens")
+    measure(series.folder, "tokens", 20, rows(0.3), items(1))
+    assert values(trained_again) == [[0, 0.1], [20, 0.3]]
+    assert measurements.read_items(trained_again, "tokens")["item_id"].tolist() == ["0:0", "1:0"]
+
+
+def test_a_key_depends_on_all_that_the_number_does(series):
+    one, other = series.checkpoints[0], series.checkpoints[1]
+    base = configuration("tokens", sentences=1)
+    keys = [
+        base.key(one),
+        base.key(replace_weights(one)),
+        *(base.model_copy(update=change).key(one) for change in (
+            {"probe": "edges"}, {"version": 9}, {"settings": {"sentences": 2}}, {"data": {"made": "down"}},
+            {"tokenizer": "1" * 64},
+        )),
+        base.key(one, part={"seed": 0}),
+        base.key(one, part={"seed": 1}),
+    ]  # fmt: skip
+    assert len(set(keys)) == len(keys)
+    assert base.key(other) != base.key(one)
+    assert Configuration.model_validate(base.model_dump(mode="json")).sha256 == base.sha256
+
+
+def replace_weights(checkpoint):
+    return type(checkpoint)(checkpoint.step, checkpoint.tokens, checkpoint.location, "e" * 64)
+
+
+def test_what_is_missing_is_said(series):
+    assert measurements.standing(series.folder) == {}
+    with pytest.raises(EmbryologyError, match="has no measurements of probe tokens; make them: embryology probe run"):
+        measurements.read(series, probe="tokens")
+    assert "has not measured it" in measurements.lacking(series, "tokens")
+    measure(series.folder, "tokens", 0, rows(0.1))
+    assert measurements.lacking(series, "tokens") is None
+    with pytest.raises(EmbryologyError, match="has no items of probe tokens"):
+        measurements.read_items(series, "tokens")
+    reason = measurements.row("", "", "not applicable", None, reason="its model has no head")
+    measure(series.folder, "knowledge", 0, [reason])
+    assert measurements.lacking(series, "knowledge") == "probe knowledge does not apply: its model has no head"
+    series.folder.standing.write_text('{"tokens": {"probe": 1}}')
+    with pytest.raises(EmbryologyError, match=r"standing\.json is damaged"):
+        measurements.read(series)
+
+
+def test_text_of_two_kinds_is_not_joined():
+    with pytest.raises(EmbryologyError, match="measured on different text"):
+        measurements.source_of(pd.DataFrame({"source": ["a", "b"]}))

@@ -35,7 +35,7 @@ def test_folders_come_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
     assert paths.data_folder() == tmp_path
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path / "no"))
-    with pytest.raises(EmbryologyError, match="which is not a folder; mend it or unset it"):
+    with pytest.raises(EmbryologyError, match="which is not a folder; fix it or unset it"):
         paths.data_folder()
 
 
@@ -43,4 +43,3 @@ def test_checkpoints_sort_by_name_as_by_step(tmp_path):
     folder = RunFolder(tmp_path)
     steps = [0, 20, 100, 3_000, 1_000_000]
     assert sorted(folder.checkpoint(step).name for step in steps) == [folder.checkpoint(step).name for step in steps]
-    assert folder.measurement("tokens", 20, "ab" * 32).name == folder.details("tokens", 20, "ab" * 32).name

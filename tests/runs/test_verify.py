@@ -5,11 +5,18 @@ import pandas as pd
 import pytest
 
 from embryology.errors import EmbryologyError
-from embryology.runs import losses
+from embryology.runs import losses, measurements
+from embryology.runs.checkpoints import RECORD
+from embryology.runs.freeze import freeze
+from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
 from embryology.runs.verify import check
-from embryology.storage.files import read_json, write_json, write_table
+from embryology.storage.files import read_json, read_yaml, sha256_of_file, write_json, write_table, write_yaml
+from tests.synthetic import configuration, measure, write_manifest
 from tests.training import small_preset, train
+
+COVERS = ("embryology/runs/losses.py",)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +29,27 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def run(finished, tmp_path):
+    """A trained run with made-up measurements of two of its checkpoints."""
     shutil.copytree(finished.root, tmp_path / "run")
-    return RunFolder(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    for step in (0, 60):
+        measure(run, "tokens", step, [measurements.row("reconstruction", "DT", "accuracy", 0.5, n=10)])
+    return run
+
+
+def record_of(run):
+    return read_json(run.standing)["tokens"]
+
+
+def measured(run):
+    return sorted(configuration("tokens").folder(run).glob("*.parquet"))
+
+
+def rename_measurements(run, **changes):
+    """Let files stand for measurements that they are not."""
+    other = measurements.Configuration.model_validate(record_of(run) | changes)
+    configuration("tokens").folder(run).rename(other.folder(run))
+    write_json(run.standing, {"tokens": other.model_dump(mode="json")})
 
 
 def change(path):
@@ -42,8 +68,8 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def change_facts(run, at, **changes):
-    file = run.checkpoint(at) / "checkpoint.json"
+def change_record(run, at, **changes):
+    file = run.checkpoint(at) / RECORD
     write_json(file, read_json(file) | changes)
 
 
@@ -53,13 +79,13 @@ def change_losses(run, change):
 
 def same_weights(run):
     shutil.copy(run.checkpoint(5) / "model.safetensors", run.checkpoint(20))
-    change_facts(run, 20, sha256=read_json(run.checkpoint(5) / "checkpoint.json")["sha256"])
+    change_record(run, 20, sha256=read_json(run.checkpoint(5) / RECORD)["sha256"])
 
 
 def off_the_grid(run):
     shutil.copytree(run.checkpoint(20), run.checkpoint(21))
     change(run.checkpoint(21) / "model.safetensors")
-    change_facts(run, 21, step=21)
+    change_record(run, 21, step=21)
 
 
 DAMAGE = {
@@ -93,19 +119,19 @@ DAMAGE = {
         ["step-5-copy is not on the preset's grid"],
     ),
     "no manifest": (
-        lambda run: (run.checkpoint(5) / "checkpoint.json").unlink(),
+        lambda run: (run.checkpoint(5) / RECORD).unlink(),
         ["step-00000005: {run}/checkpoints/step-00000005/checkpoint.json is missing"],
     ),
     "a manifest of another checkpoint": (
-        lambda run: change_facts(run, 5, step=20),
+        lambda run: change_record(run, 5, step=20),
         ["step-00000005: checkpoint.json says step 20"],
     ),
     "a manifest without its hash": (
-        lambda run: write_json(run.checkpoint(5) / "checkpoint.json", {"step": 5, "tokens": 1, "held_out": {}}),
+        lambda run: write_json(run.checkpoint(5) / RECORD, {"step": 5, "tokens": 1, "held_out": {}}),
         ["step-00000005: checkpoint.json lacks sha256"],
     ),
     "other tokens in a manifest": (
-        lambda run: change_facts(run, 5, tokens=1),
+        lambda run: change_record(run, 5, tokens=1),
         ["losses.parquet: the row of step 5 and checkpoint.json disagree in tokens"],
     ),
     "other held-out values in the losses": (
@@ -158,9 +184,29 @@ DAMAGE = {
         lambda run: write_json(run.measurements / "tokens" / ".00000020-key.parquet.1.part", {}),
         ["measurements/tokens/.00000020-key.parquet.1.part is half-written"],
     ),
+    "another manifest": (
+        lambda run: write_yaml(run.manifest, read_yaml(run.manifest) | {"preset": None}),
+        ["run.yaml is damaged, or of another version of this project (preset: "],
+    ),
+    "a damaged record of what counts": (
+        lambda run: run.standing.write_text("{}{"),
+        ["standing.json is not valid JSON"],
+    ),
+    "another record of what counts": (
+        lambda run: write_json(run.standing, {"tokens": record_of(run) | {"version": 2}}),
+        ["standing.json names measurements of probe tokens that are not there"],
+    ),
+    "measurements of other settings": (
+        lambda run: rename_measurements(run, settings={"made": "up"}),
+        [f": the key of step {step} is not that of its weights, tokenizer, data and settings" for step in (0, 60)],
+    ),
+    "a damaged measurement": (
+        lambda run: cut(measured(run)[0]),
+        [" is damaged ("],
+    ),
     "no manifest of the run": (
         lambda run: run.manifest.unlink(),
-        ["run.yaml is missing or damaged"],
+        ["run.yaml is missing: nothing else"],
     ),
 }
 
@@ -181,6 +227,22 @@ def test_a_sound_run_is_said_to_hold(run):
     assert check(run) == ([], sound)
     shutil.rmtree(run.state)  # to save space
     assert check(run) == ([], sound)
+
+
+def test_a_frozen_run_is_held_against_its_records(run, tmp_path):
+    write_manifest(run, Manifest.read(run).outcome, {"tokens": {"every": 9}})
+    frozen = RunFolder(freeze(Series.open(run.root), tmp_path / "frozen"))
+    assert check(frozen) == ([], "the records of 4 checkpoints, 8 rows of losses, at step 60 of 60")
+    change_record(frozen, 60, sha256="f" * 64)
+    (finding,) = check(frozen)[0]
+    assert "all.parquet: the key of step 60 is not that of its weights" in finding
+
+
+def test_measurements_of_weights_that_were_replaced_are_found(run):
+    change(run.checkpoint(60) / "model.safetensors")
+    change_record(run, 60, sha256=sha256_of_file(run.checkpoint(60) / "model.safetensors"))
+    (finding,) = check(run)[0]
+    assert "the key of step 60 is not that of its weights" in finding
 
 
 def test_what_stands_beyond_the_last_state_is_no_damage(run):

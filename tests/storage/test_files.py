@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import re
@@ -126,6 +127,20 @@ def test_what_a_process_of_the_same_number_left_is_not_taken_over(tmp_path):
 def test_hashes_do_not_depend_on_the_order_of_keys():
     assert files.sha256_of({"a": 1, "b": [2.5, None]}) == files.sha256_of({"b": [2.5, None], "a": 1})
     assert files.sha256_of({"a": 1}) != files.sha256_of({"a": 2})
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders_wherever_those_lie(tmp_path):
+    hashes = []
+    for home in ("here", "there"):
+        folder = tmp_path / home
+        for name in ("one", "other"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "x").write_text(name)
+        hashes.append(files.sha256_of_files(folder, sorted(folder.rglob("x"))))
+    expected = {f"{name}/x": hashlib.sha256(name.encode()).hexdigest() for name in ("one", "other")}
+    assert hashes == [expected, expected]
+    with pytest.raises(EmbryologyError, match="here/none cannot be read"):
+        files.sha256_of_files(tmp_path / "here", [tmp_path / "here" / "none"])
 
 
 @pytest.mark.parametrize(("reader", "text"), [(files.read_json, "{"), (files.read_yaml, "a: [")])

@@ -45,8 +45,8 @@ def test_unreadable_files_are_named(tmp_path, name, content, message):
 
 def test_what_is_malformed_is_raised_or_counted(tmp_path):
     skipped = Counter()
-    said = pytest.raises(EmbryologyError, match=r"x\.txt, line 7: empty span: 2 to 2; mend it or")
-    with said as caught, tolerated(tmp_path / "x.txt", skipped, skip_bad=False):
+    refused = pytest.raises(EmbryologyError, match=r"x\.txt, line 7: empty span: 2 to 2; fix it or")
+    with refused as caught, tolerated(tmp_path / "x.txt", skipped, skip_bad=False):
         raise MalformedError("empty span", 7, "2 to 2")
     assert "\n" not in str(caught.value)
     with tolerated(tmp_path / "x.txt", skipped, skip_bad=True, sentences=3):

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from embryology.errors import EmbryologyError
 from embryology.models import finetuning
 from embryology.models.encoder import Encoder
 from embryology.models.finetuning import Recipe
-from embryology.probes.finetune import FinetuneProbe, FinetuneSettings
-from embryology.probes.frozen import FrozenProbe, FrozenSettings
+from embryology.probes.finetune import FinetuneProbe
+from embryology.probes.frozen import FrozenProbe
+from embryology.specs.downstream import FinetuneSettings, FrozenSettings
 from embryology.tasks import catalogue, squad, windows
 from embryology.tasks.squad import Question
 
@@ -33,12 +35,12 @@ def asked(words, first, last, id="q", question="Who was it?"):
 
 def perfect(given_windows, questions):
     """Scores of a reader that knows the labels."""
-    found = []
-    for own, label in zip(given_windows.inputs.ids, given_windows.labels, strict=True):
-        scores = np.zeros((len(own), 2), np.float32)
+    scores_of_windows = []
+    for ids, label in zip(given_windows.inputs.ids, given_windows.labels, strict=True):
+        scores = np.zeros((len(ids), 2), np.float32)
         scores[label[0], 0] = scores[label[1], 1] = 1
-        found.append(scores)
-    return found
+        scores_of_windows.append(scores)
+    return scores_of_windows
 
 
 @settings(max_examples=60, deadline=None)
@@ -65,9 +67,9 @@ def test_a_question_without_an_answer_is_answered_with_nothing(tokenizer):
     questions = [asked(WORDS, 1, 0, "none"), asked(WORDS, 2, 3, "some")]
     read = windows.windows(tokenizer, questions, 64)
     assert read.labels[0].tolist() == [0, 0]
-    found = windows.answers(read, questions, perfect(read, questions))
-    assert found == {"none": "", "some": "music garden"}
-    assert squad.scores(questions, found)["exact"] == 100
+    answers = windows.answers(read, questions, perfect(read, questions))
+    assert answers == {"none": "", "some": "music garden"}
+    assert squad.by_question(questions, answers)[:, 0].tolist() == [1, 1]
 
 
 def test_a_long_question_leaves_room_for_the_paragraph(tokenizer):
@@ -98,7 +100,7 @@ def files(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
 
     def paragraphs(n, name):
-        found = []
+        paragraphs_of_file = []
         for number in range(n):
             words = list(rng.choice([word for word in WORDS if word != "the"], 8))
             at = int(rng.integers(1, 7))
@@ -107,9 +109,9 @@ def files(tmp_path, monkeypatch):
             (text, start), impossible = question.answers[0], number % 4 == 0
             answers = [] if impossible else [{"text": text, "answer_start": start}]
             context = question.context.replace("the ", "old ") if impossible else question.context
-            own = {"id": f"{name}{number}", "question": "the what?", "is_impossible": impossible, "answers": answers}
-            found.append({"context": context, "qas": [own]})
-        return json.dumps({"version": "v2.0", "data": [{"title": "x", "paragraphs": found}]})
+            record = {"id": f"{name}{number}", "question": "the what?", "is_impossible": impossible, "answers": answers}
+            paragraphs_of_file.append({"context": context, "qas": [record]})
+        return json.dumps({"version": "v2.0", "data": [{"title": "x", "paragraphs": paragraphs_of_file}]})
 
     folder = tmp_path / squad.FOLDER
     folder.mkdir(parents=True)
@@ -120,27 +122,28 @@ def files(tmp_path, monkeypatch):
 
 
 def test_places_are_learnt(files, encoder, tokenizer):
-    own = windows.read(None, 0, tokenizer, 64)
-    recipe = Recipe(rate=3e-3, epochs=6, batch=8)
-    model = finetuning.train(encoder, own.train.inputs, own.train.labels, 2, recipe)
-    found = windows.answers(own.dev, own.questions, finetuning.scores_of_places(model, own.dev.inputs))
-    assert squad.scores(own.questions, {})["exact"] == 25  # those without an answer
-    assert squad.scores(own.questions, found)["exact"] > 75
+    prepared = windows.read(None, 0, tokenizer, 64)
+    recipe = Recipe(learning_rate=3e-3, epochs=6, batch_size=8)
+    model = finetuning.train(encoder, prepared.train.inputs, prepared.train.labels, 2, recipe)
+    scores = finetuning.scores_of_places(model, prepared.dev.inputs)
+    answers = windows.answers(prepared.dev, prepared.questions, scores)
+    assert squad.by_question(prepared.questions, {})[:, 0].mean() == 0.25  # those without an answer
+    assert squad.by_question(prepared.questions, answers)[:, 0].mean() > 0.75
 
 
 def test_a_cell_has_the_official_metric_and_the_line_of_no_answer(files, encoder, tokenizer, tiny_series):
-    chosen = FinetuneSettings(seeds=2, epochs=1, batch=8, train=40)
+    chosen = FinetuneSettings(seeds=2, epochs=1, batch_size=8, train=40)
     probe = FinetuneProbe()
     assert list(probe.parts(chosen, tiny_series)) == ["SQuAD-0", "SQuAD-1"]  # the whole train set is there
     examples = probe.prepare(chosen, tokenizer, tiny_series)
-    (rows, items), (later, _) = (probe.measure_part(encoder, examples, part) for part in ("SQuAD-0", "SQuAD-1"))
-    pick = rows.set_index(["metric", "baseline"])
+    (rows, items), (later, _) = (probe.measure(encoder, examples, part) for part in ("SQuAD-0", "SQuAD-1"))
+    pick = pd.DataFrame(rows).set_index(["metric", "baseline"])
     assert pick.loc[("exact", None), "value"].item() == items["correct"].mean()
     assert pick.loc[("f1", None), "value"].item() == pytest.approx(items["prediction"].mean())
     both = pick.loc[[("exact", None), ("f1", None)], "value"].mean()
     assert pick.loc[("score", None), "value"].item() == pytest.approx(both)
     assert pick.loc[("exact", "majority"), "value"].item() == 15 / 60
-    assert later["baseline"].isna().all()
+    assert {row["baseline"] for row in later} == {None}
     assert items["source"].unique().tolist() == ["questions on paragraphs (SQuAD 2.0), 40 of 400 training questions"]
     assert FrozenProbe().inputs(FrozenSettings(), tiny_series)["tasks"].keys() == {"topic"}  # which asks for labels
 

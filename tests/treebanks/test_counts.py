@@ -17,7 +17,7 @@ READING = Reading(
 
 
 def edge_set(name, split="test", reading=READING):
-    return EdgeSet(name, split, "", "", ("role",), dict, lambda skip_bad: reading)
+    return EdgeSet(name, split, "", ("role",), dict, lambda skip_bad: reading)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_real_treebanks_have_the_counts_of_their_description():
     joined = Counter()
     for name in ("ewt-propbank", "gum", "gentle"):
         for split in edge_sets.splits(name):
-            found = edge_sets.find(name, split)
-            reading = found.read()
-            assert counts.differences(found, reading) == []
+            chosen = edge_sets.find(name, split)
+            reading = chosen.read()
+            assert counts.differences(chosen, reading) == []
             if name == "ewt-propbank":
                 joined += Counter(joined=len(reading.sentences)) + reading.skipped
     assert joined["joined"] == 16_552

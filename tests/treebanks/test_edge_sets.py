@@ -38,13 +38,12 @@ def data(tmp_path, monkeypatch):
     ],
 )
 def test_sets_are_found_read_and_known_by_their_files(data, tmp_path, name, split, tasks):
-    found = edge_sets.find(name, split)
-    assert found.tasks == tuple(tasks.split())
-    assert found.licence
-    reading = found.read()
+    edge_set = edge_sets.find(name, split)
+    assert edge_set.tasks == tuple(tasks.split())
+    reading = edge_set.read()
     assert_sound(reading)
-    assert set(reading.edges()) == set(found.tasks) <= set(TASKS)
-    before = found.identity()
+    assert set(reading.edges()) == set(edge_set.tasks) <= set(TASKS)
+    before = edge_set.identity()
     for file in tmp_path.rglob("*.*"):
         if file.is_file():
             file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
@@ -75,9 +74,9 @@ def test_json_lines_are_named_by_task_and_path(data, tmp_path):
     data("pos/development.json", line)
     data("pos/pos-test.jsonl", line)
     for name, split in ((f"pos:{tmp_path}/pos", "dev"), (f"pos:{tmp_path}/pos/pos-{{split}}.jsonl", "test")):
-        found = edge_sets.find(name, split)
-        assert found.read().edges() == {"pos": 1}
-        assert found.identity().keys() == {"files"}
+        edge_set = edge_sets.find(name, split)
+        assert edge_set.read().edges() == {"pos": 1}
+        assert edge_set.identity().keys() == {"files"}
 
 
 def test_a_task_without_edges_is_an_error(data):
@@ -104,6 +103,6 @@ def test_silver_edges_are_of_a_part_of_the_held_out_articles(monkeypatch):
             assert not sentence.edges == tags[sentence.id].edges == ()
             seen.add(sentence.id)
     assert seen == set(tags)
-    found = edge_sets.find("silver", "train")
-    assert set(found.read().edges()) == {"pos", "dependency", "entity"}
-    assert found.identity()["split"] == "train"
+    edge_set = edge_sets.find("silver", "train")
+    assert set(edge_set.read().edges()) == {"pos", "dependency", "entity"}
+    assert edge_set.identity()["split"] == "train"

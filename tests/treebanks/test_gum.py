@@ -6,9 +6,15 @@ from tests.treebank_files import assert_sound, conllu, gum_layer
 
 WORDS = conllu("GUM_x", "Ann/NNP and/CC her/PRP$ old/JJ cat/NN", "It/PRP sleeps/VBZ")
 ENTITIES = gum_layer(
-    "GUM_x", "Ann (person-1(person-2-Ann_B.)", "and _", "her (animal-3(person-2-Ann_B.)",
-    "old _", "cat animal-3)person-1)", "It (animal-3)", "sleeps _",
-)  # fmt: skip
+    "GUM_x",
+    "Ann (person-1(person-2-Ann_B.)",
+    "and _",
+    "her (animal-3(person-2-Ann_B.)",
+    "old _",
+    "cat animal-3)person-1)",
+    "It (animal-3)",
+    "sleeps _",
+)
 CHAINS = gum_layer("GUM_x", "Ann (2)", "and _", "her (3(2)", "old _", "cat 3)", "It (3)", "sleeps _")
 
 
@@ -33,8 +39,11 @@ def test_layers_of_a_document_meet_in_its_sentences(read):
     reading = read()
     assert edges(reading, 0, "dependency")[1] == ("dep", (2, 3), (0, 1))
     assert edges(reading, 0, "entity") == [
-        ("person", (0, 1), None), ("person", (2, 3), None), ("animal", (2, 5), None), ("person", (0, 5), None),
-    ]  # fmt: skip
+        ("person", (0, 1), None),
+        ("person", (2, 3), None),
+        ("animal", (2, 5), None),
+        ("person", (0, 5), None),
+    ]
     assert edges(reading, 0, "coreference") == [("1", (0, 1), (2, 3)), ("0", (0, 1), (2, 5)), ("0", (2, 3), (2, 5))]
     assert edges(reading, 1, "entity") == [("animal", (0, 1), None)]
     assert edges(reading, 1, "coreference") == []  # the other mention of its chain is in another sentence
@@ -81,7 +90,7 @@ def test_brackets_without_partners_are_dropped_only_where_the_source_has_them(re
         ("chains", "document GUM_x", "document GUM_y", r"chains\.conll, line 1: layers differ: GUM_x has 0 rows"),
         ("chains", "(3(2)", "(3(())", r"chains\.conll, line 4: malformed brackets"),
     ],
-)  # fmt: skip
+)
 def test_malformed_layers_name_file_and_line(read, layer, old, new, message):
     damaged = {"entities": ENTITIES, "chains": CHAINS}[layer].replace(old, new)
     assert damaged not in (ENTITIES, CHAINS)

@@ -31,9 +31,32 @@ RECORDS = [
     {"text": "d", "targets": [{"span1": [0, 1], "span2": [0, 1], "label": ["y", "z"]}]},
 ]
 PIECES = st.sampled_from(
-    [*"()*_-|\t\n #0123456789:=\"[]{},", "\n\n", "(1", "1)", "*)", "(NP*", "1-2", "2.1", "\r", "\x0b", "\x1c", "\x85",
-     "\u2028", "\ufeff", "é", "\0", "XX", "-1", "1e999", "null", "# newdoc id = y", "# begin document y", "  "]
-)  # fmt: skip
+    [
+        *'()*_-|\t\n #0123456789:="[]{},',
+        "\n\n",
+        "(1",
+        "1)",
+        "*)",
+        "(NP*",
+        "1-2",
+        "2.1",
+        "\r",
+        "\x0b",
+        "\x1c",
+        "\x85",
+        "\u2028",
+        "\ufeff",
+        "é",
+        "\0",
+        "XX",
+        "-1",
+        "1e999",
+        "null",
+        "# newdoc id = y",
+        "# begin document y",
+        "  ",
+    ]
+)
 
 
 @dataclass(frozen=True)

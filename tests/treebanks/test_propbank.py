@@ -37,8 +37,11 @@ def test_words_of_one_get_the_brackets_of_the_other(read):
     edges = {task: [edge[1:] for edge in first.edges if edge.task == task] for task in ("pos", "constituent", "role")}
     assert edges["pos"][-1] == ("VBG", (5, 6), None)  # UD's tag, not the skeleton's VBD
     assert edges["constituent"] == [
-        ("NP", (0, 2), None), ("VP", (2, 4), None), ("S", (0, 4), None), ("PRN", (4, 6), None),
-    ]  # fmt: skip
+        ("NP", (0, 2), None),
+        ("VP", (2, 4), None),
+        ("S", (0, 4), None),
+        ("PRN", (4, 6), None),
+    ]
     assert edges["role"] == [("ARG0", (2, 4), (0, 2)), ("ARG1", (5, 6), (1, 2))]
     assert second.edges == (Edge("pos", "UH", (0, 1)),)
     assert reading.counts == {"documents": 1, "predicates": 2}
@@ -47,9 +50,11 @@ def test_words_of_one_get_the_brackets_of_the_other(read):
 
 
 def test_ranges_and_empty_nodes_are_no_words(read):
-    words = conllu("answers-pets", "Do/VBP n't/RB").replace(
-        "1\tDo", "1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_\n1\tDo"
-    ).replace("\n\n", "\n2.1\tsee\t_\t_\t_\t_\t_\t_\t_\t_\n\n")  # fmt: skip
+    words = (
+        conllu("answers-pets", "Do/VBP n't/RB")
+        .replace("1\tDo", "1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_\n1\tDo")
+        .replace("\n\n", "\n2.1\tsee\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
+    )
     (sentence,) = read(words, skeletons(SOURCE, PAIR)).sentences
     assert (sentence.text, len(sentence.words)) == ("Don't", 2)
 

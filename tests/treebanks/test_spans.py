@@ -24,9 +24,14 @@ def test_roles_go_from_the_verb_and_its_particle_to_each_argument():
     left_out = Counter()
     cells = column("(ARG1*)", "(V*", "*)", "(R-ARG1*", "*)", "(C-ARG1*)", "(C-V*)")
     edges = roles(cells, left_out, 1)
-    assert edges == [Edge("role", label, (1, 3), span) for label, span in (
-        ("ARG1", (0, 1)), ("R-ARG1", (3, 5)), ("C-ARG1", (5, 6)),
-    )]  # fmt: skip
+    assert edges == [
+        Edge("role", label, (1, 3), span)
+        for label, span in (
+            ("ARG1", (0, 1)),
+            ("R-ARG1", (3, 5)),
+            ("C-ARG1", (5, 6)),
+        )
+    ]
     assert left_out == {"role V": 1, "role C-V": 1}
     assert roles(cells, Counter(), 6)[0].first == (6, 7)  # V is elsewhere: the predicate is its own word
     assert roles(cells, Counter())[0].first == (1, 3)

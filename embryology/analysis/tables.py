@@ -1,0 +1,87 @@
+"""The measurements of a probe over several series: the one table that all other analysis begins with."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from embryology.errors import EmbryologyError
+from embryology.runs import measurements
+from embryology.runs.series import Series
+from embryology.specs import UNTRAINED
+
+CURVE = ["step", "tokens", "value", "low", "high", "n"]
+"""The columns of a curve: a row a checkpoint, with the ends of the 95% interval and the number of items."""
+
+
+def read(series: Sequence[Series], probe: str, steps: str = "all") -> pd.DataFrame:
+    """The rows of a probe, those of the first series first.
+
+    The untrained model, which is measured at step 0, becomes a baseline of every step, so that it stands beside the
+    curve whatever ``steps`` are chosen.
+
+    Args:
+        series: the one that is reported on, then those it is compared with, always with all of their checkpoints.
+        probe: its name.
+        steps: which checkpoints of the first: ``all``, ``last``, or a list such as ``0,100,200``, of which those are
+            taken that the probe measured.
+
+    Returns:
+        Rows of :data:`embryology.runs.measurements.SCHEMA`.
+
+    Raises:
+        EmbryologyError: a series was not measured, the probe does not apply to its model, or there is no such step.
+    """
+    tables = []
+    for number, each in enumerate(series):
+        frame = measurements.read(each, probe)
+        if measurements.is_not_applicable(frame):
+            raise EmbryologyError(f"{each.name}: probe {probe} does not apply: {frame['reason'].iloc[0]}")
+        frame = pd.concat([frame, untrained(frame)])
+        tables.append(frame if number else select(frame, each, steps))
+    return pd.concat(tables, ignore_index=True)
+
+
+def select(frame: pd.DataFrame, series: Series, steps: str) -> pd.DataFrame:
+    """The rows of chosen checkpoints; of a list those that are in ``frame``, as some probes measure every n-th.
+
+    Raises:
+        EmbryologyError: a step that the series does not have, or none that is in ``frame``.
+    """
+    steps = str(steps)  # a command line makes a number of a single step
+    if steps == "all":
+        return frame
+    if steps == "last":
+        return frame[frame["step"] == frame["step"].max()]
+    rows = frame[frame["step"].isin([checkpoint.step for checkpoint in series.select(steps)])]
+    if rows.empty:
+        there = ", ".join(str(step) for step in sorted(frame["step"].unique()))
+        raise EmbryologyError(f"{series.name} was not measured at step {steps}; it was at {there}")
+    return rows
+
+
+def untrained(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of step 0 as a baseline of every step of ``frame``, one run's; none where it has no step 0."""
+    first = frame[(frame["step"] == 0) & frame["baseline"].isna()].drop(columns=["step", "tokens"])
+    steps = frame[["step", "tokens"]].drop_duplicates()
+    return first.assign(baseline=UNTRAINED).merge(steps, how="cross")[frame.columns]
+
+
+def main_series(frame: pd.DataFrame) -> str:
+    """The name of the series that is reported on, which :func:`read` puts first."""
+    return str(frame["series"].iloc[0])
+
+
+def of(
+    frame: pd.DataFrame,
+    task: str,
+    metric: str,
+    baseline: str | None = None,
+    series: str | None = None,
+) -> pd.DataFrame:
+    """The rows of one metric of one task, of the model or of a baseline, of every group, layer and seed.
+
+    ``series`` is the name of one; None takes the first.
+    """
+    rows = frame[(frame["series"] == (series or main_series(frame))) & (frame["task"] == task)]
+    rows = rows[rows["metric"] == metric]
+    return rows[rows["baseline"].isna() if baseline is None else rows["baseline"] == baseline]

@@ -1,0 +1,67 @@
+"""The book's front page: the learning order, and what was found, of a series of which anything may be unmeasured."""
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from embryology.analysis import plateau, tables
+from embryology.analysis.learning_order import learning_times
+from embryology.figures import learning_order, pretraining, style
+from embryology.runs import measurements
+from embryology.runs.series import Series
+from embryology.specs.tokens import SPECIFICATION
+
+
+def order(series: Series, steps: str = "all") -> HTML:
+    """The figure of the learning order, or a sentence that says why there is none.
+
+    Args:
+        series: the one that is reported on.
+        steps: which of its checkpoints, as of :func:`embryology.analysis.tables.read`.
+    """
+    reason = measurements.lacking(series, SPECIFICATION.name)
+    if reason:
+        return style.paragraph(f"Not drawn for {series.name}: {reason}.")
+    return learning_order.learning_order(*_learnt(series, steps))
+
+
+def findings(series: Series, steps: str = "all") -> Markdown:
+    """What was found in a series, a bullet each for what was measured; arguments as of :func:`order`."""
+    losses = plateau.read([series], steps)
+    bullets = []
+    if measurements.lacking(series, SPECIFICATION.name) is None:
+        frame, times, _ = _learnt(series, steps)
+        values = learning_order.numbers(frame, times)
+        bullets += [
+            f"After {_read(frame, losses)}, {values['learnt_count']} groups of words can be reconstructed better than "
+            "by blind answers. In the order in which they reach half of their final accuracy: "
+            f"{values['order_names']}.",
+            f"The published order is {values['published_names']}. Kendall's τ between the two is {values['tau']} "
+            f"(exact permutation p = {values['p']}): of {values['pairs']} pairs of groups {values['pairs_same']} come "
+            f"in the same order, {values['pairs_reversed']} in reverse, and {values['pairs_tied']} too close to tell.",
+            f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
+            f"{values['worst_accuracy']} ({values['worst']}).",
+            f"Of words that are *masked*, {values['mask_learnt_count']} groups are predicted better than by blind "
+            "answers.",
+        ]
+    if len(losses):
+        values = pretraining.numbers(losses)
+        bullets.append(f"On text it never saw, {values['plateau']}; it ends {values['unigram_gap']} that line.")
+    return Markdown("\n".join(f"- {bullet}" for bullet in bullets) or "Neither its losses nor its words were measured.")
+
+
+def _learnt(series: Series, steps: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], str]:
+    """The accuracies of the tokens probe, learning times by task, and whose tags on which text."""
+    frame = tables.read([series], SPECIFICATION.name, steps)
+    items = measurements.read_items(series, SPECIFICATION.name)
+    times = {task: learning_times(frame, items, task) for task in SPECIFICATION.tasks}
+    return frame, times, measurements.source_of(items)
+
+
+def _read(frame: pd.DataFrame, losses: pd.DataFrame) -> str:
+    """How long the model was trained at the last checkpoint: steps, and tokens where they are known."""
+    if len(losses):
+        values = pretraining.numbers(losses)
+        return f"{values['steps']} steps ({values['tokens']} tokens)"
+    last = frame.loc[frame["step"].idxmax()]
+    tokens = f" ({last['tokens']:,.0f} tokens)" if pd.notna(last["tokens"]) else ""
+    return f"{last['step']:,} steps{tokens}"

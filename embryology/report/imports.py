@@ -1,0 +1,77 @@
+"""All source that a notebook's code imports: what a page depends on beside its measurements."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from embryology.specs.registry import GROUP
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def imported(cells: list[dict[str, Any]]) -> list[Path]:
+    """The files of this package, and of plug-ins, that the code of a notebook imports, directly or not.
+
+    Imports within functions count too. Other packages do not: their versions are pinned.
+    """
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    waiting = [file for source in sources for file in _files(source)]
+    seen: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting += _imports_of(file)
+    return sorted(seen)
+
+
+@cache
+def _imports_of(file: Path) -> list[Path]:
+    return list(_files(file.read_text(encoding="utf-8")))
+
+
+def _files(source: str) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield from _modules(name)
+
+
+def _modules(name: str) -> Iterator[Path]:
+    """The file of each module on the way to a dotted name, whose last part may be something within a module."""
+    top, *parts = name.split(".")
+    place = _top_level().get(top)
+    if place is None:
+        return
+    yield from _at(place)
+    for part in parts:
+        place = place / part
+        yield from _at(place)
+
+
+def _at(place: Path) -> Iterator[Path]:
+    for file in (place / "__init__.py", place.with_suffix(".py")):
+        if file.is_file():
+            yield file
+
+
+@cache
+def _top_level() -> dict[str, Path]:
+    """Where this package and the packages or modules of plug-ins lie, without their endings."""
+    places = {"embryology": PACKAGE}
+    for entry in entry_points(group=GROUP):
+        top = entry.module.split(".")[0]
+        module = find_spec(top)
+        if top not in places and module is not None and module.origin:
+            file = Path(module.origin)
+            places[top] = file.parent if file.name == "__init__.py" else file.with_suffix("")
+    return places

@@ -1,0 +1,136 @@
+"""A series of checkpoints, opened once: all that others know of where models come from."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from embryology.errors import EmbryologyError
+from embryology.runs import checkpoints, losses
+from embryology.runs.checkpoints import WEIGHTS, Checkpoint
+from embryology.runs.manifest import Manifest
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import sha256_of
+
+Element = TypeVar("Element")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A run, a frozen run, or a folder of checkpoints that somebody else made. :meth:`open` makes it."""
+
+    name: str
+    """What tables and figures call it: the folder's name, longer where two series share that."""
+    folder: RunFolder
+    """Where it lies, and where its measurements go."""
+    checkpoints: tuple[Checkpoint, ...]
+    """By rising step."""
+    manifest: Manifest | None
+    """None of checkpoints made by others."""
+
+    @classmethod
+    def open(cls, place: str | Path) -> "Series":
+        """A run by its name or path, or a folder of ``save_pretrained`` folders whose names end in a step.
+
+        Raises:
+            EmbryologyError: nothing is there, there are no checkpoints or two of one step, or the manifest is damaged
+                or of an earlier form.
+        """
+        folder = RunFolder.named(place)
+        if not folder.root.is_dir():
+            raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
+        if folder.checkpoints.is_dir():
+            made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
+        else:
+            made = [checkpoints.of_folder(path) for path in folder.root.iterdir() if (path / WEIGHTS).is_file()]
+        if not made:
+            raise EmbryologyError(f"{folder.root} holds no checkpoints")
+        made.sort(key=lambda checkpoint: checkpoint.step)
+        for earlier, later in itertools.pairwise(made):
+            if earlier.step == later.step:
+                raise EmbryologyError(f"{earlier.location} and {later.location} are both step {later.step}")
+        return cls(folder.name, folder, tuple(made), Manifest.read(folder))
+
+    @classmethod
+    def open_all(cls, places: Iterable[str | Path]) -> tuple["Series", ...]:
+        """Several series in the order given, each folder once; those of one name are told apart by their folders.
+
+        Raises:
+            EmbryologyError: as :meth:`open`.
+        """
+        opened = [cls.open(root) for root in dict.fromkeys(RunFolder.named(place).root for place in places)]
+        names = _distinct([series.folder.root for series in opened])
+        return tuple(replace(series, name=name) for series, name in zip(opened, names, strict=True))
+
+    @cached_property
+    def losses(self) -> pd.DataFrame | None:
+        """How training went, with the columns of :data:`embryology.runs.losses.COLUMNS`; None of others' checkpoints.
+
+        Raises:
+            EmbryologyError: the file is damaged.
+        """
+        return losses.read(self.folder) if self.folder.losses.exists() else None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether its measurements are kept and its checkpoints are not."""
+        return self.folder.frozen.exists()
+
+    @property
+    def seed(self) -> int | None:
+        return self.manifest.outcome.seed if self.manifest else None
+
+    @property
+    def recipe(self) -> str | None:
+        """A hash of all that its weights depend on but the seed; None where that is not known."""
+        return sha256_of(self.manifest.outcome.model_dump(mode="json", exclude={"seed"})) if self.manifest else None
+
+    def select(self, steps: str) -> tuple[Checkpoint, ...]:
+        """The checkpoints that ``steps`` names: ``all``, ``last``, or a list such as ``0,100,200``.
+
+        Raises:
+            EmbryologyError: a step that is no number or that this series does not have.
+        """
+        if steps == "all":
+            return self.checkpoints
+        if steps == "last":
+            return self.checkpoints[-1:]
+        by_step = {str(checkpoint.step): checkpoint for checkpoint in self.checkpoints}
+        wanted = [part.strip() for part in steps.split(",")]
+        unknown = [step for step in wanted if step not in by_step]
+        if unknown:
+            raise EmbryologyError(
+                f"{self.name} has no checkpoint at step {', '.join(unknown)}; it has {', '.join(by_step)}"
+            )
+        return tuple(sorted({by_step[step] for step in wanted}, key=lambda checkpoint: checkpoint.step))
+
+
+def seed_pairs(series: Sequence[Series]) -> list[tuple[Series, Series]]:
+    """Every two that differ by their seed alone, in the order given."""
+    return [
+        (one, other)
+        for one, other in itertools.combinations(series, 2)
+        if one.recipe is not None and one.recipe == other.recipe and one.seed != other.seed
+    ]
+
+
+def thinned(elements: Sequence[Element], every: int) -> list[Element]:
+    """Every so-many-th, from the first on, and the last."""
+    last = len(elements) - 1
+    return [element for number, element in enumerate(elements) if number % every == 0 or number == last]
+
+
+def _distinct(folders: Sequence[Path]) -> list[str]:
+    """The names of folders, with as many of their parents as tell all apart that share a name."""
+    names = [folder.name for folder in folders]
+    for depth in range(2, max((len(folder.parts) for folder in folders), default=0) + 1):
+        shared = {name for name in names if names.count(name) > 1}
+        names = [
+            "/".join(folder.parts[-depth:]) if name in shared else name
+            for folder, name in zip(folders, names, strict=True)
+        ]
+    return names

@@ -1,0 +1,77 @@
+"""What each probe is called, needs, costs, resamples and shows, and which settings it has; importable without torch.
+
+One file a probe. The words in it are those of the tables: probes write them, analysis and figures read them, and none
+of the three has to know the others. :mod:`embryology.specs.registry` finds the specifications.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+Precision = Literal["auto", "bfloat16", "float32"]
+"""``auto`` is bfloat16 where the device computes in it, which is faster and gives slightly other numbers."""
+AlignmentMethod = Literal["running", "words"]
+"""Whether a sentence is tokenised as running text, or word by word as in the paper's released scripts."""
+
+MASKED_HEAD, HIDDEN_STATES, ATTENTIONS = "masked-head", "hidden-states", "attentions"
+NEEDS = {
+    MASKED_HEAD: "trained masked-word head",
+    HIDDEN_STATES: "hidden states",
+    ATTENTIONS: "attention weights",
+}
+"""What a probe may need of a model, in words."""
+UNTRAINED = "untrained"
+"""The baseline of every probe that measures step 0: the same curve's value there."""
+NOT_APPLICABLE = "not applicable"
+"""The metric of the one row that says why a probe has nothing to measure."""
+
+
+class ProbeSettings(BaseModel):
+    """Base of every probe's settings, the preset's section of its name; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: PositiveInt = 1
+    """Of all checkpoints, every how many-th is measured; the last one always is, and those that are asked for."""
+    precision: Precision = "float32"
+    """Of the model's body."""
+    seed: int = Field(0, ge=0)
+    """Of every draw: samples of the data, initial weights, resamples of intervals."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A probe as everybody but itself has to know it."""
+
+    name: str
+    version: int
+    """Raised whenever the same input would give other numbers."""
+    settings: type[ProbeSettings]
+    needs: frozenset[str]
+    """Of :data:`NEEDS`."""
+    probe: str
+    """``module:Class`` of what measures; imported where something is measured, as it may load torch."""
+    kept_items: tuple[str, ...]
+    """Columns of its item table that stay when a run is frozen: no text, as that may not be ours to publish."""
+    resampled: str
+    """The unit that its intervals resample, or count."""
+    tasks: dict[str, str]
+    """Labels by the names of its tasks, in the order in which they are shown."""
+    baselines: dict[str, str]
+    """Labels by the names of its baselines."""
+    expensive: bool = False
+    """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
+    pages: tuple[str | Path, ...] = ()
+    """Notebooks about it: names of those in ``notebooks/``, or paths of a plug-in's."""
+
+    def load(self) -> Any:
+        """The probe itself, an instance of :class:`embryology.probes.Probe`."""
+        module, _, name = self.probe.partition(":")
+        return getattr(import_module(module), name)()
+
+
+class NotApplicable(Exception):  # noqa: N818 - an outcome, not an error
+    """Raised by a probe that has nothing to measure of a model; the message is the reason, as a clause."""

@@ -1,0 +1,67 @@
+"""The two probes of downstream tasks: fine-tuned, and a linear model on the frozen checkpoint (section 5)."""
+
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt
+
+from embryology.specs import HIDDEN_STATES, ProbeSettings, Specification
+
+TASKS = {
+    "CoLA": "acceptability (CoLA)",
+    "SST-2": "sentiment (SST-2)",
+    "MRPC": "paraphrase (MRPC)",
+    "STS-B": "similarity (STS-B)",
+    "QQP": "same question (QQP)",
+    "MNLI": "inference (MNLI)",
+    "QNLI": "answer in sentence (QNLI)",
+    "RTE": "inference (RTE)",
+    "WNLI": "pronouns (WNLI)",
+    "SQuAD": "questions on a text (SQuAD 2.0)",
+    "topic": "topic of an article",
+}
+SCORE, COLLAPSED = "score", "collapsed"
+"""The mean of a task's metrics, what GLUE averages over tasks; and whether all answers are alike."""
+MAJORITY, TF_IDF = "majority", "tf-idf"
+BASELINES = {MAJORITY: "most frequent class", TF_IDF: "linear model on tf-idf"}
+FINETUNE, FROZEN = "finetune", "frozen"
+
+
+class FrozenSettings(ProbeSettings):
+    tasks: tuple[str, ...] | Literal["auto"] = "auto"
+    """Of :data:`TASKS`; ``auto`` takes GLUE's tasks whose train sets are there, without WNLI as in the paper, and for
+    fine-tuning SQuAD; else the topic of an article."""
+    train: PositiveInt | None = None
+    """At most so many training examples, drawn evenly; None takes all."""
+    max_length: PositiveInt = 128
+    """Most pieces an input has, if the model reads as many."""
+
+
+class FinetuneSettings(FrozenSettings):
+    seeds: PositiveInt = 3
+    """Of the head, the order of examples and dropout."""
+    learning_rate: PositiveFloat = 2e-4
+    epochs: PositiveInt = 3
+    batch_size: PositiveInt = 32
+
+
+FROZEN_SPECIFICATION = Specification(
+    name=FROZEN,
+    version=1,
+    tasks=TASKS,
+    baselines=BASELINES,
+    settings=FrozenSettings,
+    needs=frozenset({HIDDEN_STATES}),
+    probe="embryology.probes.frozen:FrozenProbe",
+    kept_items=(),
+    resampled="development items",
+)
+FINETUNE_SPECIFICATION = replace(
+    FROZEN_SPECIFICATION,
+    name=FINETUNE,
+    settings=FinetuneSettings,
+    probe="embryology.probes.finetune:FinetuneProbe",
+    kept_items=("item_id", "task", "seed", "correct", "source", "step"),
+    expensive=True,
+    pages=("downstream",),
+)

@@ -1,0 +1,42 @@
+"""Figures of series that differ by their seed alone."""
+
+import re
+
+from embryology.analysis import seeds
+from embryology.errors import EmbryologyError
+from embryology.figures import seeds as drawn
+from embryology.storage.files import read_json, write_json
+from tests.synthetic import make_run
+
+
+def test_where_no_two_runs_are_of_one_recipe_that_is_said(runs):
+    assert "no two" in drawn.sentence(seeds.ends(runs[:2])).lower()
+    assert drawn.ends(seeds.ends(runs[:2])).data == drawn.facts(runs[:2]).data == ""
+
+
+def test_intervals_that_do_not_meet_are_said(runs):
+    sentence = drawn.sentence(seeds.ends(runs))
+    assert sentence.startswith("In 1 of 5 comparisons the intervals of two seeds lie apart: an interval over")
+
+
+def test_facts_are_drawn_where_both_were_asked(runs):
+    one, other, _ = seeds.same_facts(runs[0], runs[2])
+    page = drawn.facts(runs).data
+    last = seeds.overlap(one, other).iloc[-1]
+    assert f"share {100 * last['value']:.0f}% of them" in re.search("<strong>(.*?)</strong>", page)[1]
+    assert page.count("<figure") == 1
+
+
+def test_facts_that_are_not_compared_are_a_sentence(runs, monkeypatch):
+    def refuse(one, other):
+        raise EmbryologyError(f"{one.name} and {other.name} were not asked the same facts; measure both alike")
+
+    monkeypatch.setattr(seeds, "same_facts", refuse)
+    assert drawn.facts(runs).data == "<p>Facts: one and other were not asked the same facts; measure both alike.</p>"
+
+
+def test_a_run_that_was_asked_for_no_facts_has_none_to_share(runs, tmp_path):
+    other = make_run(tmp_path / "other", sentences=20, outcome={"seed": 1})
+    record = read_json(other.folder.standing)
+    write_json(other.folder.standing, {name: record[name] for name in record if name != "knowledge"})
+    assert drawn.facts([runs[0], other]).data == ""

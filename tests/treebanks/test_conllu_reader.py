@@ -1,0 +1,167 @@
+import gzip
+import os
+from dataclasses import replace
+
+import pytest
+
+from embryology.corpus import articles
+from embryology.errors import EmbryologyError
+from embryology.treebanks import Edge, Word, catalogue, conllu_reader, silver
+
+COVERS = ("embryology/treebanks/catalogue.py", "embryology/treebanks/silver.py")
+GOLD = """# sent_id = a-1
+# text = I can't, don't.
+1\tI\ti\tPRON\tPRP\t_\t3\tnsubj\t_\t_
+2-3\tcan't\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No
+2\tcan\tcan\tAUX\tMD\t_\t0\troot\t_\t_
+3\tnot\tnot\tPART\tRB\t_\t2\tadvmod\t_\t_
+4\t,\t,\tPUNCT\t,\t_\t2\tpunct\t_\t_
+5-6\tdon't\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No
+5\tdo\tdo\tAUX\tVBP\t_\t2\taux\t_\t_
+6\tn't\tnot\tPART\tRB\t_\t5\tadvmod\t_\t_
+6.1\tgone\tgo\tVERB\tVBN\t_\t_\t_\t_\t_
+7\t.\t.\tPUNCT\t.\t_\t2\tpunct\t_\tSpaceAfter=No
+
+1\tYes\tyes\tINTJ\tUH\t_\t0\troot\t_\t_
+"""
+
+
+def test_running_text_is_put_together_again(tmp_path):
+    file = tmp_path / "x.conllu"
+    file.write_text(GOLD, encoding="utf-8")
+    first, second = conllu_reader.read(file)
+    assert first.id == "a-1"
+    assert first.text == "I can't, don't."
+    assert first.words == (
+        Word("I", 0, 1, "PRP"),
+        Word("can", 2, 7, "MD"),  # can + not do not spell can't: both have all of it
+        Word("not", 2, 7, "RB"),
+        Word(",", 7, 8, ","),
+        Word("do", 9, 11, "VBP"),
+        Word("n't", 11, 14, "RB"),
+        Word(".", 14, 15, "."),
+    )
+    assert (second.id, second.text) == ("x-2", "Yes")
+    with gzip.open(tmp_path / "y.conllu.gz", "wt", encoding="utf-8") as stream:
+        stream.write(GOLD)
+    assert conllu_reader.read(tmp_path / "y.conllu.gz")[0] == first
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (("nsubj\t_\t_", "nsubj"), r", line 3: ragged columns: 10 columns expected"),
+        (("4\t,\t,\tPUNCT\t,", "5\t,\t,\tPUNCT\t,"), r", line 7: rows out of order: word 4 expected, found 5"),
+        (("INTJ\tUH", "INTJ\t_"), r", line 14: word without form or tag: word 1 has no form or no Penn tag"),
+        (("1\tYes", "x\tYes"), r", line 14: malformed sentence: the one that ends here: .*'x' is not a valid ID"),
+        (("1\tYes", "_\tYes"), r", line 14: rows out of order: words are missing"),
+        (("1\tYes", "1-2\tYes"), r", line 14: rows out of order: words are missing"),
+        ((GOLD, "\n\n"), r"holds no sentences"),
+    ],
+)
+def test_malformed_files_name_file_and_line(tmp_path, damage, message):
+    file = tmp_path / "bad.conllu"
+    assert damage[0] in GOLD
+    file.write_text(GOLD.replace(*damage), encoding="utf-8")
+    with pytest.raises(EmbryologyError, match=rf"bad\.conllu.*{message}"):
+        conllu_reader.read(file)
+
+
+def test_dependencies_go_from_a_word_to_its_head(tmp_path):
+    file = tmp_path / "x.conllu"
+    file.write_text(GOLD, encoding="utf-8")
+    first, second = conllu_reader.read_edges(file).sentences
+    assert (replace(first, edges=()), replace(second, edges=())) == tuple(conllu_reader.read(file))
+    assert [edge[1:] for edge in first.edges if edge.task == "pos"][5] == ("RB", (5, 6), None)
+    dependencies = [edge[1:] for edge in first.edges if edge.task == "dependency"]
+    assert dependencies[:2] == [("nsubj", (0, 1), (2, 3)), ("advmod", (2, 3), (1, 2))]
+    assert len(dependencies) == 6  # the root is none, and empty nodes are no words
+    assert second.edges == (Edge("pos", "UH", (0, 1)),)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (("2\tadvmod", "8\tadvmod"), r"line 6: head out of range: the head of word 3 is 8, not another of 7"),
+        (("2\tadvmod", "3\tadvmod"), r"line 6: head out of range: the head of word 3 is 3"),
+        (("2\tadvmod", "_\tadvmod"), r"line 6: head out of range: the head of word 3 is None"),
+        (("2\tadvmod", "2\t_"), r"line 6: word without a relation"),
+        (("RB\t_\t2", "_\t_\t2"), r"line 6: word without form or tag"),
+    ],
+)
+def test_malformed_sentences_are_raised_or_counted(tmp_path, damage, message):
+    file = tmp_path / "bad.conllu"
+    assert damage[0] in GOLD
+    file.write_text(GOLD.replace(*damage), encoding="utf-8")
+    with pytest.raises(EmbryologyError, match=rf"bad\.conllu, {message}"):
+        conllu_reader.read_edges(file)
+    reading = conllu_reader.read_edges(file, skip_bad=True)
+    assert [sentence.text for sentence in reading.sentences] == ["Yes"]
+    assert reading.skipped.total() == 1
+
+
+def test_unreadable_files_are_named(tmp_path):
+    with pytest.raises(EmbryologyError, match=r"none\.conllu is missing"):
+        conllu_reader.read(tmp_path / "none.conllu")
+    (tmp_path / "latin.conllu").write_bytes(GOLD.replace("Yes", "Où").encode("latin-1"))
+    with pytest.raises(EmbryologyError, match=r"latin\.conllu cannot be read"):
+        conllu_reader.read(tmp_path / "latin.conllu")
+    (tmp_path / "cut.conllu.gz").write_bytes(gzip.compress(GOLD.encode())[:-20])
+    with pytest.raises(EmbryologyError, match=r"cut\.conllu\.gz cannot be read"):
+        conllu_reader.read(tmp_path / "cut.conllu.gz")
+
+
+def test_the_catalogue_takes_gold_where_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
+    assert catalogue.find("auto").name == "silver"
+    with pytest.raises(EmbryologyError, match=r"universaldependencies\.org .*under \$EMBRYOLOGY_DATA/treebanks"):
+        catalogue.find("ewt")
+    with pytest.raises(EmbryologyError, match="only the split 'test'"):
+        catalogue.find("silver", "train")
+    with pytest.raises(EmbryologyError, match="there is no treebank 'gum'"):
+        catalogue.find("gum")
+
+    monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
+    assert catalogue.find("auto").name == "silver"
+    folder = tmp_path / catalogue.EWT
+    folder.mkdir(parents=True)
+    (folder / "en_ewt-ud-dev.conllu").write_text(GOLD, encoding="utf-8")
+    treebank = catalogue.find("auto", "dev")
+    assert treebank.label == "gold tags, UD English-EWT dev"
+    assert len(treebank.read()) == 2
+    before = treebank.identity()
+    (folder / "en_ewt-ud-dev.conllu").write_text(GOLD.replace("Yes", "No"), encoding="utf-8")
+    assert catalogue.find("auto", "dev").identity() != before
+    with pytest.raises(EmbryologyError, match=r"en_ewt-ud-test\.conllu"):
+        catalogue.find("auto", "test")
+
+
+def test_silver_tags_are_of_held_out_articles_alone(monkeypatch):
+    held_out = [a for a in articles.articles("bundled") if articles.is_held_out(a.title)][:3]
+    trained = next(a for a in articles.articles("bundled") if not articles.is_held_out(a.title))
+    monkeypatch.setattr(articles, "articles", lambda source: iter([trained, *held_out]))
+    sentences = silver.read()
+    assert {sentence.id.rsplit("-", 1)[0] for sentence in sentences} == {article.id for article in held_out}
+    assert len({sentence.id for sentence in sentences}) == len(sentences)
+    words = [(sentence.text[word.start : word.end], word) for sentence in sentences for word in sentence.words]
+    assert all(form == word.form and not form.isspace() for form, word in words)
+    tags = {word.tag for form, word in words if form == "the"}
+    assert tags == {"DT"}
+    assert set(silver.versions()) == set(silver.PACKAGES)
+
+
+def test_missing_silver_packages_are_named(monkeypatch):
+    monkeypatch.setattr(silver, "PACKAGES", ("no-such-tagger",))
+    with pytest.raises(EmbryologyError, match=r"need the package no-such-tagger; run: pip install --no-deps"):
+        catalogue.find("silver").identity()
+    with pytest.raises(EmbryologyError, match="no-such-tagger"):
+        silver.read()
+
+
+@pytest.mark.skipif(not os.environ.get("EMBRYOLOGY_DATA"), reason="needs EMBRYOLOGY_DATA")
+def test_the_real_treebank_has_its_published_counts():
+    sentences = catalogue.find("ewt").read()
+    assert len(sentences) == 2077
+    assert sum(len(sentence.words) for sentence in sentences) == 25_094
+    forms = [(sentence.text[w.start : w.end], w.form) for sentence in sentences for w in sentence.words]
+    assert sum(text != form for text, form in forms) < 20
