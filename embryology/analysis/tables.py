@@ -82,6 +82,7 @@ def of(
 
     ``series`` is the name of one; None takes the first.
     """
-    rows = frame[(frame["series"] == (series or main_series(frame))) & (frame["task"] == task)]
-    rows = rows[rows["metric"] == metric]
-    return rows[rows["baseline"].isna() if baseline is None else rows["baseline"] == baseline]
+    of_baseline = frame["baseline"].isna() if baseline is None else frame["baseline"] == baseline
+    of_series = frame["series"] == (series or main_series(frame))
+    # One mask: each selection copies all columns, and a page asks more than a hundred times.
+    return frame[of_series & (frame["task"] == task) & (frame["metric"] == metric) & of_baseline]
