@@ -96,17 +96,16 @@ def test_a_second_report_skips_everything_and_says_so(project):
 
 def test_checkpoints_that_transformers_alone_made_become_a_book_of_what_was_measured(project):
     series = Series.open(save_bert(project / "bert"))
-    names = ["tokens", "edges", "knowledge"]
-    assert run_probes(series, chosen_settings(series, names, "smoke")) == 6
+    assert run_probes(series, chosen_settings(series, ["tokens", "knowledge"], "smoke")) == 4
     assert "probe finetune has not measured it" in shown(series)
     assert "DT determiner" in shown(series)
     said = io.StringIO()
     index = report(["./bert"], root=project, console=Console(file=said, width=200))
     assert index.is_file()
     pages = project / "_build" / "html" / "book" / "executed" / "bert"
-    assert {page.stem for page in pages.glob("*.html")} == {"index", "tokens", "edges", "layers", "knowledge", "build"}
+    assert {page.stem for page in pages.glob("*.html")} == {"index", "tokens", "knowledge", "build"}
     uncounted = {"knowledge": 1}  # nothing was counted in a training text that is not known
-    for name in ("tokens", "edges", "layers", "knowledge"):
+    for name in ("tokens", "knowledge"):
         figures = (pages / f"{name}.html").read_text().count('<figure class="embryology-figure"')
         assert figures == FIGURES[name] - uncounted.get(name, 0)
     assert "pretraining.ipynb: left out: it has no losses, as it was not trained here" in said.getvalue()

@@ -1,10 +1,12 @@
 import ast
-import itertools
 import re
+import sys
 
+import matplotlib.pyplot as plt
 import nbformat
-import papermill
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
@@ -119,60 +121,70 @@ def test_no_measurement_is_typed_into_prose(notebook):
     assert not re.findall(r"\d*\.\d+|\d+%", re.sub(r"\{[\w:]+\}`[^`]*`", "", prose(notebook)))
 
 
-def execute(folder, series, names, steps="all"):
-    """Notebooks, run by papermill on a series from a folder that is not the project's."""
-    for name in names:
-        parameters = {} if name in STUDIES else {"run": str(series.folder.root), "steps": steps}
-        papermill.execute_notebook(
-            ROOT / "notebooks" / f"{name}.ipynb",
-            folder / f"{name}.ipynb",
-            parameters=parameters,
-            cwd=folder,
-            progress_bar=False,
-            kernel_name="python3",
-        )
-    return {name: nbformat.read(folder / f"{name}.ipynb", as_version=4) for name in names}
+@pytest.fixture(scope="module")
+def shell():
+    """What runs cells as a kernel does, without its start; ``test_end_to_end`` has papermill and kernels."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("displayhook", "excepthook"):
+            patch.setattr(sys, name, getattr(sys, name))
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # it puts its own there
+        yield InteractiveShell.instance(colors="nocolor", history_load_length=0)
+        InteractiveShell.clear_instance()
 
 
-def figures_in(notebook):
-    """How many there are; there is no other output than displayed values, so no text and no warning."""
-    outputs = list(itertools.chain.from_iterable(cell.outputs for cell in code(notebook)))
-    assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}
-    return sum("<figure" in output.data.get("text/html", "") for output in outputs)
+def execute(shell, series, name, steps="all"):
+    """The displayed values of each code cell, run on a series from a folder that is not the project's."""
+    shell.reset(new_session=False)
+    outputs = []
+    for cell in code(template(name)):
+        with capture_output() as captured:
+            result = shell.run_cell(cell.source, store_history=False)
+        result.raise_error()
+        assert re.sub(r"Out\[\d+\]: .*\n", "", captured.stdout) + captured.stderr == ""
+        assert plt.get_fignums() == []  # in a kernel it would be a second output
+        data = [(output.data, output.metadata) for output in captured.outputs]
+        if result.result is not None:
+            data.append(shell.display_formatter.format(result.result))
+        outputs.append(data)
+        if "parameters" in cell.metadata.tags:
+            shell.push({"run": str(series.folder.root), "steps": steps})
+    return outputs
+
+
+def figures_in(outputs):
+    return sum("<figure" in data.get("text/html", "") for cell in outputs for data, _ in cell)
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory):
+def executed(shell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")
     series = make_run(folder / "runs" / "synthetic", sentences=40, total=False)
-    return execute(folder, series, NAMES, "0,20,40,80,160,640,2000")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return {name: execute(shell, series, name, "0,20,40,80,160,640,2000") for name in NAMES}
 
 
 def test_every_notebook_runs_and_draws(executed):
-    assert {name: figures_in(notebook) for name, notebook in executed.items()} == FIGURES
+    assert {name: figures_in(outputs) for name, outputs in executed.items()} == FIGURES
 
 
-def test_a_series_made_by_others_has_every_page_whose_needs_are_met(tmp_path):
+def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_path, monkeypatch):
     series = make_run(tmp_path / "bert", sentences=20)
     for file in (series.folder.manifest, series.folder.losses, series.folder.corpus):
         file.unlink()
-    names = [
-        name
-        for name in NAMES
-        if template(name).metadata.embryology.kind != "study"
-        and "losses" not in template(name).metadata.embryology.needs
-    ]
+    monkeypatch.chdir(tmp_path)
+    about = {name: template(name).metadata.embryology for name in NAMES}
+    names = [name for name in NAMES if about[name].kind != "study" and "losses" not in about[name].needs]
     assert Series.open(series.folder.root).losses is None
-    pages = execute(tmp_path, series, names)
-    assert {name: figures_in(page) for name, page in pages.items()} == {name: FIGURES[name] for name in names}
+    assert {name: figures_in(execute(shell, series, name)) for name in names} == {name: FIGURES[name] for name in names}
 
 
 def test_every_number_that_prose_asks_for_is_glued_before_it(executed):
-    for notebook in executed.values():
-        glued = set()
-        for cell in notebook.cells:
+    for name, outputs in executed.items():
+        glued, cells = set(), iter(outputs)
+        for cell in template(name).cells:
             if cell.cell_type == "markdown":
                 asked = set(re.findall(r"\{glue:text\}`([^`]*)`", cell.source))
                 assert asked <= glued
             else:
-                glued |= {output.metadata.get("scrapbook", {}).get("name") for output in cell.outputs}
+                glued |= {metadata.get("scrapbook", {}).get("name") for _, metadata in next(cells)}
