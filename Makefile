@@ -1,5 +1,6 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
-# make test   all tests
+# make test   all tests but the long ones
+# make test-long   those: thousands of damaged inputs
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
@@ -14,7 +15,7 @@ EMBRYOLOGY := $(VENV)/bin/embryology
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test lint install clean
+.PHONY: book test test-long lint install clean
 
 book: $(INSTALLED)
 	$(EMBRYOLOGY) pretrain $(RUN) --resume
@@ -22,7 +23,11 @@ book: $(INSTALLED)
 	$(EMBRYOLOGY) report $(RUN)
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not long" $(PYTEST_ARGS)
+
+test-long: $(INSTALLED)
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
+		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -94,7 +94,7 @@ class Enlarged(Run):
 def prepared(preset: presets.Preset, vocab_size: int, folder: Path) -> Enlarged:
     Enlarged.vocab_size = vocab_size
     source = preset.outcome.corpus
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.vocab_size, lambda line: None)
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, lambda line: None)
     return Enlarged(preset, RunFolder(folder / "run"), corpus, Devices(), Console(quiet=True))
 
 

@@ -73,11 +73,19 @@ def probe(
     preset: Annotated[
         str | None, typer.Option(help="A preset, by name or path, whose probe settings replace those of the run.")
     ] = None,
+    step_pattern: Annotated[
+        str | None,
+        typer.Option(help="A regular expression with a group (?P<step>…) that finds the step in a folder's name."),
+    ] = None,
 ) -> None:
     """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
     from embryology.probes.runner import chosen_settings, run_probes
     from embryology.runs.series import Series
 
+    if step_pattern is not None:
+        from embryology.runs.steps import keep_pattern
+
+        keep_pattern(RunFolder.named(run).root, step_pattern)
     series = Series.open(run)
     run_probes(series, chosen_settings(series, probe, preset), steps, console)
 

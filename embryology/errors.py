@@ -11,9 +11,13 @@ class EmbryologyError(Exception):
     """
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong: its place and the reason, on one line."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the whole"
-    reason = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].lower()
-    return f"{place}: {reason}"
+REASONS = {"extra_forbidden": "there is no such key", "missing": "it is missing"}
+
+
+def problems(error: ValidationError) -> str:
+    """All that pydantic found wrong, each its place and the reason, on one line; keys that are not known first."""
+    found = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {REASONS.get(each['type'], each['msg'].lower())}"
+        for each in found
+    )

@@ -15,11 +15,12 @@ from pydantic import (
     model_validator,
 )
 
-from embryology.errors import EmbryologyError, first_problem
+from embryology.errors import EmbryologyError, problems
 from embryology.specs import Precision, registry
 from embryology.storage.files import read_yaml, sha256_of
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Compile = bool | Literal["reduce-overhead"]
 
 
 class Section(BaseModel):
@@ -35,6 +36,10 @@ class Corpus(Section):
 
 class Tokenizer(Section):
     vocab_size: int = Field(ge=100, le=1_000_000)
+    lower_case: bool = True
+    """As ALBERT's and the uncased BERT's."""
+    strip_accents: bool = True
+    """Likewise; a language in which accents tell words apart is better read with them."""
 
 
 class Model(Section):
@@ -157,8 +162,10 @@ class Speed(Section):
 
     threads: PositiveInt = 2
     precision: Precision = "auto"
-    compile: bool = False
-    """Whether torch compiles the step; needs a C++ compiler. Changes the last bits of the weights too."""
+    compile: Compile = False
+    """Whether torch compiles the step, and ``reduce-overhead`` for CUDA graphs as well, which small models gain from;
+    needs a C++ compiler. The compiled step is held against the plain one before it trains. Changes the last bits of the
+    weights too."""
     gradient_accumulation_steps: PositiveInt = 1
     """Parts in which a device works through its share of a step, where the whole does not fit."""
     workers: NonNegativeInt = 0
@@ -201,7 +208,10 @@ def load(preset: str) -> Preset:
         file = Path(preset).expanduser()
         if file.suffix not in {".yaml", ".yml"}:
             raise EmbryologyError(f"there is no preset {preset!r}; choose one of {', '.join(names())}, or a .yaml file")
-    return validated({"name": file.stem} | (read_yaml(file) or {}), origin=str(file))
+    values = read_yaml(file) or {}
+    if not isinstance(values, dict):
+        raise EmbryologyError(f"{file} holds no preset: it is one {type(values).__name__}, and not keys with values")
+    return validated({"name": file.stem} | values, origin=str(file))
 
 
 def validated(values: dict[str, Any], origin: str) -> Preset:
@@ -209,7 +219,7 @@ def validated(values: dict[str, Any], origin: str) -> Preset:
     try:
         preset = Preset.model_validate(values)
     except ValidationError as error:
-        raise EmbryologyError(f"{origin}: {first_problem(error)}") from error
+        raise EmbryologyError(f"{origin}: {problems(error)}") from error
     for probe, settings in preset.probes.items():  # now, and not when the run is trained
         try:
             registry.settings_of(probe, settings)

@@ -36,7 +36,7 @@ def changed(tmp_path, change):
     ("change", "message"),
     [
         (lambda v: v["outcome"]["model"].update(hiden_size=3), r"outcome\.model\.hiden_size: there is no such key"),
-        (lambda v: v["outcome"].pop("steps"), r"outcome\.steps: field required"),
+        (lambda v: v["outcome"].pop("steps"), r"outcome\.steps: it is missing"),
         (lambda v: v["outcome"].update(steps=49), "checkpoints must rise from 0 to steps"),
         (lambda v: v["outcome"]["objective"].update(mlm_probability=1.5), r"mlm_probability: .*less than 1"),
         (lambda v: v["outcome"]["model"].update(num_attention_heads=5), "not a multiple of num_attention_heads"),

@@ -9,7 +9,7 @@ from scipy import stats
 from embryology.analysis.plateau import plateau
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import ROOT
-from embryology.storage.files import read_yaml
+from embryology.storage.files import read_table, read_yaml
 
 FILE = ROOT / "results" / "recipes" / "runs.parquet"
 COLUMNS = {
@@ -37,7 +37,7 @@ def read(file: Path = FILE) -> pd.DataFrame:
     """
     if not file.is_file():
         raise EmbryologyError(f"{file} is missing; restore it from the repository, or run benchmarks/recipes.py")
-    return pd.read_parquet(file)
+    return read_table(file).to_pandas()
 
 
 def made(file: Path = FILE) -> dict[str, str]:

@@ -4,10 +4,12 @@ Every source gives the same thing, an iterator of :class:`Article`, one at a tim
 larger than memory needs no other code.
 """
 
+import codecs
 import hashlib
 import itertools
 import json
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -140,17 +142,30 @@ def text_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise EmbryologyError(f"there is no text at {path}; name a file or a folder of .txt files")
-    files = sorted(file for file in path.rglob("*") if ".txt" in file.suffixes and file.is_file())
+    files = [file for file in _files(path) if _is_text(file)]
     if not files:
         raise EmbryologyError(f"{path} holds no .txt files; put plain text there or name a file")
     return files
+
+
+def files_left_out(path: Path) -> list[Path]:
+    """The files below a folder that :func:`plain_text` does not read, in order."""
+    return [file for file in _files(path) if not _is_text(file)]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def _is_text(file: Path) -> bool:
+    return ".txt" in map(str.lower, file.suffixes)
 
 
 def plain_text(path: Path) -> Iterator[Article]:
     """A person's own text, UTF-8, optionally compressed.
 
     A folder: every ``.txt`` file below it is one article, named by its path. A single file: articles
-    are separated by blank lines, the input format of BERT's pretraining, and numbered.
+    are separated by blank lines, the input format of BERT's pretraining, and numbered. A byte order mark is no text.
     """
     files = text_files(path)
     if path.is_dir():
@@ -158,7 +173,8 @@ def plain_text(path: Path) -> Iterator[Article]:
             name = str(file.relative_to(path))
             yield Article(id=name, title=name, text="".join(_lines(file)))
     else:
-        blocks = ("".join(lines).strip() for blank, lines in itertools.groupby(_lines(path), "\n".__eq__) if not blank)
+        groups = itertools.groupby(_lines(path), lambda line: not line.strip())
+        blocks = ("".join(lines).strip() for blank, lines in groups if not blank)
         for number, block in enumerate(block for block in blocks if block):
             yield Article(id=str(number), title=f"{path.name}:{number}", text=block)
 
@@ -169,7 +185,7 @@ def _lines(file: Path) -> Iterator[str]:
     try:
         with fsspec.open(str(file), "rb", compression="infer") as stream:
             for raw in stream:
-                line = raw.decode("utf-8").replace("\r\n", "\n")
+                line = raw.removeprefix(b"" if position else codecs.BOM_UTF8).decode("utf-8").replace("\r\n", "\n")
                 if "\0" in line:
                     raise EmbryologyError(f"{file} is a binary file, not text; leave it out")
                 empty = empty and not line.strip()
@@ -178,7 +194,7 @@ def _lines(file: Path) -> Iterator[str]:
     except UnicodeDecodeError as error:
         position += error.start
         raise EmbryologyError(f"{file} is not UTF-8 text (byte {position}); convert it or leave it out") from error
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:  # the last two of compressed files
         raise EmbryologyError(f"{file} cannot be read: {error}") from error
     if empty:
         raise EmbryologyError(f"{file} is empty; leave it out or put text into it")
@@ -220,7 +236,8 @@ def wikipedia(folder: Path) -> Iterator[Article]:
                 for row in batch.to_pylist():
                     yield Article(id=row["id"], title=row["title"], text=row["text"])
         except (OSError, ValueError) as error:
-            raise EmbryologyError(f"{file} is not a readable Parquet file: {error}") from error
+            reason = " ".join(str(error).split())[:200]
+            raise EmbryologyError(f"{file} is not a readable Parquet file: {reason}") from error
 
 
 def _is_hub(path: str | None) -> TypeGuard[str]:

@@ -26,18 +26,22 @@ import numpy as np
 from numpy.lib import format as npy
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer as Backend
 
-from embryology.corpus.articles import Article, articles, fingerprint, is_held_out
+from embryology.corpus import language
+from embryology.corpus.articles import Article, articles, files_left_out, fingerprint, is_held_out, text_files
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
+from embryology.presets import Tokenizer
 from embryology.runs.paths import runs_folder
 from embryology.storage.files import read_json, sha256_of, sha256_of_file, write_json, written_whole
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same text would be stored otherwise."""
 CHARACTERS_A_BATCH = 100_000
 """About 650 sentences, 10 MB while they are tokenised."""
+SAID = 5
+"""Files whose names are said; of more, how many there are."""
 SIDES = (("train", False), ("held-out", True))
 """Folders of the store, and whether their articles are held out."""
 
@@ -78,23 +82,23 @@ class PreparedCorpus:
 
 
 def prepare(
-    source: str, path: str | None, vocab_size: int, say: Callable[[str], None], console: Console | None = None
+    source: str, path: str | None, settings: Tokenizer, say: Callable[[str], None], console: Console | None = None
 ) -> PreparedCorpus:
-    """The corpus ``source`` with a tokenizer of ``vocab_size`` pieces, from the cache where it was made before.
+    """The corpus ``source`` with a tokenizer of these ``settings``, from the cache where it was made before.
 
     The text is read twice, an article at a time, and never held; the bytes of the store depend on
     neither the number of cores nor the console.
 
     Args:
         source, path: as in :func:`embryology.corpus.articles.articles`.
-        vocab_size: size of the tokenizer's vocabulary.
+        settings: of the tokenizer.
         say: takes one line of progress.
         console: where a bar is shown beside the lines, if it is a terminal; None shows none.
 
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
-    origin = {"source": source, "files": fingerprint(source, path), "vocab_size": vocab_size, "format": FORMAT}
+    origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT} | settings.model_dump()
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
@@ -108,7 +112,7 @@ def prepare(
             bar = Progress(*columns, console=console or Console(quiet=True), transient=True)
             try:
                 with written_whole(folder) as temporary, bar:
-                    _build(temporary, source, path, vocab_size, say, bar)
+                    _build(temporary, source, path, settings, say, bar)
             except KeyboardInterrupt as error:
                 raise EmbryologyError(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
@@ -125,29 +129,32 @@ def prepared(record: dict) -> PreparedCorpus | None:
 
 
 def _build(
-    folder: Path, source: str, path: str | None, vocab_size: int, say: Callable[[str], None], progress: Progress
+    folder: Path, source: str, path: str | None, settings: Tokenizer, say: Callable[[str], None], progress: Progress
 ) -> None:
     from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
 
-    say(f"training a tokenizer of {vocab_size} pieces on corpus {source!r}")
-    digest = hashlib.sha256()
+    record: dict[str, Any] = {"source": source}
+    if source == "text" and path is not None:
+        record |= _files(Path(path).expanduser(), say)
+    say(f"training a tokenizer of {settings.vocab_size} pieces on corpus {source!r}")
+    digest, sample = hashlib.sha256(), list[str]()
     reading = _Counted(progress, "reading the articles")
 
     def training_sentences() -> Iterator[str]:
         for article in reading.count(_hashed(articles(source, path), digest)):
             if not is_held_out(article.title):
+                if len(sample) < language.TEXTS:
+                    sample.append(article.text)
                 yield from split(article.text)
         reading.describe("training the tokenizer")
 
-    tokenizer = tokenizers.train(training_sentences(), vocab_size)
+    tokenizer = tokenizers.train(training_sentences(), **settings.model_dump())
     tokenizer.save_pretrained(folder / "tokenizer")
-    record: dict[str, Any] = {
-        "source": source,
-        "text_sha256": digest.hexdigest(),
-        "split": "5% of titles held out, by hash",
-    }
+    record |= {"text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
+    record["languages"] = language.shares(sample)
+    say(f"languages of the text: {', '.join(f'{name} {share:.0%}' for name, share in record['languages'].items())}")
     record["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
-    record["vocab_size"] = vocab_size
+    record["vocab_size"] = settings.vocab_size
     say(f"tokenising {reading.done:,} articles")
     tokenising = _Counted(progress, "tokenising", total=reading.done)
     dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
@@ -159,6 +166,17 @@ def _build(
                 "title); give more articles: a folder of files, or one file with blank lines between articles"
             )
     write_json(folder / "corpus.json", record)
+
+
+def _files(path: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Which files of a folder are read and which are not, for the record, and said."""
+    if path.is_file():
+        return {"files": 1}
+    read, left_out = len(text_files(path)), [file.relative_to(path).as_posix() for file in files_left_out(path)]
+    if left_out:
+        others = f", and {len(left_out) - SAID} more" if len(left_out) > SAID else ""
+        say(f"reading {read} .txt files of {path}, and not {', '.join(left_out[:SAID])}{others}")
+    return {"files": read, "files_left_out": len(left_out)}
 
 
 class _Counted:
@@ -202,7 +220,7 @@ class _Tokenised(NamedTuple):
     words: int
 
 
-def _tokenise(batch: list[Article], tokenizer: Tokenizer, dtype: np.dtype) -> list[_Tokenised]:
+def _tokenise(batch: list[Article], tokenizer: Backend, dtype: np.dtype) -> list[_Tokenised]:
     """The documents of both sides. Articles without a sentence are none."""
     sides = []
     for _, held_out in SIDES:
@@ -221,7 +239,7 @@ def _tokenise(batch: list[Article], tokenizer: Tokenizer, dtype: np.dtype) -> li
     return sides
 
 
-def _store(folder: Path, source: Iterable[Article], tokenizer: Tokenizer, dtype: np.dtype) -> dict[str, dict]:
+def _store(folder: Path, source: Iterable[Article], tokenizer: Backend, dtype: np.dtype) -> dict[str, dict]:
     """Write both sides as the articles come. Returns their counts."""
     # Threads suffice: nearly all of the time is spent in the tokenizer, which holds no lock of Python's.
     with ExitStack() as files, ThreadPoolExecutor(_cores()) as pool:

@@ -4,10 +4,12 @@ Lower-cased, accents stripped, with ALBERT's special pieces at ALBERT's ids: ``<
 ``[CLS]`` 2, ``[SEP]`` 3, ``[MASK]`` 4 (Lan et al. 2020, appendix; ``AlbertTokenizer``).
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,23 +22,27 @@ WORD_START = "▁"
 TRAINER = Path(__file__).with_name("unigram.py")
 
 
-def train(sentences: Iterable[str], vocab_size: int) -> AlbertTokenizer:
+def train(
+    sentences: Iterable[str], vocab_size: int, lower_case: bool = True, strip_accents: bool = True
+) -> AlbertTokenizer:
     """Train a tokenizer of ``vocab_size`` pieces, special ones included.
 
     Args:
         sentences: the training text, one sentence at a time; of more than 450,000, a fixed sample is used.
         vocab_size: size of the vocabulary.
+        lower_case, strip_accents: what happens to the text before it is divided into pieces.
 
     Raises:
         EmbryologyError: the text is too small for so many pieces, or memory too small for the text.
     """
     # The tokenizer's own normaliser prepares the text, so that training and use cannot disagree.
-    normalise = AlbertTokenizer().backend_tokenizer.normalizer.normalize_str
+    made = partial(AlbertTokenizer, do_lower_case=lower_case, keep_accents=not strip_accents)
+    normalise = made().backend_tokenizer.normalizer.normalize_str
     lines = (" ".join(normalise(sentence).split()) for sentence in sentences)
     processor = sentencepiece.SentencePieceProcessor(model_proto=_trained(filter(None, lines), vocab_size))
     vocabulary = [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())]
     # Not AlbertTokenizer(vocab_file=...): transformers 5 then silently builds one of five pieces.
-    return AlbertTokenizer(vocab=vocabulary)
+    return made(vocab=vocabulary)
 
 
 def _trained(lines: Iterable[str], vocab_size: int) -> bytes:
@@ -66,6 +72,8 @@ def _trained(lines: Iterable[str], vocab_size: int) -> bytes:
         )
     if child.returncode:
         reason = errors.strip().splitlines()[-1]
+        if enough := re.search(r"value <= (\d+)", reason):
+            reason = f"it is enough for {enough[1]}; set tokenizer.vocab_size to that or less, or give more text"
         raise EmbryologyError(f"a tokenizer of {vocab_size} pieces cannot be trained on this text: {reason}")
     return model
 

@@ -38,10 +38,10 @@ def corpus(series: Series) -> HTML:
     return _settings(text)
 
 
-def checkpoints(series: Series) -> HTML:
-    """Step, tokens, held-out loss and weights' hash of every checkpoint, as far as they were recorded."""
+def checkpoints(series: Series, steps: str = "all") -> HTML:
+    """Step, tokens, held-out loss and weights' hash of chosen checkpoints, as far as they were recorded."""
     rows = []
-    for checkpoint in series.checkpoints:
+    for checkpoint in series.select(str(steps)):
         file = checkpoint.location / RECORD
         record = read_json(file) if checkpoint.recorded and file.is_file() else {}
         rows.append(
@@ -66,26 +66,49 @@ def measured(series: Series) -> HTML:
     table = groups.agg(values=("value", "size"), key=("key", lambda keys: ", ".join(sorted({k[:16] for k in keys}))))
     table = table.reset_index()
     table["step"] = [f"{step:,}" for step in table["step"]]
-    return style.table(table)
+    aside = measurements.set_aside(series)
+    listed = "; ".join(f"{probe} at step {', '.join(f'{step:,}' for step in aside[probe])}" for probe in aside)
+    note = f"<p>Set aside, as they are of other settings, data or weights: {listed}.</p>" if aside else ""
+    return HTML(style.table(table).data + note)
 
 
 def about(series: Series) -> HTML:
-    """Which series a page is about, and whether it is frozen: a sentence or two."""
+    """Which series a page is about, whether it is frozen, and where its measurements were not taken alike."""
+    return HTML(f"<p>{_about(series)}{_taken(series)}</p>")
+
+
+def _taken(series: Series) -> str:
+    """A sentence for each probe whose data do not fit the text, or whose checkpoints were not measured alike."""
+    try:
+        frame = measurements.read(series)
+    except EmbryologyError:
+        return ""  # nothing was measured
+    misfits = [measurements.misfit(series, probe) for probe in frame["probe"].unique()]
+    return "".join(f" Note: {html.escape(misfit)}." for misfit in misfits if misfit) + "".join(
+        f" Its checkpoints were measured by {probe} with {html.escape(', '.join(differences))}: small differences "
+        "between them may be rounding."
+        for probe, rows in frame.groupby("probe")
+        if (differences := measurements.machines(rows))
+    )
+
+
+def _about(series: Series) -> str:
     values = {key: html.escape(value) for key, value in _numbers(series).items()}
     if series.manifest is None:
         steps = f"step {series.checkpoints[0].step:,} to step {series.checkpoints[-1].step:,}"
-        return HTML(
-            f"<p>This page is about the checkpoints <strong>{values['run']}</strong>, {values['checkpoints']} of them, "
-            f"from {steps}. They were not trained here.</p>"
+        unit = "" if series.unit == "step" else f" They say how many {series.unit} were read, which is here the step."
+        return (
+            f"This page is about the checkpoints <strong>{values['run']}</strong>, {values['checkpoints']} of them, "
+            f"from {steps}. They were not trained here.{unit}"
         )
     frozen = (
         " It was not trained for this build. It is frozen: its measurements are kept, its checkpoints are not."
         if series.is_frozen
         else ""
     )
-    return HTML(
-        f"<p>This page is about the run <strong>{values['run']}</strong>, made by <code>{values['command']}</code> "
-        f"with seed {values['seed']} on {values['machine']}. It read {values['tokens read']} tokens.{frozen}</p>"
+    return (
+        f"This page is about the run <strong>{values['run']}</strong>, made by <code>{values['command']}</code> "
+        f"with seed {values['seed']} on {values['machine']}. It read {values['tokens read']} tokens.{frozen}"
     )
 
 

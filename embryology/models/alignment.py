@@ -7,6 +7,7 @@ clitics that running text does not have; that way is kept as ``words``.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embryology.errors import EmbryologyError
 from embryology.specs import AlignmentMethod
-from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -79,9 +80,31 @@ def align(
 
 
 def longest_input(tokenizer: PreTrainedTokenizerFast, model_folder: Path) -> int:
-    """The most ids that a model of this ``save_pretrained`` folder can read, by its tokenizer and configuration."""
-    positions = read_json(model_folder / "config.json").get("max_position_embeddings")
-    return min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
+    """The most ids that a model of this ``save_pretrained`` folder can read, by its tokenizer and configuration.
+
+    Models of RoBERTa's kind count positions from the one after padding's, so that some of their table is never read.
+    Relative positions, as T5's, have no limit.
+
+    Raises:
+        EmbryologyError: the configuration is none that transformers knows.
+    """
+    import torch  # late: what aligns words needs none
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.from_pretrained(model_folder, local_files_only=True)
+        with torch.device("meta"):  # its tables' shapes, without their content
+            modules = dict(AutoModel.from_config(config).named_modules())
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise EmbryologyError(f"{model_folder} has no configuration that transformers can use: {reason}") from error
+    first = [
+        module.padding_idx + 1
+        for name, module in modules.items()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    positions = getattr(config, "max_position_embeddings", None) or 0  # of GPT-2 it is n_positions; some say -1
+    return min(tokenizer.model_max_length, positions - max(first, default=0) if positions > 0 else sys.maxsize)
 
 
 def _overlaps(text: str, words: Sequence[Span], offsets: Sequence[Span], special: Sequence[int]) -> list[list[int]]:

@@ -4,21 +4,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForTextEncoding,
+    PreTrainedModel,
+)
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging
 
 from embryology.errors import EmbryologyError
 from embryology.models import forward, processor
 from embryology.models.precision import resolve
+from embryology.runs import manifest
 from embryology.runs.checkpoints import Checkpoint
-from embryology.specs import Precision
+from embryology.specs import ATTENTIONS, BOTH_DIRECTIONS, HIDDEN_STATES, MASKED_HEAD, Precision
 
 TOKENS_PER_BATCH, ON_AN_ACCELERATOR = 2048, 2**15
 """Padded ids a batch: what fits the cache of a processor, and what keeps an accelerator busy."""
@@ -41,7 +49,7 @@ class Encoder:
 
     model: PreTrainedModel
     has: frozenset[str]
-    """What a probe may need: ``hidden-states``, ``attentions``, and ``masked-head`` where it was trained."""
+    """What a probe may need, of :data:`embryology.specs.NEEDS`; a masked head where it was trained."""
     device: str
     _reduced: nn.Module | None = None
     _parameters: dict[str, dict[str, Tensor]] = field(default_factory=dict)
@@ -69,7 +77,9 @@ class Encoder:
                     model, report = AutoModelForMaskedLM.from_pretrained(checkpoint.location, **options)
                     masked = True
                 except ValueError:  # an architecture without a masked head
-                    model, report = AutoModel.from_pretrained(checkpoint.location, **options)
+                    config = AutoConfig.from_pretrained(checkpoint.location, local_files_only=True)
+                    loader = AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+                    model, report = loader.from_pretrained(checkpoint.location, **options)
                     masked = False
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).partition("\n")[0]
@@ -80,9 +90,21 @@ class Encoder:
         lost = sorted(key for key in missing if key.startswith(body) and "pooler" not in key)
         if lost:
             raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(lost[:3])}; it is damaged")
-        has = {"hidden-states", "attentions"} | ({"masked-head"} if masked and not missing else set())
+        has = {HIDDEN_STATES, ATTENTIONS} | ({MASKED_HEAD} if masked and not missing else set())
+        if masked or type(model.config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            has.add(BOTH_DIRECTIONS)
         fused = _fused(model).to(device)  # type: ignore[arg-type]  # transformers wraps the method without its self
         return cls(fused.eval(), frozenset(has), device)
+
+    def machine(self, precision: Precision) -> dict[str, Any]:
+        """Where it computes: the columns :data:`embryology.runs.measurements.MACHINE`."""
+        on_cuda = self.device.startswith("cuda")
+        return {
+            "device": torch.cuda.get_device_name(self.device) if on_cuda else manifest.processor(),
+            "precision": resolve(precision, self.device),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        }
 
     @property
     def model_type(self) -> str:
@@ -92,7 +114,7 @@ class Encoder:
     @property
     def objective(self) -> str:
         """What it was trained for, as far as its heads tell: masked, replaced, or other."""
-        if "masked-head" in self.has:
+        if MASKED_HEAD in self.has:
             return "masked"
         return "replaced" if "ElectraForPreTraining" in (self.model.config.architectures or []) else "other"
 

@@ -64,8 +64,11 @@ class LayerParameters:
     def of(cls, parameters: Parameters, prefix: str, names: LayerNames) -> "LayerParameters":
         joined = [pair(parameters, f"{prefix}.{name}") for name in (names.query, names.key, names.value)]
         inward = torch.cat([weight for weight, _ in joined]), torch.cat([bias for _, bias in joined])
-        others = [field.name for field in fields(cls)][1:]
-        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in others))
+        return cls(inward, *(pair(parameters, f"{prefix}.{getattr(names, name)}") for name in OTHERS))
+
+
+OTHERS = [field.name for field in fields(LayerParameters)][1:]
+"""Looked up here: torch's compiler would end its graph at ``fields``, and compile a layer at a time."""
 
 
 def computes(config: PreTrainedConfig) -> bool:

@@ -29,6 +29,11 @@ def linear_cross_entropy(vectors: Tensor, weight: Tensor, bias: Tensor, labels: 
     Returns:
         A scalar in float32, or in float64 if the vectors are. It can be derived once.
     """
+    if torch.compiler.is_compiling():
+        # The compiler fuses these itself, and torch 2.11 makes wrong code of what is written in place below.
+        logits = functional.linear(vectors, weight, bias)
+        precise = torch.promote_types(logits.dtype, torch.float32)
+        return functional.cross_entropy(logits.to(precise), labels, ignore_index=IGNORED, reduction="sum")
     return _LinearCrossEntropy.apply(vectors, weight, bias, labels)
 
 

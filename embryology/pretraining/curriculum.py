@@ -1,7 +1,8 @@
 """The batches of a whole run: its sequences and, where the preset says so, longer ones from a step on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from transformers import PreTrainedTokenizerFast
 
@@ -52,6 +53,25 @@ class Curriculum:
             if done < phase.after:
                 steps = max(done, phase.first) - phase.first, phase.after - phase.first
                 yield from phase.batches.ahead(*steps, rows, workers)
+
+    def samples(
+        self, done: int, process: int = 0, processes: int = 1, parts: int = 1
+    ) -> dict[int, Callable[[], list[Batch]]]:
+        """By step, counted from 0, from which on batches of another shape are read after ``done``: two of that shape.
+
+        Each is the first part of what one process reads in a step, as :meth:`ahead` divides it.
+        """
+        samples: dict[int, Callable[[], list[Batch]]] = {}
+        for phase in self.phases:
+            rows = divide(phase.batches.batch_size, processes, parts)[process][:1]
+            begin = max(done, phase.first)
+            if begin < phase.after:
+                samples[begin] = partial(_two, phase.batches, begin - phase.first, rows)
+        return samples
+
+
+def _two(batches: Batches, begin: int, rows: list[range]) -> list[Batch]:
+    return [part for (part,) in batches.ahead(begin, begin + 2, rows)]
 
 
 def divide(batch_size: int, processes: int, parts: int) -> list[list[range]]:

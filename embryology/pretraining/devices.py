@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType
 from torch import Tensor, nn
 
 from embryology.errors import EmbryologyError
@@ -27,8 +28,11 @@ class Devices:
         """
         available = [str(tracker) for tracker in get_available_trackers()]
         if track is not None and track not in available:
-            hint = f"here there is {', '.join(available)}" if available else f"`pip install {track}` may help"
-            raise EmbryologyError(f"no tracker {track!r} is installed; {hint}")
+            known = sorted(str(tracker) for tracker in LoggerType if tracker != LoggerType.ALL)
+            if track not in known:
+                raise EmbryologyError(f"there is no tracker {track!r}; accelerate knows {', '.join(known)}")
+            here = f", or take {', '.join(available)}, which is installed" if available else ""
+            raise EmbryologyError(f"the tracker {track} is not installed; pip install it{here}")
         # Precision is our own affair: see Trainee.
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision="no", log_with=track, project_dir=logs

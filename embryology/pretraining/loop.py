@@ -23,7 +23,7 @@ from embryology.models import processor
 from embryology.models.optimizers import optimizer_for, scheduled_rate
 from embryology.models.precision import resolve
 from embryology.presets import Preset
-from embryology.pretraining import state
+from embryology.pretraining import compiled, state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
 from embryology.pretraining.devices import Devices
@@ -62,7 +62,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
                 f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
                 f"{preset.outcome.steps}; resume it with --resume, or give another --run"
             )
-        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer.vocab_size, say, console)
+        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, console)
         lock = _lock(folder) if devices.is_main else nullcontext()
     with lock:
         Run(preset, folder, corpus, devices, console).train()
@@ -73,9 +73,15 @@ def _refuse_impossible(preset: Preset, devices: Devices) -> None:
     long = preset.outcome.long
     for batch_size in (preset.outcome.batch_size, *([long.batch_size] if long else [])):
         divide(batch_size, devices.processes, preset.speed.gradient_accumulation_steps)
-    compilers = (os.environ.get("CXX", "g++"), "clang++")
-    if preset.speed.compile and devices.device.type == "cpu" and not any(map(shutil.which, compilers)):
-        raise EmbryologyError("speed.compile needs a C++ compiler, and there is none; install g++ or set it to false")
+    if preset.speed.compile and devices.device.type == "cpu":
+        if preset.speed.compile is not True:
+            raise EmbryologyError(
+                f"speed.compile {preset.speed.compile} needs a GPU, and there is none; set it to true or false"
+            )
+        if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+            raise EmbryologyError(
+                "speed.compile needs a C++ compiler, and there is none; install g++ or set it to false"
+            )
 
 
 def _counted(parts: list[Batch]) -> Tensor:
@@ -119,7 +125,7 @@ class Run:
         self.curriculum = Curriculum(outcome, corpus.train, self.tokenizer)
         self.trainee = Trainee(self._built(), getattr(torch, precision)).to(self.device)
         if preset.speed.compile:
-            self.trainee.compile(dynamic=False)  # the forward pass of training, and with it the backward pass
+            compiled.compile_step(self.trainee, preset.speed.compile)
         self.shared = devices.share(self.trainee)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
         weights = (1.0, outcome.objective.pair_weight, outcome.objective.rtd_weight)
@@ -186,8 +192,11 @@ class Run:
         sums, norms = torch.zeros(len(PARTS), device=self.device), torch.zeros((), device=self.device)
         pieces = torch.zeros((), dtype=torch.int64, device=self.device)
         speed = self.preset.speed
-        division = (devices.process, devices.processes, speed.gradient_accumulation_steps, speed.workers)
-        for index, parts in enumerate(self.curriculum.ahead(done, *division), done):
+        division = (devices.process, devices.processes, speed.gradient_accumulation_steps)
+        shapes = self.curriculum.samples(done, *division) if speed.compile else {}
+        for index, parts in enumerate(self.curriculum.ahead(done, *division, speed.workers), done):
+            if index in shapes:
+                self._check_compiled(shapes[index]())
             counts = devices.total(_counted(parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
@@ -214,6 +223,10 @@ class Run:
                 )
             last_row, since = step, time.perf_counter()
             sums, norms, pieces = (torch.zeros_like(value) for value in (sums, norms, pieces))
+
+    def _check_compiled(self, batches: list[Batch]) -> None:
+        worst = compiled.check(self.trainee, self.weights, [batch.to(self.device) for batch in batches])
+        self.say(f"the compiled step agrees with the plain one within {worst.relative:.1g} ({worst.of})")
 
     def _step(self, index: int, parts: list[Batch], counts: Tensor) -> tuple[Tensor, Tensor]:
         """One update.

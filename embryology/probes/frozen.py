@@ -35,6 +35,8 @@ class Examples:
     tasks: dict[str, Prepared]
     sentences: dict[str, list[int]]
     """Ids of every sentence of all tasks, by its text: each is read once."""
+    special: tuple[int, int]
+    """How many special pieces the tokenizer sets before a sentence and after it."""
 
 
 class FrozenProbe(Probe):
@@ -52,7 +54,10 @@ class FrozenProbe(Probe):
         }
         texts = {text: None for data in tasks.values() for example in _examples(data) for text in _texts(example)}
         ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
-        return Examples(settings, tasks, dict(zip(texts, ids, strict=True)))
+        ids = [pieces or [tokenizer.unk_token_id or 0] for pieces in ids]  # nothing of an empty sentence, by some
+        mask = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
+        special = mask.index(0), mask[::-1].index(0)
+        return Examples(settings, tasks, dict(zip(texts, ids, strict=True)), special)
 
     def measure(self, encoder: Encoder, examples: Examples, part: str = WHOLE) -> tuple[list[dict[str, Any]], None]:
         """As fine-tuning: the task's metrics and their mean, ``score``, with a bootstrap over items, and baselines."""
@@ -82,13 +87,15 @@ def _means(encoder: Encoder, examples: Examples) -> dict[str, np.ndarray]:
     from embryology.models import linear
 
     by_text: dict[str, np.ndarray] = {}
+    before, after = examples.special
     sentences = list(examples.sentences.items())
     for first in range(0, len(sentences), AT_ONCE):
         some = sentences[first : first + AT_ONCE]
         last = encoder.hidden_states([ids for _, ids in some], examples.settings.precision)[-1:]
         ends = np.cumsum([len(ids) for _, ids in some])
         starts = ends - [len(ids) for _, ids in some]
-        inner = np.stack([starts + 1, np.maximum(ends - 1, starts + 2)], axis=1)  # an empty sentence is its separator
+        firsts = np.minimum(starts + before, ends - 1)
+        inner = np.stack([firsts, np.maximum(ends - after, firsts + 1)], axis=1)  # an empty sentence is its separator
         means = linear.span_means(last, [inner])[0].float().numpy()
         by_text |= {text: mean for (text, _), mean in zip(some, means, strict=True)}
     return by_text

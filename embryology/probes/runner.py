@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,14 @@ from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.probes import WHOLE, Probe
 from embryology.runs import measurements
-from embryology.runs.checkpoints import Checkpoint
+from embryology.runs.checkpoints import TOKENIZER_FILES, Checkpoint
 from embryology.runs.measurements import Configuration
 from embryology.runs.series import Series, thinned
 from embryology.specs import NEEDS, NOT_APPLICABLE, NotApplicable, ProbeSettings, registry
-from embryology.storage.files import sha256_of, sha256_of_file, write_table
+from embryology.storage.files import read_table, refusal, sha256_of, sha256_of_file, write_table, written_whole
 
 if TYPE_CHECKING:
     from embryology.models.encoder import Encoder
-
-TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json")
 
 Measured = tuple[list[dict[str, Any]], pd.DataFrame | None]
 
@@ -108,11 +107,13 @@ def run_probes(
             highlight=False,
             soft_wrap=True,
         )
+    for each in asked:
+        if wrong := measurements.misfit(series, each.configuration.probe):
+            console.print(f"{series.name}: {wrong}", highlight=False, soft_wrap=True)
     if todo:
         failed += _Measuring(series, tokenizer, console, device, threads).all(todo)
     if failed:
-        checkpoints = "1 checkpoint" if len(failed) == 1 else f"{len(failed)} checkpoints"
-        raise EmbryologyError(f"{series.name}: {checkpoints} could not be measured: {'; '.join(failed)}")
+        raise EmbryologyError(f"{series.name}: could not be measured: {'; '.join(failed)}")
     return len(todo)
 
 
@@ -168,27 +169,48 @@ class _Measuring:
         self.series, self.tokenizer, self.console = series, tokenizer, console
         self.device, self.threads = device, threads
         self.examples: dict[str, Any] = {}
+        """By probe; or why there are none, an exception."""
         self.said: set[str] = set()
 
     def all(self, cells: list[tuple[Checkpoint, Asked]]) -> list[str]:
         """Returns what was wrong with the checkpoints that could not be measured."""
         from embryology.models.encoder import Encoder  # late: it loads torch
 
-        failed: list[str] = []
+        failed: dict[str, list[int]] = {}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(self.series.name, total=len(cells))
             for checkpoint, group in itertools.groupby(cells, key=lambda cell: cell[0]):
+                probes = [asked for _, asked in group]
                 try:
                     encoder = Encoder.load(checkpoint, device=self.device, threads=self.threads)
-                    for _, asked in group:
-                        name = asked.configuration.probe
-                        progress.update(task, description=f"{self.series.name} step {checkpoint.step} {name}")
-                        self._write(checkpoint, asked, encoder, *self._measured(checkpoint, asked, encoder))
-                        progress.advance(task)
-                except EmbryologyError as error:
-                    failed.append(f"step {checkpoint.step}: {error}")
-        return failed
+                except Exception as error:  # one checkpoint's failure is no other's
+                    failed.setdefault(self._failure(error, checkpoint, "load"), []).append(checkpoint.step)
+                    progress.advance(task, len(probes))
+                    continue
+                for asked in probes:
+                    name = asked.configuration.probe
+                    progress.update(task, description=f"{self.series.name} step {checkpoint.step} {name}")
+                    try:
+                        measured = self._measured(checkpoint, asked, encoder)
+                    except Exception as error:
+                        if refusal(error):
+                            raise  # a part could not be written, and so nothing else can
+                        failed.setdefault(self._failure(error, checkpoint, name), []).append(checkpoint.step)
+                    else:
+                        self._write(checkpoint, asked, encoder, *measured)
+                    progress.advance(task)
+        return [f"step {', '.join(map(str, steps))}: {reason}" for reason, steps in failed.items()]
+
+    def _failure(self, error: Exception, checkpoint: Checkpoint, doing: str) -> str:
+        """Why something failed; where it is no error of a kind that we know, all that Python said is kept."""
+        if isinstance(error, EmbryologyError):
+            return str(error)
+        log = self.series.folder.failure(doing, checkpoint.step)
+        with written_whole(log) as temporary:
+            temporary.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        first_line = str(error).partition("\n")[0]
+        return f"{doing}: {type(error).__name__}: {first_line} (all of it in {log.parent})"
 
     def _measured(self, checkpoint: Checkpoint, asked: Asked, encoder: "Encoder") -> Measured:
         """What a probe says of a checkpoint; that it does not apply is said once for all."""
@@ -197,10 +219,9 @@ class _Measuring:
             if lacking := sorted(registry.get(name).needs - encoder.has):
                 raise NotApplicable(f"its model has no {' and no '.join(NEEDS[need] for need in lacking)}")
             if name not in self.examples:
-                from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
-
-                loaded = tokenizers.load(self.tokenizer)
-                self.examples[name] = asked.probe.prepare(asked.settings, loaded, self.series)
+                self.examples[name] = self._prepared(asked)
+            if isinstance(self.examples[name], Exception):
+                raise self.examples[name]
             return self._parts(checkpoint, asked, encoder, self.examples[name])
         except NotApplicable as reason:
             line = f"{self.series.name}: probe {name} does not apply: {reason}"
@@ -208,6 +229,15 @@ class _Measuring:
                 self.console.print(line, highlight=False, soft_wrap=True)
                 self.said.add(line)
             return [measurements.row("", "", NOT_APPLICABLE, None, reason=str(reason))], None
+
+    def _prepared(self, asked: Asked) -> Any:
+        """The examples of a probe, or why there are none: it would fail in the same way for the next checkpoint."""
+        from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
+
+        try:
+            return asked.probe.prepare(asked.settings, tokenizers.load(self.tokenizer), self.series)
+        except Exception as error:
+            return error
 
     def _parts(self, checkpoint: Checkpoint, asked: Asked, encoder: "Encoder", examples: Any) -> Measured:
         """A measurement of several parts is put together of them, each kept as soon as it is there."""
@@ -223,7 +253,7 @@ class _Measuring:
                 measured_rows, measured_items = asked.probe.measure(encoder, examples, part)
                 for file, table in zip(files, (pd.DataFrame(measured_rows), measured_items), strict=True):
                     write_table(file, table)
-            kept_rows, kept_items = (pd.read_parquet(file) for file in files)
+            kept_rows, kept_items = (read_table(file).to_pandas() for file in files)
             rows += kept_rows.to_dict("records")
             items.append(kept_items)
         return rows, pd.concat(items, ignore_index=True)
@@ -248,6 +278,7 @@ class _Measuring:
             "objective": encoder.objective,
             "probe": asked.configuration.probe,
             "key": asked.configuration.key(checkpoint),
+            **encoder.machine(asked.settings.precision),
         }
         measurements.write(rows_file, pd.DataFrame(rows).assign(**columns))
         measurements.let_stand(self.series.folder, asked.configuration)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from embryology.errors import EmbryologyError, first_problem
+from embryology.errors import EmbryologyError, problems
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import registry
@@ -119,7 +119,7 @@ def _metadata(file: Path) -> Metadata:
     try:
         return Metadata.model_validate(read_json(file)["metadata"].get("embryology"))
     except (KeyError, ValidationError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else "there is no metadata"
+        reason = problems(error) if isinstance(error, ValidationError) else "there is no metadata"
         raise EmbryologyError(
             f"{file} does not say what kind of page it is (metadata 'embryology' with kind, needs, part, order and "
             f"about): {reason}"

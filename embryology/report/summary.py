@@ -16,6 +16,8 @@ def summary(series: Series) -> list[Table | str]:
     if series.losses is not None:
         shown.append(held_out(series.losses, series.name))
     shown.append(measured(series))
+    if series.unit != "step":
+        shown.append(f"The checkpoints say how many {series.unit} were read, which is here the step.")
     if measurements.lacking(series, tokens.SPECIFICATION.name) is None:
         frame = tables.read([series], tokens.SPECIFICATION.name)
         items = measurements.read_items(series, tokens.SPECIFICATION.name)
@@ -40,17 +42,25 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
 
 
 def measured(series: Series) -> Table:
-    """A row a probe: at how many checkpoints it measured what, or why there is nothing."""
+    """A row a probe: at how many checkpoints it measured what, what does not count, or why there is nothing."""
     table = Table(title=f"{series.name}: {len(series.checkpoints)} checkpoints, measured by")
     for column in ("probe", "checkpoints", "steps", ""):
         table.add_column(column, justify="right" if column == "checkpoints" else "left")
+    aside = measurements.set_aside(series)
     for name in registry.specifications():
         reason = measurements.lacking(series, name)
         if reason:
             table.add_row(name, "", "", reason)
         else:
-            steps = sorted(measurements.read(series, name)["step"].unique())
-            table.add_row(name, str(len(steps)), f"{steps[0]:,} to {steps[-1]:,}", "")
+            frame = measurements.read(series, name)
+            steps = sorted(frame["step"].unique())
+            notes = [f"taken with {difference}" for difference in measurements.machines(frame)]
+            if wrong := measurements.misfit(series, name):
+                notes.append(wrong)
+            if name in aside:
+                listed = ", ".join(f"{step:,}" for step in aside[name])
+                notes.append(f"set aside, of other settings, data or weights: step {listed}")
+            table.add_row(name, str(len(steps)), f"{steps[0]:,} to {steps[-1]:,}", "; ".join(notes))
     return table
 
 

@@ -1,6 +1,5 @@
 """Checkpoints on disk: folders in the layout of ``save_pretrained``; ours have a record beside the weights."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from embryology.errors import EmbryologyError
+from embryology.runs import steps
 from embryology.storage.files import read_json, sha256_of_file, write_json, written_whole
 
 WEIGHTS = "model.safetensors"
 RECORD = "checkpoint.json"
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Checkpoint:
     location: Path
     recorded: str | None = None
     """The sha256 of the weights as recorded when they were written; None of checkpoints made by others."""
+    unit: steps.Unit = "step"
+    """What ``step`` counts: some say words or tokens read instead."""
 
     @cached_property
     def sha256(self) -> str:
@@ -78,13 +81,14 @@ def of_run(path: Path) -> Checkpoint:
         raise EmbryologyError(f"{path / RECORD} lacks {error}; the checkpoint is damaged") from error
 
 
-def of_folder(path: Path) -> Checkpoint:
-    """A checkpoint that somebody else saved, in a folder whose name ends in its step.
+def of_folder(path: Path, record: steps.Record) -> Checkpoint:
+    """A checkpoint that somebody else saved, in a folder whose name, or the ``record`` beside it, says its step.
 
     Raises:
-        EmbryologyError: the name does not.
+        EmbryologyError: neither does, or the name may be read in several ways.
     """
-    number = re.search(r"(\d+)\D*$", path.name)
-    if number is None:
-        raise EmbryologyError(f"{path} does not end in a step, such as checkpoint-1000; rename it")
-    return Checkpoint(int(number[1]), None, path)
+    try:
+        place = steps.place(path.name, record)
+    except EmbryologyError as error:
+        raise EmbryologyError(f"{path.parent}: {error}") from error
+    return Checkpoint(place.step, place.tokens, path, unit=place.unit)

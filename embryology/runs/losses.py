@@ -3,12 +3,10 @@
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import RunFolder
-from embryology.storage.files import write_table
+from embryology.storage.files import read_table, write_table
 
 COLUMNS = {
     "step": "int64",
@@ -61,8 +59,5 @@ def read(folder: RunFolder) -> pd.DataFrame:
         raise EmbryologyError(
             f"{folder.root} has no {folder.losses.name}; is it a run? `embryology pretrain` makes one"
         )
-    try:
-        table = pq.read_table(folder.losses).to_pandas()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise EmbryologyError(f"{folder.losses} is damaged ({error}); restore it, or train the run again") from error
+    table = read_table(folder.losses).to_pandas()
     return table.reindex(columns=list(dict.fromkeys([*table, *COLUMNS])))

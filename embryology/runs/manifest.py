@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology import __version__, presets
-from embryology.errors import EmbryologyError, first_problem
+from embryology.errors import EmbryologyError, problems
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import ROOT, RunFolder
 from embryology.storage.files import leftovers, read_yaml, remove_leftovers, write_yaml
@@ -66,7 +66,7 @@ class Manifest(BaseModel):
             return cls.model_validate(read_yaml(folder.manifest))
         except ValidationError as error:
             raise EmbryologyError(
-                f"{folder.manifest} is damaged, or of another version of this project ({first_problem(error)}); "
+                f"{folder.manifest} is damaged, or of another version of this project ({problems(error)}); "
                 "restore it, or train the run again"
             ) from error
 

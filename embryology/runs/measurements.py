@@ -19,15 +19,14 @@ import filelock
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from embryology.errors import EmbryologyError, first_problem
+from embryology.errors import EmbryologyError, problems
 from embryology.runs.checkpoints import Checkpoint
-from embryology.runs.paths import RunFolder
+from embryology.runs.paths import PARTS, RunFolder
 from embryology.runs.series import Series
-from embryology.specs import NOT_APPLICABLE
-from embryology.storage.files import read_json, sha256_of, write_json, write_table
+from embryology.specs import NOT_APPLICABLE, registry
+from embryology.storage.files import read_json, read_table, sha256_of, write_json, write_table
 
 SCHEMA = pa.schema(
     [
@@ -49,6 +48,10 @@ SCHEMA = pa.schema(
         pa.field("baseline", pa.string()),
         pa.field("reason", pa.string()),
         pa.field("key", pa.string(), nullable=False),
+        pa.field("device", pa.string()),
+        pa.field("precision", pa.string()),
+        pa.field("torch", pa.string()),
+        pa.field("threads", pa.int16()),
     ]
 )
 """One row a value: which checkpoint, what was measured, its 95% interval, from how many items.
@@ -56,8 +59,10 @@ SCHEMA = pa.schema(
 ``group`` is the part of a task's items that the row is about (a part of speech, a relation, a label, a development
 set), empty for all of them. ``baseline`` is null for the model itself, else the name of the baseline the row holds.
 ``reason`` says why items were excluded, or why a probe does not apply, which alone has no ``value``. ``key`` is the
-provenance hash of the measurement.
+provenance hash of the measurement. The last four say where it was taken, null where that was not recorded: the name
+of the processor or accelerator, the precision of the model's body, the version of torch, and its threads.
 """
+MACHINE = ("device", "precision", "torch", "threads")
 ALL = "all.parquet"
 
 
@@ -141,6 +146,7 @@ def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
             an interval does not contain its value: a defect of the probe that wrote it.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    frame = frame.assign(**{name: None for name in MACHINE if name not in frame})
     if set(frame.columns) != set(SCHEMA.names):
         wrong = sorted(set(frame.columns) ^ set(SCHEMA.names))
         raise ValueError(f"columns missing or unknown in a table of measurements: {', '.join(wrong)}")
@@ -166,7 +172,7 @@ def standing(run: RunFolder) -> dict[str, Configuration]:
         return TypeAdapter(dict[str, Configuration]).validate_python(read_json(run.standing))
     except ValidationError as error:
         raise EmbryologyError(
-            f"{run.standing} is damaged ({first_problem(error)}); remove it and give `embryology probe` again, which "
+            f"{run.standing} is damaged ({problems(error)}); remove it and give `embryology probe` again, which "
             "measures nothing twice"
         ) from error
 
@@ -193,7 +199,7 @@ def read(series: Series, probe: str | None = None) -> pd.DataFrame:
         EmbryologyError: there are none, or some are of other weights than those that are there now.
     """
     rows, _ = _tables(series, probe)
-    frame = pa.concat_tables([pq.read_table(file, schema=SCHEMA) for file in rows]).to_pandas()
+    frame = pa.concat_tables([read_table(file, schema=SCHEMA) for file in rows]).to_pandas()
     frame = frame.assign(series=series.name)  # the folder may have been copied or renamed
     return frame.sort_values(["probe", "task", "group", "metric", "step"], kind="stable", ignore_index=True)
 
@@ -209,7 +215,7 @@ def read_items(series: Series, probe: str, columns: list[str] | None = None) -> 
     _, items = _tables(series, probe)
     if not items:
         raise EmbryologyError(f"run {series.name} has no items of probe {probe}; measure it again, or restore them")
-    return pa.concat_tables([pq.read_table(file, columns=columns) for file in items]).to_pandas()
+    return pa.concat_tables([read_table(file, columns) for file in items]).to_pandas()
 
 
 def files(series: Series) -> list[Path]:
@@ -231,8 +237,50 @@ def lacking(series: Series, probe: str) -> str | None:
     if probe not in standing(series.folder):
         return f"probe {probe} has not measured it (embryology probe RUN --probe {probe})"
     rows, _ = _tables(series, probe)
-    table = pq.read_table(rows[0], columns=["metric", "reason"]).to_pandas()
+    table = read_table(rows[0], ["metric", "reason"]).to_pandas()
     return f"probe {probe} does not apply: {table['reason'].iloc[0]}" if is_not_applicable(table) else None
+
+
+def misfit(series: Series, probe: str) -> str | None:
+    """Why the data of a probe do not fit what a series was trained on, as a clause; None where they do.
+
+    Of checkpoints made by others it is not known, and None.
+    """
+    language = registry.get(probe).language
+    record = read_json(series.folder.corpus) if series.folder.corpus.is_file() else {}
+    shares = record.get("languages")
+    if not shares or language is None or shares.get(language, 0) >= 0.5:
+        return None
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    return f"probe {probe} asks in {language}, and the training text is {listed}: its numbers say little"
+
+
+def set_aside(series: Series) -> dict[str, list[int]]:
+    """By probe the steps of measurements that do not count: other settings, data or version, or other weights.
+
+    Raises:
+        EmbryologyError: as :func:`read`.
+    """
+    aside: dict[str, list[int]] = {}
+    for folder in sorted(series.folder.measurements.glob("*/*/")):
+        if folder.parent.name in registry.specifications() and folder.name != PARTS:
+            there = set(folder.glob("*.parquet"))
+            recorded = standing(series.folder).get(folder.parent.name)
+            if recorded is not None and recorded.folder(series.folder) == folder:
+                there -= set(_tables(series, folder.parent.name)[0])
+            aside.setdefault(folder.parent.name, []).extend(int(file.stem.partition("-")[0]) for file in there)
+    return {probe: sorted(set(steps)) for probe, steps in aside.items() if steps}
+
+
+def machines(frame: pd.DataFrame) -> list[str]:
+    """In what the measurements of a probe's checkpoints differ, of where they were taken: ``precision``, say, as
+    ``precision bfloat16 and float32``; empty where all were taken alike."""
+    differ = []
+    for name in MACHINE:
+        values = sorted({str(value) for value in frame[name].dropna()})
+        if len(values) > 1:
+            differ.append(f"{name} {' and '.join(values)}")
+    return differ
 
 
 def is_not_applicable(rows: pd.DataFrame) -> bool:
@@ -267,9 +315,10 @@ def _tables(series: Series, probe: str | None) -> tuple[list[Path], list[Path]]:
             items += [folder / "items" / file.name for file in chosen if (folder / "items" / file.name).exists()]
     if not rows:
         what, choice = (f"probe {probe}", f" --probe {probe}") if probe else ("any probe", "")
-        raise EmbryologyError(
-            f"run {series.name} has no measurements of {what}; make them: embryology probe {series.folder.name}{choice}"
-        )
+        make = f"make them: embryology probe {series.folder.name}{choice}"
+        if series.is_frozen:
+            make = f"it is frozen without them, and {series.folder.manifest} has the command that trains it again"
+        raise EmbryologyError(f"run {series.name} has no measurements of {what}; {make}")
     return rows, items
 
 

@@ -9,6 +9,9 @@ from embryology.errors import EmbryologyError
 ROOT = Path(__file__).resolve().parent.parent.parent
 """The project's folder: notebooks, book and published results stand beside the package."""
 
+PARTS = "parts"
+"""The folder of a probe's parts of measurements."""
+
 
 def runs_folder() -> Path:
     """Where runs live: ``EMBRYOLOGY_RUNS``, else ``runs/`` in the project's folder."""
@@ -95,9 +98,13 @@ class RunFolder:
         """The record of which measurements count, see :mod:`embryology.runs.measurements`."""
         return self.measurements / "standing.json"
 
+    def failure(self, probe: str, step: int) -> Path:
+        """What Python said where a probe could not measure a checkpoint."""
+        return self.measurements / "failures" / f"{probe}-step-{step:08d}.log"
+
     def part(self, probe: str, key: str, table: str) -> Path:
         """A part of a measurement, ``rows`` or ``items``: kept, so that it is never made again."""
-        return self.measurements / probe / "parts" / f"{key[:16]}.{table}.parquet"
+        return self.measurements / probe / PARTS / f"{key[:16]}.{table}.parquet"
 
     @property
     def frozen(self) -> Path:

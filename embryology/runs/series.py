@@ -10,7 +10,7 @@ from typing import TypeVar
 import pandas as pd
 
 from embryology.errors import EmbryologyError
-from embryology.runs import checkpoints, losses
+from embryology.runs import checkpoints, losses, steps
 from embryology.runs.checkpoints import WEIGHTS, Checkpoint
 from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
@@ -34,7 +34,7 @@ class Series:
 
     @classmethod
     def open(cls, place: str | Path) -> "Series":
-        """A run by its name or path, or a folder of ``save_pretrained`` folders whose names end in a step.
+        """A run by its name or path, or a folder of ``save_pretrained`` folders whose names say a step.
 
         Raises:
             EmbryologyError: nothing is there, there are no checkpoints or two of one step, or the manifest is damaged
@@ -46,23 +46,33 @@ class Series:
         if folder.checkpoints.is_dir():
             made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
         else:
-            made = [checkpoints.of_folder(path) for path in folder.root.iterdir() if (path / WEIGHTS).is_file()]
+            record, saved = steps.read(folder.root), [path.parent for path in folder.root.glob(f"*/{WEIGHTS}")]
+            made = [checkpoints.of_folder(path, record) for path in saved]
         if not made:
             raise EmbryologyError(f"{folder.root} holds no checkpoints")
         made.sort(key=lambda checkpoint: checkpoint.step)
         for earlier, later in itertools.pairwise(made):
             if earlier.step == later.step:
-                raise EmbryologyError(f"{earlier.location} and {later.location} are both step {later.step}")
+                raise EmbryologyError(f"{earlier.location} and {later.location} are both {later.unit} {later.step}")
+            if earlier.unit != later.unit:
+                raise EmbryologyError(
+                    f"{earlier.location} says {earlier.unit} and {later.location} says {later.unit}; say the step of "
+                    f"each in a file {steps.RECORD} beside them"
+                )
         return cls(folder.name, folder, tuple(made), Manifest.read(folder))
 
     @classmethod
-    def open_all(cls, places: Iterable[str | Path]) -> tuple["Series", ...]:
+    def open_all(cls, *places: str | Path | Iterable[str | Path]) -> tuple["Series", ...]:
         """Several series in the order given, each folder once; those of one name are told apart by their folders.
+
+        Args:
+            places: each one place, or several.
 
         Raises:
             EmbryologyError: as :meth:`open`.
         """
-        opened = [cls.open(root) for root in dict.fromkeys(RunFolder.named(place).root for place in places)]
+        one_by_one = [place for some in places for place in ([some] if isinstance(some, str | Path) else some)]
+        opened = [cls.open(root) for root in dict.fromkeys(RunFolder.named(place).root for place in one_by_one)]
         names = _distinct([series.folder.root for series in opened])
         return tuple(replace(series, name=name) for series, name in zip(opened, names, strict=True))
 
@@ -74,6 +84,11 @@ class Series:
             EmbryologyError: the file is damaged.
         """
         return losses.read(self.folder) if self.folder.losses.exists() else None
+
+    @property
+    def unit(self) -> steps.Unit:
+        """What the steps of its checkpoints count; words or tokens read where others' folders say nothing else."""
+        return self.checkpoints[0].unit
 
     @property
     def is_frozen(self) -> bool:

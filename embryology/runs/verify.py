@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from safetensors import SafetensorError, safe_open
 
 from embryology.errors import EmbryologyError
 from embryology.runs import losses, measurements
-from embryology.runs.checkpoints import RECORD, WEIGHTS, Checkpoint
+from embryology.runs.checkpoints import RECORD, TOKENIZER_FILES, WEIGHTS, Checkpoint
 from embryology.runs.manifest import Manifest, steps_done
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
-from embryology.storage.files import PART, read_json, sha256_of_file
+from embryology.storage.files import PART, read_json, read_table, sha256_of_file
 
 RECORDED = {"step", "tokens", "held_out", "sha256"}
 HELD_OUT = [column for column in losses.COLUMNS if column.startswith(("held_out", "unigram"))]
@@ -119,9 +117,9 @@ def _measurements(folder: RunFolder, recorded: dict[int, dict[str, Any]]) -> Ite
         for file in files:
             name = file.relative_to(folder.root)
             try:
-                table = pq.read_table(file, schema=measurements.SCHEMA).to_pandas()
-            except (OSError, pa.ArrowException) as error:
-                yield f"{name} is damaged ({error})"
+                table = read_table(file, schema=measurements.SCHEMA).to_pandas()
+            except EmbryologyError as error:
+                yield str(error)
                 continue
             for (step, key), _ in table.groupby(["step", "key"]):
                 record = recorded.get(step)  # None of a checkpoint that was removed since
@@ -167,6 +165,9 @@ def _lacking_files(folder: RunFolder, places: dict[int, Path]) -> Iterator[str]:
         for config in sorted(folder.root.glob("*/config.json")):
             if not (config.parent / WEIGHTS).exists():
                 yield f"{config.parent.name}: {WEIGHTS} is missing"
+        for step, place in places.items():
+            if not names[step].intersection(TOKENIZER_FILES) and not folder.tokenizer.is_dir():
+                yield f"{place.name}: there is no tokenizer, neither in it nor in {folder.tokenizer}"
 
 
 def _leftovers(folder: RunFolder) -> Iterator[str]:

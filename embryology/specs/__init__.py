@@ -17,10 +17,12 @@ AlignmentMethod = Literal["running", "words"]
 """Whether a sentence is tokenised as running text, or word by word as in the paper's released scripts."""
 
 MASKED_HEAD, HIDDEN_STATES, ATTENTIONS = "masked-head", "hidden-states", "attentions"
+BOTH_DIRECTIONS = "both-directions"
 NEEDS = {
     MASKED_HEAD: "trained masked-word head",
     HIDDEN_STATES: "hidden states",
     ATTENTIONS: "attention weights",
+    BOTH_DIRECTIONS: "attention in both directions, so that its first vector would know the sentence",
 }
 """What a probe may need of a model, in words."""
 UNTRAINED = "untrained"
@@ -62,6 +64,8 @@ class Specification:
     """Labels by the names of its tasks, in the order in which they are shown."""
     baselines: dict[str, str]
     """Labels by the names of its baselines."""
+    language: str | None = None
+    """Of its data, as ISO 639-1 has it; None where it asks in none."""
     expensive: bool = False
     """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
     pages: tuple[str | Path, ...] = ()

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from embryology.specs import HIDDEN_STATES, ProbeSettings, Specification
+from embryology.specs import BOTH_DIRECTIONS, HIDDEN_STATES, ProbeSettings, Specification
 
 TASKS = {
     "CoLA": "acceptability (CoLA)",
@@ -50,6 +50,7 @@ FROZEN_SPECIFICATION = Specification(
     version=1,
     tasks=TASKS,
     baselines=BASELINES,
+    language="en",
     settings=FrozenSettings,
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.frozen:FrozenProbe",
@@ -60,6 +61,7 @@ FINETUNE_SPECIFICATION = replace(
     FROZEN_SPECIFICATION,
     name=FINETUNE,
     settings=FinetuneSettings,
+    needs=frozenset({HIDDEN_STATES, BOTH_DIRECTIONS}),
     probe="embryology.probes.finetune:FinetuneProbe",
     kept_items=("item_id", "task", "seed", "correct", "source", "step"),
     expensive=True,

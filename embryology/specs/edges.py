@@ -53,6 +53,7 @@ SPECIFICATION = Specification(
         UNTRAINED: "untrained model (step 0), same layer",
         CONTROL: "control: labels by heart",
     },
+    language="en",
     settings=EdgesSettings,
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.edges:EdgesProbe",

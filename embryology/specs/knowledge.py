@@ -40,6 +40,7 @@ SPECIFICATION = Specification(
         UNTRAINED: "untrained model (step 0)",
         SHUFFLED: "templates asked about different subjects",
     },
+    language="en",
     settings=KnowledgeSettings,
     needs=frozenset({MASKED_HEAD}),
     probe="embryology.probes.knowledge:KnowledgeProbe",

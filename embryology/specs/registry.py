@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from embryology.errors import EmbryologyError, first_problem
+from embryology.errors import EmbryologyError, problems
 from embryology.specs import ProbeSettings, Specification
 
 GROUP = "embryology.probes"
@@ -60,7 +60,7 @@ def settings_of(name: str, values: dict[str, Any]) -> ProbeSettings:
     try:
         return get(name).settings.model_validate(values)
     except ValidationError as error:
-        raise EmbryologyError(f"settings of probe {name}.{first_problem(error)}") from error
+        raise EmbryologyError(f"settings of probe {name}.{problems(error)}") from error
 
 
 def asked_for(names: list[str] | None, recorded: dict[str, dict[str, Any]]) -> dict[str, ProbeSettings]:

@@ -30,6 +30,7 @@ SPECIFICATION = Specification(
         FREQUENT_IN_GROUP: "most frequent word of the group",
         UNTRAINED: "untrained model (step 0)",
     },
+    language="en",
     settings=TokensSettings,
     needs=frozenset({MASKED_HEAD}),
     probe="embryology.probes.tokens:TokensProbe",

@@ -135,11 +135,33 @@ def write_yaml(path: Path, value: Any) -> None:
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write a table as Parquet with zstd, whole or not at all."""
+    """Write a table as Parquet with zstd and checksums, whole or not at all."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def read_table(path: Path, columns: list[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
+    """A Parquet file as :func:`write_table` writes it.
+
+    Args:
+        path: of the file.
+        columns: those that are wanted; None takes all.
+        schema: which the table is to have; columns that came later than the file are null.
+
+    Raises:
+        EmbryologyError: it is missing or damaged.
+    """
+    try:
+        table = pq.read_table(path, columns=columns, schema=schema, page_checksum_verification=True)
+        table.validate(full=True)
+        return table.replace_schema_metadata(None)  # pandas' own, which may be damaged too, says nothing that we need
+    except FileNotFoundError as error:
+        raise EmbryologyError(f"{path} is missing") from error
+    except Exception as error:  # whatever a reader makes of damaged bytes
+        reason = " ".join(str(error).split())[:200]
+        raise EmbryologyError(f"{path} is damaged ({reason}); restore it or make it again") from error
 
 
 def read_json(path: Path) -> Any:

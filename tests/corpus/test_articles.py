@@ -62,8 +62,30 @@ def test_a_file_holds_articles_between_blank_lines(tmp_path):
 def test_a_file_is_read_line_by_line_as_if_it_were_read_whole(tmp_path_factory, parts):
     file = tmp_path_factory.mktemp("texts") / "x.txt"
     file.write_bytes("".join(["b", *parts]).encode())
-    blocks = file.read_bytes().decode().replace("\r\n", "\n").split("\n\n")
-    assert [a.text for a in articles.articles("text", str(file))] == [b.strip() for b in blocks if b.strip()]
+    blocks = [[]]
+    for line in file.read_bytes().decode().replace("\r\n", "\n").split("\n"):
+        if line.isspace() or not line:
+            blocks.append([])
+        else:
+            blocks[-1].append(line)
+    expected = ["\n".join(block).strip() for block in blocks if block]
+    assert [a.text for a in articles.articles("text", str(file))] == expected
+
+
+def test_a_byte_order_mark_is_no_text_and_lines_of_spaces_divide(tmp_path):
+    file = tmp_path / "x.txt"
+    file.write_bytes(b"\xef\xbb\xbfOne.\n \t\nTwo.\n\xc2\xa0\nThree.")
+    assert [article.text for article in articles.articles("text", str(file))] == ["One.", "Two.", "Three."]
+    file.write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(EmbryologyError, match="is empty"):
+        list(articles.articles("text", str(file)))
+
+
+def test_endings_are_read_in_any_case_and_what_is_left_out_is_known(tmp_path):
+    for name in ("A.TXT", "b.Txt.gz", "c.pdf", "notes", "d.txt"):
+        (tmp_path / name).write_text("x")
+    assert [file.name for file in articles.text_files(tmp_path)] == ["A.TXT", "b.Txt.gz", "d.txt"]
+    assert [file.name for file in articles.files_left_out(tmp_path)] == ["c.pdf", "notes"]
 
 
 def test_the_byte_that_is_no_text_is_counted_from_the_beginning(tmp_path):

@@ -1,17 +1,22 @@
 import io
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from embryology.corpus import articles as articles_module
 from embryology.corpus import store
 from embryology.corpus.articles import articles, is_held_out
 from embryology.corpus.sentences import split
 from embryology.corpus.tokenizer import load
 from embryology.errors import EmbryologyError
+from embryology.presets import Tokenizer
 from embryology.storage.files import read_json
+
+COVERS = ("embryology/corpus/language.py",)
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def texts(tmp_path, monkeypatch):
 
 
 def test_the_store_holds_every_article_once_on_its_side(texts):
-    corpus = store.prepare("text", str(texts), 600, print)
+    corpus = store.prepare("text", str(texts), Tokenizer(vocab_size=600), print)
     tokenizer = load(corpus.tokenizer_folder)
     for side, held_out in ((corpus.train, False), (corpus.held_out, True)):
         expected = [a for a in articles("text", str(texts)) if is_held_out(a.title) == held_out]
@@ -38,29 +43,57 @@ def test_the_store_holds_every_article_once_on_its_side(texts):
 
 def test_a_prepared_corpus_is_used_again_and_a_changed_one_is_not(texts):
     lines = []
-    first = store.prepare("text", str(texts), 600, lines.append)
+    first = store.prepare("text", str(texts), Tokenizer(vocab_size=600), lines.append)
     assert lines
     lines.clear()
-    assert store.prepare("text", str(texts), 600, lines.append) == first
+    assert store.prepare("text", str(texts), Tokenizer(vocab_size=600), lines.append) == first
     assert not lines
     with open(texts, "a") as stream:
         stream.write("\n\nOne more article. It has two sentences.")
-    second = store.prepare("text", str(texts), 600, lines.append)
+    second = store.prepare("text", str(texts), Tokenizer(vocab_size=600), lines.append)
     assert second.record["text_sha256"] != first.record["text_sha256"]
     assert read_json(first.folder / "corpus.json") == first.record
     assert second.record["vocab_size"] == len(load(second.tokenizer_folder)) == 600
+
+
+def test_what_is_left_out_of_a_folder_is_said_and_recorded(texts):
+    folder = texts.parent / "folder"
+    folder.mkdir()
+    for number, article in enumerate(list(articles("bundled"))[:200]):
+        (folder / f"{number}.TXT").write_text(article.text)
+    for number in range(7):
+        (folder / f"scan{number}.pdf").write_bytes(b"%PDF")
+    lines = []
+    record = store.prepare("text", str(folder), Tokenizer(vocab_size=600), lines.append).record
+    assert (record["files"], record["files_left_out"]) == (200, 7)
+    assert lines[0] == (
+        f"reading 200 .txt files of {folder}, and not scan0.pdf, scan1.pdf, scan2.pdf, scan3.pdf, scan4.pdf, and 2 more"
+    )
+
+
+def test_the_language_of_a_text_is_recorded_and_said(texts):
+    lines = []
+    record = store.prepare("text", str(texts), Tokenizer(vocab_size=600), lines.append).record
+    assert record["languages"]["en"] > 0.9
+    assert f"languages of the text: en {record['languages']['en']:.0%}" in " ".join(lines)
+    folder = articles_module.bundled_file().parent
+    for language in ("fr", "es"):
+        entries = json.loads((folder / f"summaries_{language}-{language}.json").read_text()).values()
+        texts.write_text("\n\n".join(entry["extract"] for entry in list(entries)[:300]))
+        record = store.prepare("text", str(texts), Tokenizer(vocab_size=600), lines.append).record
+        assert record["languages"][language] > 0.9
 
 
 def test_too_few_articles_to_hold_one_out(texts):
     one = texts.with_name("one.txt")
     one.write_text(next(articles("bundled")).text * 20)
     with pytest.raises(EmbryologyError, match=r"leaves no (train|held-out) article|cannot be trained"):
-        store.prepare("text", str(one), 100, print)
+        store.prepare("text", str(one), Tokenizer(vocab_size=100), print)
     assert not [file for file in (texts.parent / "runs" / ".corpora").iterdir() if file.is_dir()]
 
 
 def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_batch(texts, monkeypatch):
-    first = store.prepare("text", str(texts), 600, print)
+    first = store.prepare("text", str(texts), Tokenizer(vocab_size=600), print)
     tokenizer = load(first.tokenizer_folder)
     for cores, size in ((1, 1), (3, 2000), (8, 10**9)):
         monkeypatch.setattr(store, "_cores", lambda cores=cores: cores)
@@ -74,7 +107,7 @@ def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_batch(texts
 
 
 def test_the_files_are_those_that_numpy_saves(texts, tmp_path):
-    side = store.prepare("text", str(texts), 600, print).train
+    side = store.prepare("text", str(texts), Tokenizer(vocab_size=600), print).train
     for array in (side.pieces, side.sentences, side.documents):
         np.save(tmp_path / "saved.npy", np.array(array))
         assert (tmp_path / "saved.npy").read_bytes() == Path(array.filename).read_bytes()
@@ -86,7 +119,7 @@ def test_interrupted_it_says_so_and_keeps_nothing(texts, monkeypatch):
 
     monkeypatch.setattr(store, "_tokenise", interrupt)
     with pytest.raises(EmbryologyError, match=r"interrupted while preparing corpus 'text'; nothing was kept"):
-        store.prepare("text", str(texts), 600, print)
+        store.prepare("text", str(texts), Tokenizer(vocab_size=600), print)
     assert not [file for file in (texts.parent / "runs" / ".corpora").iterdir() if file.is_dir()]
 
 
@@ -94,5 +127,5 @@ def test_a_bar_counts_the_articles_on_a_terminal_alone(texts):
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
         texts.write_text(texts.read_text() + "\n\nOne more.")
-        store.prepare("text", str(texts), 600, print, console)
+        store.prepare("text", str(texts), Tokenizer(vocab_size=600), print, console)
         assert ("articles" in console.file.getvalue()) == terminal

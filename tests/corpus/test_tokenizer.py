@@ -21,6 +21,18 @@ def test_case_and_accents_do_not_count(tokenizer):
     assert tokenizer.tokenize("Café DES") == tokenizer.tokenize("cafe des")
 
 
+@pytest.mark.parametrize(("lower_case", "strip_accents"), [(False, True), (True, False), (False, False)])
+def test_case_and_accents_count_where_that_is_asked_for(lower_case, strip_accents, tmp_path):
+    sentences = ["Ein Café in Köln, ein CAFÉ in Koln", "cafe des koln"] * 30
+    made = tokenizers.train(sentences, 24 if lower_case else 26, lower_case, strip_accents)
+    made.save_pretrained(tmp_path)
+    for tokenizer in (made, tokenizers.load(tmp_path)):
+        pieces = "".join(tokenizer.tokenize("Café CAFÉ Köln"))
+        assert ("C" in pieces) == (not lower_case)
+        assert ("é" in pieces.lower()) == (not strip_accents)
+        assert "<unk>" not in pieces
+
+
 def test_saved_and_loaded_by_transformers_it_is_the_same(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     again = AutoTokenizer.from_pretrained(tmp_path)
@@ -43,7 +55,10 @@ def test_word_starts(tokenizer):
 
 
 def test_too_little_text_is_said():
-    with pytest.raises(EmbryologyError, match="tokenizer of 5000 pieces cannot be trained"):
+    message = (
+        r"tokenizer of 5000 pieces cannot be trained on this text: it is enough for \d+; set tokenizer\.vocab_size"
+    )
+    with pytest.raises(EmbryologyError, match=message):
         tokenizers.train(["One short sentence."], 5000)
 
 

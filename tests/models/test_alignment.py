@@ -3,6 +3,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizerFast
 
+from embryology.errors import EmbryologyError
 from embryology.models.alignment import align, longest_input
 from embryology.storage.files import write_json
 
@@ -122,7 +123,12 @@ def test_many_sentences_are_as_one_by_one(tokenizer):
 
 
 def test_the_longest_input_is_the_models(tokenizer, tmp_path):
+    for kind, longest in (("albert", 64), ("roberta", 62)):
+        config = {"model_type": kind, "max_position_embeddings": 64, "vocab_size": 9, "pad_token_id": 1}
+        write_json(tmp_path / "config.json", config)
+        assert longest_input(tokenizer, tmp_path) == longest
+    write_json(tmp_path / "config.json", {"model_type": "t5", "vocab_size": 9})
+    assert longest_input(tokenizer, tmp_path) > 10**9
     write_json(tmp_path / "config.json", {"max_position_embeddings": 64})
-    assert longest_input(tokenizer, tmp_path) == 64
-    write_json(tmp_path / "config.json", {})
-    assert longest_input(tokenizer, tmp_path) == tokenizer.model_max_length
+    with pytest.raises(EmbryologyError, match="has no configuration that transformers can use"):
+        longest_input(tokenizer, tmp_path)

@@ -37,5 +37,7 @@ def test_two_processes_follow_the_curve_of_one(preset, tmp_path):
 
 
 def test_a_tracker_that_is_not_installed_is_one_line(tmp_path):
-    with pytest.raises(EmbryologyError, match="no tracker 'nonsense' is installed"):
+    with pytest.raises(EmbryologyError, match=r"there is no tracker 'nonsense'; accelerate knows aim, .*wandb"):
         Devices("nonsense", tmp_path)
+    with pytest.raises(EmbryologyError, match="the tracker mlflow is not installed; pip install it"):
+        Devices("mlflow", tmp_path)

@@ -7,6 +7,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
@@ -14,7 +15,7 @@ from embryology import presets, specs
 from embryology.errors import EmbryologyError
 from embryology.probes import WHOLE, Probe
 from embryology.probes.runner import chosen_settings, run_probes
-from embryology.runs import measurements
+from embryology.runs import manifest, measurements
 from embryology.runs.checkpoints import RECORD, WEIGHTS
 from embryology.runs.series import Series
 from embryology.specs import NotApplicable, ProbeSettings, Specification, registry
@@ -35,7 +36,7 @@ class CountProbe(Probe):
         self.data = "one"
         self.prepared = self.measured = 0
         self.interrupt_at = self.refuses = None
-        self.seeds = 0
+        self.seeds, self.fails = 0, []
 
     def inputs(self, settings, series):
         return {"data": self.data}
@@ -50,6 +51,8 @@ class CountProbe(Probe):
     def measure(self, encoder, examples, part=WHOLE):
         if self.measured == self.interrupt_at:
             raise KeyboardInterrupt
+        if self.fails:
+            raise self.fails.pop(0)
         if self.refuses:
             raise NotApplicable(self.refuses)
         self.measured += 1
@@ -171,14 +174,46 @@ def test_a_damaged_checkpoint_does_not_stop_the_others(series, probe):
     weights = series.checkpoints[1].location / WEIGHTS
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(EmbryologyError, match=r"1 checkpoint could not be measured: step 10: .*was changed after"):
+    with pytest.raises(EmbryologyError, match=r"could not be measured: step 10: .*was changed after"):
         run(series)
     assert measurements.read(series)["step"].tolist() == [0, 20]
     weights.write_bytes(whole)
     assert run(series) == 1
     weights.write_bytes(whole[:-1])  # measured, and then changed
-    with pytest.raises(EmbryologyError, match=r"1 checkpoint could not be measured: step 10: .*was changed after"):
+    with pytest.raises(EmbryologyError, match=r"could not be measured: step 10: .*was changed after"):
         run(series)
+
+
+def test_any_error_is_one_checkpoint_s_failure_and_what_python_said_is_kept(series, probe):
+    probe.fails = [IndexError("index 130 is out of bounds\nwith more to say")]
+    with pytest.raises(
+        EmbryologyError,
+        match=r"could not be measured: step 0: count: IndexError: index 130 is out .*\(all of it in \S+failures",
+    ):
+        run(series)
+    assert measurements.read(series)["step"].tolist() == [10, 20]
+    (log,) = (series.folder.measurements / "failures").iterdir()
+    assert log.name == "count-step-00000000.log"
+    assert "Traceback" in log.read_text()
+    assert "with more to say" in log.read_text()
+    assert run(series) == 1
+
+
+def test_examples_that_cannot_be_made_are_tried_once_and_reported_once(series, probe, monkeypatch):
+    def prepare(*arguments):
+        probe.prepared += 1
+        raise EmbryologyError("its data are not there")
+
+    monkeypatch.setattr(probe, "prepare", prepare)
+    with pytest.raises(EmbryologyError, match=r"could not be measured: step 0, 10, 20: its data are not there$"):
+        run(series)
+    assert probe.prepared == 1
+
+
+def test_where_a_measurement_was_taken_is_recorded(series, probe):
+    run(series, steps="0", device="cpu", threads=1)
+    taken = measurements.read(series)[list(measurements.MACHINE)].iloc[0]
+    assert taken.tolist() == [manifest.processor(), "float32", torch.__version__, 1]
 
 
 def test_an_interrupt_keeps_what_is_done(series, probe):
@@ -195,7 +230,7 @@ def test_a_failed_write_leaves_no_measurement(series, probe, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("embryology.storage.files.pq.write_table", fail)
-        with pytest.raises(EmbryologyError, match=r"3 checkpoints .*step 0: cannot write .*No space left"):
+        with pytest.raises(EmbryologyError, match=r"^cannot write .*No space left"):
             run(series)
     assert not [file for file in series.folder.measurements.rglob("*") if file.is_file()]
 

@@ -74,11 +74,22 @@ def test_parameters_come_first_and_each_is_explained_and_a_study_has_none(notebo
     assert first.source == code(template("index"))[0].source
 
 
+def test_every_parameter_is_used(notebook):
+    names = {
+        node.id
+        for cell in code(notebook)[1:]
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Name)
+    }
+    if notebook.metadata.embryology.kind != "study":
+        assert names >= {"run", "steps", "compare"}
+
+
 def test_names_are_resolved_in_the_first_cell_after_the_parameters_alone(notebook):
     if notebook.metadata.embryology.kind == "study":
         return
     _, reads, *others = code(notebook)
-    assert reads.source.count("Series.open_all([run, *compare])") == 1
+    assert reads.source.count("Series.open_all(run, compare)") == 1
     names = {node.id for cell in others for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
     assert not names & {"run", "compare", "Series"}
 

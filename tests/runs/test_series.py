@@ -70,7 +70,7 @@ def test_what_is_no_series_is_named(saved, tmp_path, monkeypatch):
         Series.open("theirs")
     shutil.rmtree(saved / "again-50")
     (saved / "checkpoint-50").rename(saved / "best")
-    with pytest.raises(EmbryologyError, match="best does not end in a step"):
+    with pytest.raises(EmbryologyError, match="best does not say its step"):
         Series.open("theirs")
 
 
@@ -117,6 +117,8 @@ def test_series_of_one_name_are_told_apart_and_each_is_opened_once(tmp_path, mon
     opened = Series.open_all(["tiny", *paths])
     assert [series.name for series in opened] == ["a/tiny", "b/tiny", "other", "c/tiny"]
     assert [series.name for series in Series.open_all(["tiny", paths[1]])] == ["tiny", "other"]
+    # A single name is a place too, and not one place a letter.
+    assert [series.name for series in Series.open_all("tiny", paths[1])] == ["tiny", "other"]
 
 
 def test_runs_of_one_recipe_are_paired_in_the_order_given(tmp_path):

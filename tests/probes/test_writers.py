@@ -1,0 +1,130 @@
+"""A probe that is killed, run several times at once, or out of room: the same bytes in the end, or one clear line."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from functools import partial
+
+import pytest
+
+from benchmarks.probe_kills import files
+from embryology.runs.freeze import freeze
+from embryology.storage.files import PART
+from tests.foreign import save_bert
+from tests.processes import CONTEXT, _command, command
+from tests.synthetic import make_run
+
+ARGUMENTS = ("--probe", "tokens")
+PRESET = "probes:\n  tokens: {sentences: 20, mask_words_per_tag: 3}\n"
+
+
+def nothing():
+    pass
+
+
+def dies_at_rename(number):
+    """Die when a file is about to get its final name for the ``number``-th time."""
+    real, calls = os.rename, []
+
+    def rename(*arguments):
+        calls.append(arguments)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    os.rename = rename
+
+
+def limited(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.fixture(scope="module")
+def preset(home):
+    from embryology import presets
+
+    outcome = presets.load("smoke").outcome.model_dump_json()
+    file = home / "asked.yaml"
+    file.write_text(f"outcome: {outcome}\n{PRESET}")
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return save_bert(tmp_path_factory.mktemp("made") / "bert")
+
+
+@pytest.fixture(scope="module")
+def measured(home, preset, made, tmp_path_factory):
+    """What an uninterrupted probe leaves."""
+    place = tmp_path_factory.mktemp("whole")
+    folder = shutil.copytree(made, place / "bert")
+    assert command(place / "stderr", nothing, "probe", str(folder), "--preset", preset, *ARGUMENTS) == (0, [])
+    return files(folder / "measurements")
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "bert")
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_probe_that_is_killed_ends_with_the_same_bytes(measured, preset, folder, tmp_path, number):
+    arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
+    status, _ = command(tmp_path / "stderr", partial(dies_at_rename, number), *arguments)
+    assert status == -signal.SIGKILL
+    left = {name: content for name, content in files(folder / "measurements").items() if name != "standing.json"}
+    assert left.items() <= measured.items()
+    assert command(tmp_path / "stderr", nothing, *arguments) == (0, [])
+    assert files(folder / "measurements") == measured
+
+
+def test_several_at_once_end_with_the_same_bytes(measured, preset, folder, tmp_path):
+    arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
+    runs = os.environ["EMBRYOLOGY_RUNS"]
+    processes = [
+        CONTEXT.Process(target=_command, args=(tmp_path / f"stderr-{number}", runs, nothing, arguments))
+        for number in range(3)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert files(folder / "measurements") == measured
+
+
+@pytest.mark.parametrize("size", [3_000])
+def test_a_limit_met_while_probing_is_one_line_and_nothing_is_lost(measured, preset, folder, tmp_path, size):
+    arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
+    status, lines = command(tmp_path / "stderr", partial(limited, size), *arguments)
+    assert (status, len(lines)) == (1, 1)
+    assert "File too large; raise the limit" in lines[0]
+    assert not list(folder.rglob(f".*{PART}"))
+    assert command(tmp_path / "stderr", nothing, *arguments) == (0, [])
+    assert files(folder / "measurements") == measured
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_disk_freezes_nothing(small_disk, home, tmp_path):
+    run = make_run(tmp_path / "run", steps=(0, 20), sentences=200)
+    target = small_disk / "frozen"
+    (small_disk / "ballast").write_bytes(b"\0" * 220_000)
+    status, lines = command(tmp_path / "stderr", nothing, "freeze", str(run.folder.root), "--to", str(target))
+    assert (status, len(lines)) == (1, 1)
+    assert "No space left on device; free some space" in lines[0]
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+    (small_disk / "ballast").unlink()
+    assert freeze(run, target) == target
