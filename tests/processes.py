@@ -6,9 +6,13 @@ Forked from a server that has loaded the trainer but computed nothing, so that a
 import ctypes
 import multiprocessing
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from embryology import cli
 
@@ -43,6 +47,16 @@ def _command(said: Path, runs: str, prepare: Callable[[], None], arguments: tupl
     prepare()
     sys.argv = ["embryology", *arguments]
     cli.main()
+
+
+@contextmanager
+def disk_of(size: str, place: Path) -> Iterator[Path]:
+    """A file system of ``size``, as ``mount`` has it, at ``place``; the test is skipped where none may be mounted."""
+    place.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place]).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
 
 
 def hold_to_permissions() -> None:

@@ -14,7 +14,7 @@ from embryology.runs import manifest
 from embryology.runs.paths import RunFolder
 from embryology.runs.verify import check
 from embryology.storage.files import PART
-from tests.processes import command, hold_to_permissions
+from tests.processes import command, disk_of, hold_to_permissions
 from tests.training import small_preset, train
 
 STATE_BYTES, WEIGHTS_BYTES = 350_000, 120_000
@@ -38,12 +38,8 @@ def uninterrupted(home):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 3 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+    with disk_of("3m", tmp_path / "disk") as disk:
+        yield disk
 
 
 def nothing():

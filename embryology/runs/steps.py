@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError, problems
+from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_yaml, write_yaml
 
 RECORD = "series.yaml"
@@ -89,10 +90,13 @@ def keep_pattern(folder: Path, step_pattern: str) -> None:
     """Write down how the names of a folder's checkpoints are read, for all commands to come.
 
     Raises:
-        EmbryologyError: there is no folder, the pattern is wrong, or the folder's record has another one.
+        EmbryologyError: there is no folder, or one of a run, whose records say its steps; the pattern is wrong, or the
+            folder's record has another one.
     """
     if not folder.is_dir():
         raise EmbryologyError(f"there is no folder of checkpoints at {folder}")
+    if RunFolder(folder).checkpoints.is_dir():
+        raise EmbryologyError(f"{folder} is a run, whose own records say its steps; leave --step-pattern out")
     record, asked = read(folder), Record(step_pattern=step_pattern)
     _ = asked.pattern
     if record.step_pattern not in (None, step_pattern):

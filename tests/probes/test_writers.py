@@ -4,7 +4,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 from functools import partial
 
 import pytest
@@ -13,7 +12,7 @@ from benchmarks.probe_kills import files
 from embryology.runs.freeze import freeze
 from embryology.storage.files import PART
 from tests.foreign import save_bert
-from tests.processes import CONTEXT, _command, command
+from tests.processes import CONTEXT, _command, command, disk_of
 from tests.synthetic import make_run
 
 ARGUMENTS = ("--probe", "tokens")
@@ -110,12 +109,8 @@ def test_a_limit_met_while_probing_is_one_line_and_nothing_is_lost(measured, pre
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 256 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+    with disk_of("256k", tmp_path / "disk") as disk:
+        yield disk
 
 
 def test_a_full_disk_freezes_nothing(small_disk, home, tmp_path):

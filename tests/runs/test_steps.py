@@ -105,6 +105,10 @@ def test_a_pattern_is_kept_for_all_commands_and_not_replaced(tmp_path):
         Series.open(folder)
     with pytest.raises(EmbryologyError, match="there is no folder of checkpoints at"):
         keep_pattern(tmp_path / "nowhere", r"(?P<step>\d+)")
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(EmbryologyError, match="is a run, whose own records say its steps"):
+        keep_pattern(tmp_path / "run", r"(?P<step>\d+)")
+    assert not (tmp_path / "run" / "series.yaml").exists()
 
 
 def test_checkpoints_that_count_words_say_so_and_are_not_joined_with_steps(tmp_path):
