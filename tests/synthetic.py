@@ -41,11 +41,14 @@ EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-
 """By task of the edges probe: step of half the gain, final micro F1 of layer 2, and that of the majority."""
 
 
-def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0, outcome=None):
+def make_run(
+    root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0, outcome=None, tags=None
+):
     """A series with everything but weights.
 
     ``total``: whether mask prediction has one; ``without``: tags that no word has; ``factor``: of
-    all learning times; the tag ``NNP`` never clears blind answers; ``outcome``: changes of the manifest's.
+    all learning times; the tag ``NNP`` never clears blind answers; ``outcome``: changes of the manifest's;
+    ``tags``: other names of tags.
     """
     folder = RunFolder(root)
     words = _words(sentences, [tag for tag in KNOWN if tag not in without], seed)
@@ -58,8 +61,10 @@ def make_run(root, steps=STEPS, source=SILVER, sentences=120, total=True, withou
             scored = words.assign(task=task, correct=_correct(words, step, slower * factor, 1 / slower))
             items.append(scored)
             rows += _rows(task, scored, total or task == "reconstruction")
+        rows = [each | {"group": (tags or {}).get(each["group"], each["group"])} for each in rows]
         rows.append(measurements.row("alignment", "", "share_unaligned", 0.0, n=len(words), seed=0))
         details = pd.concat(items)[["item_id", "sentence", "word", "group", "task", "correct"]]
+        details = details.assign(group=details["group"].replace(tags or {}))
         measure(folder, "tokens", step, rows, details.assign(log_probability=-3.0, source=source))
         details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
         measure(folder, "edges", step, _edges(step), details.assign(group="NN", source=source))

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from embryology.analysis import tables
+from embryology.errors import EmbryologyError
 from embryology.specs import UNTRAINED
-from embryology.specs.tokens import ACCURACY, FREQUENT_IN_GROUP, FREQUENT_WORD, SPECIFICATION
+from embryology.specs.tokens import ACCURACY, FREQUENT_IN_GROUP, FREQUENT_WORD, SPECIFICATION, UNIVERSAL_TAGS
 
 GROUPS = {
     "DT": "determiner",
@@ -21,11 +22,42 @@ GROUPS = {
 """The nine groups of the paper's figure, in the order in which its ALBERT learns them; each is a single
 Penn tag, as in the released ``plot_pos.py``."""
 
+UNIVERSAL = {
+    "DET": "determiner",
+    "CCONJ": "conjunction",
+    "ADP": "preposition",
+    "PRON": "pronoun",
+    "ADV": "adverb",
+    "VERB": "verb",
+    "ADJ": "adjective",
+    "NOUN": "noun",
+    "PROPN": "proper noun",
+}
+"""The universal tags of like groups, of a treebank without Penn tags. They hold other words (``VERB`` all forms, ``VB``
+the base form alone), so that nothing published is compared with them."""
+
 VERB_FORMS = {"VB": "base form", "VBD": "past tense", "VBG": "-ing form", "VBN": "past participle", "VBZ": "-s form"}
 """The five verb forms that the release plots apart."""
 
 BLIND = (FREQUENT_WORD, UNTRAINED)
 """The baselines that are told nothing of the word in question."""
+
+
+def groups(frame: pd.DataFrame) -> dict[str, str]:
+    """The nine groups by tag, in the published order: :data:`GROUPS`, or :data:`UNIVERSAL` of such a treebank.
+
+    Raises:
+        EmbryologyError: some series' words have tags of the one kind, and some of the other.
+    """
+    tagged = frame[frame["group"] != ""].groupby("series", sort=False)["group"]
+    universal = tagged.agg(lambda tags: set(UNIVERSAL_TAGS.split()).issuperset(tags))
+    if universal.nunique() > 1:
+        one, other = universal[universal].index[0], universal[~universal].index[0]
+        raise EmbryologyError(
+            f"the words of {one} have universal tags and those of {other} Penn tags, which no figure can join; probe "
+            "both with one treebank"
+        )
+    return UNIVERSAL if universal.any() else GROUPS
 
 
 def curve(frame: pd.DataFrame, task: str, group: str, series: str | None = None) -> pd.DataFrame:

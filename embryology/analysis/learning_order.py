@@ -58,7 +58,7 @@ def learning_times(
     frame: pd.DataFrame,
     items: pd.DataFrame,
     task: str,
-    tags: Iterable[str] = curves.GROUPS,
+    tags: Iterable[str] | None = None,
     draws: int = intervals.RESAMPLES,
     seed: int = intervals.SEED,
 ) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def learning_times(
         frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints and baselines.
         items: of the same series, from :func:`embryology.runs.measurements.read_items`.
         task: ``reconstruction`` or ``mask-prediction``.
-        tags: groups; those without a scored word are left out.
+        tags: groups, None takes the nine; those without a scored word are left out.
         draws, seed: of the bootstrap. All groups share its samples.
 
     Returns:
@@ -77,7 +77,7 @@ def learning_times(
         ``spacing`` of the two checkpoints around; ``final`` accuracy; ``learnt``, whether the curve
         clears blind answers; ``n`` words.
     """
-    tags = [tag for tag in tags if not curves.curve(frame, task, tag).empty]
+    tags = [tag for tag in tags or curves.groups(frame) if not curves.curve(frame, task, tag).empty]
     steps = np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())
     sums, counts = _by_sentence(items[items["task"] == task], tags, steps)
     weights = intervals.resamples(len(sums), draws, seed)

@@ -62,7 +62,7 @@ def developmental_age(frame: pd.DataFrame, model: str = "ALBERT") -> pd.DataFram
     Returns:
         A row a checkpoint: ``step``; ``published_step`` with the smallest mean absolute difference
         over groups; that ``difference``; Spearman's ``rank_correlation`` of the group accuracies
-        there, null where either side has all groups equal.
+        there, null where either side has all groups equal. No row where the words have no Penn tags.
     """
     by_tag = {tag: curves.curve(frame, RECONSTRUCTION, tag).set_index("step")["value"] for tag in curves.GROUPS}
     measured = pd.DataFrame({tag: values for tag, values in by_tag.items() if len(values)})

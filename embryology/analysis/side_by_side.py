@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from embryology.analysis import learning_order, tables
+from embryology.analysis import curves, learning_order, tables
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.tokens import SPECIFICATION
@@ -18,6 +18,8 @@ class Learnt:
 
     source: str
     """Whose tags on which text."""
+    groups: dict[str, str]
+    """Names by tag, of :func:`embryology.analysis.curves.groups`."""
     grid: pd.DataFrame
     times: dict[str, pd.DataFrame]
     """By task, of :func:`embryology.analysis.learning_order.learning_times`."""
@@ -37,13 +39,14 @@ def read(series: Sequence[Series], steps: str = "all") -> dict[str, Learnt]:
     """Learning times by the name of the series: the first one with its ``steps``, then those to compare it with.
 
     Raises:
-        EmbryologyError: as :func:`embryology.analysis.tables.read`, for any of them.
+        EmbryologyError: as :func:`embryology.analysis.tables.read`, for any of them, or as :func:`curves.groups`.
     """
     learnt = {}
+    groups = curves.groups(tables.read(series, SPECIFICATION.name))
     for number, each in enumerate(series):
         frame = tables.read([each], SPECIFICATION.name, "all" if number else steps)
         items = measurements.read_items(each, SPECIFICATION.name)
         grid = frame[["step", "tokens"]].drop_duplicates().sort_values("step", ignore_index=True).astype(float)
         times = {task: learning_order.learning_times(frame, items, task) for task in SPECIFICATION.tasks}
-        learnt[each.name] = Learnt(measurements.source_of(items), grid, times)
+        learnt[each.name] = Learnt(measurements.source_of(items), groups, grid, times)
     return learnt

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer as Backend
 
-from embryology.corpus import language
+from embryology.corpus import language, words
 from embryology.corpus.articles import Article, articles, files_left_out, fingerprint, is_held_out, text_files
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
@@ -233,7 +233,7 @@ def _tokenise(batch: list[Article], tokenizer: Backend, dtype: np.dtype) -> list
                 np.fromiter(itertools.chain.from_iterable(ids), dtype),
                 np.array([len(sentence) for sentence in ids], np.int64),
                 np.array([len(sentences) for sentences in documents], np.int64),
-                sum(len(text.split()) for text in texts),
+                sum(map(words.count, texts)),
             )
         )
     return sides

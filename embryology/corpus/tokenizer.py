@@ -16,6 +16,7 @@ from typing import cast
 import sentencepiece
 from transformers import AlbertTokenizer, AutoTokenizer, PreTrainedTokenizerFast
 
+from embryology.corpus import words
 from embryology.errors import EmbryologyError
 
 WORD_START = "▁"
@@ -94,6 +95,11 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def word_starts(tokenizer: PreTrainedTokenizerFast) -> list[bool]:
-    """For every piece id, whether the piece begins a word. Special pieces begin words of their own."""
+    """For every piece id, whether the piece begins a word. Special pieces begin words of their own, and so does every
+    piece of a script without spaces: else a sentence would be one word, too long to be masked as a whole."""
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    return [piece.startswith(WORD_START) or i in tokenizer.all_special_ids for i, piece in enumerate(pieces)]
+    special = set(tokenizer.all_special_ids)
+    return [
+        piece.startswith(WORD_START) or bool(words.SPACELESS.match(piece)) or i in special
+        for i, piece in enumerate(pieces)
+    ]

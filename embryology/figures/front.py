@@ -35,9 +35,7 @@ def findings(series: Series, steps: str = "all") -> Markdown:
             f"After {_read(frame, losses)}, {values['learnt_count']} groups of words can be reconstructed better than "
             "by blind answers. In the order in which they reach half of their final accuracy: "
             f"{values['order_names']}.",
-            f"The published order is {values['published_names']}. Kendall's τ between the two is {values['tau']} "
-            f"(exact permutation p = {values['p']}): of {values['pairs']} pairs of groups {values['pairs_same']} come "
-            f"in the same order, {values['pairs_reversed']} in reverse, and {values['pairs_tied']} too close to tell.",
+            f"The published order is {values['published_names']}. The two have {values['albert_agreement']}.",
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
             f"Of words that are *masked*, {values['mask_learnt_count']} groups are predicted better than by blind "

@@ -18,6 +18,7 @@ from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATI
 
 TASKS = SPECIFICATION.tasks
 PUBLISHED = "published ALBERT"
+NAMES = curves.GROUPS | curves.UNIVERSAL
 
 
 @style.styled
@@ -32,17 +33,18 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
     series = tables.main_series(frame)
     steps = np.sort(frame.loc[frame["series"] == series, "step"].unique())
     published_times = published.learning_times()
-    order = in_order(published_times)
+    groups = curves.groups(frame)
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
-    rows = {tag: place for place, tag in enumerate(order)}
+    rows = {tag: place for place, tag in enumerate(groups)}
     for (task, table), offset, line in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
         _times(axis, table, rows, offset, line, TASKS[task], steps)
     axis.set_title(series)
-    _axes(axis, beside, steps, "step of half the final accuracy", published_times)
+    _axes(axis, beside, steps, "step of half the final accuracy", groups)
     style.legend(figure, (axis, beside), 3)
     main = times[RECONSTRUCTION]
     alike = agreement(main, published_times)
     answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
+    beside_it = "Right: published ALBERT, on its own axis, from curves with a point every 1,000 steps. "
     mask = ""
     if MASK_PREDICTION in times:
         alike_masked = agreement(times[MASK_PREDICTION], published_times)
@@ -56,24 +58,26 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
         f"accuracy first reaches half of its final value, linear between checkpoints, for {series} on {source}; bars: "
         f"95% percentile bootstrap over sentences ({RESAMPLES:,} resamples, seed {SEED}). A group whose accuracy never "
         f"clears blind answers (the most frequent word everywhere, the untrained model) has learnt nothing "
-        f"yet, has no time and counts as last. Right: published ALBERT, on its own axis, from curves with a point "
-        f"every 1,000 steps. Reconstruction and the published order have {_agreement_words(alike)}; ties are gaps "
-        f"below the spacing of the checkpoints.{mask}",
+        f"yet, has no time and counts as last. {beside_it if groups == curves.GROUPS else ''}Reconstruction and the "
+        f"published order have {_agreement_words(alike)}; ties are gaps below the spacing of the checkpoints.{mask}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{TASKS[task]}: {_in_words(table)}" for task, table in times.items())
-        + f". Published order: {', '.join(order)}.",
+        + f". Published order: {', '.join(in_order(published_times))}.",
     )
 
 
-def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, published_times: pd.DataFrame) -> None:
-    """Rows in the published order, an axis of training for ours, and the published times."""
-    order = in_order(published_times)
+def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str, str]) -> None:
+    """Rows in the published order, an axis of training for ours, and the published times where they are of our tags."""
     style.training_axis(axis, at, label)
     axis.set_xlim(right=max(at.max(), 1) * 4)  # room for what was not reached
-    axis.set_yticks(range(len(order)), [f"{curves.GROUPS[tag]} {tag}" for tag in order])
-    axis.set_ylim(len(order) - 0.5, -0.5)
+    axis.set_yticks(range(len(groups)), [f"{name} {tag}" for tag, name in groups.items()])
+    axis.set_ylim(len(groups) - 0.5, -0.5)
+    if groups != curves.GROUPS:
+        beside.set_axis_off()
+        return
+    times = published.learning_times().loc[list(groups), "step"]
     diamond: dict[str, Any] = {"color": style.INK, "marker": "D", "markersize": 5, "linestyle": ""}
-    beside.errorbar(published_times.loc[order, "step"], range(len(order)), **diamond, label="published (no interval)")
+    beside.errorbar(times, range(len(groups)), **diamond, label="published (no interval)")
     beside.set_title(PUBLISHED)
     beside.set_xlabel("step, of 30,000 shown")
     beside.set_xlim(0, 16_500)
@@ -88,9 +92,9 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
         runs: of :func:`embryology.analysis.side_by_side.read`.
     """
     published_times = published.learning_times()
-    order = in_order(published_times)
+    groups = next(iter(runs.values())).groups
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
-    rows = {tag: place for place, tag in enumerate(order)}
+    rows = {tag: place for place, tag in enumerate(groups)}
     known = all(run.grid["tokens"].notna().all() for run in runs.values())  # not of checkpoints made by others
     x, label = ("tokens", "tokens read") if known else ("step", "training step")
     times = {
@@ -102,7 +106,7 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
         _times(axis, times[name], rows, offset, line, name, run.grid[x])
     axis.set_title(TASKS[RECONSTRUCTION])
     at = np.concatenate([run.grid[x] for run in runs.values()])
-    _axes(axis, beside, at, f"{label} at half of the final accuracy", published_times)
+    _axes(axis, beside, at, f"{label} at half of the final accuracy", groups)
     style.legend(figure, (axis, beside), 3)
     answer = compared(runs, p=False)
     sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
@@ -122,7 +126,7 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
         f"below has Kendall's τ and p of every pair.",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{name}: {_in_words(run.times[RECONSTRUCTION])}" for name, run in runs.items())
-        + f". Published order: {', '.join(order)}.",
+        + f". Published order: {', '.join(in_order(published_times))}.",
     )
 
 
@@ -200,7 +204,7 @@ def _times(
 
 def _ends(times: pd.DataFrame) -> str:
     learnt = times[times["learnt"]]
-    names = [f"{curves.GROUPS[tag]}s" for tag in in_order(learnt)]
+    names = [f"{NAMES[tag]}s" for tag in in_order(learnt)]
     if not names:
         return "No group has learnt anything yet"
     if not (learnt["state"] == REACHED).any():
@@ -213,6 +217,8 @@ def _number(value: float | None) -> str:
 
 
 def _agreement_words(alike: Agreement) -> str:
+    if not alike.groups:
+        return "no group in common, as the published ones are single Penn tags"
     if alike.tau is None or alike.p is None:
         return "no Kendall's τ (one of the orders is all ties)"
     pairs = alike.same + alike.reversed + alike.tied
@@ -246,8 +252,6 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
     """
     main, mask = times[RECONSTRUCTION], times[MASK_PREDICTION]
     published_times = published.learning_times("ALBERT")
-    alike = agreement(main, published_times)
-    age = published.developmental_age(frame).iloc[-1]
     learnt = {task: [tag for tag in in_order(table) if table.loc[tag, "learnt"]] for task, table in times.items()}
     return {
         "order": ", ".join(learnt[RECONSTRUCTION]) or "none yet",
@@ -257,30 +261,36 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
         "learnt_count": f"{len(learnt[RECONSTRUCTION])} of {len(main)}",
         "mask_learnt": style.listed(learnt[MASK_PREDICTION]),
         "mask_learnt_count": f"{len(learnt['mask-prediction'])} of {len(mask)}",
-        "tau": _number(alike.tau),
-        "p": "undefined" if alike.p is None else _p(alike.p),
-        "pairs": f"{alike.same + alike.reversed + alike.tied}",
-        "pairs_same": f"{alike.same}",
-        "pairs_reversed": f"{alike.reversed}",
-        "pairs_tied": f"{alike.tied}",
+        "albert_agreement": _agreement_words(agreement(main, published_times)),
         "bert_agreement": _agreement_words(agreement(main, published.learning_times("BERT"))),
         "tasks_agreement": _agreement_words(agreement(mask, main)),
-        "age": f"{age['published_step']:,.0f}",
-        "age_difference": f"{age['difference']:.2f}",
-        "age_correlation": "undefined" if pd.isna(age["rank_correlation"]) else f"{age['rank_correlation']:.2f}",
+        "age": _age(frame),
         **_extremes(main),
     }
 
 
+def _age(frame: pd.DataFrame) -> str:
+    """Which published checkpoint the last one is most like, as a clause after "it"."""
+    ages = published.developmental_age(frame)
+    if ages.empty:
+        return "is like none that can be named, as the published groups are single Penn tags"
+    age = ages.iloc[-1]
+    ranks = "undefined" if pd.isna(age["rank_correlation"]) else f"{age['rank_correlation']:.2f}"
+    return (
+        f"is most like the published ALBERT at step {age['published_step']:,.0f} (mean difference "
+        f"{age['difference']:.2f}, rank correlation of the groups there {ranks})"
+    )
+
+
 def _names(tags: list[str]) -> str:
-    return ", ".join(curves.GROUPS[tag] for tag in tags)
+    return ", ".join(NAMES[tag] for tag in tags)
 
 
 def _extremes(times: pd.DataFrame) -> dict[str, str]:
     best, worst = times["final"].idxmax(), times["final"].idxmin()
     return {
-        "best": f"{curves.GROUPS[best]}s ({best})",
+        "best": f"{NAMES[best]}s ({best})",
         "best_accuracy": f"{times.loc[best, 'final']:.2f}",
-        "worst": f"{curves.GROUPS[worst]}s ({worst})",
+        "worst": f"{NAMES[worst]}s ({worst})",
         "worst_accuracy": f"{times.loc[worst, 'final']:.2f}",
     }

@@ -72,34 +72,44 @@ def measured(series: Series) -> HTML:
     return HTML(style.table(table).data + note)
 
 
-def about(series: Series) -> HTML:
-    """Which series a page is about, whether it is frozen, and where its measurements were not taken alike."""
-    return HTML(f"<p>{_about(series)}{_taken(series)}</p>")
+def about(series: Sequence[Series], *probes: str) -> HTML:
+    """Which series a page is about, and whether it is frozen.
+
+    What has to be known of the ``probes``' measurements of any of ``series`` stands below every figure from here on.
+    """
+    note(series, *probes)
+    return HTML(f"<p>{_about(series[0])}</p>")
 
 
-def _taken(series: Series) -> str:
-    """A sentence for each probe whose data do not fit the text, or whose checkpoints were not measured alike."""
-    try:
-        frame = measurements.read(series)
-    except EmbryologyError:
-        return ""  # nothing was measured
-    misfits = [measurements.misfit(series, probe) for probe in frame["probe"].unique()]
-    return "".join(f" Note: {html.escape(misfit)}." for misfit in misfits if misfit) + "".join(
-        f" Its checkpoints were measured by {probe} with {html.escape(', '.join(differences))}: small differences "
-        "between them may be rounding."
-        for probe, rows in frame.groupby("probe")
-        if (differences := measurements.machines(rows))
-    )
+def note(series: Sequence[Series], *probes: str) -> None:
+    """Let every figure from here on say where data do not fit, measurements were not taken alike, or a step is none."""
+    remarks = [remark for each in series for remark in _remarks(each, probes)]
+    style.note(" ".join(f"Note: {remark}." for remark in remarks))
+
+
+def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:
+    if series.unit != "step":
+        yield f"the checkpoints of {series.name} say how many {series.unit} were read, which is here the step"
+    standing = measurements.standing(series.folder)
+    for probe in probes:
+        if probe not in standing:
+            continue
+        if misfit := measurements.misfit(series, standing[probe]):
+            yield f"{series.name}: {misfit}"
+        if differences := measurements.machines(measurements.read(series, probe)):
+            yield (
+                f"the checkpoints of {series.name} were measured by {probe} with {', '.join(differences)}, so that "
+                "small differences between them may be rounding"
+            )
 
 
 def _about(series: Series) -> str:
     values = {key: html.escape(value) for key, value in _numbers(series).items()}
     if series.manifest is None:
         steps = f"step {series.checkpoints[0].step:,} to step {series.checkpoints[-1].step:,}"
-        unit = "" if series.unit == "step" else f" They say how many {series.unit} were read, which is here the step."
         return (
             f"This page is about the checkpoints <strong>{values['run']}</strong>, {values['checkpoints']} of them, "
-            f"from {steps}. They were not trained here.{unit}"
+            f"from {steps}. They were not trained here."
         )
     frozen = (
         " It was not trained for this build. It is frozen: its measurements are kept, its checkpoints are not."

@@ -47,6 +47,8 @@ BASELINE_LINES = {
 SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
 """Ticks, and their labels, of an axis that shows the share of the steps."""
 
+_note = ""
+
 RC: dict[RcKeyType, Any] = {
     "svg.hashsalt": "embryology",  # else every file has element ids of its own
     "svg.fonttype": "path",  # an image in a page cannot load fonts
@@ -230,6 +232,12 @@ def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
     return f"{value}{unit} ({low} to {high})"
 
 
+def note(text: str) -> None:
+    """What stands below every figure that is drawn from here on, as plain text; empty for nothing."""
+    global _note
+    _note = text
+
+
 def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: str, alt: str) -> HTML:
     """A figure as HTML that needs no server and no other file, in Jupyter and in the book.
 
@@ -248,6 +256,7 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
+    caption = f"{caption} {_note}".rstrip()
     name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)

@@ -37,15 +37,22 @@ def _drawn(frame: pd.DataFrame, task: str, groups: Collection[str]) -> pd.DataFr
 
 
 @style.styled
-def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str] = curves.GROUPS) -> HTML:
+def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str] | None = None) -> HTML:
     """Accuracy over training, a panel a group, with 95% intervals and every baseline.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
         task: ``reconstruction`` or ``mask-prediction``.
         source: whose tags on which text, of :func:`measurements.source_of`.
-        groups: name by tag, :data:`curves.GROUPS` or :data:`curves.VERB_FORMS`.
+        groups: name by tag, such as :data:`curves.VERB_FORMS`; None takes the nine.
+
+    Returns:
+        The figure; a sentence where no word has one of the tags, as with universal tags those of verb forms.
     """
+    groups = groups or curves.groups(frame)
+    there = [tag for tag in groups if len(curves.curve(frame, task, tag))]
+    if not there:
+        return style.paragraph(f"No word has one of the tags {style.listed(list(groups))} ({source}).")
     figure, axes = style.grid(len(groups), 3, 2.35, sharey=True)
     x, label = style.training_x(frame)
     panels = zip(axes, groups.items(), strict=True)
@@ -60,7 +67,6 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     style.legend(figure, axes, 2)
     kind = _tags_kind(groups)
     last = frame.loc[frame["series"] == tables.main_series(frame), "step"].max()
-    there = [tag for tag in groups if len(curves.curve(frame, task, tag))]
     beyond = [tag for tag in learnt if curves.clears_group(frame, task, tag)]
     answer = (
         f"{SPECIFICATION.tasks[task].capitalize()} by step {last:,}: {len(learnt)} of {len(there)} {kind} learnt, "
@@ -128,7 +134,14 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
         frame: of :func:`embryology.analysis.tables.read`.
         source: whose tags on which text, of :func:`measurements.source_of`.
         model: whose published curves, ``ALBERT`` or ``BERT``.
+
+    Returns:
+        The figure; a sentence where words have universal tags, as the published groups are single Penn tags.
     """
+    if curves.groups(frame) != curves.GROUPS:
+        return style.paragraph(
+            f"Not drawn: the published curves are of single Penn tags, and these words have others ({source})."
+        )
     published_curves = published.reconstruction(model)
     series = tables.main_series(frame)
     figure, axes = style.panels(3, 3, 9, 8.2, sharex=True, sharey=True)

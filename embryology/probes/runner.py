@@ -108,7 +108,7 @@ def run_probes(
             soft_wrap=True,
         )
     for each in asked:
-        if wrong := measurements.misfit(series, each.configuration.probe):
+        if wrong := measurements.misfit(series, each.configuration):
             console.print(f"{series.name}: {wrong}", highlight=False, soft_wrap=True)
     if todo:
         failed += _Measuring(series, tokenizer, console, device, threads).all(todo)

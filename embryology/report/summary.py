@@ -46,7 +46,7 @@ def measured(series: Series) -> Table:
     table = Table(title=f"{series.name}: {len(series.checkpoints)} checkpoints, measured by")
     for column in ("probe", "checkpoints", "steps", ""):
         table.add_column(column, justify="right" if column == "checkpoints" else "left")
-    aside = measurements.set_aside(series)
+    aside, standing = measurements.set_aside(series), measurements.standing(series.folder)
     for name in registry.specifications():
         reason = measurements.lacking(series, name)
         if reason:
@@ -55,7 +55,7 @@ def measured(series: Series) -> Table:
             frame = measurements.read(series, name)
             steps = sorted(frame["step"].unique())
             notes = [f"taken with {difference}" for difference in measurements.machines(frame)]
-            if wrong := measurements.misfit(series, name):
+            if wrong := measurements.misfit(series, standing[name]):
                 notes.append(wrong)
             if name in aside:
                 listed = ", ".join(f"{step:,}" for step in aside[name])
@@ -66,7 +66,7 @@ def measured(series: Series) -> Table:
 
 def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
     """A row a group, first learnt first."""
-    times = learning_times(frame, items, task)
+    times, names = learning_times(frame, items, task), curves.groups(frame)
     table = Table(title=f"{task}: step of half the final accuracy, {measurements.source_of(items)}")
     for column in ("group", "step", "95% interval", "final accuracy", "words"):
         table.add_column(column, justify="right" if column != "group" else "left")
@@ -74,5 +74,5 @@ def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
         row = times.loc[tag]
         step = f"{row['step']:,.0f}" if row["state"] == REACHED else row["state"]
         interval = f"{row['low']:,.0f} to {row['high']:,.0f}" if row["state"] == REACHED else ""
-        table.add_row(f"{tag} {curves.GROUPS[tag]}", step, interval, f"{row['final']:.2f}", f"{row['n']:,}")
+        table.add_row(f"{tag} {names[tag]}", step, interval, f"{row['final']:.2f}", f"{row['n']:,}")
     return table

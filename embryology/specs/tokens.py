@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
 
@@ -10,9 +10,15 @@ RECONSTRUCTION, MASK_PREDICTION, ALIGNMENT = "reconstruction", "mask-prediction"
 ACCURACY, LOG_PROBABILITY, SHARE_UNALIGNED = "accuracy", "log_probability", "share_unaligned"
 FREQUENT_WORD, FREQUENT_IN_GROUP = "most-frequent-word", "most-frequent-in-group"
 
+UNIVERSAL_TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+"""Of Universal Dependencies 2, in the column UPOS."""
+
 
 class TokensSettings(ProbeSettings):
-    treebank: Literal["auto", "ewt", "silver"] = "auto"
+    treebank: str = Field("auto", pattern=r"^(auto|ewt|silver|.*\.conllu(\.gz)?)$")
+    """``ewt``, ``silver``, ``auto``, which is the first of them that is there, or the path of a treebank of one's own
+    in CoNLL-U, with ``{split}`` in it where there is a file for each. Words are grouped by Penn tags (XPOS), or where
+    it has none by universal ones (UPOS)."""
     split: Literal["train", "dev", "test"] = "test"
     sentences: PositiveInt | None = None
     """At most so many sentences, drawn evenly; None takes all."""

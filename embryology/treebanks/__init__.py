@@ -16,7 +16,7 @@ Span = tuple[int, int]
 TASKS = (POS, CONSTITUENT, DEPENDENCY, ENTITY, COREFERENCE, ROLE)
 """What edges there are, and what is counted as one:
 
-- ``pos``: every word, labelled with its Penn tag.
+- ``pos``: every word, labelled with its tag.
 - ``constituent``: every bracket over two or more words but ``TOP``; each link of a unary chain is one.
 - ``dependency``: every word but the root, with its head; labelled with the whole relation (``nmod:poss``).
 - ``entity``: every mention, labelled with its type; mentions may nest and cross.
@@ -29,7 +29,10 @@ TWO_SPANS = (DEPENDENCY, COREFERENCE, ROLE)
 
 
 class Word(NamedTuple):
-    """A word of a sentence: its form, the characters ``text[start:end]`` it stands at, and its Penn tag."""
+    """A word of a sentence: its form, the characters ``text[start:end]`` it stands at, and its tag.
+
+    That is Penn's, or the universal one of a treebank that has no Penn tags.
+    """
 
     form: str
     start: int

@@ -33,16 +33,21 @@ def find(name: str = "auto", split: str = "test") -> Treebank:
 
     Args:
         name: ``ewt`` (gold tags, from ``EMBRYOLOGY_DATA``), ``silver`` (spaCy's tags on held-out
-            bundled articles), or ``auto``: ``ewt`` where it is there, else ``silver``.
+            bundled articles), ``auto``: ``ewt`` where it is there, else ``silver``; or the path of a CoNLL-U file,
+            in which ``{split}`` stands for the split.
         split: ``train``, ``dev`` or ``test``; ``silver`` has only ``test``.
 
     Raises:
         EmbryologyError: there is no such set or split, or its data are not there.
     """
-    if name not in NAMES or split not in SPLITS:
+    own = name.endswith(conllu_reader.ENDINGS)
+    if not (own or name in NAMES) or split not in SPLITS:
         raise EmbryologyError(
-            f"there is no treebank {name!r} {split!r}; choose {', '.join(NAMES)}; {', '.join(SPLITS)}"
+            f"there is no treebank {name!r} {split!r}; choose {', '.join(NAMES)}, or the path of a CoNLL-U file; "
+            f"{', '.join(SPLITS)}"
         )
+    if own:
+        return _own(name, split)
     data = data_folder()
     if name == "ewt" or (name == "auto" and data is not None and (data / EWT).is_dir()):
         return _ewt(split)
@@ -71,6 +76,30 @@ def ewt_file(split: str) -> Path:
             f"get UD_English-EWT from universaldependencies.org and put {name} (or .gz) under $EMBRYOLOGY_DATA/{EWT}/"
         )
     return file
+
+
+def own_file(name: str, split: str) -> Path:
+    """The CoNLL-U file at a path of one's own, in which ``{split}`` stands for the split.
+
+    Raises:
+        EmbryologyError: it is not there.
+    """
+    path = Path(name.replace("{split}", split)).expanduser()
+    file = found(path)
+    if file is None:
+        raise EmbryologyError(f"there is no treebank at {path} (or .gz)")
+    return file
+
+
+def _own(name: str, split: str) -> Treebank:
+    file = own_file(name, split)
+    column, language = conllu_reader.look(file)
+    return Treebank(
+        name="own",
+        label=f"{'Penn' if column == 'xpos' else 'universal'} tags, {file.name}",
+        identity=lambda: {"file": sha256_of_file(file), "tags": column, "language": language},
+        read=partial(conllu_reader.read, file, column),
+    )
 
 
 def _ewt(split: str) -> Treebank:

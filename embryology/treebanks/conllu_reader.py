@@ -1,51 +1,84 @@
-"""Universal Dependencies' CoNLL-U: gold Penn tags in the column XPOS, and dependencies."""
+"""Universal Dependencies' CoNLL-U: tags, Penn's in the column XPOS or universal ones in UPOS, and dependencies."""
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import conllu
 
+from embryology.corpus import language
 from embryology.errors import EmbryologyError
+from embryology.specs.tokens import UNIVERSAL_TAGS
 from embryology.storage.lines import MalformedError, blocks, tolerated
 from embryology.treebanks import DEPENDENCY, Edge, Reading, Sentence, Word
 from embryology.treebanks.spans import tags
 
 COLUMNS = 10
 DOCUMENT = "# newdoc id = "
+ENDINGS = (".conllu", ".conllu.gz")
+Column = Literal["xpos", "upos"]
+PENN_TAGS = (
+    "CC CD DT EX FW IN JJ JJR JJS LS MD NN NNP NNPS NNS PDT POS PRP PRP$ RB RBR RBS RP SYM TO UH VB VBD VBG VBN VBP "
+    "VBZ WDT WP WP$ WRB . , : `` '' -LRB- -RRB- $ # HYPH NFP ADD AFX GW XX"
+)
+MOSTLY = 0.99
+"""Share of words with a Penn tag from which on XPOS is taken for these; GUM's has a stray one that is none."""
 
 
-def read(path: Path) -> list[Sentence]:
+def look(path: Path) -> tuple[Column, str | None]:
+    """Which column of a CoNLL-U file has the tags, and the language (ISO 639-1) that most of its sentences are in.
+
+    XPOS where that holds Penn tags, else UPOS, as every language has others in XPOS.
+
+    Raises:
+        EmbryologyError: the file is missing, cut, or not UTF-8.
+    """
+    known = set(PENN_TAGS.split())
+    penn, words, sentences = 0, 0, []
+    for block in blocks(path):
+        fields = [line.split("\t") for _, line in block if not line.startswith("#")]
+        xpos = [field[4] for field in fields if len(field) == COLUMNS and field[0].isdecimal()]
+        penn += sum(tag in known for tag in xpos)
+        words += len(xpos)
+        sentences.append(" ".join(field[1] for field in fields if len(field) == COLUMNS))
+    languages = language.shares(sentences[: language.TEXTS])
+    return "xpos" if penn >= MOSTLY * max(words, 1) else "upos", next(iter(languages), None)
+
+
+def read(path: Path, column: Column = "xpos") -> list[Sentence]:
     """The sentences of a CoNLL-U file, optionally compressed, without edges.
 
     Running text is put together again from the forms and ``SpaceAfter=No``. The parts of a multiword
     token ("don't" = "do" + "n't") each get their own characters where they spell its surface form,
-    and all of it where they do not ("can't" = "can" + "not"). Empty nodes are left out.
+    and all of it where they do not ("can't" = "can" + "not"). Empty nodes are left out. ``column`` holds the tags.
 
     Raises:
         EmbryologyError: the file is missing or malformed, or a word has no tag; the line is named.
     """
-    pairs = documents(path, Counter(), skip_bad=False, edges=False)
+    pairs = documents(path, Counter(), skip_bad=False, edges=False, column=column)
     sentences = [sentence for _, sentence in pairs if sentence is not None]  # a malformed one was an error
     if not sentences:
         raise EmbryologyError(f"{path} holds no sentences")
     return sentences
 
 
-def read_edges(path: Path, skip_bad: bool = False) -> Reading:
-    """Tags and dependencies of a CoNLL-U file; ``skip_bad`` leaves malformed sentences out and counts them.
+def read_edges(path: Path, skip_bad: bool = False, column: Column = "xpos") -> Reading:
+    """Tags, those of ``column``, and dependencies of a CoNLL-U file.
+
+    ``skip_bad`` leaves malformed sentences out and counts them.
 
     Raises:
         EmbryologyError: as of :func:`read`, and where a head is none of the sentence's words.
     """
     reading = Reading()
-    sentences = (sentence for _, sentence in documents(path, reading.skipped, skip_bad))
+    sentences = (sentence for _, sentence in documents(path, reading.skipped, skip_bad, column=column))
     reading.sentences.extend(sentence for sentence in sentences if sentence is not None)
     return reading
 
 
 def documents(
-    path: Path, skipped: Counter[str], skip_bad: bool, edges: bool = True
+    path: Path, skipped: Counter[str], skip_bad: bool, edges: bool = True, column: Column = "xpos"
 ) -> Iterator[tuple[str, Sentence | None]]:
     """The name of the document and the sentence, one after the other; None stands for one that was skipped."""
     document = ""
@@ -59,11 +92,13 @@ def documents(
                 raise MalformedError("malformed sentence", block[-1][0], f"the one that ends here: {error}") from error
             name = tokens.metadata.get("sent_id") or f"{path.name.split('.')[0]}-{number}"
             lines = [line for line, text in block if not text.lstrip().startswith("#")]
-            sentence = _sentence(name, tokens, lines, block[-1][0], edges)
+            sentence = _sentence(name, tokens, lines, block[-1][0], edges, column)
         yield document, sentence
 
 
-def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, edges: bool) -> Sentence:
+def _sentence(
+    name: str, tokens: conllu.TokenList, lines: list[int], last: int, edges: bool, column: Column
+) -> Sentence:
     units: list[tuple[dict, list[dict]]] = []  # what stands between two spaces or SpaceAfter=No, and its words
     number, last_of_multiword = 0, 0
     for token, line in zip(tokens, lines, strict=True):
@@ -74,10 +109,11 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
             number += 1
             if identifier != number:
                 raise MalformedError("rows out of order", line, f"word {number} expected, found {identifier}")
-            if not token["form"] or not token["xpos"] or token["xpos"] == "_":
-                raise MalformedError(
-                    "word without form or tag", line, f"word {number} has no form or no Penn tag (XPOS)"
-                )
+            if not token["form"] or not token[column] or token[column] == "_":
+                kind = "Penn tag (XPOS)" if column == "xpos" else "universal tag (UPOS)"
+                raise MalformedError("word without form or tag", line, f"word {number} has no form or no {kind}")
+            if column == "upos" and token[column] not in UNIVERSAL_TAGS.split():
+                raise MalformedError("unknown tag", line, f"{token[column]!r} is none of the universal tags (UPOS)")
             if number > last_of_multiword:
                 units.append((token, []))
             units[-1][1].append(token)
@@ -95,7 +131,7 @@ def _sentence(name: str, tokens: conllu.TokenList, lines: list[int], last: int, 
         spelt = "".join(part["form"] for part in parts) == unit["form"]
         for part in parts:
             end = start + len(part["form"]) if spelt else len(text)
-            words.append(Word(part["form"], start, end, part["xpos"]))
+            words.append(Word(part["form"], start, end, part[column]))
             start = end if spelt else start
         blank = "" if (unit["misc"] or {}).get("SpaceAfter") == "No" else " "
     of_sentence = (*tags(words), *_dependencies(tokens, lines, number)) if edges else ()

@@ -25,7 +25,7 @@ from embryology.treebanks import (
     propbank,
     silver,
 )
-from embryology.treebanks.catalogue import SPLITS, ewt_file
+from embryology.treebanks.catalogue import SPLITS, ewt_file, own_file
 
 NAMES = ("ewt", "ewt-propbank", "gum", "gentle", "ontonotes", "silver")
 PROPBANK = "treebanks/propbank-release/data/google/ewt"
@@ -75,18 +75,27 @@ def find(name: str, split: str = "test") -> EdgeSet:
     Args:
         name: ``ewt`` (tags and dependencies), ``ewt-propbank`` (tags, constituents and roles), ``gum`` and
             ``gentle`` (tags, dependencies, entities, coreference), ``ontonotes`` (all but dependencies), ``silver``
-            (spaCy's tags, dependencies and entities on held-out bundled articles), or ``TASK:PATH`` for files in
-            jiant's format: a folder that holds ``SPLIT.json`` or ``.jsonl``, or a file's path with ``{split}`` in it.
+            (spaCy's tags, dependencies and entities on held-out bundled articles), a path that ends in ``.conllu``,
+            with ``{split}`` in it (tags and dependencies), or ``TASK:PATH`` for files in jiant's format: a folder that
+            holds ``SPLIT.json`` or ``.jsonl``, or a file's path with ``{split}`` in it.
         split: ``train``, ``dev`` or ``test``; ``gentle`` has only ``test``, ``ontonotes`` ``conll-2012-test`` too.
 
     Raises:
         EmbryologyError: there is no such set or split, or its data are not there.
     """
-    if name not in NAMES and ":" not in name:
-        raise EmbryologyError(f"there is no edge set {name!r}; choose {', '.join(NAMES)}, or TASK:PATH for JSON lines")
+    own = name.endswith(conllu_reader.ENDINGS)
+    if name not in NAMES and not own and ":" not in name:
+        raise EmbryologyError(
+            f"there is no edge set {name!r}; choose {', '.join(NAMES)}, a path to {{split}}.conllu, or TASK:PATH for "
+            "JSON lines"
+        )
+    if own and "{split}" not in name:
+        raise EmbryologyError(f"the edge set {name} needs {{split}} in its path, as classifiers learn from one split")
     if split not in splits(name):
         raise EmbryologyError(f"the edge set {name!r} has no split {split!r}; choose one of {', '.join(splits(name))}")
     makers = {"ewt": _ewt, "ewt-propbank": _propbank, "gum": _gum, "gentle": _gum, "ontonotes": _ontonotes}
+    if own:
+        return _own(name, split)
     return (_silver if name == "silver" else makers.get(name, _jsonl))(name, split)
 
 
@@ -99,6 +108,19 @@ def _ewt(name: str, split: str) -> EdgeSet:
         (POS, DEPENDENCY),
         partial(_hashes, [file]),
         partial(conllu_reader.read_edges, file),
+    )
+
+
+def _own(name: str, split: str) -> EdgeSet:
+    file = own_file(name, split)
+    column, language = conllu_reader.look(own_file(name, "train"))  # one for all splits
+    return EdgeSet(
+        name,
+        split,
+        f"{'Penn' if column == 'xpos' else 'universal'} tags and dependencies, {file.name}",
+        (POS, DEPENDENCY),
+        lambda: _hashes([file]) | {"tags": column, "language": language},
+        partial(conllu_reader.read_edges, file, column=column),
     )
 
 

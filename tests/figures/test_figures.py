@@ -20,7 +20,9 @@ from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import UNTRAINED
 from embryology.specs.tokens import SPECIFICATION
+from embryology.storage.files import read_json, write_json
 from tests.figures.reading import caption_of, csv_of, svg_of
+from tests.screen import shown
 from tests.synthetic import GOLD, SILVER, make_run
 
 COVERS = (
@@ -223,8 +225,55 @@ def test_a_run_that_has_learnt_nothing_says_so(tmp_path):
     assert "No group has learnt anything yet" in figures["learning-order"]
     assert "0 of 9 groups learnt, 0 beyond" in figures["reconstruction-groups"]
     numbers = learning_order.numbers(run.frame, run.times)
-    assert (numbers["learnt"], numbers["tau"], numbers["p"]) == ("none", "undefined", "undefined")
+    assert (numbers["learnt"], numbers["albert_agreement"]) == (
+        "none",
+        "no Kendall's τ (one of the orders is all ties)",
+    )
     assert numbers["order_names"] == "none yet"
+
+
+def test_words_with_universal_tags_are_drawn_and_not_held_against_published_ones(tmp_path, run):
+    tags = dict(zip(curves.GROUPS, curves.UNIVERSAL, strict=True)) | {".": "PUNCT"}
+    forms = set(curves.VERB_FORMS) - {"VB"}
+    french = Run(tmp_path / "french", sentences=40, tags=tags, without=forms)
+    figures = french.draw("learning-order", "reconstruction-groups", "learning-order-side-by-side")
+    assert "8 of 9 groups learnt" in figures["reconstruction-groups"]
+    assert "Right: published" not in caption_of(figures["learning-order"])
+    assert "Determiners first" in figures["learning-order"]
+    numbers = learning_order.numbers(french.frame, french.times)
+    assert numbers["learnt"].startswith("DET, ")
+    assert numbers["albert_agreement"] == "no group in common, as the published ones are single Penn tags"
+    assert numbers["age"].startswith("is like none")
+    assert tokens.rescaled(french.frame, "x").data.startswith("<p>Not drawn")
+    assert tokens.accuracy(french.frame, "reconstruction", "x", curves.VERB_FORMS).data.startswith("<p>No word")
+    assert "DET determiner" in shown(french.series)
+    both = tables.read([french.series, run.series], "tokens")
+    with pytest.raises(EmbryologyError, match="french have universal tags and those of synthetic Penn tags"):
+        curves.groups(both)
+
+
+def test_what_has_to_be_known_of_measurements_stands_below_every_figure(tmp_path, run):
+    made = make_run(tmp_path / "german", sentences=20)
+    corpus = read_json(made.folder.corpus)
+    write_json(made.folder.corpus, corpus | {"languages": {"de": 0.9, "en": 0.1}})
+    for step, device in ((0, "a card"), (20, "a processor")):
+        file = next(made.folder.measurements.glob(f"tokens/*/{step:08d}-*.parquet"))
+        measurements.write(file, pd.read_parquet(file).assign(device=device))
+    series = Series.open(made.folder.root)
+    frame = tables.read([series], "tokens")
+    provenance.about([series], "tokens")
+    below = caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    assert "Note: german: probe tokens asks in en, and the training text is de 90%, en 10%" in below
+    assert "german were measured by tokens with device a card and a processor, so that" in below
+    provenance.about([series], "knowledge")
+    below = caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    assert "knowledge asks in en" in below
+    assert "a card" not in below
+    words = tuple(replace(each, unit="words") for each in series.checkpoints)
+    provenance.about([replace(series, checkpoints=words)])
+    assert "how many words were read" in caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    provenance.about([run.series], "tokens")
+    assert "Note" not in caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
 
 
 def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(tmp_path):
@@ -281,9 +330,9 @@ def test_provenance_shows_what_there_is(run):
     assert "2,000" in provenance.measured(series).data
     assert (
         "<strong>synthetic</strong>, made by <code>embryology pretrain synthetic</code>"
-        in provenance.about(series).data
+        in provenance.about([series]).data
     )
-    assert "frozen" not in provenance.about(series).data
+    assert "frozen" not in provenance.about([series]).data
     assert "4,096,000" in provenance.side_by_side([series]).data
     assert "not recorded" not in provenance.checkpoints(series).data
 
@@ -303,7 +352,7 @@ def test_a_series_made_by_others_is_drawn_with_what_there_is(tmp_path):
     known = Series.open(made.folder.root)
     checkpoints = tuple(replace(each, tokens=None, recorded=None) for each in known.checkpoints)
     series = replace(known, checkpoints=checkpoints)
-    assert "<strong>bert</strong>, 9 of them, from step 0 to step 2,000" in provenance.about(series).data
+    assert "<strong>bert</strong>, 9 of them, from step 0 to step 2,000" in provenance.about([series]).data
     for table in (provenance.run, provenance.corpus):
         assert table(series).data.startswith("<p>")
     assert provenance.checkpoints(series).data.count(provenance.UNKNOWN) == 9 * 4
@@ -319,7 +368,7 @@ def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_pat
     whole = front.findings(series).data.splitlines()
     assert len(whole) == 5
     assert whole[0].startswith("- After 2,000 steps (4,096,000 tokens), 8 of 9 groups of words can be reconstructed")
-    assert "Kendall's τ between the two is" in whole[1]
+    assert "The two have Kendall's τ = " in whole[1]
     assert whole[4].startswith("- On text it never saw, the loss stays at the unigram line from step ")
     assert front.findings(series, "0,20,40").data.startswith("- After 40 steps (81,920 tokens)")
     series.folder.losses.unlink()

@@ -6,7 +6,7 @@ import pytest
 
 from embryology.corpus import articles
 from embryology.errors import EmbryologyError
-from embryology.treebanks import Edge, Word, catalogue, conllu_reader, silver
+from embryology.treebanks import Edge, Word, catalogue, conllu_reader, edge_sets, silver
 
 COVERS = ("embryology/treebanks/catalogue.py", "embryology/treebanks/silver.py")
 GOLD = """# sent_id = a-1
@@ -165,3 +165,58 @@ def test_the_real_treebank_has_its_published_counts():
     assert sum(len(sentence.words) for sentence in sentences) == 25_094
     forms = [(sentence.text[w.start : w.end], w.form) for sentence in sentences for w in sentence.words]
     assert sum(text != form for text, form in forms) < 20
+
+
+GERMAN = """# text = Der Hund schläft im Garten, und die Katze sieht ihm zu.
+1\tDer\tder\tDET\tART\t_\t2\tdet\t_\t_
+2\tHund\tHund\tNOUN\tNN\t_\t3\tnsubj\t_\t_
+3\tschläft\tschlafen\tVERB\tVVFIN\t_\t0\troot\t_\t_
+4-5\tim\t_\t_\t_\t_\t_\t_\t_\t_
+4\tin\tin\tADP\tAPPR\t_\t6\tcase\t_\t_
+5\tdem\tder\tDET\tART\t_\t6\tdet\t_\t_
+6\tGarten\tGarten\tNOUN\tNN\t_\t3\tobl\t_\tSpaceAfter=No
+7\t.\t.\tPUNCT\t$.\t_\t3\tpunct\t_\t_
+
+"""
+
+
+def test_a_treebank_of_ones_own_has_universal_tags_where_it_has_no_penn_tags(tmp_path):
+    own = tmp_path / "de-test.conllu"
+    own.write_text(GERMAN, encoding="utf-8")
+    treebank = catalogue.find(str(tmp_path / "de-{split}.conllu"))
+    identity = treebank.identity()
+    assert (identity["tags"], identity["language"], treebank.label) == ("upos", "de", "universal tags, de-test.conllu")
+    (sentence,) = treebank.read()
+    assert [word.tag for word in sentence.words] == ["DET", "NOUN", "VERB", "ADP", "DET", "NOUN", "PUNCT"]
+    assert sentence.text == "Der Hund schläft im Garten."
+    english = tmp_path / "en.conllu"
+    english.write_text(GOLD, encoding="utf-8")
+    assert catalogue.find(str(english)).identity()["tags"] == "xpos"
+    assert {word.tag for word in catalogue.find(str(english)).read()[1].words} == {"UH"}
+    own.write_text(GERMAN.replace("VERB", "VVFIN"), encoding="utf-8")
+    with pytest.raises(EmbryologyError, match=r"line 4: unknown tag: 'VVFIN' is none of the universal tags"):
+        treebank.read()
+    assert catalogue.find(str(own)).identity()["file"] != identity["file"]
+    with pytest.raises(EmbryologyError, match=r"there is no treebank at .*de-dev.conllu \(or .gz\)"):
+        catalogue.find(str(tmp_path / "de-{split}.conllu"), "dev")
+
+
+def test_a_stray_tag_leaves_a_treebank_penns(tmp_path):
+    """As GUM has one; a treebank of another language shares some of Penn's names."""
+    file = tmp_path / "x.conllu"
+    file.write_text(GOLD * 30 + GOLD.replace("UH", "VERB"), encoding="utf-8")
+    assert conllu_reader.look(file)[0] == "xpos"
+    file.write_text(GOLD * 5 + GOLD.replace("UH", "VERB"), encoding="utf-8")
+    assert conllu_reader.look(file)[0] == "upos"
+
+
+def test_edges_of_a_treebank_of_ones_own(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / f"de-{split}.conllu").write_text(GERMAN, encoding="utf-8")
+    chosen = edge_sets.find(str(tmp_path / "de-{split}.conllu"))
+    assert chosen.identity()["language"] == "de"
+    edges = chosen.read().sentences[0].edges
+    assert Edge("pos", "NOUN", (1, 2)) in edges
+    assert Edge("dependency", "case", (3, 4), (5, 6)) in edges
+    with pytest.raises(EmbryologyError, match=r"needs \{split\} in its path"):
+        edge_sets.find(str(tmp_path / "de-test.conllu"))
