@@ -1,5 +1,6 @@
 """Pages -> the book: its table of contents for the series at hand, and Jupyter Book."""
 
+import errno
 import os
 import re
 import shutil
@@ -10,18 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.report import source_links
 from embryology.report.pages import Page
 from embryology.runs.series import Series
-from embryology.storage.files import read_json, read_yaml, sha256_of, sha256_of_file, write_json, write_yaml
+from embryology.storage.files import (
+    read_json,
+    read_yaml,
+    refusal,
+    remove_leftovers,
+    removed_whole,
+    sha256_of,
+    sha256_of_file,
+    write_json,
+    write_yaml,
+)
 
 CONTENTS, SETTINGS = "_toc.yml", "_config.yml"
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+LEAST_FREE = 2**16
+"""Bytes; with less a disk is full."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -144,21 +158,29 @@ def build(root: Path, toc: dict[str, Any], console: Console) -> Path:
     Raises:
         EmbryologyError: there were warnings or errors; Jupyter Book's whole log is kept.
     """
-    build_folder = root / "_build"
-    html = build_folder / "html"
-    sha256 = _inputs_sha256(root, toc)
-    if (html / "index.html").is_file() and _built_from(html) == sha256:
-        console.print("book: unchanged, skipped (same pages, settings, table of contents)", highlight=False)
-        return html / "index.html"
-    write_yaml(build_folder / CONTENTS, toc)
-    log = build_folder / "jupyter-book.log"
-    apart = build_folder / f".building-{os.getpid()}"
+    sha256, html = _inputs_sha256(root, toc), root / "_build" / "html"
+    html.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(html.parent / ".lock"):  # of two reports at once the second has nothing left to do
+        if (html / "index.html").is_file() and _built_from(html) == sha256:
+            console.print("book: unchanged, skipped (same pages, settings, table of contents)", highlight=False)
+        else:
+            _build(root, toc, sha256, html, console)
+            console.print("book: built", highlight=False)
+    return html / "index.html"
+
+
+def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Console) -> None:
+    """Build ``html`` anew, alone in its folder; arguments as of :func:`build`."""
+    contents, log, apart = (html.parent / name for name in (CONTENTS, "jupyter-book.log", ".building"))
+    remove_leftovers(html.parent)
+    shutil.rmtree(apart, ignore_errors=True)  # of a report that was killed
+    write_yaml(contents, toc)
     try:
         with console.status("book: building"), open(log, "w", encoding="utf-8") as stream:
             outcome = subprocess.run(
                 [
                     *(sys.executable, "-c", JUPYTER_BOOK, "build", root),
-                    *("--path-output", apart, "--toc", build_folder / CONTENTS),
+                    *("--path-output", apart, "--toc", contents),
                     *("-n", "-W", "--keep-going"),
                 ],
                 cwd=root,
@@ -167,14 +189,15 @@ def build(root: Path, toc: dict[str, Any], console: Console) -> Path:
             )
         made = apart / "_build" / "html"
         if outcome.returncode or not (made / "index.html").is_file():
+            if reason := _refusal(log):
+                raise EmbryologyError(f"cannot write {html}: {reason}")
             raise EmbryologyError(f"the book does not build: {_complaints(log, console)}; the whole log is {log}")
         write_json(made / BUILT_FROM, {"sha256": sha256})
-        shutil.rmtree(html, ignore_errors=True)
+        if html.exists():
+            removed_whole(html)
         os.rename(made, html)
     finally:
         shutil.rmtree(apart, ignore_errors=True)
-    console.print("book: built", highlight=False)
-    return html / "index.html"
 
 
 def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
@@ -195,6 +218,13 @@ def _built_from(html: Path) -> str | None:
         return read_json(html / BUILT_FROM)["sha256"]
     except (EmbryologyError, KeyError, TypeError):
         return None
+
+
+def _refusal(log: Path) -> str | None:
+    """Why the system refused to write the pages; a disk may be too full to say it."""
+    said = log.read_text(encoding="utf-8", errors="replace")
+    full = OSError(errno.ENOSPC, "") if shutil.disk_usage(log.parent).free < LEAST_FREE else OSError(said)
+    return refusal(full)
 
 
 def _complaints(log: Path, console: Console) -> str:

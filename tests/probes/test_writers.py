@@ -106,6 +106,23 @@ def test_a_limit_met_while_probing_is_one_line_and_nothing_is_lost(measured, pre
     assert files(folder / "measurements") == measured
 
 
+def test_a_disk_that_is_full_while_probing_is_one_line_and_nothing_is_lost(measured, preset, made, tmp_path):
+    with disk_of("8m", tmp_path / "disk") as disk:
+        folder, ballast = shutil.copytree(made, disk / "bert"), disk / "ballast"
+        arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
+        ballast.write_bytes(b"\0" * (shutil.disk_usage(disk).free - 20_000))  # enough for the first checkpoint
+        status, lines = command(tmp_path / "stderr", nothing, *arguments)
+        assert (status, len(lines)) == (1, 1)
+        assert "No space left on device; free some space" in lines[0]
+        left = files(folder / "measurements")
+        assert left
+        assert {name for name in left if left[name] != measured[name]} <= {"standing.json"}
+        assert not list(folder.rglob(f".*{PART}"))
+        ballast.unlink()
+        assert command(tmp_path / "stderr", nothing, *arguments) == (0, [])
+        assert files(folder / "measurements") == measured
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 256 KiB."""

@@ -1,6 +1,7 @@
 """The table of contents for the series at hand, and a book without a warning or none at all."""
 
 import io
+import shutil
 
 import pytest
 from rich.console import Console
@@ -10,9 +11,12 @@ from embryology.report import book
 from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.series import Series
+from tests.processes import disk_of
 from tests.stub_project import make_project, measured_run, write_notebook
 
 COVERS = ("embryology/report/pages.py",)
+BESIDE = [".lock", "_toc.yml", "jupyter-book.log"]
+"""What stays beside a book."""
 
 
 @pytest.fixture
@@ -119,7 +123,7 @@ def test_builds_once_and_keeps_the_old_book_where_the_new_one_has_warnings(proje
     assert "nowhere" in complaint.splitlines()[-1]
     assert "[nowhere]" not in (project / "_build" / "html" / "book" / "about.html").read_text()
     assert page.read_text() == html
-    assert sorted(path.name for path in (project / "_build").iterdir()) == ["_toc.yml", "html", "jupyter-book.log"]
+    assert sorted(path.name for path in (project / "_build").iterdir()) == sorted([*BESIDE, "html"])
 
 
 def test_from_measurements_to_pages_whose_buttons_lead_to_the_templates(project, monkeypatch):
@@ -136,3 +140,36 @@ def test_from_measurements_to_pages_whose_buttons_lead_to_the_templates(project,
         assert f'{url}"' in html
     assert "# which checkpoints" not in html  # the cell of parameters, and the injected one
     assert "# Parameters" not in html
+
+
+def test_a_full_disk_is_one_line(project, tmp_path):
+    with disk_of("2m", tmp_path / "disk") as disk:
+        root = shutil.copytree(project, disk / "project")
+        said = build(root)
+        assert said.startswith(f"error: cannot write {root}/_build/html: No space left on device; free some space")
+        assert len(said.splitlines()) == 1
+        assert sorted(path.name for path in (root / "_build").iterdir()) == BESIDE
+
+
+def test_a_report_that_dies_while_it_replaces_a_book_leaves_no_half_of_one(project, monkeypatch):
+    folder = project / "_build"
+    for name in ("html/index.html", "html/other.html", ".building/lost", ".html.1.part/lost"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("old")
+    real = shutil.rmtree
+
+    def dies(path, **how):
+        if (path / "other.html").exists():
+            (path / "other.html").unlink()
+            raise KeyboardInterrupt
+        real(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", dies)
+    with pytest.raises(KeyboardInterrupt):
+        build(project)
+    assert not (folder / "html").exists()
+    monkeypatch.undo()
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(project.parent / "runs"))
+    monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "none")
+    assert build(project) == "book: built\n"
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*BESIDE, "html"])
