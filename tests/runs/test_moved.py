@@ -105,6 +105,15 @@ def test_data_in_another_language_than_the_text_are_said(run):
     assert said in " ".join(shown(run).split())
 
 
+@pytest.mark.parametrize("data", [{"language": "fr"}, {"train": {"language": "fr"}, "test": {"language": "fr"}}])
+def test_a_treebank_of_ones_own_says_in_which_language_it_asks(run, data):
+    write_json(run.folder.corpus, {"source": "text", "languages": {"en": 0.97, "fr": 0.02}})
+    asked = measurements.standing(run.folder)["tokens"].model_copy(update={"data": data})
+    assert measurements.misfit(run, asked).startswith("probe tokens asks in fr, and the training text is en 97%")
+    unknown = asked.model_copy(update={"data": {"language": None}})
+    assert measurements.misfit(run, unknown) is None  # as the probe's own, English
+
+
 def test_where_measurements_were_taken_is_said_where_checkpoints_differ(run):
     for step, precision in ((0, "float32"), (20, "float32"), (40, "bfloat16")):
         taken = [row | {"precision": precision, "device": "a card", "torch": "2", "threads": 2} for row in rows_of(0.1)]
