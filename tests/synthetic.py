@@ -267,6 +267,7 @@ def _losses(steps):
                 "held_out_masked_loss": _loss(step), "held_out_masked_loss_low": _loss(step) - 0.05,
                 "held_out_masked_loss_high": _loss(step) + 0.05, "held_out_masked_accuracy": 0.05 + step / 10_000,
                 "held_out_places": 4000, "held_out_pair_accuracy": 0.5 + step / 5000, "held_out_pairs": 400,
+                "held_out_surface_accuracy": 0.52,
                 "unigram_loss": 6.7, "unigram_accuracy": 0.05,
             }  # fmt: skip
         rows.append(row)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import LoggerType
+from accelerate.utils import DistributedDataParallelKwargs, LoggerType
 from torch import Tensor, nn
 
 from embryology.errors import EmbryologyError
@@ -35,7 +35,12 @@ class Devices:
             raise EmbryologyError(f"the tracker {track} is not installed; pip install it{here}")
         # Precision is our own affair: see Trainee.
         self.accelerator = Accelerator(
-            cpu=not torch.cuda.is_available(), mixed_precision="no", log_with=track, project_dir=logs
+            cpu=not torch.cuda.is_available(),
+            mixed_precision="no",
+            log_with=track,
+            project_dir=logs,
+            # The only one is ELECTRA's noise, the same in every process.
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         self.device = self.accelerator.device
         self.process, self.processes = self.accelerator.process_index, self.accelerator.num_processes

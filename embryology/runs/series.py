@@ -102,7 +102,10 @@ class Series:
     @property
     def recipe(self) -> str | None:
         """A hash of all that its weights depend on but the seed; None where that is not known."""
-        return sha256_of(self.manifest.outcome.model_dump(mode="json", exclude={"seed"})) if self.manifest else None
+        if self.manifest is None:
+            return None
+        outcome = self.manifest.outcome.model_dump(mode="json", exclude={"seed"}, exclude_defaults=True)
+        return sha256_of({"version": self.manifest.version} | outcome)
 
     def select(self, steps: str) -> tuple[Checkpoint, ...]:
         """The checkpoints that ``steps`` names: ``all``, ``last``, or a list such as ``0,100,200``.

@@ -297,7 +297,7 @@ def test_losses_without_pairs_and_before_the_unigram_line(run):
     losses = run.losses.assign(held_out_pair_accuracy=np.nan)
     assert "pairs of segments" not in pretraining.held_out_accuracy(losses).data
     numbers = pretraining.numbers(losses)
-    assert numbers["pair_accuracy"] == "not asked"
+    assert numbers["pairs"] == "how segments belong together was not asked"
     assert numbers["plateau"].startswith("the loss stays at the unigram line from step ")
     late = pretraining.numbers(losses[losses["step"] >= 2000])["plateau"]
     assert late == "the held-out loss is below the unigram line at the first checkpoint shown, step 2,000"
