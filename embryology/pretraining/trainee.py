@@ -155,6 +155,7 @@ class Trainee(nn.Module):
         self.precision = precision
         vocabulary = self.model.config.vocab_size if "generator" in models else 0
         self.register_buffer("noise", gumbel_noise(vocabulary) if vocabulary else None, persistent=False)
+        self._ddp_params_and_buffers_to_ignore = ["noise"]  # the same in every process, and large
         first_name = {id(parameter): name for name, parameter in models.named_parameters()}
         with_shared = models.named_parameters(remove_duplicate=False)
         self._names = [(name, first_name[id(parameter)]) for name, parameter in with_shared]
