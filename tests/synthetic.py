@@ -80,7 +80,7 @@ def make_run(
     return Series.open(folder.root)
 
 
-def write_manifest(folder, outcome, probes=None):
+def write_manifest(folder, outcome, probes=None, version=presets.VERSION):
     """A ``run.yaml`` of one session."""
     session = {
         "started": "2020-11-16T12:00:00+00:00", "command": "embryology pretrain synthetic", "speed": {},
@@ -88,6 +88,7 @@ def write_manifest(folder, outcome, probes=None):
         "commit": None,
     }  # fmt: skip
     values = {"preset": "synthetic", "outcome": outcome.model_dump(mode="json"), "outcome_sha256": "0" * 64}
+    values["version"] = version
     manifest = Manifest.model_validate(values | {"probes": probes or {}, "sessions": [session]})
     write_yaml(folder.manifest, manifest.model_dump(mode="json"))
 

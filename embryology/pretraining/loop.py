@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
+from embryology import intervals
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
 from embryology.models import processor
@@ -81,6 +82,21 @@ def _refuse_impossible(preset: Preset) -> None:
             raise EmbryologyError(
                 "speed.compile needs a C++ compiler, and there is none; install g++ or set it to false"
             )
+
+
+def _stalled(held_out: dict[str, float | None], norm: float) -> Iterator[str]:
+    """What a model that is past its warm-up has not learnt, of all that it is trained on."""
+    values = {name: value for name, value in held_out.items() if value is not None}
+    if values["held_out_masked_loss"] > values["unigram_loss"] - 0.02 and norm < losses.STALLED_NORM:
+        yield "stalled at the unigram line: smaller initializer_range or more warmup_steps may free it"
+    if "held_out_pair_accuracy" in values and values["held_out_pairs"]:
+        low, _ = intervals.wilson(
+            round(values["held_out_pair_accuracy"] * values["held_out_pairs"]), int(values["held_out_pairs"])
+        )
+        if low <= values.get("held_out_surface_accuracy", 0.5):
+            yield "pairs of segments are told no better than by lengths and full stops"
+    if values.get("held_out_auc_gain_low", 1) <= 0:
+        yield "what was replaced is told no better than by the frequency of pieces"
 
 
 def _counted(parts: list[Batch]) -> Tensor:
@@ -294,11 +310,9 @@ class Run:
             f"accuracy {held_out['held_out_masked_accuracy']:.3f}"
             + (f", {row['tokens_per_second']:,.0f} tokens/s" if step else "")
         )
-        assert loss is not None  # every model is asked for masked pieces
-        assert unigram is not None
-        past_warm_up = step > 3 * self.outcome.optimizer.warmup_steps
-        if past_warm_up and loss > unigram - 0.02 and row["gradient_norm"] < losses.STALLED_NORM:
-            self.say("stalled at the unigram line: smaller initializer_range or more warmup_steps may free it")
+        if step > 3 * self.outcome.optimizer.warmup_steps:
+            for stalled in _stalled(held_out, row["gradient_norm"]):
+                self.say(stalled)
         return held_out
 
     def _save(self, step: int) -> None:

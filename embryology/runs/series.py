@@ -96,6 +96,11 @@ class Series:
         return self.folder.frozen.exists()
 
     @property
+    def version(self) -> int | None:
+        """Of what a batch and a step are (:data:`embryology.presets.VERSION`); None of checkpoints made by others."""
+        return self.manifest.version if self.manifest else None
+
+    @property
     def seed(self) -> int | None:
         return self.manifest.outcome.seed if self.manifest else None
 
