@@ -74,15 +74,18 @@ def wins(scores: np.ndarray, positive: np.ndarray, clusters: np.ndarray, count: 
         (count, count): how often a positive item of the first cluster scores higher than a negative one of the second,
         a tie counting half.
     """
+    from scipy import sparse  # late, as statsmodels
+
     order = np.argsort(scores[~positive], kind="stable")
     below = np.zeros((len(order) + 1, count), np.float32)
     below[1:][np.arange(len(order)), clusters[~positive][order]] = 1
     np.cumsum(below, axis=0, out=below)
     negatives, mine = scores[~positive][order], scores[positive]
-    table = np.zeros((count, count))
-    for side in ("left", "right"):
-        np.add.at(table, clusters[positive], below[np.searchsorted(negatives, mine, side)] / 2)
-    return table
+    beaten = sum(below[np.searchsorted(negatives, mine, side)] for side in ("left", "right"))
+    of_cluster = sparse.csr_array(
+        (np.full(len(mine), 0.5), (clusters[positive], np.arange(len(mine)))), (count, len(mine))
+    )
+    return of_cluster @ beaten
 
 
 def areas(wins: np.ndarray, positive: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> np.ndarray:
