@@ -63,10 +63,15 @@ def test_held_out_values_against_a_plain_computation(outcome, tokenizer):
 def test_all_families_are_asked_for_the_same_words(outcome, tokenizer):
     unseen, labels = store_of(DOCUMENTS * 4), {}
     for family, pair in {"albert": "sop", "bert": "nsp", "electra": "none"}.items():
-        asked = outcome.model_copy(update={"objective": outcome.objective.model_copy(update={"pair": pair})})
+        asked = outcome.model_copy(
+            update={"objective": outcome.objective.model_copy(update={"pair": pair}), "model": FAMILIES[family]}
+        )
         held_out = HeldOut.of(asked, unseen, store_of([[5, 5]]), tokenizer)
         values = held_out.evaluate(trainee_of(family, tokenizer), torch.device("cpu"))
         labels[family] = torch.cat([batch.labels for batch in held_out.batches])
+        used = labels[family] != IGNORED
+        shown = torch.cat([batch.input_ids.flatten()[batch.positions] for batch in held_out.batches])[used]
+        assert ((shown == 4).float().mean() == 1) == (family == "electra")
         assert (values["held_out_pair_accuracy"] is None) == (family == "electra")
         assert ("held_out_replaced_accuracy" in values) == (family == "electra")
     assert torch.equal(labels["albert"], labels["bert"])
@@ -87,7 +92,8 @@ def test_the_unigram_line_is_that_of_all_pieces_however_they_are_sliced(outcome,
 
 
 def test_a_discriminator_is_held_against_the_frequency_of_pieces(outcome, tokenizer):
-    asked = outcome.model_copy(update={"objective": outcome.objective.model_copy(update={"pair": "none"})})
+    changes = {"objective": outcome.objective.model_copy(update={"pair": "none"}), "model": FAMILIES["electra"]}
+    asked = outcome.model_copy(update=changes)
     unseen, train, trainee = store_of(DOCUMENTS * 4), store_of([[5, 50]]), trainee_of("electra", tokenizer)
     held_out = HeldOut.of(asked, unseen, train, tokenizer)
     values = held_out.evaluate(trainee, torch.device("cpu"))
