@@ -154,7 +154,8 @@ class Trainee(nn.Module):
         self.models = models
         self.precision = precision
         vocabulary = self.model.config.vocab_size if "generator" in models else 0
-        self.register_buffer("noise", gumbel_noise(vocabulary) if vocabulary else None, persistent=False)
+        noise = gumbel_noise(vocabulary).to(self.model.device) if vocabulary else None
+        self.register_buffer("noise", noise, persistent=False)
         self._ddp_params_and_buffers_to_ignore = ["noise"]  # the same in every process, and large
         first_name = {id(parameter): name for name, parameter in models.named_parameters()}
         with_shared = models.named_parameters(remove_duplicate=False)

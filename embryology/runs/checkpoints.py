@@ -88,8 +88,8 @@ def of_run(path: Path) -> Checkpoint:
     """
     record = read_json(path / RECORD)
     try:
-        hashes = record["sha256"], record.get(f"{GENERATOR}_sha256")
-        return Checkpoint(record["step"], record["tokens"], path, hashes[0], recorded_generator=hashes[1])
+        place = record["step"], record["tokens"], path
+        return Checkpoint(*place, record["sha256"], recorded_generator=record.get(f"{GENERATOR}_sha256"))
     except (KeyError, TypeError) as error:
         raise EmbryologyError(f"{path / RECORD} lacks {error}; the checkpoint is damaged") from error
 

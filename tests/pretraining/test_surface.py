@@ -50,3 +50,11 @@ def test_the_surface_of_a_pair(tokenizer):
 def test_text_without_pairs_has_no_rule(tokenizer):
     single = store_of([[9]] * 50)
     assert surface.accuracy(batches_of(single, tokenizer), single, tokenizer, OBJECTIVE, 32) is None
+
+
+def test_the_line_is_never_below_one_answer_everywhere(tokenizer):
+    rng = np.random.default_rng(1)
+    known, asked = (store_of([rng.integers(3, 12, 5).tolist() for _ in range(500)]) for _ in range(2))
+    batches = batches_of(asked, tokenizer)
+    _, labels = surface.pairs(batches, np.zeros(1000, bool), range(21))
+    assert surface.accuracy(batches, known, tokenizer, OBJECTIVE, 21) >= max(labels.mean(), 1 - labels.mean()) > 0.5
