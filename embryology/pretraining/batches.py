@@ -267,9 +267,9 @@ class Batches:
         return list(trim(segments[0], segments[1], room, rng)), label
 
     def _another_ending(self, chunk: int, length: int, rng: np.random.Generator) -> np.ndarray | None:
-        """The second segment of another document's chunk; None where there is no other document.
+        """The last sentences of another document's chunk; None where there is no other document.
 
-        Of a few the one whose length is nearest to that of what it replaces, so that lengths tell nothing. BERT's own
+        Of a few the ones whose length is nearest to that of what they replace, so that lengths tell nothing. BERT's own
         code takes sentences from a random place until they fill the sequence, which in short documents are fewer or
         more than those that follow; and it puts back what is replaced, which here is not read in this epoch.
         """
@@ -279,10 +279,13 @@ class Batches:
         usable = (documents[:-1] != documents[-1]) & (afters - firsts > 1)
         if not usable.any():
             return None
-        cuts = rng.integers(firsts[usable] + 1, afters[usable])
-        begins, ends = self.store.sentences[cuts], self.store.sentences[afters[usable]]
-        nearest = int(np.abs(ends - begins - length).argmin())
-        return self.store.pieces[begins[nearest] : ends[nearest]].astype(np.int64)
+        firsts, afters = firsts[usable], afters[usable]
+        ends = self.store.sentences[afters]
+        shorter = np.searchsorted(self.store.sentences, ends - length)
+        cuts = np.clip([shorter, shorter - 1], firsts + 1, afters - 1)
+        begins = self.store.sentences[cuts]
+        nearest = np.unravel_index(np.abs(ends - begins - length).argmin(), begins.shape)
+        return self.store.pieces[begins[nearest] : ends[nearest[1]]].astype(np.int64)
 
     def _assemble(self, segments: list[np.ndarray]) -> np.ndarray:
         ends = [np.append(segment, self.sep) for segment in segments]
