@@ -41,7 +41,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # processes speak for themselves
+    logging.disable(logging.ERROR)  # the processes speak for themselves
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the preset's own number is set later
     settings = run.parse_args(["--standalone", "--nproc-per-node", str(processes), "-m", "embryology"])
     settings.training_script_args = list(arguments)  # apart, as its own options may be begun alike

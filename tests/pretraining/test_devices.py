@@ -1,6 +1,8 @@
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import filelock
@@ -21,14 +23,17 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def pretrain(preset, root, processes, *options):
-    """``embryology pretrain`` by several processes: status, lines on standard output, lines on standard error."""
+def command(preset, root, processes, *options):
     file = root.parent / f"{root.name}.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(preset.model_dump(mode="json", include={"outcome", "speed"})))
-    command = [sys.executable, "-m", "embryology", "pretrain", str(file), "--run", str(root)]
-    command += ["--processes", str(processes), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    told = ["pretrain", str(file), "--run", str(root), "--processes", str(processes), *options]
+    return [sys.executable, "-m", "embryology", *told]
+
+
+def pretrain(preset, root, processes, *options):
+    """``embryology pretrain`` by several processes: status, lines on standard output, lines on standard error."""
+    done = subprocess.run(command(preset, root, processes, *options), capture_output=True, text=True, timeout=240)
     return (
         done.returncode,
         done.stdout.splitlines(),
@@ -68,6 +73,21 @@ def test_any_number_of_processes_resumes_what_another_began(home):
         agree(folder, alone, 2e-3)
     sessions = [yaml.safe_load((folder / "run.yaml").read_text())["sessions"] for folder in (two, three)]
     assert [[session["processes"] for session in each] for each in sessions] == [[2, 1], [2, 3]]
+
+
+def test_processes_that_are_asked_to_stop_save_and_are_resumed(home):
+    preset, root = small_preset(home, steps=300, checkpoints=[0, 300]), home / "runs" / "stopped"
+    process = subprocess.Popen(command(preset, root, 2), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list(root.glob("state/*.pt")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    (line,) = [line for line in said.splitlines() if "Writing" not in line]
+    assert re.match(r"error: interrupted at step \d+ of 300, everything is saved", line)
+    train(preset, root, resume=True)
+    assert read(RunFolder(root))["step"].iloc[-1] == 300
 
 
 def test_electra_takes_the_same_course_in_two_processes_and_two_parts(home):
