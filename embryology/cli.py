@@ -3,6 +3,7 @@
 Everything heavy is imported inside a command, so that a command with nothing to do takes no time.
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -42,6 +43,9 @@ def pretrain(
     track: Annotated[
         str | None, typer.Option(help="Send losses to a tracker too: tensorboard, wandb or another of accelerate's.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes of this machine that train together, such as one a GPU.")
+    ] = 1,
 ) -> None:
     """Pretrain a model from random parameters, saving checkpoints."""
     from embryology import presets
@@ -59,6 +63,11 @@ def pretrain(
 
     if is_complete(folder, chosen):  # said before torch is imported
         console.print(f"{folder.name}: trained to step {chosen.outcome.steps} before, skipped", highlight=False)
+        return
+    if processes > 1 and "LOCAL_RANK" not in os.environ:
+        from embryology.pretraining.devices import launch
+
+        launch(processes, sys.argv[1:])
         return
     from embryology.pretraining.loop import pretrain as train
 
@@ -189,7 +198,8 @@ def main() -> None:
         said = error if isinstance(error, EmbryologyError) else _refused(error)
         if said is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of processes that train together one speaks
+            print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
 
 

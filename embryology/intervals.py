@@ -60,3 +60,43 @@ def percentile_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # all nan
         low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0, method="inverted_cdf")
     return low, high
+
+
+def wins(scores: np.ndarray, positive: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
+    """What the area under the ROC curve is made of, by cluster, so that clusters can be resampled.
+
+    Args:
+        scores: (n,) of items.
+        positive: (n,) bool.
+        clusters: (n,) number of the cluster, below ``count``.
+
+    Returns:
+        (count, count): how often a positive item of the first cluster scores higher than a negative one of the second,
+        a tie counting half.
+    """
+    from scipy import sparse  # late, as statsmodels
+
+    order = np.argsort(scores[~positive], kind="stable")
+    below = np.zeros((len(order) + 1, count), np.float32)
+    below[1:][np.arange(len(order)), clusters[~positive][order]] = 1
+    np.cumsum(below, axis=0, out=below)
+    negatives, mine = scores[~positive][order], scores[positive]
+    beaten = sum(below[np.searchsorted(negatives, mine, side)] for side in ("left", "right"))
+    of_cluster = sparse.csr_array(
+        (np.full(len(mine), 0.5), (clusters[positive], np.arange(len(mine)))), (count, len(mine))
+    )
+    return of_cluster @ beaten
+
+
+def areas(wins: np.ndarray, positive: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draws,): the area under the ROC curve of each resample.
+
+    Args:
+        wins, positive, clusters: as of :func:`wins`.
+        weights: (draws, clusters): how often each cluster was drawn.
+    """
+    count = weights.shape[1]
+    positives, negatives = (np.bincount(clusters[side], minlength=count) for side in (positive, ~positive))
+    return np.einsum("ds,st,dt->d", weights, wins, weights, optimize=True) / (
+        (weights @ positives) * (weights @ negatives)
+    )

@@ -21,6 +21,9 @@ from embryology.storage.files import read_yaml, sha256_of
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Compile = bool | Literal["reduce-overhead"]
+VERSION = 2
+"""Of what a batch and a step are, raised whenever the same settings train other weights. Up to 1 a chunk was cut before
+its segments were swapped, which gave their order away, and LAMB was not ALBERT's."""
 
 
 class Section(BaseModel):
@@ -83,6 +86,8 @@ class Objective(Section):
     """Of the pieces of a sequence, how many are to be predicted."""
     max_ngram: PositiveInt
     """Spans of 1 to this many words are masked, n words with probability proportional to 1/n."""
+    whole_word_mask: bool = True
+    """Whether spans are of whole words, or of pieces, as in BERT's and ELECTRA's own recipes."""
     mask_replace_prob: float = Field(0.8, ge=0, le=1)
     """Of the chosen pieces, the share that becomes ``[MASK]``."""
     random_replace_prob: float = Field(0.1, ge=0, le=1)
@@ -96,6 +101,18 @@ class Objective(Section):
     rtd_weight: float = Field(0.0, ge=0)
     """Weight of the discriminator's loss, of replaced token detection, beside the generator's masked loss; 50 in
     ELECTRA."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Objective":
+        replaced = self.mask_replace_prob + self.random_replace_prob
+        if replaced > 1:
+            raise ValueError(
+                f"mask_replace_prob {self.mask_replace_prob} and random_replace_prob {self.random_replace_prob} are "
+                "shares of the same pieces, and together more than 1"
+            )
+        if (self.pair == "none") != (self.pair_weight == 0):
+            raise ValueError(f"pair {self.pair} has a pair_weight {'of 0' if self.pair == 'none' else 'above 0'}")
+        return self
 
 
 class Optimizer(Section):
@@ -145,6 +162,10 @@ class Outcome(Section):
         grid = self.checkpoints
         if grid != sorted(set(grid)) or grid[0] != 0 or grid[-1] != self.steps:
             raise ValueError(f"checkpoints must rise from 0 to steps ({self.steps})")
+        if self.model.family == "electra" and (self.objective.pair != "none" or not self.objective.rtd_weight):
+            raise ValueError("an electra is trained with pair: none, pair_weight: 0 and an rtd_weight above 0")
+        if self.model.family != "electra" and self.objective.rtd_weight:
+            raise ValueError("rtd_weight is of electra alone, as no other model tells what was replaced")
         if self.long and not self.sequence_length < self.long.sequence_length:
             raise ValueError("long sequences must be longer than the others")
         if self.long and self.long.from_step >= self.steps:
@@ -184,7 +205,7 @@ class Preset(Section):
     @property
     def outcome_sha256(self) -> str:
         """Defaults are left out, so that a setting which is added later does not rename what was run before."""
-        return sha256_of(self.outcome.model_dump(mode="json", exclude_defaults=True))
+        return sha256_of({"version": VERSION} | self.outcome.model_dump(mode="json", exclude_defaults=True))
 
     def with_seed(self, seed: int) -> "Preset":
         return self.model_copy(update={"outcome": self.outcome.model_copy(update={"seed": seed})})

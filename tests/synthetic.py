@@ -80,7 +80,7 @@ def make_run(
     return Series.open(folder.root)
 
 
-def write_manifest(folder, outcome, probes=None):
+def write_manifest(folder, outcome, probes=None, version=presets.VERSION):
     """A ``run.yaml`` of one session."""
     session = {
         "started": "2020-11-16T12:00:00+00:00", "command": "embryology pretrain synthetic", "speed": {},
@@ -88,6 +88,7 @@ def write_manifest(folder, outcome, probes=None):
         "commit": None,
     }  # fmt: skip
     values = {"preset": "synthetic", "outcome": outcome.model_dump(mode="json"), "outcome_sha256": "0" * 64}
+    values["version"] = version
     manifest = Manifest.model_validate(values | {"probes": probes or {}, "sessions": [session]})
     write_yaml(folder.manifest, manifest.model_dump(mode="json"))
 
@@ -267,6 +268,7 @@ def _losses(steps):
                 "held_out_masked_loss": _loss(step), "held_out_masked_loss_low": _loss(step) - 0.05,
                 "held_out_masked_loss_high": _loss(step) + 0.05, "held_out_masked_accuracy": 0.05 + step / 10_000,
                 "held_out_places": 4000, "held_out_pair_accuracy": 0.5 + step / 5000, "held_out_pairs": 400,
+                "held_out_surface_accuracy": 0.52,
                 "unigram_loss": 6.7, "unigram_accuracy": 0.05,
             }  # fmt: skip
         rows.append(row)

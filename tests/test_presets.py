@@ -63,3 +63,21 @@ def test_speed_is_no_part_of_the_outcome_but_the_seed_is(tmp_path):
     faster = presets.load(changed(tmp_path, lambda v: v["speed"].update(threads=7)))
     assert faster.outcome_sha256 == smoke.outcome_sha256
     assert smoke.with_seed(1).outcome_sha256 != smoke.outcome_sha256
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "message"),
+    [
+        ("tiny", {"mask_replace_prob": 0.85, "random_replace_prob": 0.5}, "together more than 1"),
+        ("tiny", {"pair_weight": 0}, "pair sop has a pair_weight above 0"),
+        ("tiny", {"pair": "none"}, "pair none has a pair_weight of 0"),
+        ("tiny", {"rtd_weight": 50}, "rtd_weight is of electra alone"),
+        ("tiny-electra", {"pair": "sop", "pair_weight": 1}, "an electra is trained with pair: none"),
+        ("tiny-electra", {"rtd_weight": 0}, "an rtd_weight above 0"),
+    ],
+)
+def test_objectives_that_cannot_mean_what_they_say_are_refused(preset, changes, message):
+    values = presets.load(preset).model_dump(mode="json")
+    values["outcome"]["objective"] |= changes
+    with pytest.raises(EmbryologyError, match=message):
+        presets.validated(values, "mine.yaml")

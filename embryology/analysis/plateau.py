@@ -18,6 +18,8 @@ MARGIN = 0.1
 def read(series: Sequence[Series], steps: str = "all") -> pd.DataFrame:
     """The losses of those series that have them, in their order, each with its name as ``series``.
 
+    Those that another version of training made than the first of them are left out: they were asked otherwise.
+
     ``steps`` chooses checkpoints of the first series as :func:`embryology.analysis.tables.select` does; the
     training values between them stay, up to the last one chosen.
 
@@ -25,8 +27,9 @@ def read(series: Sequence[Series], steps: str = "all") -> pd.DataFrame:
         EmbryologyError: a step that is none of the first series' checkpoints, or a damaged file.
     """
     losses = []
+    version = next((each.version for each in series if each.losses is not None), None)
     for number, each in enumerate(series):
-        if each.losses is None:
+        if each.losses is None or each.version != version:
             continue
         table = each.losses.copy()
         if not number and steps != "all":

@@ -1,6 +1,6 @@
 """How pretraining went: losses, accuracies on held-out text, and the gradient."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -155,12 +155,56 @@ def _side(nats: float) -> str:
     return f"{abs(nats):.2f} nats {'below' if nats > 0 else 'above'}"
 
 
+class Question(NamedTuple):
+    """What a model is asked on held-out text."""
+
+    title: str
+    answer: str
+    """Column of ``losses.parquet``."""
+    baseline: str
+    """Likewise, of what knows nothing but what ``guess`` says."""
+    guess: str
+    scored: str | None
+    """Likewise, of how many were scored; None where the interval is that of the difference from the baseline."""
+    unit: str = "accuracy"
+
+
 QUESTIONS = (
-    ("masked", "masked words", "held_out_places", "unigram_accuracy", "the most frequent piece everywhere"),
-    ("pair", "pairs of segments", "held_out_pairs", "pair_baseline", "guessing between two equally likely answers"),
-    ("replaced", "replaced pieces", "held_out_pieces", "held_out_original_share", "every piece taken for the original"),
+    Question(
+        title="masked words",
+        answer="held_out_masked_accuracy",
+        baseline="unigram_accuracy",
+        guess="the most frequent piece everywhere",
+        scored="held_out_places",
+    ),
+    Question(
+        title="pairs of segments",
+        answer="held_out_pair_accuracy",
+        baseline="held_out_surface_accuracy",
+        guess="the best rule by lengths and full stops alone",
+        scored="held_out_pairs",
+    ),
+    Question(
+        title="replaced pieces",
+        answer="held_out_replaced_accuracy",
+        baseline="held_out_original_share",
+        guess="every piece taken for the original",
+        scored="held_out_pieces",
+    ),
+    Question(
+        title="replaced pieces, ranked",
+        answer="held_out_replaced_auc",
+        baseline="held_out_frequency_auc",
+        guess="ranked by how frequent a piece is",
+        scored=None,
+        unit="area under the ROC curve",
+    ),
 )
-"""What a model is asked on held-out text: the accuracy's name, its title, how many were scored, and its baseline."""
+CUT = (
+    "the pairs of this run were cut before they were swapped, and whether the first segment ends a sentence tells most "
+    "of their order"
+)
+"""Of runs of version 1, which measured no surface rule."""
 
 
 @style.styled
@@ -171,33 +215,37 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
         table: of :func:`embryology.analysis.plateau.read`.
     """
     x, label = _axis(table)
-    held_out = table.dropna(subset=["held_out_masked_accuracy"]).assign(pair_baseline=0.5)
-    held_out = held_out.reindex(columns=[*table, *(name for question in QUESTIONS for name in question[2:4])])
-    held_out = held_out.loc[:, ~held_out.columns.duplicated()]
-    asked = [question for question in QUESTIONS if held_out[f"held_out_{question[0]}_accuracy"].notna().any()]
+    held_out = table.dropna(subset=["held_out_masked_accuracy"])
+    asked = [question for question in QUESTIONS if held_out[question.answer].notna().any()]
     figure, axes = style.panels(len(asked), 1, 7.5, 3 * len(asked) + 0.2, sharex=True)
     main = _runs(held_out)[0][1]
     last, ends, baselines = main.iloc[-1], [], []
-    for axis, (part, title, count, baseline, guess) in zip(axes, asked, strict=True):
-        column = f"held_out_{part}_accuracy"
+    for axis, question in zip(axes, asked, strict=True):
         for name, rows, (colour, marker, dashes) in _runs(held_out):
-            axis.plot(rows[x], rows[column], color=colour, marker=marker, linestyle=dashes, label=name)
-            scored = rows[rows[column].notna() & rows[count].notna()]
-            band = wilson((scored[column] * scored[count]).round(), scored[count])
-            axis.fill_between(scored[x], *band, color=colour, alpha=0.22, linewidth=0)
-        axis.set(title=title, ylabel="accuracy")
-        axis.set_ylim(bottom=0) if part == "masked" else axis.set_ylim(0.3, 1.02)
-        if pd.isna(last[column]):
+            axis.plot(rows[x], rows[question.answer], color=colour, marker=marker, linestyle=dashes, label=name)
+            there = rows[rows[question.answer].notna()]
+            axis.fill_between(there[x], *_interval(there, question), color=colour, alpha=0.22, linewidth=0)
+        axis.set(title=question.title, ylabel=question.unit)
+        axis.set_ylim(bottom=0) if question is QUESTIONS[0] else axis.set_ylim(0.3, 1.02)
+        if pd.isna(last[question.answer]):
             axis.text(0.5, 0.7, "not asked in this run", transform=axis.transAxes, ha="center", color=style.MUTED)
             continue
-        axis.plot(main[x], main[baseline], color=style.INK, linestyle="--", linewidth=1.3, label=f"{title}: {guess}")
-        ends.append(f"{title} {last[column]:.0%}")
-        baselines.append(f"{title}: {guess} ({last[baseline]:.3f}, of {last[count]:,.0f} scored)")
+        value = last[question.answer]
+        ends.append(f"{question.title} {value:.0%}" if question.scored else f"{question.title} {value:.2f}")
+        cut = pd.isna(last[question.baseline])
+        at, guess = (main[x] * 0 + 0.5, "chance") if cut else (main[question.baseline], question.guess)
+        line = {"color": style.INK, "linestyle": "--", "linewidth": 1.3}
+        axis.plot(main[x], at, label=f"{question.title}: {guess}", **line)
+        scored = f", of {last[question.scored]:,.0f} scored" if question.scored else ""
+        baselines.append(f"{question.title}: {guess} ({at.iloc[-1]:.3f}{scored}){f'; {CUT}' if cut else ''}")
+        low, _ = _interval(main.iloc[[-1]], question)
+        if low.item() <= at.iloc[-1]:
+            ends[-1] += ", no better than its baseline"
     style.training_axis(axes[-1], held_out[x], label)
     style.legend(figure, axes, 1)
     answer = f"Right at the end: {style.listed(ends)}"
-    columns = [f"held_out_{part}_accuracy" for part, *_ in asked] + [
-        name for question in asked for name in question[2:4]
+    columns = [
+        column for question in asked for column in (question.answer, question.baseline, question.scored) if column
     ]
     return style.show(
         figure,
@@ -207,9 +255,17 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
         f"How well does {_runs(table)[0][0]} do on text it never saw? Accuracy on held-out articles at what it is "
         f"trained to tell, dots are checkpoints. Baselines, dashed, at the last one: {'; '.join(baselines)}. Pairs are "
         f"whether two neighbouring segments stand in order (ALBERT), or the second follows the first (BERT). Bands: "
-        f"95% Wilson intervals.",
+        f"95% Wilson intervals; of areas the bootstrap over sequences of the difference from the baseline.",
         f"{len(asked)} line charts of held-out accuracy over {label}. {answer}. Baselines: {'; '.join(baselines)}.",
     )
+
+
+def _interval(rows: pd.DataFrame, question: Question) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends at checkpoints that were asked."""
+    if question.scored:
+        return wilson((rows[question.answer] * rows[question.scored]).round(), rows[question.scored])
+    low, high = (rows[question.baseline] + rows[f"held_out_auc_gain_{end}"] for end in ("low", "high"))
+    return low.to_numpy(), high.to_numpy()
 
 
 @style.styled
@@ -256,7 +312,7 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
     main = _runs(table)[0][1]
     stay = plateau(main)
     last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
-    pairs, speed = last["held_out_pair_accuracy"], main["tokens_per_second"].median()
+    speed = main["tokens_per_second"].median()
     return {
         "plateau": _plateau_words(main),
         "steps": f"{last['step']:,}",
@@ -266,6 +322,15 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
         "unigram_gap": _side(stay.unigram - stay.final),
         "masked_accuracy": f"{last['held_out_masked_accuracy']:.1%}",
         "unigram_accuracy": f"{last['unigram_accuracy']:.1%}",
-        "pair_accuracy": "not asked" if pd.isna(pairs) else f"{pairs:.1%}",
+        "pairs": _pairs(last),
         "speed": "unknown" if pd.isna(speed) else f"{speed:,.0f}",
     }
+
+
+def _pairs(last: pd.Series) -> str:
+    """What is to be said of pairs, a clause; ``last`` is the row of a checkpoint."""
+    pairs, surface = last["held_out_pair_accuracy"], last["held_out_surface_accuracy"]
+    if pd.isna(pairs):
+        return "how segments belong together was not asked"
+    told = f"{pairs:.1%} of the pairs of segments are told right"
+    return f"{told}, but {CUT}" if pd.isna(surface) else f"{told}, by lengths and full stops alone {surface:.1%}"

@@ -84,6 +84,12 @@ def about(series: Sequence[Series], *probes: str) -> HTML:
 def note(series: Sequence[Series], *probes: str) -> None:
     """Let every figure from here on say where data do not fit, measurements were not taken alike, or a step is none."""
     remarks = [remark for each in series for remark in _remarks(each, probes)]
+    remarks += [
+        f"held-out losses of {each.name} are not drawn beside those of {series[0].name}: another version of training "
+        "asked otherwise"
+        for each in series
+        if each.losses is not None and each.version != series[0].version
+    ]
     style.note(" ".join(f"Note: {remark}." for remark in remarks))
 
 
@@ -96,7 +102,10 @@ def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:
             continue
         if misfit := measurements.misfit(series, standing[probe]):
             yield f"{series.name}: {misfit}"
-        if differences := measurements.machines(measurements.read(series, probe)):
+        frame = measurements.read(series, probe)
+        if set(frame["model"]) == {"electra"} and set(frame["objective"]) == {"masked"} and series.manifest:
+            yield f"{probe} read the generator of {series.name}, as its discriminator predicts no words"
+        if differences := measurements.machines(frame):
             yield (
                 f"the checkpoints of {series.name} were measured by {probe} with {', '.join(differences)}, so that "
                 "small differences between them may be rounding"

@@ -1,5 +1,7 @@
 """Optimizers and the schedule of their rate."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -15,7 +17,8 @@ def scheduled_rate(settings: Optimizer, step: int, steps: int) -> float:
 def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     """AdamW or LAMB; biases and the gains of layer norms are not decayed, as in BERT's recipe.
 
-    LAMB decays within the update whose norm it balances, without bias correction (You et al. 2020, version 3).
+    LAMB is that of ``lamb_optimizer.py`` in google-research/albert: decay within the update whose norm it balances, no
+    bias correction (You et al. 2020, version 3), and neither biases nor gains are scaled by the trust ratio.
     """
     parameters = list(model.parameters())
     groups = [
@@ -26,6 +29,10 @@ def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimize
     if settings.name == "lamb":
         from pytorch_optimizer import Lamb  # late: it loads a hundred optimizers
 
-        # Which here means: no correction.
-        return Lamb(groups, lr=rate, betas=betas, eps=epsilon, weight_decouple=False, adam_debias=True)
+        class Uncapped(Lamb):
+            clamp = math.inf  # the library's own cap on the norm of weights, 10, is below that of most of a model's
+
+        groups[1]["adam"] = True  # a trust ratio of 1
+        # adam_debias means here: no correction.
+        return Uncapped(groups, lr=rate, betas=betas, eps=epsilon, weight_decouple=False, adam_debias=True)
     return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=True)

@@ -29,8 +29,9 @@ SPECIALS = 3
 SENTENCES_A_BLOCK = 1_000_000
 ORDER_STREAM, SEQUENCE_STREAM = 0, 1
 """Apart, so that shuffling and masking never share random numbers."""
-PATIENCE = 20
-"""Draws of a chunk from another document before a sequence stays as it is; a text of one document has none."""
+NOISES = 2**22
+DRAWS = 20
+"""Of chunks, among which another document's ending is looked for; a text of one document has none."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Batch:
     """(sequences × places,) int64: the true pieces there, or IGNORED at places not used."""
     pair_labels: torch.Tensor
     """(sequences,) int64: FOLLOWS, OTHER, or IGNORED where nothing is asked or a sequence is a single sentence."""
-    chances: torch.Tensor
-    """(sequences × places,) float32 in [0, 1): what a generator samples by, so that ELECTRA's replacements
-    too depend on seed and step alone."""
+    noise: torch.Tensor
+    """(sequences × places,) int64 below NOISES: by which noise a generator samples, so that ELECTRA's replacements too
+    depend on seed, step and place alone; 0, which none has here, samples the first piece."""
 
     @property
     def counts(self) -> torch.Tensor:
@@ -78,9 +79,10 @@ def _of_arrays(*arrays: np.ndarray) -> Batch:
 def chunks(store: TokenStore, room: int) -> np.ndarray:
     """Cut every document into chunks of whole sentences that fill ``room`` pieces.
 
-    A chunk takes sentences until they reach ``room`` and is cut off there; the next one begins with
-    the sentence that was cut. A document's last chunk reaches back over whole sentences to fill up. Of a sentence
-    longer than ``room``, only its beginning is read.
+    A chunk takes sentences until they reach ``room``; what is too much is trimmed where it is read. A document's last
+    chunk reaches back over whole sentences to fill up. Every second document is cut from its end, so that the sentence
+    which is too much stands first in as many chunks as last: else the longer segment would mostly be the second one,
+    and lengths would tell which came first.
 
     Returns:
         (n, 2) int64: the first sentence of each chunk and the one after its last.
@@ -92,35 +94,56 @@ def chunks(store: TokenStore, room: int) -> np.ndarray:
         last = int(np.searchsorted(documents, documents[begin] + SENTENCES_A_BLOCK, side="right")) - 1
         end = min(max(last, begin + 1), len(documents) - 1)
         bounds = np.asarray(documents[begin : end + 1])
-        offsets = np.asarray(store.sentences[bounds[0] : bounds[-1] + 1])
-        rows.frombytes((_chunks_of_block(bounds - bounds[0], offsets, room) + bounds[0]).tobytes())
+        lengths = np.diff(store.sentences[bounds[0] : bounds[-1] + 1])
+        backwards = (np.arange(begin, end) % 2).astype(bool)
+        rows.frombytes((_chunks_of_block(bounds - bounds[0], lengths, backwards, room) + bounds[0]).tobytes())
         begin = end
     return np.frombuffer(rows, np.int64).reshape(-1, 2)
 
 
-def _chunks_of_block(documents: np.ndarray, offsets: np.ndarray, room: int) -> np.ndarray:
-    """:func:`chunks` of documents whose sentences are counted from 0.
+def _chunks_of_block(documents: np.ndarray, lengths: np.ndarray, backwards: np.ndarray, room: int) -> np.ndarray:
+    """:func:`chunks` of documents whose sentences, of these ``lengths``, are counted from 0.
 
-    Where a chunk that begins with a sentence ends, and with which sentence the next one begins, is known for every
-    sentence at once; only the walk from one beginning to the next is a loop.
+    A document that is cut ``backwards`` is turned round first, and its chunks are turned back. Where a chunk ends that
+    begins with a sentence is known for every sentence at once; only the walk from one beginning to the next is a loop.
     """
-    firsts = np.arange(len(offsets) - 1)
-    ends = np.repeat(documents[1:], np.diff(documents))
+    sizes = np.diff(documents)
+    starts, ends = np.repeat(documents[:-1], sizes), np.repeat(documents[1:], sizes)
+    turned, places = np.repeat(backwards, sizes), np.arange(len(lengths))
+    lengths = lengths[np.where(turned, starts + ends - 1 - places, places)]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
     afters = np.minimum(np.searchsorted(offsets, offsets[:-1] + room), ends)
-    lengths = offsets[afters] - offsets[:-1]
-    cut_in_its_last = (lengths > room) & (afters - 1 > firsts)
-    following = np.where(cut_in_its_last, afters - 1, afters).tolist()
+    following = afters.tolist()
     walked: list[int] = []
     for first, end in itertools.pairwise(documents.tolist()):
         while first < end:
             walked.append(first)
             first = following[first]
     begins = np.array(walked, dtype=np.int64)
-    afters, ends, short = afters[begins], ends[begins], lengths[begins] < room
-    reaching_back = np.searchsorted(offsets, offsets[ends] - room)
-    starts = np.repeat(documents[:-1], np.diff(documents))[begins]
-    begins = np.where(short, np.maximum(starts, reaching_back), begins)
-    return np.stack([begins, afters], axis=1)[offsets[afters] > offsets[begins]]
+    afters, starts, ends, turned = afters[begins], starts[begins], ends[begins], turned[begins]
+    short = offsets[afters] - offsets[begins] < room
+    begins = np.where(short, np.maximum(starts, np.searchsorted(offsets, offsets[ends] - room)), begins)
+    filled = offsets[afters] > offsets[begins]
+    found = np.stack([begins, afters], axis=1)
+    found = np.where(turned[:, None], (starts + ends)[:, None] - found[:, ::-1], found)
+    return found[filled]
+
+
+def trim(first: np.ndarray, second: np.ndarray, room: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two segments without what is too much for ``room`` pieces.
+
+    Piece after piece is taken from the longer one (from the second where they are as long), at its beginning or its end
+    by chance, as ``truncate_seq_pair`` of BERT's and ALBERT's code does.
+    """
+    lengths = len(first), len(second)
+    if sum(lengths) > room:
+        longer = max(min(lengths), room - min(lengths))  # pieces that are left of it, before both are shortened
+        one, other = (min(length, longer) for length in lengths)
+        if one + other > room:
+            one, other = (room + 1) // 2, room // 2
+        begin, begin_other = rng.binomial([lengths[0] - one, lengths[1] - other], 0.5)
+        first, second = first[begin : begin + one], second[begin_other : begin_other + other]
+    return first, second
 
 
 class Batches:
@@ -151,7 +174,7 @@ class Batches:
         self.length = length
         self.seed = seed
         self.places = max(1, round(objective.mlm_probability * (length - SPECIALS)))
-        self.starts = np.array(word_starts(tokenizer))
+        self.starts = np.array(word_starts(tokenizer)) | (not objective.whole_word_mask)
         self.pad, self.cls = tokenizer.pad_token_id, tokenizer.cls_token_id
         self.sep, self.mask = tokenizer.sep_token_id, tokenizer.mask_token_id
         self.first_ordinary = max(tokenizer.all_special_ids) + 1
@@ -184,12 +207,10 @@ class Batches:
         positions = np.zeros((len(rows), self.places), np.int64)
         labels = np.full((len(rows), self.places), IGNORED, np.int64)
         pair_labels = np.full(len(rows), IGNORED, np.int64)
-        chances = np.zeros((len(rows), self.places), np.float32)
+        noise = np.zeros((len(rows), self.places), np.int64)
         objective = self.objective
         for row, number in enumerate(step * self.batch_size + index for index in rows):
-            rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
-            epoch, rank = divmod(number, len(self.chunks))
-            segments, pair_labels[row] = self._segments(self._order(epoch)[rank], rng)
+            segments, pair_labels[row], rng = self.segments(number)
             sequence = self._assemble(segments)
             ids[row, : len(sequence)] = sequence
             if len(segments) == 2:
@@ -210,48 +231,61 @@ class Batches:
                 vocabulary=len(self.starts),
                 rng=rng,
             )
-            chances[row] = rng.random(self.places, dtype=np.float32)
-        tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, chances.ravel())
+            noise[row] = rng.integers(1, NOISES, self.places)
+        tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, noise.ravel())
         return _of_arrays(*tensors)
 
-    def _segments(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
-        """The pieces of a chunk as two segments and their label, or as one where it is a single sentence."""
-        pieces, inner = self._read(chunk)
-        if not len(inner):
-            return [pieces], IGNORED
-        cut = int(rng.choice(inner))
-        segments = [pieces[:cut], pieces[cut:]]
-        if self.objective.pair == "none":
-            return segments, IGNORED
-        if rng.random() < 0.5:
-            return segments, FOLLOWS
-        if self.objective.pair == "sop":
-            return segments[::-1], OTHER
-        return self._with_another_ending(chunk, segments, rng)
+    def segments(self, number: int) -> tuple[list[np.ndarray], int, np.random.Generator]:
+        """The pieces of sequence ``number``, counted over all batches, before any is masked.
 
-    def _with_another_ending(
-        self, chunk: int, segments: list[np.ndarray], rng: np.random.Generator
-    ) -> tuple[list[np.ndarray], int]:
-        """The first segment with the beginning of a random document's chunk, no longer than what it replaces.
-
-        What is replaced is not read in this epoch; BERT's own preparation puts it back.
+        Returns:
+            Two segments and their label, or one and IGNORED where a chunk is a single sentence; and the sequence's own
+            random numbers, from which masks are drawn next.
         """
-        for _ in range(PATIENCE):
-            other = int(rng.integers(len(self.chunks)))
-            if self._document(other) != self._document(chunk):
-                return [segments[0], self._read(other)[0][: len(segments[1])]], OTHER
-        return segments, FOLLOWS
+        rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
+        epoch, rank = divmod(number, len(self.chunks))
+        return *self._segments(self._order(epoch)[rank], rng), rng
 
-    def _document(self, chunk: int) -> int:
-        return int(np.searchsorted(self.store.documents, self.chunks[chunk, 0], side="right"))
-
-    def _read(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
-        """The pieces of a chunk, and where among them its second, third … sentence begins."""
+    def _segments(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
+        room = self.length - SPECIALS
         first, after = self.chunks[chunk]
         offsets = self.store.sentences[first : after + 1]
-        pieces = self.store.pieces[offsets[0] : min(offsets[-1], offsets[0] + self.length - SPECIALS)].astype(np.int64)
-        inner = offsets[1:-1] - offsets[0]
-        return pieces, inner[(inner > 0) & (inner < len(pieces))]
+        pieces = self.store.pieces[offsets[0] : offsets[-1]].astype(np.int64)
+        inner = np.unique(offsets[1:-1] - offsets[0])
+        inner = inner[(inner > 0) & (inner < (len(pieces) if self.objective.pair != "none" else room))]
+        if not len(inner):
+            return [pieces[:room]], IGNORED
+        cut = int(rng.choice(inner))
+        segments, label = [pieces[:cut], pieces[cut:]], FOLLOWS
+        if self.objective.pair == "none":  # nothing is asked: the text stays in one piece
+            return [pieces[:cut], pieces[cut:room]], IGNORED
+        if rng.random() < 0.5:
+            if self.objective.pair == "sop":
+                segments, label = segments[::-1], OTHER
+            elif (other := self._another_ending(chunk, len(segments[1]), rng)) is not None:
+                segments, label = [segments[0], other], OTHER
+        return list(trim(segments[0], segments[1], room, rng)), label
+
+    def _another_ending(self, chunk: int, length: int, rng: np.random.Generator) -> np.ndarray | None:
+        """The last sentences of another document's chunk; None where there is no other document.
+
+        Of a few the ones whose length is nearest to that of what they replace, so that lengths tell nothing. BERT's own
+        code takes sentences from a random place until they fill the sequence, which in short documents are fewer or
+        more than those that follow; and it puts back what is replaced, which here is not read in this epoch.
+        """
+        drawn = rng.integers(len(self.chunks), size=DRAWS)
+        firsts, afters = self.chunks[drawn].T
+        documents = np.searchsorted(self.store.documents, [*firsts, self.chunks[chunk, 0]], side="right")
+        usable = (documents[:-1] != documents[-1]) & (afters - firsts > 1)
+        if not usable.any():
+            return None
+        firsts, afters = firsts[usable], afters[usable]
+        ends = self.store.sentences[afters]
+        shorter = np.searchsorted(self.store.sentences, ends - length)
+        cuts = np.clip([shorter, shorter - 1], firsts + 1, afters - 1)
+        begins = self.store.sentences[cuts]
+        nearest = np.unravel_index(np.abs(ends - begins - length).argmin(), begins.shape)
+        return self.store.pieces[begins[nearest] : ends[nearest[1]]].astype(np.int64)
 
     def _assemble(self, segments: list[np.ndarray]) -> np.ndarray:
         ends = [np.append(segment, self.sep) for segment in segments]

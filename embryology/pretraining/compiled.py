@@ -59,7 +59,7 @@ def check(trainee: Trainee, weights: Tensor, batches: Sequence[Batch]) -> Differ
     """
     seen: list[Difference] = []
     with _without_dropout(trainee):
-        fixed = [replace(batch, chances=torch.zeros_like(batch.chances)) for batch in batches]
+        fixed = [replace(batch, noise=torch.zeros_like(batch.noise)) for batch in batches]
         plain = [_step(trainee, trainee.forward, weights, batch) for batch in fixed]
         for _ in range(2):
             for batch, expected in zip(fixed, plain, strict=True):

@@ -33,7 +33,7 @@ def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
             positions=torch.empty(places, dtype=torch.int64),
             labels=torch.empty(places, dtype=torch.int64),
             pair_labels=torch.empty(sequences, dtype=torch.int64),
-            chances=torch.empty(places),
+            noise=torch.empty(places, dtype=torch.int64),
         )
 
 

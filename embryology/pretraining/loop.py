@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
+from embryology import intervals
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
 from embryology.models import processor
@@ -26,7 +27,7 @@ from embryology.presets import Preset
 from embryology.pretraining import compiled, state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
-from embryology.pretraining.devices import Devices
+from embryology.pretraining.devices import Devices, expected_processes, refuse_unknown_tracker, speaks
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.trainee import PARTS, Trainee, build
@@ -48,32 +49,31 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
             trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving); or what
             the preset asks of this machine it cannot do.
     """
+    _refuse_impossible(preset)
+    refuse_unknown_tracker(track)
+    if manifest.is_complete(folder, preset):
+        return
+    if manifest.Manifest.read(folder) and not resume:
+        raise EmbryologyError(
+            f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
+            f"{preset.outcome.steps}; resume it with --resume, or give another --run"
+        )
+    source, quiet = preset.outcome.corpus, Console(quiet=True)
+    speaking = console if speaks() else quiet
+    # Before processes are joined, as those wait for each other half an hour, and this may take longer.
+    say = partial(_say, speaking, folder.name)
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, speaking)
     devices = Devices(track, folder.root / "tracking")
-    _refuse_impossible(preset, devices)
-    if not devices.is_main:
-        console = Console(quiet=True)
-    say = partial(_say, console, folder.name)
-    source = preset.outcome.corpus
-    with devices.main_first():  # one process writes, and the others find everything in place
-        if manifest.is_complete(folder, preset):
-            return
-        if devices.is_main and manifest.Manifest.read(folder) and not resume:
-            raise EmbryologyError(
-                f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
-                f"{preset.outcome.steps}; resume it with --resume, or give another --run"
-            )
-        corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, console)
-        lock = _lock(folder) if devices.is_main else nullcontext()
-    with lock:
-        Run(preset, folder, corpus, devices, console).train()
+    with devices.on_main(lambda: _lock(folder)) or nullcontext():
+        Run(preset, folder, corpus, devices, console if devices.is_main else quiet).train()
 
 
-def _refuse_impossible(preset: Preset, devices: Devices) -> None:
+def _refuse_impossible(preset: Preset) -> None:
     """Said before anything is written, rather than at the step where it shows."""
     long = preset.outcome.long
     for batch_size in (preset.outcome.batch_size, *([long.batch_size] if long else [])):
-        divide(batch_size, devices.processes, preset.speed.gradient_accumulation_steps)
-    if preset.speed.compile and devices.device.type == "cpu":
+        divide(batch_size, expected_processes(), preset.speed.gradient_accumulation_steps)
+    if preset.speed.compile and not torch.cuda.is_available():
         if preset.speed.compile is not True:
             raise EmbryologyError(
                 f"speed.compile {preset.speed.compile} needs a GPU, and there is none; set it to true or false"
@@ -82,6 +82,21 @@ def _refuse_impossible(preset: Preset, devices: Devices) -> None:
             raise EmbryologyError(
                 "speed.compile needs a C++ compiler, and there is none; install g++ or set it to false"
             )
+
+
+def _stalled(held_out: dict[str, float | None], norm: float) -> Iterator[str]:
+    """What a model that is past its warm-up has not learnt, of all that it is trained on."""
+    values = {name: value for name, value in held_out.items() if value is not None}
+    if values["held_out_masked_loss"] > values["unigram_loss"] - 0.02 and norm < losses.STALLED_NORM:
+        yield "stalled at the unigram line: smaller initializer_range or more warmup_steps may free it"
+    if "held_out_pair_accuracy" in values and values["held_out_pairs"]:
+        low, _ = intervals.wilson(
+            round(values["held_out_pair_accuracy"] * values["held_out_pairs"]), int(values["held_out_pairs"])
+        )
+        if low <= values.get("held_out_surface_accuracy", 0.5):
+            yield "pairs of segments are told no better than by lengths and full stops"
+    if values.get("held_out_auc_gain_low", 1) <= 0:
+        yield "what was replaced is told no better than by the frequency of pieces"
 
 
 def _counted(parts: list[Batch]) -> Tensor:
@@ -116,11 +131,7 @@ class Run:
         transformers_logging.disable_progress_bar()  # one a checkpoint, over ours
         self.device = devices.device
         precision = resolve(preset.speed.precision, self.device.type)
-        if devices.is_main:
-            device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
-            manifest.open_session(folder, preset, precision, device, devices.processes)
-            self._adopt(corpus)
-        devices.wait()
+        devices.on_main(lambda: self._open(corpus, precision))
         self.tokenizer = tokenizer.load(folder.tokenizer)
         self.curriculum = Curriculum(outcome, corpus.train, self.tokenizer)
         self.trainee = Trainee(self._built(), getattr(torch, precision)).to(self.device)
@@ -138,6 +149,11 @@ class Run:
     def _built(self) -> nn.ModuleDict:
         return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
 
+    def _open(self, corpus: store.PreparedCorpus, precision: str) -> None:
+        device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
+        manifest.open_session(self.folder, self.preset, precision, device, self.devices.processes)
+        self._adopt(corpus)
+
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
         """Copy tokenizer and record of the corpus into the run, or hold them against what it began with."""
         if not self.folder.corpus.exists():
@@ -154,8 +170,7 @@ class Run:
     def train(self) -> None:
         """From the last resume point, or from random parameters, to the last step."""
         done, self.tokens = state.load(self.folder.state, self.trainee, self.optimizer, self.device)
-        if self.devices.is_main:
-            self._begin(done)
+        self.devices.on_main(lambda: self._begin(done))
         columns = [
             TextColumn("{task.description}"),
             BarColumn(),
@@ -209,12 +224,12 @@ class Run:
             )
             self._refuse_not_finite(row)
             show(step, f"loss {row['masked_loss']:.2f}, {row['tokens_per_second'] / 1000:.1f}k tokens/s")
-            if at_checkpoint and devices.is_main:
-                row |= self._checkpoint(row)
+            if at_checkpoint:
+                row |= devices.on_main(partial(self._checkpoint, row)) or {}
             self.rows.append(row)
             devices.log(row)
             if at_checkpoint or interrupted or step - last_save >= speed.resume_every:
-                self._save(step)
+                devices.on_main(partial(self._save, step))
                 last_save = step
             if interrupted and step < self.outcome.steps:
                 raise EmbryologyError(
@@ -239,7 +254,8 @@ class Run:
         Returns:
             (3,): this process's share of the mean losses (nats), and the gradient's norm before clipping.
         """
-        # Dropout depends on seed, step and process alone, so a resume needs no random state.
+        # Dropout depends on seed, step and process alone, so a resume needs no random state. All else that is random
+        # depends on the place in the batch instead.
         torch.manual_seed(
             int(np.random.SeedSequence([self.outcome.seed, index, self.devices.process]).generate_state(1)[0])
         )
@@ -294,15 +310,11 @@ class Run:
             f"accuracy {held_out['held_out_masked_accuracy']:.3f}"
             + (f", {row['tokens_per_second']:,.0f} tokens/s" if step else "")
         )
-        assert loss is not None  # every model is asked for masked pieces
-        assert unigram is not None
-        past_warm_up = step > 3 * self.outcome.optimizer.warmup_steps
-        if past_warm_up and loss > unigram - 0.02 and row["gradient_norm"] < losses.STALLED_NORM:
-            self.say("stalled at the unigram line: smaller initializer_range or more warmup_steps may free it")
+        if step > 3 * self.outcome.optimizer.warmup_steps:
+            for stalled in _stalled(held_out, row["gradient_norm"]):
+                self.say(stalled)
         return held_out
 
     def _save(self, step: int) -> None:
-        if self.devices.is_main:
-            losses.write(self.folder, self.rows)
-            state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer)
-        self.devices.wait()
+        losses.write(self.folder, self.rows)
+        state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer)

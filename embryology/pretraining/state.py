@@ -1,6 +1,6 @@
 """The complete state of training, written whole or not at all: the latest and the one before."""
 
-import pickle
+import zipfile
 from pathlib import Path
 
 import torch
@@ -41,17 +41,25 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, devic
     """
     unreadable = None
     for file in _newest_first(folder):
-        try:
-            state = torch.load(file, map_location=device, weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        if not _is_whole(file):
             unreadable = file
             continue
+        state = torch.load(file, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         return state["step"], state["tokens"]
     if unreadable:
         raise EmbryologyError(f"{unreadable} is damaged and there is no earlier state; remove {folder} to start over")
     return 0, 0
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether every byte is there, by the checksums of the archive that torch writes; other failures are no damage."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, EOFError):
+        return False
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,10 +22,11 @@ from transformers import (
 from embryology import presets
 from embryology.models import forward
 from embryology.models.forward import Parameters, pair
-from embryology.pretraining.batches import Batch
+from embryology.pretraining.batches import NOISES, Batch
 from embryology.pretraining.cross_entropy import linear_cross_entropy
 from embryology.pretraining.objectives import IGNORED
 
+NOISE_SEED = 0
 PARTS = ("masked", "pair", "replaced")
 """What a loss is the sum of."""
 CONFIGS = {"albert": AlbertConfig, "bert": BertConfig, "electra": ElectraConfig}
@@ -50,6 +52,8 @@ class Outputs:
     """(sequences, length): of a piece being a replacement."""
     is_replaced: Tensor | None = None
     """(sequences, length) bool: whether it is one."""
+    shown: Tensor | None = None
+    """(sequences, length) ids: the pieces that are told apart."""
 
     def masked(self) -> Tensor:
         """(places, vocabulary), made here; the loss does without."""
@@ -82,7 +86,7 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
         length: longest sequence it can read.
         seed: of the parameters.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(seed)  # of what transformers draws
     config = CONFIGS[settings.family](
         vocab_size=vocabulary,
         **settings.model_dump(include=SHAPE),
@@ -105,7 +109,19 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
         generator.electra.embeddings = model.electra.embeddings
         generator.tie_weights()
         models["generator"] = generator
+    _initialise(models, settings.initializer_range)
     return models
+
+
+def _initialise(models: nn.Module, deviation: float) -> None:
+    """Draw all weights anew, none beyond two deviations, as BERT's, ALBERT's and ELECTRA's code does."""
+    drawn = set()
+    for module in models.modules():
+        if isinstance(module, nn.Linear | nn.Embedding) and id(module.weight) not in drawn:
+            drawn.add(id(module.weight))
+            nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])
 
 
 def _generator(settings: presets.Model, config: ElectraConfig) -> ElectraForMaskedLM:
@@ -125,6 +141,9 @@ class Trainee(nn.Module):
     Called with a batch it gives the sums of its losses; :meth:`outputs` gives the logits.
     """
 
+    noise: Tensor | None
+    """Of ELECTRA's generator; of others None."""
+
     def __init__(self, models: nn.ModuleDict, precision: torch.dtype = torch.float32):
         """
         Args:
@@ -134,6 +153,10 @@ class Trainee(nn.Module):
         super().__init__()
         self.models = models
         self.precision = precision
+        vocabulary = self.model.config.vocab_size if "generator" in models else 0
+        noise = gumbel_noise(vocabulary).to(self.model.device) if vocabulary else None
+        self.register_buffer("noise", noise, persistent=False)
+        self._ddp_params_and_buffers_to_ignore = ["noise"]  # the same in every process, and large
         first_name = {id(parameter): name for name, parameter in models.named_parameters()}
         with_shared = models.named_parameters(remove_duplicate=False)
         self._names = [(name, first_name[id(parameter)]) for name, parameter in with_shared]
@@ -195,30 +218,38 @@ class Trainee(nn.Module):
         vectors = functional.gelu(functional.linear(vectors, *pair(generator, "generator_predictions.dense")))
         vectors = forward.norm(vectors, pair(generator, "generator_predictions.LayerNorm"), self.model.config)
         filled = Outputs(vectors=vectors, decoder=pair(generator, "generator_lm_head"))
+        assert self.noise is not None  # as there is a generator
         with torch.no_grad():
-            ids, is_replaced = replace(batch, filled.masked())
+            ids, is_replaced = replace(batch, filled.masked(), self.noise)
         encoded = self._encoded(discriminator, "model", ids, batch)
         transformed = forward.gelu(functional.linear(encoded, *pair(discriminator, "discriminator_predictions.dense")))
         logits = functional.linear(transformed, *pair(discriminator, "discriminator_predictions.dense_prediction"))
-        return dataclasses.replace(filled, replaced=logits.squeeze(-1).float(), is_replaced=is_replaced)
+        return dataclasses.replace(filled, replaced=logits.squeeze(-1).float(), is_replaced=is_replaced, shown=ids)
 
 
-def replace(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
+def gumbel_noise(vocabulary: int) -> Tensor:
+    """(NOISES + vocabulary,): standard Gumbel noise; from each of ``NOISES`` places on, one value a piece."""
+    noise = np.random.default_rng(NOISE_SEED).gumbel(size=NOISES).astype(np.float32)
+    return torch.from_numpy(np.concatenate([noise, noise[:vocabulary]]))
+
+
+def replace(batch: Batch, logits: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """What the discriminator reads: the true text with the generator's samples at the chosen places.
 
-    Samples are drawn by inverting the cumulative distribution at ``batch.chances``.
+    A sample is the largest of the logits plus Gumbel noise, which is a draw from their softmax (Gumbel 1954), and as
+    the noise is given by seed, step, place and piece, logits that differ by rounding almost always give the same.
 
     Args:
         batch: as the generator read it.
         logits: (places, vocabulary) of the generator.
+        noise: of :func:`gumbel_noise`.
 
     Returns:
         (sequences, length) ids, and (sequences, length) bool: where they differ from the text. A sample
         that happens to be the true piece is no replacement (Clark et al. 2020, section 2).
     """
-    cumulative = logits.softmax(-1).cumsum(-1)
-    threshold = (batch.chances * cumulative[:, -1])[:, None]
-    sampled = torch.searchsorted(cumulative, threshold, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+    sampled = (logits + noise.unfold(0, logits.shape[1], 1)[batch.noise]).argmax(-1)
+    sampled = torch.where(batch.noise == 0, 0, sampled)
     masked = batch.input_ids.flatten()
     used = batch.labels != IGNORED
     # Places that are not used all point to the beginning of a sequence: they write back what stands there.

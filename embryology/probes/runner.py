@@ -18,7 +18,7 @@ from embryology.runs import measurements
 from embryology.runs.checkpoints import TOKENIZER_FILES, Checkpoint
 from embryology.runs.measurements import Configuration
 from embryology.runs.series import Series, thinned
-from embryology.specs import NEEDS, NOT_APPLICABLE, NotApplicable, ProbeSettings, registry
+from embryology.specs import MASKED_HEAD, NEEDS, NOT_APPLICABLE, NotApplicable, ProbeSettings, registry
 from embryology.storage.files import read_table, refusal, sha256_of, sha256_of_file, write_table, written_whole
 
 if TYPE_CHECKING:
@@ -171,6 +171,8 @@ class _Measuring:
         self.examples: dict[str, Any] = {}
         """By probe; or why there are none, an exception."""
         self.said: set[str] = set()
+        self.generator: tuple[Checkpoint, Encoder] | None = None
+        """Of the checkpoint that is being measured, once it was asked for."""
 
     def all(self, cells: list[tuple[Checkpoint, Asked]]) -> list[str]:
         """Returns what was wrong with the checkpoints that could not be measured."""
@@ -198,7 +200,7 @@ class _Measuring:
                             raise  # a part could not be written, and so nothing else can
                         failed.setdefault(self._failure(error, checkpoint, name), []).append(checkpoint.step)
                     else:
-                        self._write(checkpoint, asked, encoder, *measured)
+                        self._write(checkpoint, asked, *measured)
                     progress.advance(task)
         return [f"step {', '.join(map(str, steps))}: {reason}" for reason, steps in failed.items()]
 
@@ -212,23 +214,33 @@ class _Measuring:
         first_line = str(error).partition("\n")[0]
         return f"{doing}: {type(error).__name__}: {first_line} (all of it in {log.parent})"
 
-    def _measured(self, checkpoint: Checkpoint, asked: Asked, encoder: "Encoder") -> Measured:
-        """What a probe says of a checkpoint; that it does not apply is said once for all."""
+    def _measured(self, checkpoint: Checkpoint, asked: Asked, encoder: "Encoder") -> tuple["Encoder", Measured]:
+        """What a probe says of a checkpoint, and of which model; that it does not apply is said once for all."""
         name = asked.configuration.probe
+        needs = registry.get(name).needs
+        if MASKED_HEAD in needs - encoder.has and checkpoint.generator is not None:
+            encoder = self._generator(checkpoint.generator)
         try:
-            if lacking := sorted(registry.get(name).needs - encoder.has):
+            if lacking := sorted(needs - encoder.has):
                 raise NotApplicable(f"its model has no {' and no '.join(NEEDS[need] for need in lacking)}")
             if name not in self.examples:
                 self.examples[name] = self._prepared(asked)
             if isinstance(self.examples[name], Exception):
                 raise self.examples[name]
-            return self._parts(checkpoint, asked, encoder, self.examples[name])
+            return encoder, self._parts(checkpoint, asked, encoder, self.examples[name])
         except NotApplicable as reason:
             line = f"{self.series.name}: probe {name} does not apply: {reason}"
             if line not in self.said:
                 self.console.print(line, highlight=False, soft_wrap=True)
                 self.said.add(line)
-            return [measurements.row("", "", NOT_APPLICABLE, None, reason=str(reason))], None
+            return encoder, ([measurements.row("", "", NOT_APPLICABLE, None, reason=str(reason))], None)
+
+    def _generator(self, checkpoint: Checkpoint) -> "Encoder":
+        from embryology.models.encoder import Encoder  # late: it loads torch
+
+        if self.generator is None or self.generator[0] != checkpoint:
+            self.generator = checkpoint, Encoder.load(checkpoint, device=self.device, threads=self.threads)
+        return self.generator[1]
 
     def _prepared(self, asked: Asked) -> Any:
         """The examples of a probe, or why there are none: it would fail in the same way for the next checkpoint."""
@@ -263,9 +275,9 @@ class _Measuring:
         checkpoint: Checkpoint,
         asked: Asked,
         encoder: "Encoder",
-        rows: list[dict[str, Any]],
-        items: pd.DataFrame | None,
+        measured: Measured,
     ) -> None:
+        rows, items = measured
         rows_file, items_file = asked.configuration.files(self.series.folder, checkpoint)
         # Items first, so that a measurement that is there implies them.
         if items is not None:

@@ -31,7 +31,10 @@ def held_out(losses: pd.DataFrame, name: str) -> Table:
     unigram = f"{rows['unigram_loss'].iloc[-1]:.3f}" if len(rows) else "?"
     table = Table(title=f"{name}: held-out text (unigram cross-entropy {unigram} nats)")
     shown = {"step": "{:,}", "tokens": "{:,}", "held_out_masked_loss": "{:.3f}", "held_out_masked_accuracy": "{:.3f}"}
-    asked = ("held_out_pair_accuracy", "held_out_replaced_accuracy")
+    asked = [
+        *("held_out_pair_accuracy", "held_out_surface_accuracy", "held_out_replaced_accuracy"),
+        *("held_out_original_share", "held_out_replaced_auc", "held_out_frequency_auc"),
+    ]
     shown |= {column: "{:.3f}" for column in asked if column in rows and rows[column].notna().any()}
     for column in shown:
         words = column.removeprefix("held_out_").replace("_", " ")

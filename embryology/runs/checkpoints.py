@@ -12,6 +12,8 @@ from embryology.storage.files import read_json, sha256_of_file, write_json, writ
 
 WEIGHTS = "model.safetensors"
 RECORD = "checkpoint.json"
+GENERATOR = "generator"
+"""The folder of ELECTRA's within that of its discriminator."""
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json")
 
 
@@ -26,11 +28,21 @@ class Checkpoint:
     """The sha256 of the weights as recorded when they were written; None of checkpoints made by others."""
     unit: steps.Unit = "step"
     """What ``step`` counts: some say words or tokens read instead."""
+    recorded_generator: str | None = None
+    """Likewise of the generator of an ELECTRA that was trained here."""
 
     @cached_property
     def sha256(self) -> str:
         """Of the weights: the recorded one, else of the bytes that are there when it is first asked for."""
         return self.recorded or sha256_of_file(self._weights())
+
+    @property
+    def generator(self) -> "Checkpoint | None":
+        """The model that predicts words, of an ELECTRA that was trained here; of all others None."""
+        if self.recorded_generator is None:
+            return None
+        place = self.location / GENERATOR
+        return Checkpoint(self.step, self.tokens, place, self.recorded_generator, self.unit)
 
     def verify(self) -> None:
         """Raise :class:`EmbryologyError` where the weights are not the bytes that they were."""
@@ -53,8 +65,8 @@ def write(path: Path, models: Mapping[str, Any], tokenizer: Any, record: dict[st
 
     Args:
         path: the folder to make.
-        models: ``model`` is written into the folder itself, any other (ELECTRA's ``generator``) into a
-            folder of its name in there, all in the layout of ``save_pretrained``.
+        models: ``model`` is written into the folder itself, any other (:data:`GENERATOR`) into a folder of its name
+            in there, all in the layout of ``save_pretrained``.
         tokenizer: of the models.
         record: of the checkpoint; hashes of the weights are added.
     """
@@ -76,7 +88,8 @@ def of_run(path: Path) -> Checkpoint:
     """
     record = read_json(path / RECORD)
     try:
-        return Checkpoint(record["step"], record["tokens"], path, record["sha256"])
+        place = record["step"], record["tokens"], path
+        return Checkpoint(*place, record["sha256"], recorded_generator=record.get(f"{GENERATOR}_sha256"))
     except (KeyError, TypeError) as error:
         raise EmbryologyError(f"{path / RECORD} lacks {error}; the checkpoint is damaged") from error
 

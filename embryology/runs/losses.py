@@ -25,17 +25,24 @@ COLUMNS = {
     "held_out_places": "float64",
     "held_out_pair_accuracy": "float64",
     "held_out_pairs": "float64",
+    "held_out_surface_accuracy": "float64",
     "held_out_replaced_accuracy": "float64",
     "held_out_original_share": "float64",
     "held_out_pieces": "float64",
+    "held_out_replaced_auc": "float64",
+    "held_out_frequency_auc": "float64",
+    "held_out_auc_gain_low": "float64",
+    "held_out_auc_gain_high": "float64",
     "unigram_loss": "float64",
     "unigram_accuracy": "float64",
 }
 """Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
 before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Null but at
 checkpoints: the held-out values, with the ends of the loss's 95% interval and the numbers of masked places,
-of pairs and of pieces that were scored, the baseline of a discriminator that takes every piece for the original, and
-the unigram baseline at the masked places."""
+of pairs and of pieces that were scored, the baseline of a rule that sees lengths and full stops of pairs alone, that of
+a discriminator that takes every piece for the original, the areas under the ROC curve of a discriminator and of how
+frequent a piece is, with the 95% interval of the difference (bootstrap over sequences), and the unigram baseline at the
+masked places."""
 
 LOG_EVERY = 10
 """Steps between two rows, beside those at checkpoints."""

@@ -49,6 +49,8 @@ class Manifest(BaseModel):
     preset: str
     outcome: presets.Outcome
     outcome_sha256: str
+    version: int = 1
+    """:data:`embryology.presets.VERSION` when it was begun; 1 where that was not recorded."""
     probes: dict[str, dict[str, Any]]
     """Settings by probe, as the preset had them."""
     sessions: tuple[Session, ...]
@@ -84,6 +86,11 @@ def refuse_another(folder: RunFolder, preset: presets.Preset) -> Manifest | None
         if folder.root.is_dir() and not known.issuperset(folder.root.iterdir()):
             raise EmbryologyError(f"{folder.root} is not empty and holds no run; give another --run")
         return None
+    if recorded.version != presets.VERSION:
+        raise EmbryologyError(
+            f"{folder.root} was begun by another version of training ({recorded.version}, and this is "
+            f"{presets.VERSION}), which makes other batches or steps; give another --run, or remove that folder"
+        )
     if recorded.outcome_sha256 != preset.outcome_sha256:
         before, asked = (_flat(outcome.model_dump(mode="json")) for outcome in (recorded.outcome, preset.outcome))
         different = sorted(key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key))
@@ -129,6 +136,7 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
         preset=preset.name,
         outcome=preset.outcome,
         outcome_sha256=preset.outcome_sha256,
+        version=presets.VERSION,
         probes=preset.probes,
         sessions=(),
     )

@@ -44,7 +44,7 @@ class RunFolder:
         """A run by its name under the runs folder, or by a path (anything with a separator in it).
 
         A path that is not there from the current folder may be meant from the project's:
-        ``results/baby-seed0`` is one run wherever it is asked for, in a notebook too.
+        ``results/baby-cut-seed0`` is one run wherever it is asked for, in a notebook too.
         """
         text = os.fspath(name)
         if not text or text in {".", ".."}:

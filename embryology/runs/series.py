@@ -96,13 +96,21 @@ class Series:
         return self.folder.frozen.exists()
 
     @property
+    def version(self) -> int | None:
+        """Of what a batch and a step are (:data:`embryology.presets.VERSION`); None of checkpoints made by others."""
+        return self.manifest.version if self.manifest else None
+
+    @property
     def seed(self) -> int | None:
         return self.manifest.outcome.seed if self.manifest else None
 
     @property
     def recipe(self) -> str | None:
         """A hash of all that its weights depend on but the seed; None where that is not known."""
-        return sha256_of(self.manifest.outcome.model_dump(mode="json", exclude={"seed"})) if self.manifest else None
+        if self.manifest is None:
+            return None
+        outcome = self.manifest.outcome.model_dump(mode="json", exclude={"seed"}, exclude_defaults=True)
+        return sha256_of({"version": self.manifest.version} | outcome)
 
     def select(self, steps: str) -> tuple[Checkpoint, ...]:
         """The checkpoints that ``steps`` names: ``all``, ``last``, or a list such as ``0,100,200``.

@@ -5,9 +5,10 @@ import pytest
 
 from embryology.analysis import plateau
 from embryology.errors import EmbryologyError
+from embryology.figures import pretraining, provenance
 from embryology.runs.losses import COLUMNS
 from embryology.runs.series import Series
-from tests.synthetic import make_run
+from tests.synthetic import make_run, write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +55,16 @@ def test_series_without_losses_are_left_out(series, tmp_path):
     none = plateau.read([others])
     assert none.empty
     assert none.columns.tolist() == [*COLUMNS, "series"]
+
+
+def test_losses_of_another_version_of_training_are_not_joined(tmp_path):
+    one, other, old = (make_run(tmp_path / name, sentences=5) for name in ("one", "other", "old"))
+    write_manifest(old.folder, old.manifest.outcome, version=1)
+    series = Series.open_all(*(each.folder.root for each in (one, other, old)))
+    assert list(plateau.read(series)["series"].unique()) == ["one", "other"]
+    assert list(plateau.read(series[::-1])["series"].unique()) == ["old"]
+    assert series[0].recipe == series[1].recipe != series[2].recipe
+    provenance.note(series)
+    drawn = pretraining.below_unigram(plateau.read(series)).data
+    assert "Note: held-out losses of old are not drawn beside those of one" in drawn
+    assert "other are not drawn" not in drawn

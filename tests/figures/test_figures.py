@@ -28,7 +28,6 @@ from tests.synthetic import GOLD, SILVER, make_run
 COVERS = (
     "embryology/figures/front.py",
     "embryology/figures/learning_order.py",
-    "embryology/figures/pretraining.py",
     "embryology/figures/provenance.py",
     "embryology/figures/style.py",
     "embryology/figures/tokens.py",
@@ -281,31 +280,6 @@ def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(tmp_path):
     frame = run.frame[(run.frame["step"] > 0) & (run.frame["baseline"] != UNTRAINED)]
     drawn = tokens.accuracy(frame, "reconstruction", run.source).data
     assert "no checkpoint at step 0" in caption_of(drawn)
-
-
-def test_a_discriminator_is_held_against_taking_every_piece_for_the_original(run):
-    asked = run.losses["held_out_masked_loss"].notna()
-    values = {"pair_accuracy": np.nan, "replaced_accuracy": 0.9, "original_share": 0.85, "pieces": 10_000}
-    losses = run.losses.assign(**{f"held_out_{name}": np.where(asked, value, np.nan) for name, value in values.items()})
-    drawn = pretraining.held_out_accuracy(losses).data
-    assert "masked words 25% and replaced pieces 90%" in drawn
-    assert "every piece taken for the original (0.850, of 10,000 scored)" in drawn
-    assert "2 line charts" in drawn
-
-
-def test_losses_without_pairs_and_before_the_unigram_line(run):
-    losses = run.losses.assign(held_out_pair_accuracy=np.nan)
-    assert "pairs of segments" not in pretraining.held_out_accuracy(losses).data
-    numbers = pretraining.numbers(losses)
-    assert numbers["pair_accuracy"] == "not asked"
-    assert numbers["plateau"].startswith("the loss stays at the unigram line from step ")
-    late = pretraining.numbers(losses[losses["step"] >= 2000])["plateau"]
-    assert late == "the held-out loss is below the unigram line at the first checkpoint shown, step 2,000"
-    young = pretraining.numbers(losses[losses["step"] <= 80])
-    assert young["plateau"] == "the held-out loss has not come down to the unigram line"
-    assert young["unigram_gap"].endswith("above")
-    on_it = pretraining.numbers(losses[losses["step"] <= 640])
-    assert re.fullmatch(r"from step \d+ on the loss stays at the unigram line", on_it["plateau"])
 
 
 def test_text_and_lines_have_enough_contrast_on_white():

@@ -18,18 +18,54 @@ def test_the_rate_rises_and_falls():
     assert rates[-1] == pytest.approx(1 / 90)
 
 
-def test_lamb_against_the_formula_of_the_paper():
-    model = torch.nn.Linear(3, 2)
-    before, gradients = [], [torch.randn(2, 3), torch.randn(2)]
-    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-        parameter.grad = gradient.clone()
-        before.append(parameter.detach().clone())
-    optimizer_for(model, SETTINGS.model_copy(update={"name": "lamb"})).step()
-    for parameter, old, gradient, decay in zip(model.parameters(), before, gradients, (0.01, 0.0), strict=True):
-        ratio = 0.1 * gradient / ((0.01 * gradient**2).sqrt() + 1e-6)  # first step: moments from zero
-        update = ratio + decay * old
-        expected = old - 0.1 * old.norm() / update.norm() * update
-        assert torch.allclose(parameter, expected, atol=1e-5)
+class PlainLamb:
+    """``LAMBOptimizer`` of google-research/albert, one parameter after the other, in float64."""
+
+    def __init__(self, weights):
+        self.weights = [weight.double() for weight in weights]
+        self.m = [torch.zeros_like(weight) for weight in self.weights]
+        self.v = [torch.zeros_like(weight) for weight in self.weights]
+
+    def step(self, gradients, rate):
+        for i, gradient in enumerate(map(torch.Tensor.double, gradients)):
+            excluded = self.weights[i].ndim == 1  # "LayerNorm", "layer_norm", "bias"
+            self.m[i] = 0.9 * self.m[i] + 0.1 * gradient
+            self.v[i] = 0.99 * self.v[i] + 0.01 * gradient**2
+            update = self.m[i] / (self.v[i] ** 0.5 + 1e-6)
+            if not excluded:
+                update = update + 0.01 * self.weights[i]
+            ratio = 1.0
+            if not excluded:
+                w_norm, g_norm = self.weights[i].norm(), update.norm()
+                ratio = w_norm / g_norm if w_norm > 0 and g_norm > 0 else 1.0
+            self.weights[i] = self.weights[i] - ratio * rate * update
+
+
+@pytest.mark.parametrize("norm", [0, 1, 10, 100])
+def test_lamb_is_alberts(norm):
+    generator = torch.Generator().manual_seed(0)
+
+    def of_norm(*shape):
+        tensor = torch.randn(*shape, generator=generator)
+        return tensor * norm / tensor.norm()
+
+    layer = torch.nn.Linear(64, 32)
+    layer.weight.data, layer.bias.data = of_norm(32, 64), of_norm(32)
+    settings = SETTINGS.model_copy(update={"name": "lamb"})
+    plain, optimizer = PlainLamb([layer.weight.detach(), layer.bias.detach()]), optimizer_for(layer, settings)
+    for step in range(20):
+        if step == 10:  # resumed
+            state, optimizer = optimizer.state_dict(), optimizer_for(layer, settings)
+            optimizer.load_state_dict(state)
+        gradients = [torch.randn(32, 64, generator=generator), torch.randn(32, generator=generator)]
+        layer.weight.grad, layer.bias.grad = (gradient.clone() for gradient in gradients)
+        rate = scheduled_rate(settings, step, 20)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        plain.step(gradients, rate)
+    for parameter, expected in zip(layer.parameters(), plain.weights, strict=True):
+        assert (parameter.double() - expected).norm() <= 1e-6 * expected.norm()
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb"])

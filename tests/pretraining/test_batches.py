@@ -1,6 +1,8 @@
 import hashlib
+import itertools
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,10 +14,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn.tree import DecisionTreeClassifier
 
 from embryology.presets import Objective
 from embryology.pretraining import batches as module
-from embryology.pretraining.batches import SPECIALS, Batches, chunks
+from embryology.pretraining.batches import SPECIALS, Batches, chunks, trim
 from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER
 from tests.synthetic import store_of
 
@@ -24,40 +28,45 @@ DOCUMENTS = st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=8), min_s
 
 
 def batches_of(store, tokenizer, seed=0, batch_size=4, share=0.15, longest=3, pair="sop"):
-    objective = Objective(mlm_probability=share, max_ngram=longest, pair=pair, pair_weight=1)
+    objective = Objective(mlm_probability=share, max_ngram=longest, pair=pair, pair_weight=int(pair != "none"))
     return Batches(store, tokenizer, objective, batch_size=batch_size, length=LENGTH, seed=seed)
 
 
 @given(DOCUMENTS, st.integers(10, 40))
 def test_chunks_read_every_sentence_and_cross_no_document(documents, room):
     store = store_of(documents)
-    rows = chunks(store, room)
-    read = set()
+    lengths = np.diff(store.sentences)
+    rows, read = chunks(store, room), set()
     for first, after in rows:
         assert first < after
         document = np.searchsorted(store.documents, first, side="right") - 1
         assert after <= store.documents[document + 1]
-        start = store.sentences[first]
-        assert after == first + 1 or store.sentences[after - 1] - start < room  # the last one has room for a piece
-        read |= {n for n in range(first, after) if store.sentences[n + 1] - start <= room or n == first}
-    assert read == set(range(len(store.sentences) - 1))
+        too_much = lengths[first] if document % 2 else lengths[after - 1]
+        assert sum(lengths[first:after]) - too_much < room  # the sentence that is too much has room for a piece
+        read |= set(range(first, after))
+    assert read == set(range(len(lengths)))
 
 
 def chunks_one_by_one(store, room):
-    """Slow: what ``chunks`` gives, as it was first written."""
-    offsets, rows = store.sentences, []
-    for begin, end in zip(store.documents[:-1].tolist(), store.documents[1:].tolist(), strict=True):
-        first = begin
-        while first < end:
-            after = min(int(np.searchsorted(offsets, offsets[first] + room)), end)
-            full = offsets[after] - offsets[first] >= room
-            if not full:
-                first = max(begin, int(np.searchsorted(offsets, offsets[end] - room)))
-            if offsets[after] > offsets[first]:
-                rows.append((first, after))
-            cut = offsets[after] - offsets[first] > room
-            first = after - 1 if full and cut and after - 1 > first else after
-    return np.array(rows, dtype=np.int64).reshape(-1, 2)
+    """Slow: what ``chunks`` gives, document by document, sentence by sentence."""
+    rows = []
+    for number, (begin, end) in enumerate(itertools.pairwise(store.documents.tolist())):
+        lengths = np.diff(store.sentences[begin : end + 1]).tolist()[:: -1 if number % 2 else 1]
+        first = 0
+        while first < len(lengths):
+            after, taken = first, 0
+            while after < len(lengths) and taken < room:
+                taken += lengths[after]
+                after += 1
+            back = first
+            if taken < room:
+                while back and taken + lengths[back - 1] <= room:
+                    back -= 1
+                    taken += lengths[back]
+            if taken:
+                rows.append((end - after, end - back) if number % 2 else (begin + back, begin + after))
+            first = after
+    return rows
 
 
 @given(st.lists(st.lists(st.integers(0, 50), max_size=8), max_size=9), st.integers(1, 90), st.integers(1, 30))
@@ -65,10 +74,12 @@ def test_chunks_are_the_same_computed_in_blocks(documents, room, block):
     store = store_of(documents)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SENTENCES_A_BLOCK", block)
-        assert np.array_equal(chunks(store, room), chunks_one_by_one(store, room))
+        found = [(first, after) for first, after in chunks(store, room).tolist()]
+    nonempty = [(store.sentences[first], store.sentences[after]) for first, after in chunks_one_by_one(store, room)]
+    assert [(store.sentences[first], store.sentences[after]) for first, after in found] == nonempty
 
 
-@pytest.mark.parametrize(("share", "longest", "digest"), [(0.4, 1, "170dcac3a0ecfbc8"), (0.15, 3, "dd76f1ea579a0656")])
+@pytest.mark.parametrize(("share", "longest", "digest"), [(0.4, 1, "86a5b30ab701eac3"), (0.15, 3, "e18273a9b6d2c6be")])
 def test_batches_are_those_that_runs_were_trained_on(tokenizer, share, longest, digest):
     rng = np.random.default_rng(1)
     store = store_of([rng.integers(3, 25, rng.integers(1, 9)).tolist() for _ in range(40)])
@@ -76,7 +87,7 @@ def test_batches_are_those_that_runs_were_trained_on(tokenizer, share, longest, 
     seen = hashlib.sha256()
     for step in (0, 1, 50):
         batch = batches[step]
-        for field in ("input_ids", "token_type_ids", "attention_mask", "positions", "labels", "pair_labels", "chances"):
+        for field in ("input_ids", "token_type_ids", "attention_mask", "positions", "labels", "pair_labels", "noise"):
             seen.update(getattr(batch, field).numpy().tobytes())
     assert seen.hexdigest().startswith(digest)
 
@@ -110,9 +121,10 @@ def test_a_batch_is_what_it_says(tokenizer):
                 assert len(ends) == 1
                 continue
             first, second = segments if order == FOLLOWS else segments[::-1]
-            text = np.array(first + second)
-            assert len(text) <= LENGTH - SPECIALS
-            assert ((np.diff(text) == 1) | (np.diff(text) == -899)).all()  # the pieces stand in the text in this order
+            assert len(first) + len(second) <= LENGTH - SPECIALS
+            for segment in (first, second):
+                assert all((later - earlier) % 900 == 1 for earlier, later in itertools.pairwise(segment))
+            assert 1 <= (second[0] - first[-1]) % 900 <= 50  # in this order, with what was trimmed between them
     assert {FOLLOWS, OTHER} <= set(orders)
     assert abs(orders.count(OTHER) / (orders.count(OTHER) + orders.count(FOLLOWS)) - 0.5) < 0.2
 
@@ -187,7 +199,7 @@ def test_the_share_that_is_masked(tokenizer, share):
 def test_parts_are_the_whole_however_a_batch_is_divided(tokenizer):
     batches = batches_of(store_of([[20, 21, 22]] * 10), tokenizer, batch_size=6)
     whole, parts = batches[3], [batches.part(3, range(first, first + 2)) for first in (0, 2, 4)]
-    for field in ("input_ids", "labels", "pair_labels", "chances", "attention_mask"):
+    for field in ("input_ids", "labels", "pair_labels", "noise", "attention_mask"):
         assert torch.equal(getattr(whole, field), torch.cat([getattr(part, field) for part in parts]))
     moved = torch.cat([part.positions + number * 2 * LENGTH for number, part in enumerate(parts)])
     assert torch.equal(whole.positions, moved)
@@ -207,7 +219,8 @@ def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
             first, second = (row[(kinds == kind) & (row >= 10)] - 10 for kind in (0, 1))
             labels.append(int(label))
             if label == FOLLOWS:
-                assert second[0] == (first[-1] + 1) % 900
+                assert (first // 54).unique().tolist() == (second // 54).unique().tolist()
+                assert (second[0] - first[-1]) % 900 < 54
             else:
                 assert label == OTHER
                 assert len(second)
@@ -221,3 +234,52 @@ def test_one_document_has_no_other_and_pairs_may_be_left_unasked(tokenizer):
     unasked = batches_of(store_of([[9] * 20] * 5), tokenizer, pair="none")[0]
     assert set(unasked.pair_labels.tolist()) == {IGNORED}
     assert unasked.token_type_ids.any()
+
+
+def truncate_seq_pair(tokens_a, tokens_b, max_num_tokens, rng):
+    """As it stands in BERT's and ALBERT's ``create_pretraining_data.py``."""
+    while True:
+        total_length = len(tokens_a) + len(tokens_b)
+        if total_length <= max_num_tokens:
+            break
+        trunc_tokens = tokens_a if len(tokens_a) > len(tokens_b) else tokens_b
+        if rng.random() < 0.5:
+            del trunc_tokens[0]
+        else:
+            trunc_tokens.pop()
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(13, 70))
+def test_what_is_too_much_is_trimmed_as_by_berts_code(one, other, room):
+    theirs = list(range(one)), list(range(other))
+    truncate_seq_pair(*theirs, room, random.Random(0))
+    ours = trim(np.arange(one), np.arange(other), room, np.random.default_rng(0))
+    assert [len(segment) for segment in ours] == [len(segment) for segment in theirs]
+    assert all((np.diff(segment) == 1).all() for segment in ours)
+
+
+def test_pieces_are_trimmed_at_either_end_as_often():
+    firsts = [trim(np.arange(50), np.arange(20), 60, np.random.default_rng(seed))[0][0] for seed in range(2000)]
+    assert np.bincount(firsts, minlength=11) / 2000 == pytest.approx(stats.binom.pmf(np.arange(11), 10, 0.5), abs=0.03)
+
+
+@pytest.mark.parametrize("pair", ["sop", "nsp"])
+def test_nothing_but_the_text_tells_how_segments_belong_together(tokenizer, pair):
+    """As a tree would: by the last piece of a sentence (here of an id of its own), or by lengths."""
+    rng = np.random.default_rng(3)
+    store = store_of([rng.geometric(1 / 9, rng.integers(1, 14)).tolist() for _ in range(3000)])
+    store.pieces[store.sentences[1:] - 1] = 999
+    batches = batches_of(store, tokenizer, pair=pair)
+    features, labels = [], []
+    for number in range(16_000):
+        segments, label, _ = batches.segments(number)
+        if label != IGNORED:
+            features.append(
+                [*(segment[-1] == 999 for segment in segments), *map(len, segments), sum(map(len, segments))]
+            )
+            labels.append(label)
+    half = len(labels) // 2
+    tree = DecisionTreeClassifier(max_depth=5, min_samples_leaf=100, random_state=0)
+    tree.fit(features[:half], labels[:half])
+    assert half > 5000
+    assert 0.47 < tree.score(features[half:], labels[half:]) < 0.54

@@ -56,8 +56,8 @@ def made(tokenizer, family, precision=torch.float32, dropout=0.0):
     size = {"embedding_size": 32 if family == "bert" else 16, "generator_size": 0.5 if family == "electra" else None}
     model = Model(family=family, **SHAPE, **size, initializer_range=0.1, dropout=dropout)
     trainee = Trainee(build(model, 1000, 32, seed=0), precision)
-    objective = Objective(mlm_probability=0.2, max_ngram=2, pair="none" if family == "electra" else "sop",
-                          pair_weight=1, rtd_weight=50 if family == "electra" else 0)  # fmt: skip
+    asked = {"pair": "none", "pair_weight": 0, "rtd_weight": 50} if family == "electra" else {"pair_weight": 1}
+    objective = Objective(mlm_probability=0.2, max_ngram=2, **asked)
     store = store_of([[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 20)
     batches = Batches(store, tokenizer, objective, batch_size=6, length=32, seed=0)
     return trainee, [batches[0], batches[1]]

@@ -1,43 +1,133 @@
+import re
+import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import filelock
 import pytest
 import yaml
 
+from embryology import presets
 from embryology.errors import EmbryologyError
-from embryology.pretraining.devices import Devices
+from embryology.pretraining.devices import Devices, refuse_unknown_tracker
 from embryology.runs.losses import read
 from embryology.runs.paths import RunFolder
 from tests.training import small_preset, train
 
 
 @pytest.fixture
-def preset(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
-    return small_preset(tmp_path, steps=30, checkpoints=[0, 20, 30])
+    return tmp_path
 
 
-def test_two_processes_follow_the_curve_of_one(preset, tmp_path):
-    alone = train(preset, tmp_path / "runs" / "alone")
-    file = tmp_path / "small.yaml"
+def command(preset, root, processes, *options):
+    file = root.parent / f"{root.name}.yaml"
+    file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(preset.model_dump(mode="json", include={"outcome", "speed"})))
-    folder = RunFolder(tmp_path / "runs" / "two")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [*launch, *options, "-m", "embryology", "pretrain", str(file), "--run", str(folder.root)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("done at step 30") == 1  # only the main process speaks
-    two, one = read(folder), read(alone)
-    columns = ["masked_loss", "pair_loss", "gradient_norm", "held_out_masked_loss"]
-    assert (two[columns] - one[columns]).abs().max().max() < 2e-3
-    assert two["tokens"].tolist() == one["tokens"].tolist()
-    manifest = yaml.safe_load(folder.manifest.read_text())
-    assert [session["processes"] for session in manifest["sessions"]] == [2]
+    told = ["pretrain", str(file), "--run", str(root), "--processes", str(processes), *options]
+    return [sys.executable, "-m", "embryology", *told]
 
 
-def test_a_tracker_that_is_not_installed_is_one_line(tmp_path):
+def pretrain(preset, root, processes, *options):
+    """``embryology pretrain`` by several processes: status, lines on standard output, lines on standard error."""
+    done = subprocess.run(command(preset, root, processes, *options), capture_output=True, text=True, timeout=240)
+    return (
+        done.returncode,
+        done.stdout.splitlines(),
+        [line for line in done.stderr.splitlines() if "Writing" not in line],
+    )
+
+
+def agree(one, other, tolerance):
+    columns = ["masked_loss", "pair_loss", "replaced_loss", "gradient_norm", "held_out_masked_loss"]
+    one, other = read(RunFolder(one)), read(RunFolder(other))
+    differences = (one[columns] - other[columns]).abs().max()
+    assert differences.max() < tolerance, differences
+    assert one["tokens"].tolist() == other["tokens"].tolist()
+
+
+def test_any_number_of_processes_resumes_what_another_began(home):
+    """Saved at step 20 by two processes, where longer sequences begin, and resumed by one and by three."""
+    preset = small_preset(
+        home,
+        steps=30,
+        checkpoints=[0, 20, 30],
+        batch_size=12,
+        long={"from_step": 20, "batch_size": 6, "sequence_length": 96},
+    )
+    alone = train(preset, home / "runs" / "alone").root
+    two = home / "runs" / "two"
+    status, said, errors = pretrain(preset, two, 2)
+    assert (status, errors) == (0, [])
+    assert sum("done at step 30" in line for line in said) == 1  # only the main process speaks
+    agree(two, alone, 2e-3)
+    three = Path(shutil.copytree(two, home / "runs" / "three"))
+    for folder in (two, three):
+        (folder / "state" / "step-00000030.pt").unlink()
+    train(preset, two, resume=True)
+    assert pretrain(preset, three, 3, "--resume")[0] == 0
+    for folder in (two, three):
+        agree(folder, alone, 2e-3)
+    sessions = [yaml.safe_load((folder / "run.yaml").read_text())["sessions"] for folder in (two, three)]
+    assert [[session["processes"] for session in each] for each in sessions] == [[2, 1], [2, 3]]
+
+
+def test_processes_that_are_asked_to_stop_save_and_are_resumed(home):
+    preset, root = small_preset(home, steps=300, checkpoints=[0, 300]), home / "runs" / "stopped"
+    process = subprocess.Popen(command(preset, root, 2), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list(root.glob("state/*.pt")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    (line,) = [line for line in said.splitlines() if "Writing" not in line]
+    assert re.match(r"error: interrupted at step \d+ of 300, everything is saved", line)
+    train(preset, root, resume=True)
+    assert read(RunFolder(root))["step"].iloc[-1] == 300
+
+
+def test_electra_takes_the_same_course_in_two_processes_and_two_parts(home):
+    objective = presets.load("tiny-electra").outcome.objective.model_dump(mode="json")
+    model = presets.load("smoke").outcome.model.model_dump(mode="json")
+    model |= {"family": "electra", "generator_size": 0.5}
+    preset = small_preset(home, steps=30, checkpoints=[0, 30], objective=objective, model=model)
+    parts = preset.model_copy(update={"speed": preset.speed.model_copy(update={"gradient_accumulation_steps": 2})})
+    alone = train(preset, home / "runs" / "alone").root
+    status, _, errors = pretrain(parts, home / "runs" / "two", 2)
+    assert (status, errors) == (0, [])
+    agree(home / "runs" / "two", alone, 2e-2)
+
+
+def test_a_refusal_is_one_line_whichever_process(home):
+    preset = small_preset(home, steps=30, checkpoints=[0, 20, 30])
+    status, _, errors = pretrain(preset, home / "runs" / "five", 5)
+    assert (status, len(errors)) == (1, 1)
+    assert errors[0].startswith("error: batch_size 16 cannot be divided among 5 processes")
+    locked = RunFolder(home / "runs" / "locked")
+    locked.root.mkdir(parents=True)
+    with filelock.FileLock(locked.lock):  # what the main process alone finds
+        status, _, errors = pretrain(preset, locked.root, 2)
+    assert (status, len(errors)) == (1, 1)
+    assert "another process is training in" in errors[0]
+
+
+def test_what_the_main_process_refuses_all_refuse():
+    devices = Devices()
+
+    def refuse():
+        raise EmbryologyError("no")
+
+    assert devices.on_main(lambda: 3) == 3
+    with pytest.raises(EmbryologyError, match="no"):
+        devices.on_main(refuse)
+
+
+def test_a_tracker_that_is_not_installed_is_one_line():
     with pytest.raises(EmbryologyError, match=r"there is no tracker 'nonsense'; accelerate knows aim, .*wandb"):
-        Devices("nonsense", tmp_path)
+        refuse_unknown_tracker("nonsense")
     with pytest.raises(EmbryologyError, match="the tracker mlflow is not installed; pip install it"):
-        Devices("mlflow", tmp_path)
+        refuse_unknown_tracker("mlflow")

@@ -6,8 +6,9 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
 
 from embryology.presets import Model
+from embryology.pretraining.batches import NOISES
 from embryology.pretraining.objectives import IGNORED
-from embryology.pretraining.trainee import Trainee, build, replace
+from embryology.pretraining.trainee import Trainee, build, gumbel_noise, replace
 from embryology.runs import checkpoints
 
 COVERS = ("embryology/models/forward.py",)
@@ -53,7 +54,7 @@ def test_a_saved_checkpoint_gives_our_logits_in_transformers(trainee, batch, tok
     if "generator" in trainee.models:
         generator = AutoModelForMaskedLM.from_pretrained(tmp_path / "step-1" / "generator").eval()
         masked = generator(**inputs(batch)).logits
-        ids, is_replaced = replace(batch, ours.masked())
+        ids, is_replaced = replace(batch, ours.masked(), trainee.noise)
         assert torch.equal(ours.is_replaced, is_replaced)
         seen = batch.attention_mask
         assert torch.allclose(ours.replaced[seen], theirs(**inputs(batch, ids)).logits[seen], atol=1e-4)
@@ -121,11 +122,11 @@ def test_the_generator_shares_its_embeddings_and_is_smaller(tokenizer):
 def test_replacements_are_drawn_from_the_generators_distribution(batch):
     places, rounds = len(batch.positions), 2000
     logits = torch.tensor([0.0, 1.0, 2.0, -torch.inf]).repeat(places, 1)
-    rng, drawn = np.random.default_rng(0), []
+    rng, drawn, noise = np.random.default_rng(0), [], gumbel_noise(4)
     used = batch.labels != IGNORED
     for _ in range(rounds):
-        batch.chances.copy_(torch.from_numpy(rng.random(places, dtype=np.float32)))
-        ids, is_replaced = replace(batch, logits)
+        batch.noise.copy_(torch.from_numpy(rng.integers(1, NOISES, places)))
+        ids, is_replaced = replace(batch, logits, noise)
         drawn.append(ids.flatten()[batch.positions[used]])
         untouched = torch.ones(ids.numel(), dtype=torch.bool)
         untouched[batch.positions[used]] = False
@@ -135,6 +136,29 @@ def test_replacements_are_drawn_from_the_generators_distribution(batch):
     shares = torch.bincount(torch.cat(drawn), minlength=4) / (rounds * int(used.sum()))
     assert torch.allclose(shares, logits[0].softmax(-1), atol=0.01)
     assert math.isclose(float(shares.sum()), 1, abs_tol=1e-6)
+
+
+def test_rounding_hardly_changes_what_is_drawn(batch):
+    """A shift of 1e-2 changes a third of what the inverted cumulative distribution draws."""
+    rng, noise = np.random.default_rng(0), gumbel_noise(1000)
+    logits, changed = torch.randn(len(batch.positions), 1000, generator=torch.Generator().manual_seed(0)), []
+    shifted = logits + 1e-2 * torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
+    used = batch.labels != IGNORED
+    for _ in range(200):
+        batch.noise.copy_(torch.from_numpy(rng.integers(1, NOISES, len(batch.positions))))
+        one, other = (replace(batch, each, noise)[0].flatten()[batch.positions[used]] for each in (logits, shifted))
+        changed.append(float((one != other).float().mean()))
+    assert 0 < np.mean(changed) < 0.02
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_initial_weights_end_at_two_deviations(tokenizer, family):
+    for name, parameter in build(FAMILIES[family], len(tokenizer), 32, seed=0).named_parameters():
+        weights = parameter.detach().abs()
+        if weights.numel() >= 500 and weights.ndim > 1:
+            assert 1.8 * 0.2 < weights.max() <= 2 * 0.2, name
+            # The deviation of a normal distribution that is cut off at two of its own is 0.88 of it.
+            assert weights[weights > 0].square().mean().sqrt() == pytest.approx(0.88 * 0.2, rel=0.1), name
 
 
 def test_the_seed_decides_the_parameters(tokenizer):

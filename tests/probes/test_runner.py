@@ -1,5 +1,6 @@
 import io
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,9 +11,12 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
+from transformers import AutoModelForMaskedLM
 
 from embryology import presets, specs
+from embryology.analysis import tables
 from embryology.errors import EmbryologyError
+from embryology.figures import provenance, tokens
 from embryology.probes import WHOLE, Probe
 from embryology.probes.runner import chosen_settings, run_probes
 from embryology.runs import manifest, measurements
@@ -23,6 +27,7 @@ from embryology.specs.edges import EdgesSettings
 from embryology.specs.tokens import TokensSettings
 from embryology.storage.files import read_json, sha256_of_file, write_json
 from tests.synthetic import make_run, write_manifest
+from tests.training import small_preset, train
 
 
 class CountSettings(ProbeSettings):
@@ -316,3 +321,30 @@ def test_another_series_has_keys_of_its_own(make_series, probe):
         series = make_series(kind, steps=(0,))
         assert run(series) == 1
         assert set(measurements.read(series)["model"]) == {kind}
+
+
+def test_probes_that_predict_words_read_electras_generator(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
+    model = presets.load("smoke").outcome.model.model_dump() | {"family": "electra", "generator_size": 0.5}
+    objective = presets.load("tiny-electra").outcome.objective.model_dump()
+    made = train(
+        small_preset(tmp_path, model=model, objective=objective, steps=10, checkpoints=[0, 10]), tmp_path / "run"
+    )
+    series = Series.open(made.root)
+    probes = {"tokens": TokensSettings(treebank="silver", sentences=10), "frozen": registry.settings_of("frozen", {})}
+    probes["frozen"] = probes["frozen"].model_copy(update={"train": 40})
+    run_probes(series, probes)
+    for name, objective in {"tokens": "masked", "frozen": "replaced"}.items():
+        assert set(measurements.read(series, name)["objective"]) == {objective}
+    ours = measurements.read(series, "tokens")
+    plain = AutoModelForMaskedLM.from_pretrained(series.checkpoints[-1].location / "generator").eval()
+    assert plain.config.hidden_size == 16
+    provenance.note([series], "tokens")
+    below = tokens.accuracy(tables.read([series], "tokens"), "reconstruction", "x").data
+    assert "tokens read the generator of run, as its discriminator predicts no words" in below
+    assert len(ours)
+    damaged = series.checkpoints[-1].location / "generator" / WEIGHTS
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
+    shutil.rmtree(made.measurements)
+    with pytest.raises(EmbryologyError, match=r"generator/model\.safetensors was changed after it was written"):
+        run_probes(Series.open(made.root), probes)
