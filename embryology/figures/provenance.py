@@ -84,12 +84,12 @@ def about(series: Sequence[Series], *probes: str) -> HTML:
 def note(series: Sequence[Series], *probes: str) -> None:
     """Let every figure from here on say where data do not fit, measurements were not taken alike, or a step is none."""
     remarks = [remark for each in series for remark in _remarks(each, probes)]
-    remarks += [
-        f"held-out losses of {each.name} are not drawn beside those of {series[0].name}: another version of training "
-        "asked otherwise"
-        for each in series
-        if each.losses is not None and each.version != series[0].version
-    ]
+    others = [each.name for each in series if each.losses is not None and each.version != series[0].version]
+    if others:
+        remarks.append(
+            f"held-out losses of {style.listed(others)} are not drawn beside those of {series[0].name}: another version "
+            "of training asked otherwise"
+        )
     style.note(" ".join(f"Note: {remark}." for remark in remarks))
 
 
