@@ -87,8 +87,8 @@ def note(series: Sequence[Series], *probes: str) -> None:
     others = [each.name for each in series if each.losses is not None and each.version != series[0].version]
     if others:
         remarks.append(
-            f"held-out losses of {style.listed(others)} are not drawn beside those of {series[0].name}: another version "
-            "of training asked otherwise"
+            f"held-out losses of {style.listed(others)} are not drawn beside those of {series[0].name}: another "
+            "version of training asked otherwise"
         )
     style.note(" ".join(f"Note: {remark}." for remark in remarks))
 
