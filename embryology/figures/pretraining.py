@@ -181,7 +181,7 @@ QUESTIONS = (
         title="pairs of segments",
         answer="held_out_pair_accuracy",
         baseline="held_out_surface_accuracy",
-        guess="the best rule by lengths and full stops alone",
+        guess="the best rule that reads no words",
         scored="held_out_pairs",
     ),
     Question(
@@ -333,4 +333,4 @@ def _pairs(last: pd.Series) -> str:
     if pd.isna(pairs):
         return "how segments belong together was not asked"
     told = f"{pairs:.1%} of the pairs of segments are told right"
-    return f"{told}, but {CUT}" if pd.isna(surface) else f"{told}, by lengths and full stops alone {surface:.1%}"
+    return f"{told}, but {CUT}" if pd.isna(surface) else f"{told}, by the best rule that reads no words {surface:.1%}"

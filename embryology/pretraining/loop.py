@@ -94,7 +94,7 @@ def _stalled(held_out: dict[str, float | None], norm: float) -> Iterator[str]:
             round(values["held_out_pair_accuracy"] * values["held_out_pairs"]), int(values["held_out_pairs"])
         )
         if low <= values.get("held_out_surface_accuracy", 0.5):
-            yield "pairs of segments are told no better than by lengths and full stops"
+            yield "pairs of segments are told no better than by a rule that reads no words"
     if values.get("held_out_auc_gain_low", 1) <= 0:
         yield "what was replaced is told no better than by the frequency of pieces"
 

@@ -39,7 +39,7 @@ COLUMNS = {
 """Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
 before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Null but at
 checkpoints: the held-out values, with the ends of the loss's 95% interval and the numbers of masked places,
-of pairs and of pieces that were scored, the baseline of a rule that sees lengths and full stops of pairs alone, that of
+of pairs and of pieces that were scored, the baseline of a rule that reads no words of a pair, that of
 a discriminator that takes every piece for the original, the areas under the ROC curve of a discriminator and of how
 frequent a piece is, with the 95% interval of the difference (bootstrap over sequences), and the unigram baseline at the
 masked places."""
