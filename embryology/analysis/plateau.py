@@ -16,7 +16,7 @@ MARGIN = 0.1
 
 
 def read(series: Sequence[Series], steps: str = "all") -> pd.DataFrame:
-    """The losses of those series that have them, in their order, each with its name as ``series``.
+    """The losses of those series that have them, in their order, each with its name as ``series`` and its ``version``.
 
     Those that another version of training made than the first of them are left out: they were asked otherwise.
 
@@ -37,9 +37,9 @@ def read(series: Sequence[Series], steps: str = "all") -> pd.DataFrame:
             held_out = [column for column in table if column.startswith("held_out")]
             table.loc[~table["step"].isin(chosen), held_out] = np.nan
             table = table[table["step"] <= chosen.max()]
-        losses.append(table.assign(series=each.name))
+        losses.append(table.assign(series=each.name, version=each.version or 1))
     if not losses:
-        return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS).assign(series="")
+        return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS).assign(series="", version=0)
     return pd.concat(losses, ignore_index=True)
 
 

@@ -19,11 +19,10 @@ SEED = 20_201_016
 PIECES_A_SLICE = 1_000_000
 BATCH_SIZE = 32
 """Sequences read at once; which ones are read does not depend on it."""
-OBJECTIVE = Objective(mlm_probability=0.15, max_ngram=1, pair_weight=1)
-"""Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions:
-BERT's 15%, single words, segments in order or swapped."""
-MASKED_ALONE = {"mask_replace_prob": 1.0, "random_replace_prob": 0.0}
-"""What ELECTRA's generator is shown at the same places: it never sees random pieces."""
+OBJECTIVE = Objective(mlm_probability=0.15, max_ngram=1, mask_replace_prob=1.0, random_replace_prob=0.0, pair_weight=1)
+"""Of the held-out masks, whatever a run is trained on, so that runs are compared on the same questions: BERT's 15%,
+single words, segments in order or swapped. All are shown as ``[MASK]``: a piece that is shown as it is need only be
+copied, which a model learns long before it predicts any, and ELECTRA's generator never sees random ones."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,8 @@ class HeldOut:
             tokenizer: of both.
         """
 
-        shown = MASKED_ALONE if outcome.model.family == "electra" else {}
-
         def source(pair: str) -> Batches:
-            objective = OBJECTIVE.model_copy(update={"pair": pair} | shown)
+            objective = OBJECTIVE.model_copy(update={"pair": pair})
             shape = {"batch_size": BATCH_SIZE, "length": outcome.sequence_length}
             return Batches(held_out, tokenizer, objective, **shape, seed=SEED)
 

@@ -89,7 +89,7 @@ def refuse_another(folder: RunFolder, preset: presets.Preset) -> Manifest | None
     if recorded.version != presets.VERSION:
         raise EmbryologyError(
             f"{folder.root} was begun by another version of training ({recorded.version}, and this is "
-            f"{presets.VERSION}), which makes other batches or steps; give another --run, or remove that folder"
+            f"{presets.VERSION}), which trains or asks otherwise; give another --run, or remove that folder"
         )
     if recorded.outcome_sha256 != preset.outcome_sha256:
         before, asked = (_flat(outcome.model_dump(mode="json")) for outcome in (recorded.outcome, preset.outcome))

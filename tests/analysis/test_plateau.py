@@ -54,7 +54,7 @@ def test_series_without_losses_are_left_out(series, tmp_path):
     assert table["step"].max() == 2000  # the steps are those of the first series
     none = plateau.read([others])
     assert none.empty
-    assert none.columns.tolist() == [*COLUMNS, "series"]
+    assert none.columns.tolist() == [*COLUMNS, "series", "version"]
 
 
 def test_losses_of_another_version_of_training_are_not_joined(tmp_path):
@@ -68,3 +68,5 @@ def test_losses_of_another_version_of_training_are_not_joined(tmp_path):
     drawn = pretraining.below_unigram(plateau.read(series)).data
     assert "Note: held-out losses of old are not drawn beside those of one" in drawn
     assert "other are not drawn" not in drawn
+    assert "copying" not in drawn
+    assert "in part copying" in pretraining.losses(plateau.read(series[2:])).data
