@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 
 import pytest
 import torch
@@ -22,6 +23,14 @@ from tests.synthetic import store_of
 settings.register_profile("embryology", deadline=None, derandomize=True)
 settings.register_profile("long", settings.get_profile("embryology"), max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "embryology"))
+
+
+@pytest.fixture(autouse=True)
+def _no_note_of_another_test():
+    """Below figures; a notebook has a process of its own, tests share one."""
+    yield
+    if style := sys.modules.get("embryology.figures.style"):
+        style.note("")
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,10 @@ class Plateau:
     """The held-out masked loss came within :data:`MARGIN` of the unigram cross-entropy, from above."""
     left: float | None
     """It fell more than :data:`MARGIN` below."""
+    bracket: tuple[float, float]
+    """The last evaluation before it entered and the first one after it left, or the first and last there are."""
+    within: int
+    """Evaluations in between: a loss that crosses the line from one evaluation to the next stays nowhere."""
     unigram: float
     """Nats."""
     final: float
@@ -63,9 +67,12 @@ def plateau(losses: pd.DataFrame) -> Plateau:
     steps, loss = rows["step"].to_numpy(float), rows["held_out_masked_loss"].to_numpy()
     unigram = float(rows["unigram_loss"].iloc[-1])
     entered, left = (float(first_crossing(steps, -loss, -(unigram + side))) for side in (MARGIN, -MARGIN))
+    before, after = steps[steps < entered], steps[steps >= left]
     return Plateau(
         entered=None if np.isposinf(entered) else max(entered, float(steps[0])),
         left=None if np.isposinf(left) else max(left, float(steps[0])),
+        bracket=(float(before[-1] if len(before) else steps[0]), float(after[0] if len(after) else steps[-1])),
+        within=int(np.sum((steps >= entered) & (steps < left))),
         unigram=unigram,
         final=float(loss[-1]),
     )

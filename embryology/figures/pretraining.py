@@ -33,10 +33,14 @@ def _plateau_words(table: pd.DataFrame) -> str:
     if stay.left is not None and stay.left <= first:
         return f"the held-out loss is below the unigram line at the first checkpoint shown, step {first:,}"
     if stay.left is None:
-        return f"from step {stay.entered:,.0f} on the loss stays at the unigram line"
-    if stay.left - stay.entered < 1:
-        return f"the loss passes the unigram line at step {stay.left:,.0f} without a stop"
-    return f"the loss stays at the unigram line from step {stay.entered:,.0f} to {stay.left:,.0f}, then falls"
+        return f"from step {stay.entered:,.0f} on the held-out loss is within {MARGIN} nats of the unigram line"
+    if stay.within < 2:
+        before, after = stay.bracket
+        return f"the held-out loss crosses the unigram line between steps {before:,.0f} and {after:,.0f}"
+    return (
+        f"the held-out loss is within {MARGIN} nats of the unigram line from step {stay.entered:,.0f} to "
+        f"{stay.left:,.0f}, then falls"
+    )
 
 
 @style.styled

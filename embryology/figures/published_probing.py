@@ -26,6 +26,7 @@ def numbers() -> dict[str, str]:
         "chance": f"{table['log_chance'].max():.0f}",
         "batch": f"{published.BATCH:,}",
         "agree": f"{agree.sum()} of {len(table)}",
+        "larger": f"{(table['whole'] / table['n']).min():,.0f} to {(table['whole'] / table['n']).max():,.0f}",
         "one": _range(100 / table["n"]),
         "error": _range(100 * table["error"]),
         "spread": _range(100 * table["spread"]),
@@ -58,7 +59,9 @@ def curves() -> HTML:
         axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
     table, values = published.denominators(), numbers()
     wider = int((table["error"] > table["spread"]).sum())
-    answer = f"The late changes of {wider} of {len(table)} published curves are smaller than their own standard error"
+    answer = (
+        f"Another sample of test items would move {wider} of {len(table)} published curves by more than they vary late"
+    )
     return style.show(
         figure,
         "published-probing",

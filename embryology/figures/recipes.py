@@ -20,6 +20,7 @@ def numbers(runs: pd.DataFrame) -> dict[str, str]:
         "seeds": str(runs["seed"].nunique()),
         "budget": f"{read.min():.2f} to {read.max():.2f} million pieces",
         "noise": f"{half:.2f} nats",
+        "two": _named(table[table["setting"].str.contains(", ")]),
         "worse": _named(table[table["high"] < 0].sort_values("difference")),
         "better": _named(table[table["low"] > 0].sort_values("difference", ascending=False)),
         "stalled": _named(table[table["below"] < 0.02]),
@@ -63,7 +64,7 @@ def below_unigram(runs: pd.DataFrame) -> HTML:
         "recipes",
         answer,
         table.drop(columns=["seeds", "left"]).join(pd.DataFrame(table["seeds"].to_list()).add_prefix("seed ")),
-        f"What lets a small ALBERT leave its plateau? Variants of tiny that differ in one thing, each trained from "
+        f"What lets a small ALBERT leave its plateau? Variants of tiny in one setting or two, each trained from "
         f"random parameters on {values['budget']} with the whole warm-up and decay, {values['seeds']} seeds (marks). "
         f"Baseline, dashed: the unigram cross-entropy at the same held-out places. Bands: simultaneous 95% intervals "
         f"of the difference from tiny (Dunnett), drawn around tiny's mean. All have equal room for text; "

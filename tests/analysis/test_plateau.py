@@ -33,6 +33,18 @@ def test_the_plateau_by_hand(loss, entered, left):
     assert (reached.unigram, reached.final) == (7.0, loss[-1])
 
 
+def test_a_loss_that_crosses_the_line_stays_nowhere():
+    table = pd.DataFrame(
+        {"step": [0, 10, 20, 30, 40], "held_out_masked_loss": [9, 8, 7.05, 6.5, 6], "unigram_loss": 7.0}
+    )
+    crossed = plateau.plateau(table)
+    assert (crossed.within, crossed.bracket) == (1, (10, 30))
+    assert pretraining._plateau_words(table) == "the held-out loss crosses the unigram line between steps 10 and 30"
+    stays = table.assign(held_out_masked_loss=[9, 7.08, 7.05, 6.95, 6])
+    assert plateau.plateau(stays).within == 3
+    assert pretraining._plateau_words(stays).startswith("the held-out loss is within 0.1 nats of the unigram line from")
+
+
 def test_steps_select_evaluations_of_the_losses(series):
     before = series.losses.copy()
     table = plateau.read([series], "0,640")

@@ -343,7 +343,9 @@ def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_pat
     assert len(whole) == 5
     assert whole[0].startswith("- After 2,000 steps (4,096,000 tokens), 8 of 9 groups of words can be reconstructed")
     assert "The two have Kendall's τ = " in whole[1]
-    assert whole[4].startswith("- On text it never saw, the loss stays at the unigram line from step ")
+    assert whole[4].startswith(
+        "- On text it never saw, the held-out loss is within 0.1 nats of the unigram line from step "
+    )
     assert front.findings(series, "0,20,40").data.startswith("- After 40 steps (81,920 tokens)")
     series.folder.losses.unlink()
     without_losses = Series.open(series.folder.root)

@@ -46,11 +46,11 @@ def test_losses_without_pairs_and_before_the_unigram_line(losses):
     assert "pairs of segments" not in pretraining.held_out_accuracy(unasked).data
     numbers = pretraining.numbers(unasked)
     assert numbers["pairs"] == "how segments belong together was not asked"
-    assert numbers["plateau"].startswith("the loss stays at the unigram line from step ")
+    assert numbers["plateau"].startswith("the held-out loss is within 0.1 nats of the unigram line from step ")
     late = pretraining.numbers(losses[losses["step"] >= 2000])["plateau"]
     assert late == "the held-out loss is below the unigram line at the first checkpoint shown, step 2,000"
     young = pretraining.numbers(losses[losses["step"] <= 80])
     assert young["plateau"] == "the held-out loss has not come down to the unigram line"
     assert young["unigram_gap"].endswith("above")
     on_it = pretraining.numbers(losses[losses["step"] <= 640])
-    assert re.fullmatch(r"from step \d+ on the loss stays at the unigram line", on_it["plateau"])
+    assert re.fullmatch(r"from step \d+ on the held-out loss is within 0.1 nats of the unigram line", on_it["plateau"])
