@@ -222,7 +222,7 @@ def _signs(times: pd.DataFrame, ties: bool = True) -> np.ndarray:
 
 
 def _told_apart(times: pd.DataFrame) -> np.ndarray:
-    """(groups, groups): whether in 97.5% of the resamples one comes first; without resamples nothing speaks against it."""
+    """(groups, groups): whether one comes first in 97.5% of the resamples, or there are none to ask."""
     timed = times["step"].notna().to_numpy()
     draws = times["resampled"][timed]
     apart = np.ones((len(times), len(times)), bool)

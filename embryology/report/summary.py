@@ -68,14 +68,18 @@ def measured(series: Series) -> Table:
 
 
 def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
-    """A row a group, first learnt first."""
+    """A row a group, first learnt first; those within the intervals of each other are not told apart by their order."""
     times, names = learning_times(frame, items, task), curves.groups(frame)
-    table = Table(title=f"{task}: step of half the final accuracy, {measurements.source_of(items)}")
-    for column in ("group", "step", "95% interval", "final accuracy", "words"):
+    table = Table(
+        title=f"{task}: step halfway from the best blind answer to the final accuracy, {measurements.source_of(items)}"
+    )
+    for column in ("group", "step", "95% interval", "blind", "final", "words"):
         table.add_column(column, justify="right" if column != "group" else "left")
     for tag in in_order(times):
         row = times.loc[tag]
         step = f"{row['step']:,.0f}" if row["state"] == REACHED else row["state"]
         interval = f"{row['low']:,.0f} to {row['high']:,.0f}" if row["state"] == REACHED else ""
-        table.add_row(f"{tag} {names[tag]}", step, interval, f"{row['final']:.2f}", f"{row['n']:,}")
+        table.add_row(
+            f"{tag} {names[tag]}", step, interval, f"{row['blind']:.2f}", f"{row['final']:.2f}", f"{row['n']:,}"
+        )
     return table
