@@ -81,6 +81,19 @@ def make_run(
     return Series.open(folder.root)
 
 
+def frame_of(items):
+    """What the tokens probe says of items of one series, as :func:`embryology.analysis.tables.read` gives it."""
+    tables = []
+    for baseline, column in (
+        (None, "correct"),
+        *((name, name) for name in ("most-frequent-word", "most-frequent-in-group")),
+    ):
+        rows = items.groupby(["task", "group", "step"], as_index=False).agg(value=(column, "mean"), n=(column, "size"))
+        low, high = wilson((rows["value"] * rows["n"]).round(), rows["n"])
+        tables.append(rows.assign(baseline=baseline, low=low, high=high))
+    return pd.concat(tables, ignore_index=True).assign(series="made up", metric="accuracy", tokens=0)
+
+
 def write_manifest(folder, outcome, probes=None, version=presets.VERSION):
     """A ``run.yaml`` of one session."""
     session = {

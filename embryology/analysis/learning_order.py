@@ -60,7 +60,7 @@ def learning_times(
         whether the interval of final less blind lies above 0; ``beyond_everywhere``, whether it does for blind answers
         that are not told the group; ``n`` words; and the times that were ``resampled``, an array (draws,).
     """
-    tags = [tag for tag in tags or curves.groups(frame) if not curves.curve(frame, task, tag).empty]
+    tags = [tag for tag in (curves.groups(frame) if tags is None else tags) if not curves.curve(frame, task, tag).empty]
     steps = _steps(frame)
     items = items[(items["task"] == task) & items["group"].isin(tags)]
     sums, counts = blind_answers.by_sentence(items, tags, steps)
@@ -95,7 +95,7 @@ def learning_times(
 
 def published_definition(frame: pd.DataFrame, task: str, tags: Iterable[str] | None = None) -> pd.DataFrame:
     """Learning times by the published definition, half of the last value, of a run; as of :func:`of_curves`."""
-    by_tag = {tag: curves.curve(frame, task, tag)["value"] for tag in tags or curves.groups(frame)}
+    by_tag = {tag: curves.curve(frame, task, tag)["value"] for tag in (curves.groups(frame) if tags is None else tags)}
     values = pd.DataFrame({tag: value for tag, value in by_tag.items() if len(value)}).T.rename_axis("tag")
     return of_curves(_steps(frame), values)
 

@@ -31,17 +31,20 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     if measurements.lacking(series, SPECIFICATION.name) is None:
         frame, times, _ = _learnt(series, steps)
         values = learning_order.numbers(frame, times)
+        first, order = f"After {_read(frame, losses)}, of words that are given, {values['learnt']}.", []
+        if ranks(times[RECONSTRUCTION]):
+            first += f" Halfway from their best blind answer to their final accuracy come {values['order_names']}."
+            order = [
+                f"The published order is {values['published_names']}. The two have {values['albert_agreement']}. By "
+                f"the published definition, half of the final accuracy, this run has {values['half_agreement']} with it."
+            ]
         bullets += [
-            f"After {_read(frame, losses)}, of words that are given, {values['learnt']}.",
-            f"Halfway from their best blind answer to their final accuracy come {values['order_names']}.",
-            f"The published order is {values['published_names']}. The two have {values['albert_agreement']}. By the "
-            f"published definition, half of the final accuracy, this run has {values['half_agreement']} with it.",
+            first,
+            *order,
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
             f"Of words that are *masked*, {values['mask_learnt']}.",
         ]
-        if not ranks(times[RECONSTRUCTION]):
-            del bullets[1:3]
     if len(losses):
         values = pretraining.numbers(losses)
         bullets.append(f"On text it never saw, {values['plateau']}; it ends {values['unigram_gap']} that line.")

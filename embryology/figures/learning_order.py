@@ -60,6 +60,8 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
     rows = {tag: place for place, tag in enumerate(groups)}
     for (task, table), offset, line in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
+        if not ranks(table):
+            continue
         mark(axis, table, rows, offset, line, TASKS[task], steps)
     shown = half[half["state"] == REACHED]
     ring: dict[str, Any] = {"color": style.MUTED, "marker": "x", "markersize": 6, "linestyle": ""}
@@ -71,10 +73,11 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
     style.legend(figure, (axis, beside), 3)
     alike = agreement(main, published_times)
     answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
+    unlearnt = [TASKS[task] for task, table in times.items() if not ranks(table)]
     against = (
-        f" With the published order reconstruction has {agreement_words(alike)}, and by the published definition "
-        f"(crosses: half of the last value, first reached) {agreement_words(agreement(half, published_times))}. "
-        "Right: published ALBERT, a point every 1,000 steps, whose blind answers are not known."
+        f" With the published order reconstruction has {agreement_words(alike)}, by the published definition (crosses: "
+        f"half of the last value, first reached) {agreement_words(agreement(half, published_times))}. Right: published "
+        "ALBERT, a point every 1,000 steps, whose blind answers are not known."
     )
     return style.show(
         figure,
@@ -83,8 +86,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
         _data(times, half, published_times),
         f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
         f"{HALFWAY}; {series} on {measurements.source_of(items)}. A group whose interval of final less blind value "
-        f"holds 0 has no time and counts as last. Groups are tied where they lie closer than the checkpoints around "
-        f"them, or where fewer than 97.5% of the resamples have one of them first."
+        f"holds 0 has no time and counts as last{f' (all groups of {style.listed(unlearnt)})' if unlearnt else ''}."
         f"{against if groups == curves.GROUPS else ''}{'' if blind_answers.are_kept(items) else INDEPENDENT}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{TASKS[task]}: {steps_in_words(table)}" for task, table in times.items())
@@ -165,10 +167,10 @@ def in_words(order: list[list[str]], names: dict[str, str] | None = None) -> str
 
     Args:
         order: of :func:`embryology.analysis.learning_order.ranks`.
-        names: what tags are called; None leaves them as they are.
+        names: what a word of each tag is called; None leaves tags as they are.
     """
     together = [
-        style.listed([names[tag] if names else tag for tag in rank]) + (" together" if len(rank) > 1 else "")
+        style.listed([f"{names[tag]}s" if names else tag for tag in rank]) + (" together" if len(rank) > 1 else "")
         for rank in order
     ]
     return ", then ".join(together) or "none yet"
@@ -235,14 +237,18 @@ def _learnt(frame: pd.DataFrame, times: pd.DataFrame) -> str:
     told = times[times["state"] != UNTOLD]
     if told.empty:
         return untellable(frame) or "no group of words stands in sentences enough to tell what was learnt"
-    counts = [
-        f"{len(names)} of {len(told)} groups{f' ({style.listed(names)})' if names else ''}"
-        for names in (list(told.index[told[column]]) for column in ("beyond_everywhere", "learnt"))
-    ]
+    anyone, own = (list(told.index[told[column]]) for column in ("beyond_everywhere", "learnt"))
+    if anyone == own:
+        return f"{_counted(own, told)} end beyond all of their blind answers"
     return (
-        f"{counts[0]} end beyond the most frequent word everywhere and the untrained model, {counts[1]} beyond their "
-        "own most frequent word too"
+        f"{_counted(anyone, told)} end beyond the most frequent word everywhere and the untrained model, "
+        f"{_counted(own, told)} beyond their own most frequent word too"
     )
+
+
+def _counted(tags: list[str], told: pd.DataFrame) -> str:
+    listed = f" ({style.listed(tags)})" if 0 < len(tags) < len(told) else ""
+    return f"{len(tags)} of {len(told)} groups{listed}"
 
 
 def _age(frame: pd.DataFrame) -> str:

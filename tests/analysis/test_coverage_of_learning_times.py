@@ -17,6 +17,7 @@ from scipy.stats import norm
 from embryology.analysis import learning_order
 from embryology.analysis.learning_order import NEVER_BEYOND
 from embryology.specs.tokens import FREQUENT_IN_GROUP, FREQUENT_WORD, RECONSTRUCTION
+from tests.synthetic import frame_of
 
 pytestmark = pytest.mark.long
 
@@ -74,12 +75,6 @@ def draw(rng, steps, accuracies, words, sentences, blind, wobble, tag="T"):
             FREQUENT_IN_GROUP: (rng.random(words) < blind)[word],
         }
     )  # fmt: skip
-
-
-def frame_of(items):
-    rows = items.groupby(["group", "step"], as_index=False).agg(value=("correct", "mean"), n=("correct", "size"))
-    common = {"series": "s", "task": RECONSTRUCTION, "metric": "accuracy", "baseline": None, "tokens": 0}
-    return rows.assign(low=rows["value"], high=rows["value"], **common)
 
 
 def learnt(items, draws=200, seed=0):
