@@ -36,7 +36,7 @@ def findings(series: Series, steps: str = "all") -> Markdown:
             first += f" Halfway from their best blind answer to their final accuracy come {values['order_names']}."
             order = [
                 f"The published order is {values['published_names']}. The two have {values['albert_agreement']}. By "
-                f"the published definition, half of the final accuracy, this run has {values['half_agreement']} with it."
+                f"the published definition, half of the final accuracy, it has {values['half_agreement']} with it."
             ]
         bullets += [
             first,
