@@ -19,6 +19,7 @@ REACHED = "reached"
 BEFORE_FIRST = "before the first checkpoint"
 NOT_REACHED = "not reached"
 NEVER_BEYOND = "never beyond blind answers"
+BLIND_REACH_IT = "blind answers reach it"
 UNTOLD = "cannot be told"
 COLUMNS = ["state", "step", "low", "high", "spacing", "blind", "final", "learnt", "beyond_everywhere", "n", "resampled"]
 FEWEST_CHECKPOINTS = 4
@@ -73,17 +74,16 @@ def learning_times(
     )
     told = (np.count_nonzero(counts[..., -1], axis=0) >= FEWEST_SENTENCES) & (untellable(frame) is None)
     if level is None:
-        levels, open_to = (blind + final) / 2, learnt
+        levels, above = (blind + final) / 2, learnt
     else:
-        levels = np.full_like(blind, level)
-        open_to = learnt & (intervals.percentile_interval(blind[1:])[1] < level)
+        levels, above = np.full_like(blind, level), intervals.percentile_interval(blind[1:])[1] < level
     table = _table(tags, steps, crossings.lasting(steps, values[0], levels[0]))
     resampled = crossings.resampled(steps, values[1:], levels[1:], seed)
     table["low"], table["high"] = crossings.interval(steps, resampled)
     table["resampled"] = list(resampled.T)
     numbers = ["step", "low", "high", "spacing"]
-    table[numbers] = table[numbers].where((table["state"] == REACHED) & told & open_to)
-    table["state"] = table["state"].where(open_to, NEVER_BEYOND).where(told, UNTOLD)
+    table[numbers] = table[numbers].where((table["state"] == REACHED) & told & learnt & above)
+    table["state"] = table["state"].where(above, BLIND_REACH_IT).where(learnt, NEVER_BEYOND).where(told, UNTOLD)
     return table.assign(
         blind=blind[0],
         final=final[0],
@@ -224,7 +224,7 @@ def _signs(times: pd.DataFrame, ties: bool = True) -> np.ndarray:
 def _told_apart(times: pd.DataFrame) -> np.ndarray:
     """(groups, groups): whether one comes first in 97.5% of the resamples, or there are none to ask."""
     timed = times["step"].notna().to_numpy()
-    draws = times["resampled"][timed]
+    draws = times.reindex(columns=["resampled"])["resampled"][timed]
     apart = np.ones((len(times), len(times)), bool)
     if len(draws) and not draws.isna().any():
         at = np.stack(draws)

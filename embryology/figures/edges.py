@@ -61,7 +61,7 @@ def _halves(frame: pd.DataFrame, layer: int) -> str:
     sentences = [f"No gain is shown for {style.listed(flat)}."] if flat else []
     if len(halves):
         order = ", then ".join(
-            style.listed([f"{edges.label(task)} {_half(halves.loc[task])}" for task in rank])
+            style.listed([f"{edges.label(task)} at step {style.stepped(halves.loc[task])}" for task in rank])
             + (" (not told apart)" if len(rank) > 1 else "")
             for rank in edges.ranks(halves)
         )
@@ -69,12 +69,6 @@ def _halves(frame: pd.DataFrame, layer: int) -> str:
         when = f"When the gains came cannot be told: {reason}." if reason else f"Half of the gain is there for {order}."
         sentences.insert(0, when)
     return " ".join(sentences)
-
-
-def _half(row: pd.Series) -> str:
-    """A step of :func:`edges.half_gains` with its interval."""
-    end = f"to {row['high']:,.0f}" if np.isfinite(row["high"]) else "or later"
-    return f"at step {row['step']:,.0f} ({row['low']:,.0f} {end})"
 
 
 def _failed(beyond: dict[str, bool]) -> list[str]:
@@ -302,14 +296,20 @@ def table(frame: pd.DataFrame, layer: int) -> HTML:
             "control": edges.curve(frame, task, layer, baseline=CONTROL),
             "macro F1": edges.curve(frame, task, layer, F1_MACRO),
         }
-        half = "no gain shown" if task not in halves.index else "cannot be told" if reason else _half(halves.loc[task])
+        half = (
+            "no gain shown"
+            if task not in halves.index
+            else "cannot be told"
+            if reason
+            else style.stepped(halves.loc[task])
+        )
         rows.append(
             {
                 "task": edges.label(task),
                 "test edges": f"{int(end['n']):,}",
                 "micro F1 (95% interval)": style.ranged(end, ".3f"),
                 **{name: f"{curve['value'].iloc[-1]:.3f}" if len(curve) else "" for name, curve in beside.items()},
-                "half of its gain": half.removeprefix("at "),
+                "half of its gain at step": half,
             }
         )
     return style.table(pd.DataFrame(rows))

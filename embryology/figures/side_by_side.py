@@ -85,11 +85,7 @@ def _time(times: pd.DataFrame, tag: str) -> str:
     if tag not in times.index:
         return "no word of this tag"
     row = times.loc[tag]
-    if row["state"] != REACHED:
-        return str(row["state"])
-    high = f"to {style.short(row['high'])}" if np.isfinite(row["high"]) else "or later"
-    low = style.short(row["low"]) if np.isfinite(row["low"]) else "before the first"
-    return f"{style.short(row['step'])} ({low} {high})"
+    return style.stepped(row, style.short) if row["state"] == REACHED else str(row["state"])
 
 
 def agreements(runs: dict[str, Learnt]) -> HTML:
