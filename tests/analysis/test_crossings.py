@@ -45,7 +45,7 @@ def test_a_lasting_crossing_is_that_of_scipys_isotonic_regression(curve, level, 
     expected = first_crossing(STEPS[there], fit, level)
     found = lasting(STEPS, np.array([curve]), np.array([level]), np.array(drawn))
     if np.abs(fit - level).min() > 1e-9:  # else rounding decides
-        assert found == pytest.approx([expected])
+        assert found == pytest.approx([float(expected)])
 
 
 def test_a_blip_is_no_lasting_crossing_and_a_dip_does_not_undo_one():

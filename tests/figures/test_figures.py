@@ -154,9 +154,14 @@ def test_captions_name_intervals_and_baselines(figures):
     caption = caption_of(figures["reconstruction-groups"])
     for part in ("95% Wilson", "untrained", "most frequent word", SILVER, "360 words each"):
         assert part in caption
-    assert "learnt nothing yet: NNP." in caption
+    assert "Cannot be told" not in caption
     caption = caption_of(figures["learning-order"])
-    for part in ("bootstrap over sentences (1,000 resamples, seed 0)", "exact permutation p = ", "τ = ", SILVER):
+    for part in (
+        "bootstrap over sentences and checkpoints (1,000 resamples, seed 0)",
+        "exact permutation p = ",
+        "τ = ",
+        SILVER,
+    ):
         assert part in caption
     assert "another batch size" in caption_of(figures["rescaled-reconstruction"])
     assert "6.70 nats" in caption_of(figures["losses"])
