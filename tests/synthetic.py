@@ -59,11 +59,12 @@ def make_run(
         rows, items = [], []
         for task, slower in (("reconstruction", 1), ("mask-prediction", 2)):
             scored = words.assign(task=task, correct=_correct(words, step, slower * factor, 1 / slower))
-            items.append(scored)
+            items.append(scored.assign(**_frequent(scored)))
             rows += _rows(task, scored, total or task == "reconstruction")
         rows = [each | {"group": (tags or {}).get(each["group"], each["group"])} for each in rows]
         rows.append(measurements.row("alignment", "", "share_unaligned", 0.0, n=len(words), seed=0))
-        details = pd.concat(items)[["item_id", "sentence", "word", "group", "task", "correct"]]
+        columns = ["item_id", "sentence", "word", "group", "task", "correct"]
+        details = pd.concat(items)[[*columns, "most-frequent-word", "most-frequent-in-group"]]
         details = details.assign(group=details["group"].replace(tags or {}))
         measure(folder, "tokens", step, rows, details.assign(log_probability=-3.0, source=source))
         details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
@@ -78,6 +79,19 @@ def make_run(
     write_manifest(folder, base.model_copy(update=changes))
     write_json(folder.corpus, {"source": "bundled <text>", "train": {"words": 10}})
     return Series.open(folder.root)
+
+
+def frame_of(items):
+    """What the tokens probe says of items of one series, as :func:`embryology.analysis.tables.read` gives it."""
+    tables = []
+    for baseline, column in (
+        (None, "correct"),
+        *((name, name) for name in ("most-frequent-word", "most-frequent-in-group")),
+    ):
+        rows = items.groupby(["task", "group", "step"], as_index=False).agg(value=(column, "mean"), n=(column, "size"))
+        low, high = wilson((rows["value"] * rows["n"]).round(), rows["n"])
+        tables.append(rows.assign(baseline=baseline, low=low, high=high))
+    return pd.concat(tables, ignore_index=True).assign(series="made up", metric="accuracy", tokens=0)
 
 
 def write_manifest(folder, outcome, probes=None, version=presets.VERSION):
@@ -230,13 +244,14 @@ def _correct(words, step, slower, ceiling):
     return (words["lot"] < final * share * ceiling).to_numpy()
 
 
-def _rows(task, scored, total):
+def _frequent(scored):
+    """What the set's most frequent word, a determiner, gets right, and that of the group."""
     frequent = scored["frequent"] < scored["group"].map({tag: known[2] for tag, known in KNOWN.items()})
-    answers = {
-        None: scored["correct"],
-        "most-frequent-word": (scored["group"] == "DT") & frequent,
-        "most-frequent-in-group": frequent,
-    }
+    return {"most-frequent-word": (scored["group"] == "DT") & frequent, "most-frequent-in-group": frequent}
+
+
+def _rows(task, scored, total):
+    answers = {None: scored["correct"]} | _frequent(scored)
     rows = []
     for baseline, right in answers.items():
         table = right.groupby(scored["group"]).agg(["sum", "size"])

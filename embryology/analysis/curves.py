@@ -1,12 +1,10 @@
 """Accuracy over checkpoints by part of speech, with the baselines that it has to clear."""
 
-import numpy as np
 import pandas as pd
 
 from embryology.analysis import tables
 from embryology.errors import EmbryologyError
-from embryology.specs import UNTRAINED
-from embryology.specs.tokens import ACCURACY, FREQUENT_IN_GROUP, FREQUENT_WORD, SPECIFICATION, UNIVERSAL_TAGS
+from embryology.specs.tokens import ACCURACY, SPECIFICATION, UNIVERSAL_TAGS
 
 GROUPS = {
     "DT": "determiner",
@@ -38,9 +36,6 @@ the base form alone), so that nothing published is compared with them."""
 
 VERB_FORMS = {"VB": "base form", "VBD": "past tense", "VBG": "-ing form", "VBN": "past participle", "VBZ": "-s form"}
 """The five verb forms that the release plots apart."""
-
-BLIND = (FREQUENT_WORD, UNTRAINED)
-"""The baselines that are told nothing of the word in question."""
 
 
 def groups(frame: pd.DataFrame) -> dict[str, str]:
@@ -74,35 +69,11 @@ def curve(frame: pd.DataFrame, task: str, group: str, series: str | None = None)
 
 
 def baselines(frame: pd.DataFrame, task: str, group: str, series: str | None = None) -> dict[str, pd.Series]:
-    """The baselines of one group of one task: value, low and high, by their names in the specification."""
+    """The baselines of one group of one task: value, low, high and n, by their names in the specification."""
     by_name = {}
     for name in SPECIFICATION.baselines:
         rows = tables.of(frame, task, ACCURACY, name, series)
         rows = rows[rows["group"] == group]
         if len(rows):
-            by_name[name] = rows[["value", "low", "high"]].iloc[0]
+            by_name[name] = rows[["value", "low", "high", "n"]].iloc[0]
     return by_name
-
-
-def clears_baselines(frame: pd.DataFrame, task: str, group: str, series: str | None = None) -> bool:
-    """Whether a curve has learnt anything: its interval lies apart from those of blind answers, and above them.
-
-    Blind answers are the set's most frequent word everywhere and the untrained model; at some
-    checkpoint the 95% interval of the curve has to lie above both of theirs. Where no curve or no
-    baseline was measured nothing was shown, and the answer is no.
-    """
-    return _lies_above(frame, task, group, series, BLIND)
-
-
-def clears_group(frame: pd.DataFrame, task: str, group: str, series: str | None = None) -> bool:
-    """Whether a curve shows more than one word of its group, apart from the group's most frequent word likewise.
-
-    That baseline is told the part of speech, which no model is: a curve below it may have learnt much.
-    """
-    return _lies_above(frame, task, group, series, (FREQUENT_IN_GROUP,))
-
-
-def _lies_above(frame: pd.DataFrame, task: str, group: str, series: str | None, names: tuple[str, ...]) -> bool:
-    levels = [row["high"] for name, row in baselines(frame, task, group, series).items() if name in names]
-    low = curve(frame, task, group, series)["low"].to_numpy(float)
-    return bool(levels) and bool(np.any(low > max(levels)))

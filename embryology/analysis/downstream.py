@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from embryology.analysis import tables
-from embryology.analysis.learning_order import first_crossing
+from embryology.analysis.crossings import first_crossing
 from embryology.analysis.published import FOLDER
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from embryology.analysis import tables
-from embryology.analysis.learning_order import first_crossing
+from embryology.analysis.crossings import first_crossing
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import UNTRAINED
@@ -88,16 +88,41 @@ def beyond(frame: pd.DataFrame, task: str, layer: int) -> dict[str, bool]:
     return {name: bool(low > line["high"].iloc[-1]) for name, line in lines.items() if len(line)}
 
 
-def half_gain(frame: pd.DataFrame, task: str, layer: int) -> float:
-    """The step at which a layer reaches half of its gain from the first to the last checkpoint.
+def half_gains(frame: pd.DataFrame, layer: int) -> pd.DataFrame:
+    """The steps at which a layer reaches half of its gain from the first to the last checkpoint, the earliest first.
 
-    Linear between checkpoints; nan where the interval at the last checkpoint is not above that at the first.
+    Linear between checkpoints. The interval holds the checkpoints around: it begins at the last one whose interval
+    lies below half so far, and ends at the first from which on all lie above, half itself being as uncertain as the
+    two ends of the curve. Infinite where they do not stay above.
+
+    Returns:
+        A row a task that gains: ``step``, ``low``, ``high``. One whose interval at the last checkpoint is not above
+        that at the first has no row.
     """
-    rows = curve(frame, task, layer)
-    if rows["low"].iloc[-1] <= rows["high"].iloc[0]:
-        return np.nan
-    values = rows["value"].to_numpy()
-    return float(first_crossing(rows["step"].to_numpy(), values, values[[0, -1]].mean()))
+    rows = {}
+    for task in tasks(frame):
+        curve_of = curve(frame, task, layer)
+        steps = curve_of["step"].to_numpy(float)
+        value, low, high = (curve_of[column].to_numpy(float) for column in ("value", "low", "high"))
+        if low[-1] <= high[0]:
+            continue
+        half = {name: ends[[0, -1]].mean() for name, ends in (("value", value), ("low", low), ("high", high))}
+        begins = np.argmax(high >= half["low"])
+        under = np.flatnonzero(low < half["high"])[-1]
+        rows[task] = (
+            float(first_crossing(steps, value, half["value"])),
+            steps[max(begins - 1, 0)],
+            steps[under + 1] if under + 1 < len(steps) else np.inf,
+        )
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["step", "low", "high"]).sort_values("step")
+
+
+def ranks(halves: pd.DataFrame) -> list[list[str]]:
+    """The tasks of :func:`half_gains`, those first that are first; tasks whose intervals overlap are one rank."""
+    ends, begins = halves["high"].cummax().to_numpy(), halves["low"].to_numpy()
+    cuts = [at for at in range(1, len(halves)) if begins[at:].min() >= ends[at - 1]]
+    tags = list(halves.index)
+    return [tags[start:end] for start, end in zip([0, *cuts], [*cuts, len(tags)], strict=True) if start < end]
 
 
 def grid(frame: pd.DataFrame, task: str, column: str = "value") -> pd.DataFrame:

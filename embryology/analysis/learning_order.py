@@ -1,57 +1,33 @@
-"""When a group of words is learnt, in which order groups are, and whether that is the published order.
+"""When a group of words is learnt: halfway from the best blind answer to where its accuracy ends.
 
-The learning time of a curve is the step at which it first reaches half of its final value, linear
-between checkpoints. Two outcomes are no numbers: :data:`BEFORE_FIRST`, where the curve is there at
-the first checkpoint, and :data:`NOT_REACHED`, where it ends at zero or never clears blind answers:
-half of nothing is not a time of learning.
+A blind answer is told nothing of the word in question: the most frequent word everywhere, the group's own most
+frequent word, the untrained model. A model that says "the" everywhere scores well on determiners and has learnt none
+of them, so that half of the final value, the published definition (:func:`published_definition`), is no time of
+learning there. Outcomes that are no numbers have states of their own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import curves, tables
+from embryology.analysis import blind_answers, crossings, curves, tables
 
 REACHED = "reached"
 BEFORE_FIRST = "before the first checkpoint"
 NOT_REACHED = "not reached"
-COLUMNS = ["state", "step", "low", "high", "spacing", "final", "learnt", "n"]
-
-
-def first_crossing(steps: np.ndarray, values: np.ndarray, level: np.ndarray | float) -> np.ndarray:
-    """The step at which curves first reach a level from below, linear between checkpoints.
-
-    Args:
-        steps: (s,) rising.
-        values: (..., s).
-        level: (...) or one number.
-
-    Returns:
-        (...) steps; ``-inf`` where the first value is there already, ``inf`` where none is.
-    """
-    steps, values = np.asarray(steps, float), np.asarray(values, float)
-    level = np.broadcast_to(np.asarray(level, float), values.shape[:-1])
-    reached = values >= level[..., None]
-    after = reached.argmax(axis=-1)
-    before = np.maximum(after - 1, 0)
-    low, high = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (before, after))
-    rise = np.where(high > low, high - low, 1)
-    crossing = steps[before] + (level - low) / rise * (steps[after] - steps[before])
-    return np.where(reached.any(axis=-1), np.where(after == 0, -np.inf, crossing), np.inf)
-
-
-def half_steps(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The step at which curves (..., s) first reach half of their final value, as :func:`first_crossing`.
-
-    A curve that ends at zero has no half and gives ``inf``; one with gaps gives nan.
-    """
-    values = np.asarray(values, float)
-    final = values[..., -1]
-    crossings = np.where(final > 0, first_crossing(steps, values, final / 2), np.inf)
-    return np.where(np.isnan(values).any(axis=-1), np.nan, crossings)
+NEVER_BEYOND = "never beyond blind answers"
+BLIND_REACH_IT = "blind answers reach it"
+UNTOLD = "cannot be told"
+COLUMNS = ["state", "step", "low", "high", "spacing", "blind", "final", "learnt", "beyond_everywhere", "n", "resampled"]
+FEWEST_CHECKPOINTS = 4
+"""After the untrained model: the final value takes three."""
+FEWEST_SENTENCES = 30
+"""With fewer, intervals from resamples are too narrow."""
+LEVELS = (0.25, 0.5, 0.75)
+"""Accuracies whose steps compare runs that end elsewhere."""
 
 
 def learning_times(
@@ -61,98 +37,128 @@ def learning_times(
     tags: Iterable[str] | None = None,
     draws: int = intervals.RESAMPLES,
     seed: int = intervals.SEED,
+    level: float | None = None,
 ) -> pd.DataFrame:
-    """The learning time of every group in a run, with a percentile bootstrap over sentences.
+    """The learning time of every group in a run, with its interval over sentences and checkpoints.
+
+    Blind answers, final value (the mean of the last three checkpoints) and curve come from the same resamples of
+    sentences. The curve's rising fit is crossed (:func:`crossings.lasting`). Items that were frozen before they kept
+    what frequent words get right have that drawn from a binomial of its own; the interval of "beyond" is then too wide
+    rather than too narrow, as both rise with the sentences that are drawn.
 
     Args:
-        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints and baselines.
+        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints.
         items: of the same series, from :func:`embryology.runs.measurements.read_items`.
         task: ``reconstruction`` or ``mask-prediction``.
         tags: groups, None takes the nine; those without a scored word are left out.
-        draws, seed: of the bootstrap. All groups share its samples.
+        draws, seed: of the resamples, which all groups share.
+        level: None is halfway; else this accuracy, where it lies above all of the blind answers' interval.
 
     Returns:
-        A row a tag, by tag: ``state``; ``step``, null unless reached; ``low`` and ``high``, infinite
-        where more than 2.5% of the samples do not reach half, or do so before the first checkpoint;
-        ``spacing`` of the two checkpoints around; ``final`` accuracy; ``learnt``, whether the curve
-        clears blind answers; ``n`` words.
+        A row a tag, by tag: ``state``; ``step``, null unless reached; ``low`` and ``high``, checkpoints around the 95%
+        interval, infinite where more than 2.5% of the resamples do not reach the level or begin there; ``spacing`` of
+        the two checkpoints around the step; the best ``blind`` answer's accuracy and the ``final`` one; ``learnt``,
+        whether the interval of final less blind lies above 0; ``beyond_everywhere``, whether it does for blind answers
+        that are not told the group; ``n`` words; and the times that were ``resampled``, an array (draws,).
     """
-    tags = [tag for tag in tags or curves.groups(frame) if not curves.curve(frame, task, tag).empty]
-    steps = np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())
-    sums, counts = _by_sentence(items[items["task"] == task], tags, steps)
-    weights = intervals.resamples(len(sums), draws, seed)
-    low, high = intervals.percentile_interval(half_steps(steps, intervals.bootstrap_means(sums, counts, weights)))
-    values = intervals.bootstrap_means(sums, counts, np.ones((1, len(sums))))[0]
-    sentences = np.count_nonzero(counts[..., -1], axis=0)
-    low, high = (np.where(sentences > 1, end, np.nan) for end in (low, high))  # one sentence shows no spread
-    learnt = [curves.clears_baselines(frame, task, tag) for tag in tags]
-    return _table(tags, steps, values, low, high, learnt, counts.sum(axis=0)[:, -1].astype(int))
+    tags = [tag for tag in (curves.groups(frame) if tags is None else tags) if not curves.curve(frame, task, tag).empty]
+    steps = _steps(frame)
+    items = items[(items["task"] == task) & items["group"].isin(tags)]
+    sums, counts = blind_answers.by_sentence(items, tags, steps)
+    weights = np.vstack([np.ones(len(sums)), intervals.resamples(len(sums), draws, seed)])  # first what was measured
+    values = intervals.bootstrap_means(sums, counts, weights)  # (1 + draws, tags, steps)
+    everywhere, own = blind_answers.resampled(frame, items, tags, weights, seed)
+    blind, final = np.fmax(everywhere, own), values[..., -crossings.LAST :].mean(axis=-1)
+    learnt, beyond_everywhere = (
+        intervals.percentile_interval((final - each)[1:])[0] > 0 for each in (blind, everywhere)
+    )
+    told = (np.count_nonzero(counts[..., -1], axis=0) >= FEWEST_SENTENCES) & (untellable(frame) is None)
+    if level is None:
+        levels, above = (blind + final) / 2, learnt
+    else:
+        levels, above = np.full_like(blind, level), intervals.percentile_interval(blind[1:])[1] < level
+    table = _table(tags, steps, crossings.lasting(steps, values[0], levels[0]))
+    resampled = crossings.resampled(steps, values[1:], levels[1:], seed)
+    table["low"], table["high"] = crossings.interval(steps, resampled)
+    table["resampled"] = list(resampled.T)
+    numbers = ["step", "low", "high", "spacing"]
+    table[numbers] = table[numbers].where((table["state"] == REACHED) & told & learnt & above)
+    table["state"] = table["state"].where(above, BLIND_REACH_IT).where(learnt, NEVER_BEYOND).where(told, UNTOLD)
+    return table.assign(
+        blind=blind[0],
+        final=final[0],
+        learnt=learnt & told,
+        beyond_everywhere=beyond_everywhere & told,
+        n=counts.sum(axis=0)[:, -1].astype(int),
+    )[COLUMNS]
+
+
+def published_definition(frame: pd.DataFrame, task: str, tags: Iterable[str] | None = None) -> pd.DataFrame:
+    """Learning times by the published definition, half of the last value, of a run; as of :func:`of_curves`."""
+    by_tag = {tag: curves.curve(frame, task, tag)["value"] for tag in (curves.groups(frame) if tags is None else tags)}
+    values = pd.DataFrame({tag: value for tag, value in by_tag.items() if len(value)}).T.rename_axis("tag")
+    return of_curves(_steps(frame), values)
 
 
 def of_curves(steps: np.ndarray, values: pd.DataFrame) -> pd.DataFrame:
-    """Learning times of curves without items, such as published ones: as :func:`learning_times`, no intervals.
+    """Where curves without items, such as published ones, first reach half of their last value.
 
     Args:
         steps: (s,) rising.
         values: a row a tag, (tags, s).
+
+    Returns:
+        As of :func:`learning_times`; ``low`` and ``high`` are the checkpoints around, and no blind answer is known.
     """
-    open_ends = np.full(len(values), np.nan)
-    return _table(values.index, steps, values.to_numpy(), open_ends, open_ends, [True] * len(values), [0] * len(values))
+    table = _table(values.index, steps, crossings.half_steps(steps, values.to_numpy()))
+    table["low"], table["high"] = crossings.bracket(steps, table["step"].to_numpy())
+    return table.assign(
+        blind=np.nan, final=values.to_numpy()[:, -1], learnt=True, beyond_everywhere=True, n=0, resampled=None
+    )[COLUMNS]
 
 
-def _by_sentence(items: pd.DataFrame, tags: list[str], steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Right answers and answers, each (sentences, tags, steps)."""
-    items = items[items["group"].isin(tags) & items["step"].isin(steps)]
-    sentences, names = pd.factorize(items["sentence"])
-    place = (
-        sentences,
-        pd.Categorical(items["group"], categories=tags).codes,
-        np.searchsorted(steps, items["step"].to_numpy()),
-    )
-    shape = (len(names), len(tags), len(steps))
-    cells = np.ravel_multi_index(place, shape)
-    count = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
-    right = np.bincount(cells, weights=items["correct"].to_numpy(float), minlength=np.prod(shape)).reshape(shape)
-    return right, count
+def untellable(frame: pd.DataFrame) -> str | None:
+    """Why the checkpoints of the first series tell no learning time, as a clause; None where they do."""
+    trained = np.count_nonzero(_steps(frame) > 0)
+    if trained >= FEWEST_CHECKPOINTS:
+        return None
+    return f"learning times take {FEWEST_CHECKPOINTS} checkpoints after step 0, and here are {trained}"
 
 
-def _table(
-    tags: Sequence[str] | pd.Index,
-    steps: np.ndarray,
-    values: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    learnt: list[bool],
-    n: np.ndarray | list[int],
-) -> pd.DataFrame:
-    halves = np.where(learnt, half_steps(steps, values), np.inf)
-    reached = np.isfinite(halves)
-    after = np.clip(np.searchsorted(steps, np.where(reached, halves, 0)), 1, max(len(steps) - 1, 1))
-    spacing = np.diff(steps, append=np.inf).astype(float)[after - 1]
-    table = pd.DataFrame(
-        {
-            "state": np.where(reached, REACHED, np.where(halves < 0, BEFORE_FIRST, NOT_REACHED)),
-            "step": np.where(reached, halves, np.nan),
-            "low": np.where(reached, low, np.nan),
-            "high": np.where(reached, high, np.nan),
-            "spacing": np.where(reached, spacing, np.nan),
-            "final": values[:, -1],
-            "learnt": learnt,
-            "n": n,
-        },
-        index=pd.Index(tags, name="tag"),
-    )
-    return table[COLUMNS]
+def _steps(frame: pd.DataFrame) -> np.ndarray:
+    return np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())
+
+
+def _table(tags: Iterable[str], steps: np.ndarray, at: np.ndarray) -> pd.DataFrame:
+    """State, step and spacing of crossings ``at`` (tags,), infinite where they are before all checkpoints or never."""
+    reached = np.isfinite(at)
+    step = np.where(reached, at, np.nan)
+    before, after = crossings.bracket(steps, step)
+    state = np.where(reached, REACHED, np.where(at < 0, BEFORE_FIRST, NOT_REACHED))
+    index = pd.Index(tags, name="tag")
+    return pd.DataFrame({"state": state, "step": step, "spacing": after - before}, index=index)
 
 
 def in_order(times: pd.DataFrame) -> list[str]:
-    """The tags by learning time: first those before the first checkpoint, last those not reached."""
+    """The tags by learning time: first those before the first checkpoint, last those without any."""
     return list(_positions(times).sort_values(kind="stable").index)
+
+
+def ranks(times: pd.DataFrame) -> list[list[str]]:
+    """The groups that have a learning time, those first that are first; what is not told apart is one rank.
+
+    Two ranks are told apart wherever they meet: every group of the one from every group of the other.
+    """
+    timed = times[times["state"].isin([REACHED, BEFORE_FIRST])]
+    tags = in_order(timed)
+    later = _signs(timed.loc[tags]) > 0  # (groups, groups)
+    cuts = [at for at in range(1, len(tags)) if later[:at, at:].all()]
+    return [tags[start:end] for start, end in zip([0, *cuts], [*cuts, len(tags)], strict=True) if start < end]
 
 
 def _positions(times: pd.DataFrame) -> pd.Series:
     """Steps on the extended line, so that states without a number still have their place in an order."""
-    outside = times["state"].map({BEFORE_FIRST: -np.inf, NOT_REACHED: np.inf}).astype(float)
+    outside = times["state"].map({BEFORE_FIRST: -np.inf}).astype(float).fillna(np.inf)
     return times["step"].astype(float).fillna(outside)
 
 
@@ -173,20 +179,21 @@ class Agreement:
     """and too close to tell in at least one of the two."""
 
 
-def agreement(one: pd.DataFrame, other: pd.DataFrame, spaced: bool = True) -> Agreement:
+def agreement(one: pd.DataFrame, other: pd.DataFrame, ties: bool = True) -> Agreement:
     """Kendall's tau of two tables of learning times with its exact permutation p.
 
-    Two groups are tied where both were not reached, both were there before the first checkpoint, or
-    the gap between their times is below the spacing of the checkpoints around the later or earlier one
-    (the wider counts). Such ties need not be transitive, so tau is Daniels' (1944) general coefficient of the two
-    matrices of signs: tau-b where ties are transitive, the plain tau where there are none.
+    Two groups are tied where the gap between their times is below the spacing of the checkpoints around either (the
+    wider counts), where fewer than 97.5% of the resamples have one of them first, and where neither has a time. One
+    that is never beyond blind answers comes after all that have a time; one of which it cannot be told is left out. A
+    tied pair counts for neither side. Such ties need not be transitive, so tau is Daniels' (1944) general coefficient
+    of the two matrices of signs: tau-b where ties are transitive, the plain tau where there are none.
 
     Args:
         one, other: of :func:`learning_times` or :func:`of_curves`; groups in only one are left out.
-        spaced: False counts gaps below the spacing too.
+        ties: False orders times by their numbers alone.
     """
-    tags = [tag for tag in one.index if tag in other.index]
-    a, b = (_signs(times.loc[tags], spaced) for times in (one, other))
+    tags = [tag for tag in one.index if tag in other.index and UNTOLD not in (one["state"][tag], other["state"][tag])]
+    a, b = (_signs(times.loc[tags], ties) for times in (one, other))
     upper = np.triu_indices(len(tags), 1)
     product = (a * b)[upper]
     scale = np.sqrt(np.sum(a[upper] ** 2) * np.sum(b[upper] ** 2))
@@ -201,13 +208,29 @@ def agreement(one: pd.DataFrame, other: pd.DataFrame, spaced: bool = True) -> Ag
     )
 
 
-def _signs(times: pd.DataFrame, spaced: bool) -> np.ndarray:
+def _signs(times: pd.DataFrame, ties: bool = True) -> np.ndarray:
     """(groups, groups): 1 where the second group is learnt later, -1 where earlier, 0 where tied."""
     at = _positions(times).to_numpy()
-    spacing = times["spacing"].fillna(0).to_numpy() * spaced
     with np.errstate(invalid="ignore"):  # two groups without a number: inf - inf
         gap = np.nan_to_num(at[None, :] - at[:, None], nan=0)
-    return np.where(np.abs(gap) < np.maximum(spacing[None, :], spacing[:, None]), 0, np.sign(gap)).astype(int)
+    signs: np.ndarray = np.sign(gap).astype(int)
+    if ties:
+        spacing = times["spacing"].fillna(0).to_numpy()
+        signs[np.abs(gap) < np.maximum(spacing[None, :], spacing[:, None])] = 0
+        signs *= _told_apart(times)
+    return signs
+
+
+def _told_apart(times: pd.DataFrame) -> np.ndarray:
+    """(groups, groups): whether one comes first in 97.5% of the resamples, or there are none to ask."""
+    timed = times["step"].notna().to_numpy()
+    draws = times.reindex(columns=["resampled"])["resampled"][timed]
+    apart = np.ones((len(times), len(times)), bool)
+    if len(draws) and not draws.isna().any():
+        at = np.stack(draws)
+        first = (at[:, None] < at[None, :]).mean(axis=-1)
+        apart[np.ix_(timed, timed)] = np.maximum(first, first.T) >= 0.975
+    return apart
 
 
 def _exact_p(a: np.ndarray, b: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from embryology.analysis import tables
-from embryology.analysis.learning_order import first_crossing
+from embryology.analysis.crossings import first_crossing
 from embryology.runs.losses import COLUMNS
 from embryology.runs.series import Series
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from embryology.analysis import curves, learning_order, tables
+from embryology.analysis import blind_answers, curves, learning_order, tables
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs.tokens import SPECIFICATION
+from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,22 @@ class Learnt:
     grid: pd.DataFrame
     times: dict[str, pd.DataFrame]
     """By task, of :func:`embryology.analysis.learning_order.learning_times`."""
+    half: pd.DataFrame
+    """Of reconstruction, of :func:`embryology.analysis.learning_order.published_definition`."""
+    levels: dict[float, pd.DataFrame]
+    """Of reconstruction, by accuracy, when it is reached."""
+    kept: bool
+    """Of :func:`embryology.analysis.blind_answers.are_kept`."""
 
-    def in_tokens(self, task: str) -> pd.DataFrame:
-        """Learning times in tokens read rather than steps, linear between checkpoints as they are.
+    def over(self, times: pd.DataFrame, x: str) -> pd.DataFrame:
+        """Learning times over a column of the grid, such as tokens read, linear between checkpoints as they are.
 
-        Ends of intervals that are infinite become those of training.
+        Without what only steps have a meaning for. Ends of intervals that are infinite stay so.
         """
-        table = self.times[task].drop(columns="spacing")
+        table = times.drop(columns=["spacing", "resampled"])
         for column in ("step", "low", "high"):
-            table[column] = np.interp(table[column], self.grid["step"], self.grid["tokens"])
+            moved = np.interp(table[column], self.grid["step"], self.grid[x])
+            table[column] = np.where(np.isfinite(table[column]), moved, table[column])
         return table
 
 
@@ -48,5 +55,16 @@ def read(series: Sequence[Series], steps: str = "all") -> dict[str, Learnt]:
         items = measurements.read_items(each, SPECIFICATION.name)
         grid = frame[["step", "tokens"]].drop_duplicates().sort_values("step", ignore_index=True).astype(float)
         times = {task: learning_order.learning_times(frame, items, task) for task in SPECIFICATION.tasks}
-        learnt[each.name] = Learnt(measurements.source_of(items), groups, grid, times)
+        learnt[each.name] = Learnt(
+            measurements.source_of(items),
+            groups,
+            grid,
+            times,
+            half=learning_order.published_definition(frame, RECONSTRUCTION),
+            levels={
+                level: learning_order.learning_times(frame, items, RECONSTRUCTION, level=level)
+                for level in learning_order.LEVELS
+            },
+            kept=blind_answers.are_kept(items),
+        )
     return learnt

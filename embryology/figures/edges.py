@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from embryology.analysis import edges, published_probing, tables
+from embryology.analysis.learning_order import untellable
 from embryology.figures import style
 from embryology.specs import UNTRAINED
 from embryology.specs.edges import (
@@ -37,9 +38,6 @@ def numbers(frame: pd.DataFrame, sources: dict[str, str], layer: int) -> dict[st
     tasks = edges.tasks(frame)
     beyond = {task: edges.beyond(frame, task, layer) for task in tasks}
     below = [f"{edges.label(task)}: {style.listed(names)}" for task in tasks if (names := _failed(beyond[task]))]
-    halves = {task: edges.half_gain(frame, task, layer) for task in tasks}
-    order = sorted((step, edges.label(task)) for task, step in halves.items() if not np.isnan(step))
-    flat = [edges.label(task) for task, step in halves.items() if np.isnan(step)]
     ends = {task: edges.curve(frame, task, layer).iloc[-1] for task in tasks}
     return {
         "sources": style.listed(sorted(set(sources.values()))),
@@ -49,12 +47,28 @@ def numbers(frame: pd.DataFrame, sources: dict[str, str], layer: int) -> dict[st
         "ends": style.listed([f"{edges.label(task)} {style.ranged(end, '.3f')}" for task, end in ends.items()]),
         "beyond": style.listed([edges.label(task) for task in tasks if not _failed(beyond[task])]),
         "not_beyond": "; ".join(below) or "none",
-        "order": style.listed([f"{name} at step {step:,.0f}" for step, name in order]),
-        "flat": style.listed(flat),
+        "halves": _halves(frame, layer),
         "unread": f"{_unread(frame):.1%}",
         "selectivity": _range(frame, SELECTIVITY, layer, "{:.2f}"),
         "compression": _range(frame, COMPRESSION, layer, "{:.1f}"),
     }
+
+
+def _halves(frame: pd.DataFrame, layer: int) -> str:
+    """When half of each gain is there, in sentences."""
+    halves = edges.half_gains(frame, layer)
+    flat = [edges.label(task) for task in edges.tasks(frame) if task not in halves.index]
+    sentences = [f"No gain is shown for {style.listed(flat)}."] if flat else []
+    if len(halves):
+        order = ", then ".join(
+            style.listed([f"{edges.label(task)} at step {style.stepped(halves.loc[task])}" for task in rank])
+            + (" (not told apart)" if len(rank) > 1 else "")
+            for rank in edges.ranks(halves)
+        )
+        reason = untellable(frame)
+        when = f"When the gains came cannot be told: {reason}." if reason else f"Half of the gain is there for {order}."
+        sentences.insert(0, when)
+    return " ".join(sentences)
 
 
 def _failed(beyond: dict[str, bool]) -> list[str]:
@@ -272,7 +286,7 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
 
 def table(frame: pd.DataFrame, layer: int) -> HTML:
     """The last checkpoint in numbers, a row a task."""
-    rows = []
+    rows, halves, reason = [], edges.half_gains(frame, layer), untellable(frame)
     for task in edges.tasks(frame):
         end = edges.curve(frame, task, layer).iloc[-1]
         beside = {
@@ -282,14 +296,20 @@ def table(frame: pd.DataFrame, layer: int) -> HTML:
             "control": edges.curve(frame, task, layer, baseline=CONTROL),
             "macro F1": edges.curve(frame, task, layer, F1_MACRO),
         }
-        half = edges.half_gain(frame, task, layer)
+        half = (
+            "no gain shown"
+            if task not in halves.index
+            else "cannot be told"
+            if reason
+            else style.stepped(halves.loc[task])
+        )
         rows.append(
             {
                 "task": edges.label(task),
                 "test edges": f"{int(end['n']):,}",
                 "micro F1 (95% interval)": style.ranged(end, ".3f"),
                 **{name: f"{curve['value'].iloc[-1]:.3f}" if len(curve) else "" for name, curve in beside.items()},
-                "half of its gain at step": f"{half:,.0f}" if np.isfinite(half) else "no gain shown",
+                "half of its gain at step": half,
             }
         )
     return style.table(pd.DataFrame(rows))

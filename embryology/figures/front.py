@@ -4,11 +4,11 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from embryology.analysis import plateau, tables
-from embryology.analysis.learning_order import learning_times
+from embryology.analysis.learning_order import learning_times, ranks
 from embryology.figures import learning_order, pretraining, style
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs.tokens import SPECIFICATION
+from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
 
 
 def order(series: Series, steps: str = "all") -> HTML:
@@ -31,15 +31,19 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     if measurements.lacking(series, SPECIFICATION.name) is None:
         frame, times, _ = _learnt(series, steps)
         values = learning_order.numbers(frame, times)
+        first, order = f"After {_read(frame, losses)}, of words that are given, {values['learnt']}.", []
+        if ranks(times[RECONSTRUCTION]):
+            first += f" Halfway from their best blind answer to their final accuracy come {values['order_names']}."
+            order = [
+                f"The published order is {values['published_names']}. The two have {values['albert_agreement']}. By "
+                f"the published definition, half of the final accuracy, it has {values['half_agreement']} with it."
+            ]
         bullets += [
-            f"After {_read(frame, losses)}, {values['learnt_count']} groups of words can be reconstructed better than "
-            "by blind answers. In the order in which they reach half of their final accuracy: "
-            f"{values['order_names']}.",
-            f"The published order is {values['published_names']}. The two have {values['albert_agreement']}.",
+            first,
+            *order,
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
-            f"Of words that are *masked*, {values['mask_learnt_count']} groups are predicted better than by blind "
-            "answers.",
+            f"Of words that are *masked*, {values['mask_learnt']}.",
         ]
     if len(losses):
         values = pretraining.numbers(losses)
@@ -47,12 +51,12 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     return Markdown("\n".join(f"- {bullet}" for bullet in bullets) or "Neither its losses nor its words were measured.")
 
 
-def _learnt(series: Series, steps: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], str]:
-    """The accuracies of the tokens probe, learning times by task, and whose tags on which text."""
+def _learnt(series: Series, steps: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], pd.DataFrame]:
+    """The accuracies of the tokens probe, learning times by task, and the items behind them."""
     frame = tables.read([series], SPECIFICATION.name, steps)
     items = measurements.read_items(series, SPECIFICATION.name)
     times = {task: learning_times(frame, items, task) for task in SPECIFICATION.tasks}
-    return frame, times, measurements.source_of(items)
+    return frame, times, items
 
 
 def _read(frame: pd.DataFrame, losses: pd.DataFrame) -> str:

@@ -1,6 +1,5 @@
 """The order in which parts of speech are learnt, beside the published one, and the numbers prose tells of it."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,64 +8,93 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from embryology.analysis import curves, published, tables
-from embryology.analysis.learning_order import BEFORE_FIRST, REACHED, Agreement, agreement, in_order
-from embryology.analysis.side_by_side import Learnt
+from embryology.analysis import blind_answers, curves, published, tables
+from embryology.analysis.learning_order import (
+    BEFORE_FIRST,
+    REACHED,
+    UNTOLD,
+    Agreement,
+    agreement,
+    in_order,
+    published_definition,
+    ranks,
+    untellable,
+)
 from embryology.figures import style
 from embryology.intervals import RESAMPLES, SEED
+from embryology.runs import measurements
 from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
 TASKS = SPECIFICATION.tasks
 PUBLISHED = "published ALBERT"
 NAMES = curves.GROUPS | curves.UNIVERSAL
+HALFWAY = (
+    "accuracy is halfway from the best blind answer (the most frequent word everywhere, the group's own most frequent "
+    "word, the untrained model) to its final value (mean of the last three checkpoints), where the best rising fit "
+    f"crosses. Bars: 95% percentile bootstrap over sentences and checkpoints ({RESAMPLES:,} resamples, seed {SEED}), "
+    "out to the checkpoints around"
+)
+INDEPENDENT = " What frequent words get right was drawn apart from the sentences, as these items do not keep it."
 
 
 @style.styled
-def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: str) -> HTML:
-    """Learning time of the nine groups with bootstrap intervals, beside the published times.
+def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: pd.DataFrame) -> HTML:
+    """Learning time of the nine groups with its intervals, beside half of the final value and the published times.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
         times: by task, of :func:`embryology.analysis.learning_order.learning_times` on that frame.
-        source: whose tags on which text.
+        items: that they were made of.
+
+    Returns:
+        The figure; a sentence where no group has a learning time.
     """
     series = tables.main_series(frame)
-    steps = np.sort(frame.loc[frame["series"] == series, "step"].unique())
+    main = times[RECONSTRUCTION]
+    if not any(ranks(table) for table in times.values()):
+        return style.paragraph(f"Not drawn for {series}: {_none(frame)}.")
     published_times = published.learning_times()
+    half = published_definition(frame, RECONSTRUCTION)
     groups = curves.groups(frame)
+    steps = np.sort(frame.loc[frame["series"] == series, "step"].unique())
     figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
     rows = {tag: place for place, tag in enumerate(groups)}
     for (task, table), offset, line in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
-        _times(axis, table, rows, offset, line, TASKS[task], steps)
+        if not ranks(table):
+            continue
+        mark(axis, table, rows, offset, line, TASKS[task], steps)
+    shown = half[half["state"] == REACHED]
+    ring: dict[str, Any] = {"color": style.MUTED, "marker": "x", "markersize": 6, "linestyle": ""}
+    axis.plot(
+        shown["step"], [rows[tag] - 0.36 for tag in shown.index], **ring, label="half of the last value, as published"
+    )
     axis.set_title(series)
-    _axes(axis, beside, steps, "step of half the final accuracy", groups)
+    dress(axis, beside, steps, "step halfway above blind answers", groups)
     style.legend(figure, (axis, beside), 3)
-    main = times[RECONSTRUCTION]
     alike = agreement(main, published_times)
     answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
-    beside_it = "Right: published ALBERT, on its own axis, from curves with a point every 1,000 steps. "
-    mask = ""
-    if MASK_PREDICTION in times:
-        alike_masked = agreement(times[MASK_PREDICTION], published_times)
-        mask = f" The order of mask prediction has {_agreement_words(alike_masked)} with it."
+    unlearnt = [TASKS[task] for task, table in times.items() if not ranks(table)]
+    against = (
+        f" With the published order reconstruction has {agreement_words(alike)}, by the published definition (crosses: "
+        f"half of the last value, first reached) {agreement_words(agreement(half, published_times))}. Right: published "
+        "ALBERT, a point every 1,000 steps, whose blind answers are not known."
+    )
     return style.show(
         figure,
         "learning-order",
         answer,
-        _data(times, published_times),
+        _data(times, half, published_times),
         f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
-        f"accuracy first reaches half of its final value, linear between checkpoints, for {series} on {source}; bars: "
-        f"95% percentile bootstrap over sentences ({RESAMPLES:,} resamples, seed {SEED}). A group whose accuracy never "
-        f"clears blind answers (the most frequent word everywhere, the untrained model) has learnt nothing "
-        f"yet, has no time and counts as last. {beside_it if groups == curves.GROUPS else ''}Reconstruction and the "
-        f"published order have {_agreement_words(alike)}; ties are gaps below the spacing of the checkpoints.{mask}",
+        f"{HALFWAY}; {series} on {measurements.source_of(items)}. A group whose interval of final less blind value "
+        f"holds 0 has no time and counts as last{f' (all groups of {style.listed(unlearnt)})' if unlearnt else ''}."
+        f"{against if groups == curves.GROUPS else ''}{'' if blind_answers.are_kept(items) else INDEPENDENT}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
-        + "; ".join(f"{TASKS[task]}: {_in_words(table)}" for task, table in times.items())
+        + "; ".join(f"{TASKS[task]}: {steps_in_words(table)}" for task, table in times.items())
         + f". Published order: {', '.join(in_order(published_times))}.",
     )
 
 
-def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str, str]) -> None:
+def dress(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str, str]) -> None:
     """Rows in the published order, an axis of training for ours, and the published times where they are of our tags."""
     style.training_axis(axis, at, label)
     axis.set_xlim(right=max(at.max(), 1) * 4)  # room for what was not reached
@@ -77,101 +105,14 @@ def _axes(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str
         return
     times = published.learning_times().loc[list(groups), "step"]
     diamond: dict[str, Any] = {"color": style.INK, "marker": "D", "markersize": 5, "linestyle": ""}
-    beside.errorbar(times, range(len(groups)), **diamond, label="published (no interval)")
+    beside.plot(times, range(len(groups)), **diamond, label="published (no interval)")
     beside.set_title(PUBLISHED)
     beside.set_xlabel("step, of 30,000 shown")
     beside.set_xlim(0, 16_500)
     beside.set_xticks([0, 5_000, 10_000, 15_000], ["0", "5k", "10k", "15k"])
 
 
-@style.styled
-def side_by_side(runs: dict[str, Learnt]) -> HTML:
-    """Learning times of reconstruction in several runs, over tokens read, beside the published times.
-
-    Args:
-        runs: of :func:`embryology.analysis.side_by_side.read`.
-    """
-    published_times = published.learning_times()
-    groups = next(iter(runs.values())).groups
-    figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
-    rows = {tag: place for place, tag in enumerate(groups)}
-    known = all(run.grid["tokens"].notna().all() for run in runs.values())  # not of checkpoints made by others
-    x, label = ("tokens", "tokens read") if known else ("step", "training step")
-    times = {
-        name: run.in_tokens(RECONSTRUCTION) if known else run.times[RECONSTRUCTION].drop(columns="spacing")
-        for name, run in runs.items()
-    }
-    offsets = np.linspace(-0.2, 0.2, len(runs)) if len(runs) > 1 else [0]
-    for (name, run), offset, line in zip(runs.items(), offsets, itertools.cycle(style.LINES)):
-        _times(axis, times[name], rows, offset, line, name, run.grid[x])
-    axis.set_title(TASKS[RECONSTRUCTION])
-    at = np.concatenate([run.grid[x] for run in runs.values()])
-    _axes(axis, beside, at, f"{label} at half of the final accuracy", groups)
-    style.legend(figure, (axis, beside), 3)
-    answer = compared(runs, p=False)
-    sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
-    data = [table.reset_index().rename(columns={"step": x}).assign(source=name) for name, table in times.items()]
-    published_data = published_times.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
-    return style.show(
-        figure,
-        "learning-order-side-by-side",
-        answer,
-        pd.concat([*data, published_data]),
-        f"Is the order of learning the same in a longer run? {label.capitalize()} when the accuracy of reconstruction "
-        f"first reaches half of its final value, linear between checkpoints; bars: 95% percentile bootstrap over "
-        f"sentences ({RESAMPLES:,} resamples, seed {SEED}). Measured: {sources}. Final values differ between runs, so "
-        f"an equal time is not an equal accuracy. A group whose accuracy never clears blind answers (the most frequent "
-        f"word everywhere, the untrained model) has learnt nothing yet, has no time and counts as last. Right: "
-        f"published ALBERT, on its own axis, from curves with a point every 1,000 steps, without intervals. The table "
-        f"below has Kendall's τ and p of every pair.",
-        f"Dot plot of learning times of nine parts of speech. {answer}. "
-        + "; ".join(f"{name}: {_in_words(run.times[RECONSTRUCTION])}" for name, run in runs.items())
-        + f". Published order: {', '.join(in_order(published_times))}.",
-    )
-
-
-def agreements(runs: dict[str, Learnt]) -> HTML:
-    """A table of Kendall's tau for every pair of orders: those of the runs by task, and the published one.
-
-    Args:
-        runs: of :func:`embryology.analysis.side_by_side.read`.
-    """
-    pairs = [(TASKS[task], *pair) for task in TASKS for pair in _pairs(runs, task)]
-    return style.table(
-        pd.DataFrame(
-            {
-                "order of": task,
-                "in": one,
-                "and in": other,
-                "Kendall's τ": _number(alike.tau),
-                "exact p": "undefined" if alike.p is None else _p(alike.p),
-                "pairs of groups alike": alike.same,
-                "reversed": alike.reversed,
-                "tied": alike.tied,
-            }
-            for task, one, other, alike in pairs
-        )
-    )
-
-
-def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement]]:
-    """Of reconstruction there is a published order too."""
-    orders = {name: run.times[task] for name, run in runs.items()}
-    if task == RECONSTRUCTION:
-        orders[PUBLISHED] = published.learning_times()
-    return [(one, other, agreement(orders[one], orders[other])) for one, other in itertools.combinations(orders, 2)]
-
-
-def compared(runs: dict[str, Learnt], p: bool = True) -> str:
-    """Kendall's tau of every pair of orders of reconstruction, as prose says it; ``p``: with its exact p."""
-    taus = [
-        f"{one} and {other} {_number(alike.tau)}{f' (exact p = {_p(alike.p)})' if p and alike.p is not None else ''}"
-        for one, other, alike in _pairs(runs, RECONSTRUCTION)
-    ]
-    return f"Kendall's τ: {style.listed(taus)}"
-
-
-def _times(
+def mark(
     axis: Axes,
     times: pd.DataFrame,
     rows: dict[str, int],
@@ -197,50 +138,72 @@ def _times(
         if row["state"] == BEFORE_FIRST:
             words, x, side = f"◂ {row['state']}", edges[0], "left"
         else:
-            words, x, side = "not reached ▸" if row["learnt"] else "learnt nothing yet ▸", 0.985, "right"
+            words, x, side = f"{row['state']} ▸", 0.985, "right"
         transform = axis.transData if row["state"] == BEFORE_FIRST else axis.get_yaxis_transform()
         axis.text(x, place, words, color=colour, ha=side, va="center", fontsize=9, transform=transform)
 
 
 def _ends(times: pd.DataFrame) -> str:
-    learnt = times[times["learnt"]]
-    names = [f"{NAMES[tag]}s" for tag in in_order(learnt)]
-    if not names:
-        return "No group has learnt anything yet"
-    if not (learnt["state"] == REACHED).any():
+    """Which groups come first and which last, those that cannot be told apart together."""
+    order = ranks(times)
+    if not order:
+        return "No group has a learning time"
+    first, last = (style.listed([f"{NAMES[tag]}s" for tag in rank]) for rank in (order[0], order[-1]))
+    if (times.loc[in_order(times)[0], "state"]) == BEFORE_FIRST and len(order) == 1:
         return "The checkpoints begin too late to tell an order"
-    return f"Only {names[0]} are learnt" if len(names) == 1 else f"{names[0].capitalize()} first, {names[-1]} last"
+    if len(order) > 1:
+        return f"{first.capitalize()} first, {last} last"
+    alone = "are the only ones with a learning time" if len(order[0]) == 1 else "cannot be told apart"
+    return f"{first.capitalize()} {alone}"
 
 
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"
+def _none(frame: pd.DataFrame) -> str:
+    """Why no group has a learning time, as a clause."""
+    return untellable(frame) or "no group of words ends beyond its blind answers"
 
 
-def _agreement_words(alike: Agreement) -> str:
+def in_words(order: list[list[str]], names: dict[str, str] | None = None) -> str:
+    """An order of ranks as prose says it: "CC, then DT and IN together"; "none yet" of none.
+
+    Args:
+        order: of :func:`embryology.analysis.learning_order.ranks`.
+        names: what a word of each tag is called; None leaves tags as they are.
+    """
+    together = [
+        style.listed([f"{names[tag]}s" if names else tag for tag in rank]) + (" together" if len(rank) > 1 else "")
+        for rank in order
+    ]
+    return ", then ".join(together) or "none yet"
+
+
+def agreement_words(alike: Agreement) -> str:
     if not alike.groups:
         return "no group in common, as the published ones are single Penn tags"
     if alike.tau is None or alike.p is None:
         return "no Kendall's τ (one of the orders is all ties)"
     pairs = alike.same + alike.reversed + alike.tied
     return (
-        f"Kendall's τ = {alike.tau:.2f} (exact permutation p = {_p(alike.p)}, {alike.groups} groups; of {pairs} pairs "
-        f"{alike.same} in the same order, {alike.reversed} reversed, {alike.tied} tied)"
+        f"Kendall's τ = {alike.tau:.2f} (exact permutation p = {exact(alike.p)}, {alike.groups} groups; of {pairs} "
+        f"pairs {alike.same} in the same order, {alike.reversed} reversed, {alike.tied} tied)"
     )
 
 
-def _p(p: float) -> str:
+def exact(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}"
 
 
-def _in_words(times: pd.DataFrame) -> str:
+def steps_in_words(times: pd.DataFrame) -> str:
     steps = times["step"].map("step {:,.0f}".format).where(times["step"].notna(), times["state"])
     return ", ".join(f"{tag} {steps[tag]}" for tag in in_order(times))
 
 
-def _data(times: dict[str, pd.DataFrame], published_times: pd.DataFrame) -> pd.DataFrame:
-    measured = [table.reset_index().assign(source=task) for task, table in times.items()]
-    columns = ["tag", "state", "step", "spacing", "final"]  # the published curves come without sentences
-    return pd.concat([*measured, published_times.reset_index()[columns].assign(source=f"{PUBLISHED} reconstruction")])
+def _data(times: dict[str, pd.DataFrame], half: pd.DataFrame, published_times: pd.DataFrame) -> pd.DataFrame:
+    measured = [table.drop(columns="resampled").reset_index().assign(source=task) for task, table in times.items()]
+    columns = ["tag", "state", "step", "low", "high", "spacing", "final"]  # without items
+    by_half = {f"{RECONSTRUCTION}, half of the last value": half, f"{PUBLISHED} reconstruction": published_times}
+    return pd.concat(
+        [*measured, *(table.reset_index()[columns].assign(source=source) for source, table in by_half.items())]
+    )
 
 
 def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, str]:
@@ -251,22 +214,41 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
         times: by task, of :func:`embryology.analysis.learning_order.learning_times`.
     """
     main, mask = times[RECONSTRUCTION], times[MASK_PREDICTION]
-    published_times = published.learning_times("ALBERT")
-    learnt = {task: [tag for tag in in_order(table) if table.loc[tag, "learnt"]] for task, table in times.items()}
+    half, published_times = published_definition(frame, RECONSTRUCTION), published.learning_times()
+    half = half.loc[[tag for tag in half.index if main.loc[tag, "learnt"]]]
     return {
-        "order": ", ".join(learnt[RECONSTRUCTION]) or "none yet",
-        "order_names": _names(learnt[RECONSTRUCTION]) or "none yet",
-        "published_names": _names(in_order(published_times)),
-        "learnt": style.listed(learnt[RECONSTRUCTION]),
-        "learnt_count": f"{len(learnt[RECONSTRUCTION])} of {len(main)}",
-        "mask_learnt": style.listed(learnt[MASK_PREDICTION]),
-        "mask_learnt_count": f"{len(learnt['mask-prediction'])} of {len(mask)}",
-        "albert_agreement": _agreement_words(agreement(main, published_times)),
-        "bert_agreement": _agreement_words(agreement(main, published.learning_times("BERT"))),
-        "tasks_agreement": _agreement_words(agreement(mask, main)),
+        "order": in_words(ranks(main)),
+        "order_names": in_words(ranks(main), NAMES),
+        "half_order": in_words(ranks(half)),
+        "published_names": in_words(ranks(published_times), NAMES),
+        "learnt": _learnt(frame, main),
+        "mask_learnt": _learnt(frame, mask),
+        "albert_agreement": agreement_words(agreement(main, published_times)),
+        "half_agreement": agreement_words(agreement(half, published_times)),
+        "bert_agreement": agreement_words(agreement(main, published.learning_times("BERT"))),
+        "tasks_agreement": agreement_words(agreement(mask, main)),
         "age": _age(frame),
         **_extremes(main),
     }
+
+
+def _learnt(frame: pd.DataFrame, times: pd.DataFrame) -> str:
+    """How many groups end beyond which blind answers, as a clause; or why that cannot be told."""
+    told = times[times["state"] != UNTOLD]
+    if told.empty:
+        return untellable(frame) or "no group of words stands in sentences enough to tell what was learnt"
+    anyone, own = (list(told.index[told[column]]) for column in ("beyond_everywhere", "learnt"))
+    if anyone == own:
+        return f"{_counted(own, told)} end beyond all of their blind answers"
+    return (
+        f"{_counted(anyone, told)} end beyond the most frequent word everywhere and the untrained model, "
+        f"{_counted(own, told)} beyond their own most frequent word too"
+    )
+
+
+def _counted(tags: list[str], told: pd.DataFrame) -> str:
+    listed = f" ({style.listed(tags)})" if 0 < len(tags) < len(told) else ""
+    return f"{len(tags)} of {len(told)} groups{listed}"
 
 
 def _age(frame: pd.DataFrame) -> str:
@@ -280,10 +262,6 @@ def _age(frame: pd.DataFrame) -> str:
         f"is most like the published ALBERT at step {age['published_step']:,.0f} (mean difference "
         f"{age['difference']:.2f}, rank correlation of the groups there {ranks})"
     )
-
-
-def _names(tags: list[str]) -> str:
-    return ", ".join(NAMES[tag] for tag in tags)
 
 
 def _extremes(times: pd.DataFrame) -> dict[str, str]:

@@ -232,6 +232,18 @@ def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
     return f"{value}{unit} ({low} to {high})"
 
 
+def stepped(row: pd.Series, count: Callable[[float], str] = "{:,.0f}".format) -> str:
+    """A step with its interval: "1,653 (1,000 to 2,000)", or "(1,000 or later)" where that has no end.
+
+    Args:
+        row: ``step``, ``low`` and ``high``.
+        count: how numbers are written.
+    """
+    low = count(row["low"]) if np.isfinite(row["low"]) else "the first or earlier"
+    high = f"to {count(row['high'])}" if np.isfinite(row["high"]) else "or later"
+    return f"{count(row['step'])} ({low} {high})"
+
+
 def note(text: str) -> None:
     """What stands below every figure that is drawn from here on, as plain text; empty for nothing."""
     global _note

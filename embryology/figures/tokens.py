@@ -1,16 +1,16 @@
 """Which words a model reconstructs and predicts, by part of speech, over pretraining (section 3 of the paper)."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
 from embryology.analysis import curves, published, tables
-from embryology.analysis.learning_order import half_steps
+from embryology.analysis.crossings import half_steps
+from embryology.analysis.learning_order import NEVER_BEYOND, UNTOLD, published_definition, ranks, untellable
 from embryology.figures import style
+from embryology.figures.learning_order import in_words
 from embryology.specs import UNTRAINED
 from embryology.specs.tokens import ACCURACY, FREQUENT_IN_GROUP, MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
@@ -37,11 +37,14 @@ def _drawn(frame: pd.DataFrame, task: str, groups: Collection[str]) -> pd.DataFr
 
 
 @style.styled
-def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str] | None = None) -> HTML:
+def accuracy(
+    frame: pd.DataFrame, times: pd.DataFrame, task: str, source: str, groups: dict[str, str] | None = None
+) -> HTML:
     """Accuracy over training, a panel a group, with 95% intervals and every baseline.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
+        times: of these groups and this task, of :func:`embryology.analysis.learning_order.learning_times`.
         task: ``reconstruction`` or ``mask-prediction``.
         source: whose tags on which text, of :func:`measurements.source_of`.
         groups: name by tag, such as :data:`curves.VERB_FORMS`; None takes the nine.
@@ -55,8 +58,11 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
         return style.paragraph(f"No word has one of the tags {style.listed(list(groups))} ({source}).")
     figure, axes = style.grid(len(groups), 3, 2.35, sharey=True)
     x, label = style.training_x(frame)
-    panels = zip(axes, groups.items(), strict=True)
-    learnt = [tag for axis, (tag, name) in panels if _panel(axis, frame, task, tag, name, x)]
+    for axis, (tag, name) in zip(axes, groups.items(), strict=True):
+        _panel(axis, frame, task, tag, name, x)
+        if tag in times.index and times.loc[tag, "state"] == NEVER_BEYOND:
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            axis.text(0.03, 0.9, "never beyond", transform=axis.transAxes, color=style.ALERT, bbox=ground)
     for axis in axes:
         style.training_axis(axis, frame[x].astype(float), "")
     for axis in axes[-3:]:
@@ -67,19 +73,23 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
     style.legend(figure, axes, 2)
     kind = _tags_kind(groups)
     last = frame.loc[frame["series"] == tables.main_series(frame), "step"].max()
-    beyond = [tag for tag in learnt if curves.clears_group(frame, task, tag)]
-    answer = (
-        f"{SPECIFICATION.tasks[task].capitalize()} by step {last:,}: {len(learnt)} of {len(there)} {kind} learnt, "
-        f"{len(beyond)} beyond their most frequent word"
+    told = times[times["state"] != UNTOLD]
+    reason = (
+        untellable(frame) or f"{style.listed([tag for tag in there if tag not in told.index])} in too few sentences"
     )
-    unlearnt = [tag for tag in there if tag not in learnt]
+    answer = f"{SPECIFICATION.tasks[task].capitalize()} by step {last:,}: " + (
+        f"{told['beyond_everywhere'].sum()} of {len(told)} {kind} end beyond one word everywhere and the untrained "
+        f"model, {told['learnt'].sum()} beyond their own most frequent word too"
+        if len(told)
+        else f"what is learnt cannot be told ({reason})"
+    )
     whose = (
         ""
         if frame["series"].nunique() == 1
         else f" All baselines and numbers of words are those of {frame['series'].iloc[0]}."
     )
     no_untrained = "" if _has_untrained(frame) else " The run has no checkpoint at step 0, so no untrained model."
-    not_yet = f" At no checkpoint apart from blind answers, so learnt nothing yet: {style.listed(unlearnt)}."
+    untold = f" Cannot be told: {reason}." if len(told) < len(there) else ""
     finals = [f"{tag} {rows['value'].iloc[-1]:.2f}" for tag in groups if len(rows := curves.curve(frame, task, tag))]
     return style.show(
         figure,
@@ -88,9 +98,10 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
         _drawn(frame, task, groups),
         f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
         f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
-        f"Blind answers: the set's most frequent word everywhere, and the untrained model (with its interval); a group "
-        f"is learnt once its interval lies above both of theirs. The dashed line, the group's own most frequent word, "
-        f"needs to be told the part of speech.{whose}{no_untrained}{not_yet if unlearnt else ''}",
+        f"Blind answers: the set's most frequent word everywhere, the untrained model (with its interval), and dashed, "
+        f"the group's own most frequent word. A group ends beyond them where the 95% interval of the mean of its last "
+        f"three checkpoints less theirs, from the same resamples of sentences, lies above 0.{whose}{no_untrained}"
+        f"{untold}",
         f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
         f"{', '.join(finals)}.",
     )
@@ -100,14 +111,14 @@ def _has_untrained(frame: pd.DataFrame) -> bool:
     return bool((frame["baseline"] == UNTRAINED).any())
 
 
-def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: str) -> bool:
-    """Draw one group; whether it clears blind answers."""
+def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: str) -> None:
+    """Draw one group."""
     first = curves.curve(frame, task, tag)
     size = f" · n = {first['n'].iloc[-1]:,}" if len(first) else ""
     axis.set_title(f"{tag} {name}{size}")
     if first.empty:
         axis.text(0.5, 0.5, "no word of this tag", transform=axis.transAxes, ha="center", color=style.MUTED)
-        return False
+        return
     for baseline, level in curves.baselines(frame, task, tag).items():
         style.level(axis, level["value"], baseline, SPECIFICATION.baselines[baseline])
         if baseline == UNTRAINED:
@@ -119,19 +130,15 @@ def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: s
         at = rows[x].astype(float)
         axis.fill_between(at, rows["low"], rows["high"], color=colour, alpha=0.22, linewidth=0)
         axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=str(series))
-    learnt = curves.clears_baselines(frame, task, tag)
-    if not learnt:
-        readable: dict[str, Any] = {"fontweight": "bold", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
-        axis.text(0.03, 0.9, "learnt nothing yet", transform=axis.transAxes, color=style.ALERT, **readable)
-    return learnt
 
 
 @style.styled
-def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
+def rescaled(frame: pd.DataFrame, times: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
     """Reconstruction divided by its final value, beside the published curves, on the share of steps shown.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
+        times: of reconstruction, of :func:`embryology.analysis.learning_order.learning_times`.
         source: whose tags on which text, of :func:`measurements.source_of`.
         model: whose published curves, ``ALBERT`` or ``BERT``.
 
@@ -142,6 +149,10 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
         return style.paragraph(
             f"Not drawn: the published curves are of single Penn tags, and these words have others ({source})."
         )
+    learnt = times.index[times["learnt"]]
+    if learnt.empty:
+        reason = untellable(frame) or "no group of words ends beyond its blind answers"
+        return style.paragraph(f"Not drawn for {tables.main_series(frame)}: {reason}.")
     published_curves = published.reconstruction(model)
     series = tables.main_series(frame)
     figure, axes = style.panels(3, 3, 9, 8.2, sharex=True, sharey=True)
@@ -172,10 +183,9 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
     for axis in axes[::3]:
         axis.set_ylabel("accuracy / final")
     style.legend(figure, axes, 2)
-    shares = _half_shares(frame, ours_last), half_steps(published_curves.columns, published_curves.to_numpy()) / last
-    learnt = [tag for tag in curves.GROUPS if curves.clears_baselines(frame, RECONSTRUCTION, tag)]
-    learnt.sort(key=shares[0].__getitem__)
-    answer = f"Half of the final value: {learnt[0]} first, {learnt[-1]} last" if learnt else "Nothing is learnt yet"
+    shares = half_steps(published_curves.columns, published_curves.to_numpy()) / last
+    order = ranks(published_definition(frame, RECONSTRUCTION, learnt))
+    answer = f"Half of the final value: {in_words(order)}"
     return style.show(
         figure,
         "rescaled-reconstruction",
@@ -188,7 +198,7 @@ def rescaled(frame: pd.DataFrame, source: str, model: str = "ALBERT") -> HTML:
         f"final value. A quotient near a small final value is noisy; raw accuracies with intervals are in the figure "
         f"before.",
         f"Nine line charts of rescaled reconstruction accuracy, ours and the published {model}. {answer}. {model} "
-        f"reaches half between {shares[1].min():.0%} and {shares[1].max():.0%} of its steps.",
+        f"reaches half between {shares.min():.0%} and {shares.max():.0%} of its steps.",
     )
 
 
@@ -196,15 +206,6 @@ def _rescaled_rows(
     series: str, tag: str, steps: Iterable[int], last: int, values: Iterable[float]
 ) -> list[tuple[str, str, int, float, float]]:
     return [(series, tag, step, step / last, value) for step, value in zip(steps, values, strict=True)]
-
-
-def _half_shares(frame: pd.DataFrame, last: int) -> dict[str, float]:
-    shares = dict.fromkeys(curves.GROUPS, np.inf)
-    for tag in curves.GROUPS:
-        rows = curves.curve(frame, RECONSTRUCTION, tag)
-        if len(rows):
-            shares[tag] = float(half_steps(rows["step"].to_numpy(), rows["value"].to_numpy())) / max(last, 1)
-    return shares
 
 
 def _rescaled_baseline(axis: Axes, frame: pd.DataFrame, tag: str, final: float) -> None:

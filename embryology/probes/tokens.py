@@ -72,7 +72,7 @@ class TokensProbe(Probe):
         prediction has no total where its words are capped by tag: such a sample has no natural mix.
         Baselines are rows of their own: ``most-frequent-word`` guesses the set's most frequent word
         (punctuation is none) everywhere, ``most-frequent-in-group`` that of the tag; words are the same
-        if their pieces are.
+        if their pieces are. Items say of each word whether these answers are right, as its own is.
         """
         settings = examples.settings
         n = examples.unaligned + len(examples.words)
@@ -89,7 +89,7 @@ class TokensProbe(Probe):
             rows += _accuracies(task, scored, total, settings.seed)
             rows += _log_probabilities(task, scored, total, resamples, settings.seed)
             items.append(scored)
-        columns = ["item_id", "sentence", "word", "group", "task", "correct", "log_probability"]
+        columns = ["item_id", "sentence", "word", "group", "task", "correct", *BASELINES, "log_probability"]
         return rows, pd.concat(items, ignore_index=True)[columns].assign(source=examples.source)
 
 

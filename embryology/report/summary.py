@@ -4,7 +4,7 @@ import pandas as pd
 from rich.table import Table
 
 from embryology.analysis import curves, tables
-from embryology.analysis.learning_order import REACHED, in_order, learning_times
+from embryology.analysis.learning_order import REACHED, in_order, learning_times, ranks
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import registry, tokens
@@ -68,14 +68,16 @@ def measured(series: Series) -> Table:
 
 
 def order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> Table:
-    """A row a group, first learnt first."""
+    """A row a group, first learnt first; groups of one rank are not told apart."""
     times, names = learning_times(frame, items, task), curves.groups(frame)
-    table = Table(title=f"{task}: step of half the final accuracy, {measurements.source_of(items)}")
-    for column in ("group", "step", "95% interval", "final accuracy", "words"):
+    rank = {tag: str(number) for number, tags in enumerate(ranks(times), start=1) for tag in tags}
+    table = Table(title=f"{task}: halfway from the best blind answer to the end, {measurements.source_of(items)}")
+    for column in ("group", "rank", "step", "95% interval", "blind", "final", "words"):
         table.add_column(column, justify="right" if column != "group" else "left")
     for tag in in_order(times):
         row = times.loc[tag]
         step = f"{row['step']:,.0f}" if row["state"] == REACHED else row["state"]
         interval = f"{row['low']:,.0f} to {row['high']:,.0f}" if row["state"] == REACHED else ""
-        table.add_row(f"{tag} {names[tag]}", step, interval, f"{row['final']:.2f}", f"{row['n']:,}")
+        numbers = f"{row['blind']:.2f}", f"{row['final']:.2f}", f"{row['n']:,}"
+        table.add_row(f"{tag} {names[tag]}", rank.get(tag, ""), step, interval.replace("to inf", "or later"), *numbers)
     return table

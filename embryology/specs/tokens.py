@@ -29,7 +29,7 @@ class TokensSettings(ProbeSettings):
 
 SPECIFICATION = Specification(
     name="tokens",
-    version=1,
+    version=2,
     tasks={RECONSTRUCTION: "reconstruction", MASK_PREDICTION: "mask prediction"},
     baselines={
         FREQUENT_WORD: "most frequent word of the set",
@@ -40,7 +40,7 @@ SPECIFICATION = Specification(
     settings=TokensSettings,
     needs=frozenset({MASKED_HEAD}),
     probe="embryology.probes.tokens:TokensProbe",
-    kept_items=("item_id", "sentence", "group", "task", "correct", "source", "step"),
+    kept_items=("item_id", "sentence", "group", "task", "correct", FREQUENT_WORD, FREQUENT_IN_GROUP, "source", "step"),
     resampled="sentences",
     pages=("tokens",),
 )

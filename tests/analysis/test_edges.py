@@ -51,10 +51,36 @@ def test_what_lies_beyond_baselines(frame):
 
 
 def test_half_of_a_gain_is_found_between_checkpoints(frame):
-    for task in ("made-up/pos", "made-up/role"):
+    halves = edges.half_gains(frame, 2)
+    assert list(halves.index) == ["made-up/pos", "made-up/role"]  # the entity task gains nothing
+    for task, row in halves.iterrows():
         half = EDGES[task][0]
-        assert edges.half_gain(frame, task, 2) == pytest.approx(half, rel=0.15)
-    assert np.isnan(edges.half_gain(frame, "made-up/entity", 2))
+        assert row["step"] == pytest.approx(half, rel=0.15)
+        assert row["low"] < half < row["high"]
+        assert {row["low"], row["high"]} <= set(STEPS)
+    assert edges.ranks(halves) == [["made-up/pos"], ["made-up/role"]]
+
+
+def test_the_interval_of_half_a_gain_holds_the_noise_of_curve_and_level(frame):
+    wide = frame.assign(low=frame["value"] - 0.04, high=frame["value"] + 0.04)
+    narrow, halves = edges.half_gains(frame, 2), edges.half_gains(wide, 2)
+    for task, row in halves.iterrows():
+        # Low and high are 0.04 around, so that half is as uncertain: ends are 0.08 from the curve.
+        values = np.array([known_edge(task, 2, step) for step in STEPS])
+        half = values[[0, -1]].mean()
+        assert row["low"] == STEPS[max(np.flatnonzero(values >= half - 0.08)[0] - 1, 0)]
+        assert row["high"] == STEPS[np.flatnonzero(values < half + 0.08)[-1] + 1]
+        assert row["low"] <= narrow.loc[task, "low"] <= narrow.loc[task, "high"] <= row["high"]
+    never = frame.assign(low=frame["value"] - 0.1, high=frame["value"] + 0.1)
+    assert edges.half_gains(never, 2)["high"].to_dict() == {"made-up/pos": 320, "made-up/role": np.inf}
+
+
+def test_ranks_are_told_apart_where_intervals_do_not_overlap():
+    halves = pd.DataFrame(
+        {"step": [1, 2, 9, 30], "low": [0, 1, 8, 20], "high": [5, 8, 20, np.inf]}, index=["a", "b", "c", "d"]
+    )
+    assert edges.ranks(halves) == [["a", "b"], ["c"], ["d"]]
+    assert edges.ranks(halves.head(0)) == []
 
 
 def test_the_best_layer_and_the_centre_are_where_the_gain_is(frame):

@@ -27,11 +27,21 @@ def test_numbers_tell_what_is_beyond_the_baselines_and_in_which_order(values):
     assert values["beyond"] == "part of speech (made-up) and semantic role (made-up)"
     assert values["not_beyond"] == ("entity (made-up): the majority, the untrained model and the static embeddings")
     assert re.fullmatch(
-        r"part of speech \(made-up\) at step \d+ and semantic role \(made-up\) at step \d+", values["order"]
+        r"Half of the gain is there for part of speech \(made-up\) at step \d+ \(\d+ to \d+\), then semantic role "
+        r"\(made-up\) at step \d+ \(\d+ to \d+\)\. No gain is shown for entity \(made-up\)\.",
+        values["halves"],
     )
-    assert values["flat"] == "entity (made-up)"
     assert values["unread"] == "2.0%"
     assert values["selectivity"] == "0.14 to 0.60"
+
+
+def test_few_checkpoints_tell_no_order_of_gains(series):
+    few = tables.read([series], "edges", "0,160,2000")
+    told = drawn.numbers(few, edges.sources(series), 2)["halves"]
+    assert told.startswith(
+        "When the gains came cannot be told: learning times take 4 checkpoints after step 0, and here"
+    )
+    assert "cannot be told" in drawn.table(few, 2).data
 
 
 def test_scores_have_the_loss_and_all_baselines_with_them(frame, series):

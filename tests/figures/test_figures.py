@@ -16,6 +16,7 @@ from embryology.analysis import curves, plateau, published, side_by_side, tables
 from embryology.analysis.learning_order import agreement, learning_times
 from embryology.errors import EmbryologyError
 from embryology.figures import front, learning_order, pretraining, provenance, style, tokens
+from embryology.figures import side_by_side as side_by_side_figures
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import UNTRAINED
@@ -29,6 +30,7 @@ COVERS = (
     "embryology/figures/front.py",
     "embryology/figures/learning_order.py",
     "embryology/figures/provenance.py",
+    "embryology/figures/side_by_side.py",
     "embryology/figures/style.py",
     "embryology/figures/tokens.py",
 )
@@ -42,25 +44,29 @@ class Run:
         together = [self.series, *compare]
         self.frame = tables.read(together, "tokens", steps)
         self.items = measurements.read_items(self.series, "tokens")
+        self.steps = self.frame["step"].unique()
         self.times = {task: learning_times(self.frame, self.items, task) for task in learning_order.TASKS}
+        self.forms = {
+            task: learning_times(self.frame, self.items, task, curves.VERB_FORMS) for task in learning_order.TASKS
+        }
         self.losses = plateau.read(together, steps)
         self.learnt = side_by_side.read(together, steps)
         self.source = measurements.source_of(self.items)
 
+    def accuracy(self, task, groups=None):
+        times = self.forms if groups else self.times
+        return tokens.accuracy(self.frame, times[task], task, self.source, groups)
+
     def draw(self, *names):
         """Figures by the name of their files."""
         by_name = {
-            "learning-order": lambda: learning_order.learning_order(self.frame, self.times, self.source),
-            "reconstruction-groups": lambda: tokens.accuracy(self.frame, "reconstruction", self.source),
-            "mask-prediction-groups": lambda: tokens.accuracy(self.frame, "mask-prediction", self.source),
-            "reconstruction-verb-forms": lambda: tokens.accuracy(
-                self.frame, "reconstruction", self.source, curves.VERB_FORMS
-            ),
-            "mask-prediction-verb-forms": lambda: tokens.accuracy(
-                self.frame, "mask-prediction", self.source, curves.VERB_FORMS
-            ),
-            "rescaled-reconstruction": lambda: tokens.rescaled(self.frame, self.source),
-            "learning-order-side-by-side": lambda: learning_order.side_by_side(self.learnt),
+            "learning-order": lambda: learning_order.learning_order(self.frame, self.times, self.items),
+            "reconstruction-groups": lambda: self.accuracy("reconstruction"),
+            "mask-prediction-groups": lambda: self.accuracy("mask-prediction"),
+            "reconstruction-verb-forms": lambda: self.accuracy("reconstruction", curves.VERB_FORMS),
+            "mask-prediction-verb-forms": lambda: self.accuracy("mask-prediction", curves.VERB_FORMS),
+            "rescaled-reconstruction": lambda: tokens.rescaled(self.frame, self.times["reconstruction"], self.source),
+            "learning-order-side-by-side": lambda: side_by_side_figures.side_by_side(self.learnt),
             "below-unigram": lambda: pretraining.below_unigram(self.losses),
             "losses": lambda: pretraining.losses(self.losses),
             "held-out-accuracy": lambda: pretraining.held_out_accuracy(self.losses),
@@ -148,9 +154,14 @@ def test_captions_name_intervals_and_baselines(figures):
     caption = caption_of(figures["reconstruction-groups"])
     for part in ("95% Wilson", "untrained", "most frequent word", SILVER, "360 words each"):
         assert part in caption
-    assert "learnt nothing yet: NNP." in caption
+    assert "Cannot be told" not in caption
     caption = caption_of(figures["learning-order"])
-    for part in ("bootstrap over sentences (1,000 resamples, seed 0)", "exact permutation p = ", "τ = ", SILVER):
+    for part in (
+        "bootstrap over sentences and checkpoints (1,000 resamples, seed 0)",
+        "exact permutation p = ",
+        "τ = ",
+        SILVER,
+    ):
         assert part in caption
     assert "another batch size" in caption_of(figures["rescaled-reconstruction"])
     assert "6.70 nats" in caption_of(figures["losses"])
@@ -168,9 +179,14 @@ def test_gold_tags_a_missing_tag_and_a_capped_total_are_said(tmp_path):
     figures = run.draw("learning-order", "reconstruction-groups", "mask-prediction-verb-forms")
     assert GOLD in caption_of(figures["mask-prediction-verb-forms"])
     assert "PRP" not in csv_of(figures["learning-order"]).query("source == 'reconstruction'")["tag"].tolist()
-    assert "7 of 8 groups learnt, 7 beyond their most frequent word" in figures["reconstruction-groups"]
-    assert "learnt nothing yet: NNP." in caption_of(figures["reconstruction-groups"])
-    assert learning_order.numbers(run.frame, run.times)["learnt_count"] == "7 of 8"
+    assert "7 of 8 groups end beyond one word everywhere" in figures["reconstruction-groups"]
+    assert "7 beyond their own most frequent word too" in figures["reconstruction-groups"]
+    assert learning_order.numbers(run.frame, run.times)["learnt"] == (
+        "7 of 8 groups (DT, CC, IN, RB, VB, JJ and NN) end beyond all of their blind answers"
+    )
+    anyone, own = learning_order.numbers(run.frame, run.times)["mask_learnt"].split(" and the untrained model, ")
+    assert "CC" in anyone  # half of its words, where its own most frequent one is right for 60%
+    assert "CC" not in own
 
 
 def test_compared_runs_are_drawn_beside_the_run_at_equal_tokens(tmp_path):
@@ -193,15 +209,21 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
     )
     assert f"run on {SILVER}; slower on {GOLD}." in caption_of(figures["learning-order-side-by-side"])
     drawn = csv_of(figures["learning-order-side-by-side"]).query("tag == 'JJ'").set_index("source")
+    levels = side_by_side_figures.levels(run.learnt).data
+    assert levels.count("<tr") == 1 + 9 * 3
+    adjectives = re.findall(r"<td>JJ adjective</td>\s*<td>25%</td>\s*<td>(.*?)</td>", levels)
+    step = learning_times(run.frame, run.items, "reconstruction", level=0.25).loc["JJ", "step"]
+    assert adjectives[0].startswith(f"{style.short(step * 2048)} (")
     assert 1.2 < drawn.loc["slower", "tokens"] / drawn.loc["run", "tokens"] < 2  # half of a lower end
     assert drawn.loc["published ALBERT", "step"] == published.learning_times().loc["JJ", "step"]
-    taus, table = learning_order.compared(run.learnt), learning_order.agreements(run.learnt).data
+    taus, table = side_by_side_figures.compared(run.learnt), side_by_side_figures.agreements(run.learnt).data
     orders = {name: learnt.times["reconstruction"] for name, learnt in run.learnt.items()}
     orders["published ALBERT"] = published.learning_times()
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[1:]]
     assert [row[:3] for row in rows] == [
         *(["reconstruction", *pair] for pair in itertools.combinations(orders, 2)),
         ["mask prediction", "run", "slower"],
+        *(["reconstruction, by half of the last value", name, "published ALBERT"] for name in run.learnt),
     ]
     for _, one, other, tau, p, *_ in rows[:3]:
         alike = agreement(orders[one], orders[other])
@@ -211,23 +233,33 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
 
 @pytest.mark.parametrize("steps", ["last", "0", "0,20"])
 def test_few_checkpoints_can_be_drawn(tmp_path, steps):
-    run = Run(tmp_path / "few", steps=steps, sentences=20)
-    run.draw("learning-order", "reconstruction-verb-forms", "rescaled-reconstruction", "losses", "held-out-accuracy")
-    run.draw("learning-order-side-by-side", "below-unigram")
+    run = Run(tmp_path / "few", steps=steps, sentences=30)
+    figures = run.draw("reconstruction-verb-forms", "losses", "held-out-accuracy", "below-unigram")
+    reason = f"learning times take 4 checkpoints after step 0, and here are {sum(step > 0 for step in run.steps)}"
+    assert f"what is learnt cannot be told ({reason})" in figures["reconstruction-verb-forms"]
+    undrawn = f"<p>Not drawn for few: {reason}.</p>"
+    assert learning_order.learning_order(run.frame, run.times, run.items).data == undrawn
+    assert tokens.rescaled(run.frame, run.times["reconstruction"], run.source).data == undrawn
+    assert (
+        side_by_side_figures.side_by_side(run.learnt).data
+        == "<p>Not drawn: no group of words has a learning time in few.</p>"
+    )
+    assert "cannot be told" in side_by_side_figures.levels(run.learnt).data
     assert pretraining.numbers(run.losses)
-    assert learning_order.numbers(run.frame, run.times)
+    assert learning_order.numbers(run.frame, run.times)["learnt"] == reason
+    assert len(front.findings(run.series, steps).data.splitlines()) == 4
 
 
 def test_a_run_that_has_learnt_nothing_says_so(tmp_path):
-    run = Run(tmp_path / "newborn", factor=1e9, sentences=20)
-    figures = run.draw("learning-order", "reconstruction-groups", "rescaled-reconstruction")
-    assert "No group has learnt anything yet" in figures["learning-order"]
-    assert "0 of 9 groups learnt, 0 beyond" in figures["reconstruction-groups"]
+    run = Run(tmp_path / "newborn", factor=1e9, sentences=30)
+    figures = run.draw("reconstruction-groups")
+    undrawn = "<p>Not drawn for newborn: no group of words ends beyond its blind answers.</p>"
+    assert learning_order.learning_order(run.frame, run.times, run.items).data == undrawn
+    assert tokens.rescaled(run.frame, run.times["reconstruction"], run.source).data == undrawn
+    assert "0 of 9 groups end beyond one word everywhere" in figures["reconstruction-groups"]
     numbers = learning_order.numbers(run.frame, run.times)
-    assert (numbers["learnt"], numbers["albert_agreement"]) == (
-        "none",
-        "no Kendall's τ (one of the orders is all ties)",
-    )
+    assert numbers["learnt"] == "0 of 9 groups end beyond all of their blind answers"
+    assert numbers["albert_agreement"] == "no Kendall's τ (one of the orders is all ties)"
     assert numbers["order_names"] == "none yet"
 
 
@@ -236,15 +268,15 @@ def test_words_with_universal_tags_are_drawn_and_not_held_against_published_ones
     forms = set(curves.VERB_FORMS) - {"VB"}
     french = Run(tmp_path / "french", sentences=40, tags=tags, without=forms)
     figures = french.draw("learning-order", "reconstruction-groups", "learning-order-side-by-side")
-    assert "8 of 9 groups learnt" in figures["reconstruction-groups"]
+    assert "8 of 9 groups end beyond one word everywhere" in figures["reconstruction-groups"]
     assert "Right: published" not in caption_of(figures["learning-order"])
-    assert "Determiners first" in figures["learning-order"]
+    assert re.search("Determiners(,| and| first)", figures["learning-order"])
     numbers = learning_order.numbers(french.frame, french.times)
-    assert numbers["learnt"].startswith("DET, ")
+    assert numbers["learnt"].startswith("8 of 9 groups (DET, ")
     assert numbers["albert_agreement"] == "no group in common, as the published ones are single Penn tags"
     assert numbers["age"].startswith("is like none")
-    assert tokens.rescaled(french.frame, "x").data.startswith("<p>Not drawn")
-    assert tokens.accuracy(french.frame, "reconstruction", "x", curves.VERB_FORMS).data.startswith("<p>No word")
+    assert tokens.rescaled(french.frame, french.times["reconstruction"], "x").data.startswith("<p>Not drawn")
+    assert french.accuracy("reconstruction", curves.VERB_FORMS).data.startswith("<p>No word")
     assert "DET determiner" in shown(french.series)
     both = tables.read([french.series, run.series], "tokens")
     with pytest.raises(EmbryologyError, match="french have universal tags and those of synthetic Penn tags"):
@@ -260,25 +292,31 @@ def test_what_has_to_be_known_of_measurements_stands_below_every_figure(tmp_path
         measurements.write(file, pd.read_parquet(file).assign(device=device))
     series = Series.open(made.folder.root)
     frame = tables.read([series], "tokens")
+
+    def draw():
+        return tokens.accuracy(frame, run.times["reconstruction"], "reconstruction", "x").data
+
     provenance.about([series], "tokens")
-    below = caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    below = caption_of(draw())
     assert "Note: german: probe tokens asks in en, and the training text is de 90%, en 10%" in below
     assert "german were measured by tokens with device a card and a processor, so that" in below
     provenance.about([series], "knowledge")
-    below = caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    below = caption_of(draw())
     assert "knowledge asks in en" in below
     assert "a card" not in below
     words = tuple(replace(each, unit="words") for each in series.checkpoints)
     provenance.about([replace(series, checkpoints=words)])
-    assert "how many words were read" in caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    assert "how many words were read" in caption_of(
+        tokens.accuracy(frame, run.times["reconstruction"], "reconstruction", "x").data
+    )
     provenance.about([run.series], "tokens")
-    assert "Note" not in caption_of(tokens.accuracy(frame, "reconstruction", "x").data)
+    assert "Note" not in caption_of(draw())
 
 
 def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(tmp_path):
     run = Run(tmp_path / "late", steps="all", sentences=20)
     frame = run.frame[(run.frame["step"] > 0) & (run.frame["baseline"] != UNTRAINED)]
-    drawn = tokens.accuracy(frame, "reconstruction", run.source).data
+    drawn = tokens.accuracy(frame, run.times["reconstruction"], "reconstruction", run.source).data
     assert "no checkpoint at step 0" in caption_of(drawn)
 
 
@@ -320,7 +358,7 @@ def test_series_of_one_name_stay_apart_where_they_come_from(run, tmp_path):
 
 
 def test_a_series_made_by_others_is_drawn_with_what_there_is(tmp_path):
-    made = make_run(tmp_path / "bert", sentences=20)
+    made = make_run(tmp_path / "bert", sentences=30)
     for file in (made.folder.manifest, made.folder.losses, made.folder.corpus):
         file.unlink()
     known = Series.open(made.folder.root)
@@ -332,16 +370,19 @@ def test_a_series_made_by_others_is_drawn_with_what_there_is(tmp_path):
     assert provenance.checkpoints(series).data.count(provenance.UNKNOWN) == 9 * 4
     assert provenance.side_by_side([series]).data.count(provenance.UNKNOWN) == 12
     learnt = side_by_side.read([series])
+    assert learnt["bert"].kept
     unknown = {name: replace(each, grid=each.grid.assign(tokens=np.nan)) for name, each in learnt.items()}
-    assert "Training step when the accuracy" in learning_order.side_by_side(unknown).data
+    assert "Training step when the accuracy" in side_by_side_figures.side_by_side(unknown).data
 
 
 def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_path):
-    series = make_run(tmp_path / "bert", sentences=20)
+    series = make_run(tmp_path / "bert", sentences=30)
     assert 'id="figure-learning-order"' in front.order(series).data
     whole = front.findings(series).data.splitlines()
     assert len(whole) == 5
-    assert whole[0].startswith("- After 2,000 steps (4,096,000 tokens), 8 of 9 groups of words can be reconstructed")
+    assert whole[0].startswith("- After 2,000 steps (4,096,000 tokens), of words that are given, 8 of 9 groups (")
+    assert "NNP" not in whole[0]
+    assert re.search(r"final accuracy come determiners.* and nouns together\.$", whole[0])
     assert "The two have Kendall's τ = " in whole[1]
     assert whole[4].startswith(
         "- On text it never saw, the held-out loss is within 0.1 nats of the unigram line from step "

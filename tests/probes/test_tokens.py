@@ -168,7 +168,7 @@ def test_baselines_by_hand(encoder, tokenizer):
         [("a", "DT"), ("city", "NN"), ("in", "IN"), ("the", "DT"), ("city", "NN")],
         [("the", "NN"), ("of", "IN"), ("lone", "JJ")],
     ]
-    rows, _ = measure(encoder, [sentence_of(str(i), own) for i, own in enumerate(words)], tokenizer)
+    rows, items = measure(encoder, [sentence_of(str(i), own) for i, own in enumerate(words)], tokenizer)
     accuracy = rows[(rows["metric"] == "accuracy") & (rows["task"] == "reconstruction")]
     table = {(row.baseline, row.group): (row.value, row.n) for row in accuracy.itertuples()}
     # "the" 4 of 13 whatever its case and tag; city 3 of 5 nouns, of 2 of 3 prepositions.
@@ -181,6 +181,11 @@ def test_baselines_by_hand(encoder, tokenizer):
     assert table["most-frequent-in-group", "IN"] == (pytest.approx(2 / 3), 3)
     assert table["most-frequent-in-group", "JJ"] == (1.0, 1)
     assert table["most-frequent-in-group", ""] == (pytest.approx((3 + 3 + 2 + 1) / 13), 13)
+    kept = items[items["task"] == "mask-prediction"]
+    assert kept.loc[kept["most-frequent-word"], "word"].tolist() == ["The", "the", "the", "the"]
+    assert kept.loc[kept["most-frequent-in-group"], "word"].value_counts().to_dict() == {
+        "The": 1, "the": 2, "city": 3, "of": 2, "lone": 1,
+    }  # fmt: skip
 
 
 def test_unaligned_words_are_counted_and_not_scored(encoder, tokenizer):

@@ -1,0 +1,143 @@
+"""Orders of learning in several runs beside each other, and beside the published one."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from embryology.analysis import published
+from embryology.analysis.learning_order import LEVELS, REACHED, Agreement, agreement, in_order, ranks
+from embryology.analysis.side_by_side import Learnt
+from embryology.figures import style
+from embryology.figures.learning_order import HALFWAY, INDEPENDENT, PUBLISHED, TASKS, dress, exact, mark, steps_in_words
+from embryology.specs.tokens import RECONSTRUCTION
+
+
+@style.styled
+def side_by_side(runs: dict[str, Learnt]) -> HTML:
+    """Learning times of reconstruction in several runs, over tokens read, beside the published times.
+
+    Args:
+        runs: of :func:`embryology.analysis.side_by_side.read`.
+    """
+    if not any(ranks(run.times[RECONSTRUCTION]) for run in runs.values()):
+        return style.paragraph(f"Not drawn: no group of words has a learning time in {style.listed(list(runs))}.")
+    published_times = published.learning_times()
+    groups = next(iter(runs.values())).groups
+    figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
+    rows = {tag: place for place, tag in enumerate(groups)}
+    x, label = _training(runs)
+    times = {name: run.over(run.times[RECONSTRUCTION], x) for name, run in runs.items()}
+    offsets = np.linspace(-0.2, 0.2, len(runs)) if len(runs) > 1 else [0]
+    for (name, run), offset, line in zip(runs.items(), offsets, itertools.cycle(style.LINES)):
+        mark(axis, times[name], rows, offset, line, name, run.grid[x])
+    axis.set_title(TASKS[RECONSTRUCTION])
+    at = np.concatenate([run.grid[x] for run in runs.values()])
+    dress(axis, beside, at, f"{label}, halfway above blind answers", groups)
+    style.legend(figure, (axis, beside), 3)
+    answer = compared(runs, p=False)
+    sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
+    data = [table.reset_index().rename(columns={"step": x}).assign(source=name) for name, table in times.items()]
+    published_data = published_times.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
+    return style.show(
+        figure,
+        "learning-order-side-by-side",
+        answer,
+        pd.concat([*data, published_data]),
+        f"Is the order of learning the same in a longer run? {label.capitalize()} when reconstruction's {HALFWAY}. "
+        f"Measured: {sources}. Final values differ between runs, so an equal time is not an equal accuracy. Right: "
+        f"published ALBERT by half of the last value, a point every 1,000 steps, without intervals."
+        f"{INDEPENDENT if not all(run.kept for run in runs.values()) else ''}",
+        f"Dot plot of learning times of nine parts of speech. {answer}. "
+        + "; ".join(f"{name}: {steps_in_words(run.times[RECONSTRUCTION])}" for name, run in runs.items())
+        + f". Published order: {', '.join(in_order(published_times))}.",
+    )
+
+
+def _training(runs: dict[str, Learnt]) -> tuple[str, str]:
+    """The column of training that all runs have, and its label: steps of checkpoints made by others."""
+    known = all(run.grid["tokens"].notna().all() for run in runs.values())
+    return ("tokens", "tokens read") if known else ("step", "training step")
+
+
+def levels(runs: dict[str, Learnt]) -> HTML:
+    """A table of when groups reach fixed accuracies, where blind answers do not: the same skill in runs of any length.
+
+    Args:
+        runs: of :func:`embryology.analysis.side_by_side.read`.
+    """
+    x, label = _training(runs)
+    by_level = {level: {name: run.over(run.levels[level], x) for name, run in runs.items()} for level in LEVELS}
+    groups = next(iter(runs.values())).groups
+    return style.table(
+        pd.DataFrame(
+            {"group": f"{tag} {groups[tag]}", "accuracy": f"{level:.0%}"}
+            | {f"{name}, {label}": _time(table, tag) for name, table in of_runs.items()}
+            for tag in groups
+            for level, of_runs in by_level.items()
+        )
+    )
+
+
+def _time(times: pd.DataFrame, tag: str) -> str:
+    """A time with its interval, or why there is none."""
+    if tag not in times.index:
+        return "no word of this tag"
+    row = times.loc[tag]
+    return style.stepped(row, style.short) if row["state"] == REACHED else str(row["state"])
+
+
+def agreements(runs: dict[str, Learnt]) -> HTML:
+    """A table of Kendall's tau for every pair of orders: those of the runs by task, and the published one.
+
+    Args:
+        runs: of :func:`embryology.analysis.side_by_side.read`.
+    """
+    pairs = [(TASKS[task], *pair) for task in TASKS for pair in _pairs(runs, task)]
+    reference = published.learning_times()
+    pairs += [
+        (
+            f"{TASKS[RECONSTRUCTION]}, by half of the last value",
+            name,
+            PUBLISHED,
+            agreement(run.half, reference),
+        )
+        for name, run in runs.items()
+    ]
+    return style.table(
+        pd.DataFrame(
+            {
+                "order of": task,
+                "in": one,
+                "and in": other,
+                "Kendall's τ": _number(alike.tau),
+                "exact p": "undefined" if alike.p is None else exact(alike.p),
+                "pairs of groups alike": alike.same,
+                "reversed": alike.reversed,
+                "tied": alike.tied,
+            }
+            for task, one, other, alike in pairs
+        )
+    )
+
+
+def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement]]:
+    """Of reconstruction there is a published order too."""
+    orders = {name: run.times[task] for name, run in runs.items()}
+    if task == RECONSTRUCTION:
+        orders[PUBLISHED] = published.learning_times()
+    return [(one, other, agreement(orders[one], orders[other])) for one, other in itertools.combinations(orders, 2)]
+
+
+def compared(runs: dict[str, Learnt], p: bool = True) -> str:
+    """Kendall's tau of every pair of orders of reconstruction, as prose says it; ``p``: with its exact p."""
+    taus = [
+        f"{one} and {other} {_number(alike.tau)}{f' (exact p = {exact(alike.p)})' if p and alike.p is not None else ''}"
+        for one, other, alike in _pairs(runs, RECONSTRUCTION)
+    ]
+    return f"Kendall's τ: {style.listed(taus)}"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
