@@ -1,6 +1,6 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
 # make test   all tests but the long ones
-# make test-long   those: thousands of damaged inputs
+# make test-long   those: thousands of damaged inputs, intervals of simulated items
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
@@ -27,7 +27,8 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
-		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
+		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py \
+		tests/test_coverage.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
