@@ -29,7 +29,7 @@ class TokensSettings(ProbeSettings):
 
 SPECIFICATION = Specification(
     name="tokens",
-    version=1,
+    version=2,
     tasks={RECONSTRUCTION: "reconstruction", MASK_PREDICTION: "mask prediction"},
     baselines={
         FREQUENT_WORD: "most frequent word of the set",
@@ -41,6 +41,6 @@ SPECIFICATION = Specification(
     needs=frozenset({MASKED_HEAD}),
     probe="embryology.probes.tokens:TokensProbe",
     kept_items=("item_id", "sentence", "group", "task", "correct", "source", "step"),
-    resampled="sentences",
+    resampled=("word", "sentence"),
     pages=("tokens",),
 )

@@ -109,7 +109,7 @@ def test_scores_are_those_of_scikit_learn(examples):
     task = examples.sets[0].tasks[0]
     rng = np.random.default_rng(1)
     predicted = np.where(rng.random(len(task.test.labels)) < 0.6, task.test.labels, rng.integers(0, 4)).clip(min=0)
-    resamples = np.ones((1, int(task.test.sentences.max()) + 1))
+    resamples = np.ones((1, int(task.test.units.max()) + 1))
     rows = edges._scores(task, predicted, resamples, layer=1, seed=0)
     found = {(row["metric"], row["group"]): row["value"] for row in rows}
     there = sorted(set(task.test.labels) - {-1})
