@@ -12,7 +12,7 @@ ACCURACY, KNOWN, AT_10, OF_CANDIDATES = "accuracy", "known", "precision_at_10", 
 RECIPROCAL_RANK, LOG_PROBABILITY, GAIN = "reciprocal_rank", "log_probability", "gain"
 OF_TEMPLATES, CONSISTENCY, EXCLUDED = "accuracy_of_templates", "consistency", "excluded"
 MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffled-subjects"
-COPY, PERMUTED = "copy", "permuted-subjects"
+COPY = "copy"
 NO_OBJECT = -1
 """An answer that is none of the relation's objects, or that was not asked for."""
 
@@ -50,7 +50,6 @@ SPECIFICATION = Specification(
         UNTRAINED: "untrained model (step 0)",
         SHUFFLED: "templates asked about different subjects",
         COPY: "copy of the subject's name",
-        PERMUTED: "subjects permuted within the relation",
     },
     language="en",
     settings=KnowledgeSettings,
