@@ -163,10 +163,9 @@ class Followed:
     """A fact is ``known`` where it is right, and not by what the prompt says without its subject."""
     criterion: str
     """By which of :data:`CRITERIA` facts are right."""
-    chance: Chance
-    exact: bool
-    """Whether answers were kept, so that ``known`` and chance are exact; else facts of the relation's most common
-    object are left out too, and chance is a bound (:func:`embryology.analysis.permuted.bounded`)."""
+    chance: Chance | None
+    """None of a run that was frozen without its answers. There facts of the relation's most common object are left out
+    too, for want of what is said without a subject."""
     everything: int
     """Facts of the set, with those that are left out."""
 
@@ -179,22 +178,22 @@ class Followed:
                 f"Facts are known at {informative} checkpoints, without those that can be copied: too few to tell what "
                 "is learnt and forgotten."
             )
+        if self.chance is None:
+            return f"Whether what comes and goes are facts cannot be told: {self.against_chance}."
         if not self.chance.beyond:
             return (
-                "No more facts are right than with subjects permuted within their relation, so what comes and goes are "
-                f"answers, not facts ({self.against_chance})."
+                "It is not shown that more facts are right than with subjects permuted within their relation, so what "
+                f"comes and goes may be answers alone: {self.against_chance}."
             )
         return None
 
     @property
     def against_chance(self) -> str:
+        """Known facts beside those of permuted subjects, as a clause."""
+        if self.chance is None:
+            return "this run was frozen without its answers, so that subjects cannot be permuted"
         right, expected, p = self.chance.right, self.chance.expected, self.chance.p
-        if self.exact:
-            return f"{right:,.0f} right answers at all checkpoints, {expected:,.0f} with permuted subjects, p = {p:.3f}"
-        return (
-            f"shares of right facts add up to {right:.1f} over the objects of {expected:.0f} relations, where answers "
-            f"that do not depend on subjects give {expected:.0f} at most, p = {p:.3f}"
-        )
+        return f"{right:,.0f} known at all checkpoints together, {expected:,.0f} with permuted subjects (p = {p:.3f})"
 
 
 LEAST_CHECKPOINTS = 4
@@ -215,14 +214,11 @@ def trajectories(series: Series, name: str, steps: str = "all") -> Followed:
     criterion = "correct" if ever > FEW else "chosen"
     items = over_objects.with_known(items[~items["named"]], criterion)
     answer = {"correct": "answer", "chosen": "choice"}[criterion]
-    if exact := answer in items:
+    if answer in items:
         _, _, told = over_objects.by_fact(items, [answer, f"{answer}_alone"])
         paths = Trajectories.of(items)
-        chance = permuted.permuted(paths, told[answer], told[f"{answer}_alone"])
-    else:
-        paths = Trajectories.of(items[~items["common"]])
-        chance = permuted.bounded(paths)
-    return Followed(paths, criterion, chance, exact, everything)
+        return Followed(paths, criterion, permuted.permuted(paths, told[answer], told[f"{answer}_alone"]), everything)
+    return Followed(Trajectories.of(items[~items["common"]]), criterion, None, everything)
 
 
 def source(series: Series, name: str) -> str:

@@ -85,7 +85,10 @@ def _counted(items: pd.DataFrame) -> Iterator[dict]:
         held_out = facts["held_out"].to_numpy(bool)
         parts = {"": np.ones(len(facts), bool), f"/{NOT_NAMED}": ~facts["named"].to_numpy(bool)}
         parts |= {f"/{HELD_OUT}": held_out, f"/{NOT_HELD_OUT}": ~held_out} if held_out.any() else {}
-        relations = [("", np.ones(len(facts), bool)), *((one, facts["group"] == one) for one in facts["group"].unique())]
+        relations = [
+            ("", np.ones(len(facts), bool)),
+            *((one, facts["group"] == one) for one in facts["group"].unique()),
+        ]
         for (part, within), (relation, of_relation) in product(parts.items(), relations):
             chosen = within & np.asarray(of_relation)
             for (metric, baseline), column in COUNTED.items():
@@ -95,7 +98,9 @@ def _counted(items: pd.DataFrame) -> Iterator[dict]:
                     for at, step in enumerate(steps):
                         value, ends = sums[:, at].sum() / n, (low[at], high[at])
                         named = {"baseline": baseline, "unit": "object"}
-                        yield measurements.row(f"{name}{part}", relation, metric, value, ends, n, **named) | {"step": step}
+                        yield measurements.row(f"{name}{part}", relation, metric, value, ends, n, **named) | {
+                            "step": step
+                        }
 
 
 def by_fact(items: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:
@@ -152,7 +157,7 @@ def changed(items: pd.DataFrame) -> pd.DataFrame:
     checkpoint that is chosen by its score is better by choice alone.
 
     Returns:
-        A row a relation: ``relation``, ``low``, ``high``; none where there is no checkpoint between step 0 and the last.
+        A row a relation: ``relation``, ``low``, ``high``; none without a checkpoint between step 0 and the last.
     """
     facts = items[~items["named"]]
     last = facts["step"].max()

@@ -7,7 +7,6 @@ seem to come and go. Given any other subject of the relation it would be right a
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from embryology import intervals
 from embryology.analysis.trajectories import Trajectories
@@ -51,24 +50,3 @@ def permuted(
                 rights[draw] += np.count_nonzero((shuffled == objects[rows, None]) & may)
     right = paths.known.sum()
     return Chance(float(right), float(rights.mean()), float((1 + np.sum(rights >= right)) / (1 + draws)))
-
-
-def bounded(paths: Trajectories) -> Chance:
-    """The same where answers were not kept, but only which were right.
-
-    If answers do not depend on subjects, the facts of an object are right as often as the relation's answers are that
-    object, and over objects these shares add up to one at most. So the sum over objects of the share of right facts is
-    one a relation at most: ``right`` is that sum over all relations and ``expected`` how many these are. The test is
-    of the difference by its standard error over objects.
-    """
-    counts = np.bincount(paths.clusters)
-    shares = np.bincount(paths.clusters, paths.known.mean(axis=1)) / counts
-    relation = np.zeros(len(counts), int)
-    relation[paths.clusters] = paths.facts.groupby("group").ngroup()
-    sizes, sums = np.bincount(relation), np.bincount(relation, shares)
-    told = sizes > 1  # of a single object nothing can be told
-    away = np.bincount(relation, (shares - (sums / sizes)[relation]) ** 2)
-    variance = (away[told] * sizes[told] / (sizes[told] - 1)).sum()
-    right, expected = float(sums[told].sum()), float(told.sum())
-    p = float(stats.norm.sf((right - expected) / np.sqrt(variance))) if variance > 0 else 1.0
-    return Chance(right, expected, p)

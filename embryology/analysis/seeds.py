@@ -96,7 +96,7 @@ def same_facts(one: Series, other: Series) -> tuple[Followed, Followed]:
     if of_both := [name for name in sets if name in others]:
         first, second = (knowledge.trajectories(each, of_both[0]) for each in (one, other))
         steps = np.intersect1d(first.paths.steps, second.paths.steps)
-        alike = first.criterion == second.criterion and first.exact == second.exact
+        alike = first.criterion == second.criterion and (first.chance is None) == (second.chance is None)
         if alike and first.paths.facts["item_id"].equals(second.paths.facts["item_id"]) and len(steps):
             first, second = (replace(each, paths=each.paths.at(steps)) for each in (first, second))
             return first, second

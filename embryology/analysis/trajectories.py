@@ -368,7 +368,8 @@ def rank_correlation(
 
     Facts are ranked among those of their relation, by count and by the checkpoint at which they are first right
     (never is last); positive where facts with higher counts are right earlier. Relations of which no fact is ever
-    right say nothing. nan where too few objects are left, or all counts are equal. The interval is a bootstrap over objects.
+    right say nothing. nan where too few objects are left, or all counts are equal. The interval is a bootstrap over
+    objects.
     """
     first = events(trajectories.known)["first"].to_numpy()
     first = np.where(first < 0, len(trajectories.steps), first)

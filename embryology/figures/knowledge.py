@@ -90,7 +90,8 @@ def above_all(told: pd.DataFrame) -> str:
     if not above:
         return f"Of {n} relations none clears them{left_out}."
     by_chance = f"by chance alone {0.025 * n:.1f} would"
-    return f"Of {n} relations {len(above)} clear{'s' if len(above) == 1 else ''} them, {by_chance}{left_out}: {style.listed(above)}."
+    verb = "clears" if len(above) == 1 else "clear"
+    return f"Of {n} relations {len(above)} {verb} them, {by_chance}{left_out}: {style.listed(above)}."
 
 
 def _changes(told: pd.DataFrame) -> str:
@@ -98,7 +99,8 @@ def _changes(told: pd.DataFrame) -> str:
     if not rises + falls:
         return f"none of {len(told)} relations rises or falls"
     changes = [f"{verb} {style.listed(names)}" for verb, names in (("rise", rises), ("fall", falls)) if names]
-    return f"of {len(told)} relations there {' and there '.join(changes)}, and by chance alone {0.05 * len(told):.1f} would"
+    by_chance = f"by chance alone {0.05 * len(told):.1f} would"
+    return f"of {len(told)} relations there {' and there '.join(changes)}, and {by_chance}"
 
 
 def baselines(axis: Axes, frame: pd.DataFrame, task: str, relation: str, metric: str, x: str = "step") -> None:
@@ -258,8 +260,8 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True).reindex(columns=["relation", "whose", "step", "value", "low", "high", "n"]),
         f"How do these curves compare with the released ones of BERT? Precision at 1 by relation over the share of the "
-        f"training steps: this run with 95% intervals over {OVER}, and BERT, read off the released figure, whose numbers of "
-        f"facts are not given. The curves that are not zero are those of "
+        f"training steps: this run with 95% intervals over {OVER}, and BERT, read off the released figure, whose numbers "
+        f"of facts are not given. The curves that are not zero are those of "
         f"{style.listed([str(relation) for relation in published.index.difference(zero)])}; that all others stay at "
         f"zero for a model of that size looks like a fault of the measurement. "
         + (

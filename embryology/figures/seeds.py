@@ -11,7 +11,7 @@ from embryology.analysis import knowledge, seeds
 from embryology.errors import EmbryologyError
 from embryology.figures import style
 from embryology.figures.knowledge import OVER
-from embryology.figures.trajectories import LEFT_OUT
+from embryology.figures.trajectories import left_out
 from embryology.runs import measurements
 from embryology.runs.series import Series, seed_pairs
 from embryology.specs.knowledge import SPECIFICATION
@@ -85,7 +85,9 @@ def shared_facts(one: Series, other: Series) -> HTML:
     style.legend(figure, [known, shared], 3)
     answer = _answer(table, names)
     rho, low, high = seeds.same_order(paths, paths_of_other)
-    order = f"by {rho:.2f} ({low:.2f} to {high:.2f}, Spearman)" if np.isfinite(rho) else "by what cannot be told of so few"
+    order = (
+        f"by {rho:.2f} ({low:.2f} to {high:.2f}, Spearman)" if np.isfinite(rho) else "by what cannot be told of so few"
+    )
     source = knowledge.source(one, paths.facts["task"].iloc[0])
     return style.show(
         figure,
@@ -94,7 +96,7 @@ def shared_facts(one: Series, other: Series) -> HTML:
         table,
         f"Does another seed learn the same facts? {source}; a fact is right where its object is "
         f"{knowledge.CRITERIA[followed.criterion]}. Facts whose object stands in the subject's name are left out, "
-        f"{LEFT_OUT[followed.exact]}. Left: the share of facts that are known, with 95% intervals over {OVER}. Right: "
+        f"{left_out(followed)}. Left: the share of facts that are known, with 95% intervals over {OVER}. Right: "
         "facts that both seeds know, as a share of the mean of what each knows (Dice), with a 95% bootstrap over the "
         "relations' objects. Baselines: what it would be if each seed's right answers fell on any of the facts with "
         "the same object, so that nothing of subjects were shared; and each run's own overlap with its checkpoint "

@@ -31,7 +31,7 @@ def numbers(followed: Followed) -> dict[str, str]:
         "criterion": knowledge.CRITERIA[followed.criterion],
         "facts": f"{len(paths.known):,}",
         "facts_all": f"{followed.everything:,}",
-        "left_out": LEFT_OUT[followed.exact],
+        "left_out": left_out(followed),
         "checkpoints": str(len(paths.steps)),
         "ever": f"{int((counts['state'] != 'never').sum()):,}",
         "right_at_end": f"{int(paths.known[:, -1].sum()):,}",
@@ -42,12 +42,14 @@ def numbers(followed: Followed) -> dict[str, str]:
     return values | {"histories": followed.why_not or _come_and_go(followed, values), "frequency": _correlation(paths)}
 
 
-LEFT_OUT = {
-    True: "and a fact is known where it is right, and not by what the template says without its subject",
-    False: "nor those of their relation's most common object, which stand for what the template says without a subject: "
-    "this run was frozen without its answers",
-}
-"""By :attr:`embryology.analysis.knowledge.Followed.exact`."""
+def left_out(followed: Followed) -> str:
+    """What else than copies does not count as known, as the rest of a sentence."""
+    if followed.chance is None:
+        return (
+            "and so are those of their relation's most common object, which stand for what the template says without a "
+            "subject, as this run was frozen without its answers"
+        )
+    return "and a fact is known where it is right, and not by what the template says without its subject"
 
 
 def _come_and_go(followed: Followed, values: dict[str, str]) -> str:
@@ -58,8 +60,8 @@ def _come_and_go(followed: Followed, values: dict[str, str]) -> str:
     ends = [_share(end) for end in (rate.model.forget, rate.low, rate.high, rate.chance)]
     return (
         f"Facts are learnt {_changes(objects, 'learnt')}, forgotten {_changes(objects, 'forgotten')}, and learnt again "
-        f"{values['relearnt']} times. If each fact's answers came in random order, facts would be forgotten {order:,.0f} "
-        f"times: fewer means that answers last. A model with two states finds that {ends[0]} ({ends[1]} to {ends[2]}) "
+        f"{values['relearnt']} times. If each fact's answers came in random order, facts would be forgotten "
+        f"{order:,.0f} times: fewer means that answers last. A model with two states finds that {ends[0]} ({ends[1]} to {ends[2]}) "
         f"of known facts are forgotten in a doubling of the steps, where answers without forgetting would show up to "
         f"{ends[3]}: {'more than chance' if rate.beyond_chance else 'not more than chance'}. "
         f"{_half_life(trajectories.half_life(paths))}"
@@ -94,7 +96,9 @@ def _correlation(paths: Trajectories) -> str:
         return "not to be told, as there are no other facts"
     rho, low, high = trajectories.rank_correlation(paths.where(others), counts[others])
     if np.isnan(rho):
-        return "not to be told, as too few objects are of relations with both facts that are known and facts that are not"
+        return (
+            "not to be told, as too few objects are of relations with both facts that are known and facts that are not"
+        )
     return f"{rho:.2f} ({low:.2f} to {high:.2f})"
 
 
@@ -142,8 +146,8 @@ def flow(followed: Followed, values: dict[str, str]) -> HTML:
         f"Are facts gained, or only exchanged? A fact is right where its object is {values['criterion']}. Above: facts "
         "that are right since they were first right, right again after a loss, and wrong now although they were "
         "right before. Below: how many became right and wrong since the checkpoint before; dotted, how many would "
-        f"be lost if each fact's answers came in random order. Facts whose object stands in the subject's name are left "
-        f"out, {values['left_out']}. Against chance: {values['chance']}.",
+        f"be lost if each fact's answers came in random order. Facts whose object stands in the subject's name are "
+        f"left out, {values['left_out']}. Against chance: {values['chance']}.",
         f"Two bar charts over checkpoints: facts by state, and facts gained and lost. {answer}.",
     )
 
@@ -227,6 +231,6 @@ def histories(followed: Followed, values: dict[str, str]) -> HTML:
         table,
         "knowledge-facts",
         f"One square a checkpoint, filled where the object is {values['criterion']}: steps {steps}. {left_out} "
-        "First right: the step. In the text: sentences of the training text with both names. Facts whose object stands in "
-        f"the subject's name are not listed, {values['left_out']}.",
+        "First right: the step. In the text: sentences of the training text with both names. Facts whose object stands "
+        f"in the subject's name are not listed, {values['left_out']}.",
     )

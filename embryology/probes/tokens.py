@@ -203,9 +203,7 @@ def _accuracies(task: str, scored: pd.DataFrame, total: bool, seed: int) -> list
     return rows
 
 
-def _log_probabilities(
-    task: str, scored: pd.DataFrame, total: bool, sentences: int, seed: int
-) -> list[dict[str, Any]]:
+def _log_probabilities(task: str, scored: pd.DataFrame, total: bool, sentences: int, seed: int) -> list[dict[str, Any]]:
     numbers, tags = pd.factorize(scored["group"], sort=True)
     sums = np.zeros((sentences, len(tags)))
     counts = np.zeros_like(sums)

@@ -60,9 +60,10 @@ SCHEMA = pa.schema(
 ``group`` is the part of a task's items that the row is about (a part of speech, a relation, a label, a development
 set), empty for all of them. ``baseline`` is null for the model itself, else the name of the baseline the row holds.
 ``unit`` is what the interval resamples or counts, of :data:`embryology.specs.UNITS`; null without an interval, and
-where it was not recorded. ``reason`` says why items were excluded, or why a probe does not apply, which alone has no ``value``. ``key`` is the
-provenance hash of the measurement. ``device`` to ``threads`` say where it was taken, null where that was not recorded: the name
-of the processor or accelerator, the precision of the model's body, the version of torch, and its threads.
+where it was not recorded. ``reason`` says why items were excluded, or why a probe does not apply, which alone has no
+``value``. ``key`` is the provenance hash of the measurement. ``device`` to ``threads`` say where it was taken, null
+where that was not recorded: the name of the processor or accelerator, the precision of the model's body, the version of
+torch, and its threads.
 """
 MACHINE = ("device", "precision", "torch", "threads")
 ALL = "all.parquet"
