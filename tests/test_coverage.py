@@ -13,7 +13,7 @@ from embryology.runs.measurements import read_items
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 
-DRAWS = 1500
+DRAWS = 4000
 pytestmark = pytest.mark.long
 
 

@@ -260,8 +260,8 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True).reindex(columns=["relation", "whose", "step", "value", "low", "high", "n"]),
         f"How do these curves compare with the released ones of BERT? Precision at 1 by relation over the share of the "
-        f"training steps: this run with 95% intervals over {OVER}, and BERT, read off the released figure, whose numbers "
-        f"of facts are not given. The curves that are not zero are those of "
+        f"training steps: this run with 95% intervals over {OVER}, and BERT, read off the released figure, whose "
+        f"numbers of facts are not given. The curves that are not zero are those of "
         f"{style.listed([str(relation) for relation in published.index.difference(zero)])}; that all others stay at "
         f"zero for a model of that size looks like a fault of the measurement. "
         + (

@@ -61,9 +61,9 @@ def _come_and_go(followed: Followed, values: dict[str, str]) -> str:
     return (
         f"Facts are learnt {_changes(objects, 'learnt')}, forgotten {_changes(objects, 'forgotten')}, and learnt again "
         f"{values['relearnt']} times. If each fact's answers came in random order, facts would be forgotten "
-        f"{order:,.0f} times: fewer means that answers last. A model with two states finds that {ends[0]} ({ends[1]} to {ends[2]}) "
-        f"of known facts are forgotten in a doubling of the steps, where answers without forgetting would show up to "
-        f"{ends[3]}: {'more than chance' if rate.beyond_chance else 'not more than chance'}. "
+        f"{order:,.0f} times: fewer means that answers last. A model with two states finds that {ends[0]} "
+        f"({ends[1]} to {ends[2]}) of known facts are forgotten in a doubling of the steps, where answers without "
+        f"forgetting would show up to {ends[3]}: {'more' if rate.beyond_chance else 'not more'} than chance. "
         f"{_half_life(trajectories.half_life(paths))}"
     )
 
