@@ -1,6 +1,6 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
 # make test   all tests but the long ones
-# make test-long   those: thousands of damaged inputs, and intervals of simulated curves
+# make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
@@ -27,8 +27,8 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
-		tests/analysis/test_coverage_of_learning_times.py tests/test_mutated_inputs.py \
-		tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
+		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -rP -m long --ignore tests/test_mutated_inputs.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -48,7 +48,7 @@ def released(model, questions):
 def ours(encoder, relations):
     """The best piece of each fact, and how long it took."""
     started = time.perf_counter()
-    tops = np.concatenate([scored["top"] for scored in knowledge._scored(encoder, relations, "auto")])
+    tops = np.concatenate([scored["top"] for scored in knowledge._scored(encoder, relations)])
     return tops, time.perf_counter() - started
 
 

@@ -164,7 +164,7 @@ def _knowledge(step, last, facts=60):
     def row(task, group, metric, value, n=facts, baseline=None):
         ends = tuple(float(end) for end in wilson(round(min(max(value, 0), 1) * n), n))
         ends = ends if 0 <= value <= 1 else (value - 0.1, value + 0.1)
-        return measurements.row(task, group, metric, value, ends, n, seed=0, baseline=baseline)
+        return measurements.row(task, group, metric, value, ends, n, seed=0, baseline=baseline, unit="object")
 
     for relation, (half, final, common) in KNOWLEDGE.items():
         place = (np.arange(facts) + 0.5) / facts
@@ -190,12 +190,17 @@ def _knowledge(step, last, facts=60):
             )
         )
     table = pd.concat(items, ignore_index=True)
+    for answer, right in (("answer", "correct"), ("choice", "chosen")):
+        table[answer] = table["object_number"].where(table[right], -1)
+        table[f"{answer}_alone"] = -1
+    table["held_out"] = False
     for group, own in [("", table), *table.groupby("group")]:
         right, n = own["correct"].mean(), len(own)
         rows += [
             row("trex", group, "accuracy", right, n), row("trex/not named", group, "accuracy", right / 2, n),
             row("trex", group, "accuracy", own["common"].mean(), n, "most-common-object"),
             row("trex", group, "accuracy", 0.05, n, "without-subject"),
+            row("trex", group, "known", right, n), row("trex/not named", group, "known", right / 2, n),
             row("trex", group, "precision_at_10", right, n), row("trex", group, "accuracy_of_candidates", right, n),
             row("trex", group, "gain", right * 2, n), row("trex/not named", group, "gain", right, n),
             row("trex", group, "reciprocal_rank", right, n), row("trex", group, "log_probability", right - 9, n),

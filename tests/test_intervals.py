@@ -71,3 +71,53 @@ def test_percentiles_are_values_of_the_draws_and_keep_infinities():
     low, high = intervals.percentile_interval(np.column_stack([draws, -draws]))
     assert low.tolist() == [24.0, -np.inf]
     assert high.tolist() == [np.inf, -25.0]
+
+
+def test_a_mean_over_single_items_is_students():
+    values = np.random.default_rng(1).normal(size=7)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval()
+    assert intervals.of_mean(values, np.ones(7)) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_a_mean_over_units_has_the_variance_of_their_quadratic_form():
+    """Bell and McCaffrey's matrix written out, of units of different sizes."""
+    rng = np.random.default_rng(2)
+    counts = rng.integers(1, 30, 25)
+    sums = rng.normal(counts, counts)
+    share = counts / counts.sum()
+    away = np.eye(25) - np.outer(np.ones(25), share)
+    form = away.T @ np.diag(share**2 / (1 - share)) @ away
+    error = np.sqrt((sums / counts) @ form @ (sums / counts))
+    half = error * stats.t.ppf(0.975, np.trace(form) ** 2 / np.trace(form @ form))
+    mean = sums.sum() / counts.sum()
+    assert intervals.of_mean(sums, counts) == pytest.approx((mean - half, mean + half))
+
+
+def test_a_share_of_independent_items_is_nearly_wilsons_and_of_units_wider():
+    right = np.repeat([1.0, 0.0], [120, 280])
+    low, high = intervals.of_share(right, np.ones(400))
+    assert (low, high) == pytest.approx(intervals.wilson(120, 400), abs=0.001)
+    low, high = intervals.of_share(np.repeat([10.0, 0.0], [12, 28]), np.full(40, 10))
+    assert (low, high) == pytest.approx(intervals.wilson(12, 40), abs=0.01)  # as many items as units
+
+
+def test_a_share_of_none_or_all_is_that_of_units():
+    counts = np.full(40, 25)
+    assert intervals.of_share(np.zeros(40), counts) == pytest.approx(intervals.wilson(0, 40), abs=0.01)
+    assert intervals.of_share(counts, counts) == pytest.approx(intervals.wilson(40, 40), abs=0.01)
+
+
+def test_too_few_units_have_no_interval():
+    assert np.isnan(intervals.of_share(np.arange(9), np.full(9, 9))).all()
+    assert np.isfinite(intervals.of_share(np.arange(10), np.full(10, 10))).all()
+    assert np.isnan(intervals.of_share(np.arange(40), np.r_[5000, np.full(39, 40)])).all()  # one unit is most items
+    assert np.isnan(intervals.of_mean(np.arange(2), np.ones(2))).all()
+    assert np.isfinite(intervals.of_mean(np.arange(3), np.ones(3))).all()
+    empty = np.r_[np.full(9, 10), np.zeros(20)]  # units without items are none
+    assert np.isnan(intervals.of_share(empty / 2, empty)).all()
+
+
+def test_items_are_summed_by_unit():
+    sums, counts = intervals.by_unit(np.array([[1, 0], [1, 1], [0, 1]]), np.array(["b", "a", "b"]))
+    assert sums.tolist() == [[1, 1], [1, 1]]
+    assert counts.tolist() == [1, 2]

@@ -1,10 +1,13 @@
 """The knowledge probe over checkpoints: which relations a model knows facts of, beside what it has to clear."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import tables
+from embryology.analysis import over_objects, permuted, tables
+from embryology.analysis.permuted import Chance
 from embryology.analysis.published import FOLDER
 from embryology.analysis.trajectories import Trajectories, events
 from embryology.errors import EmbryologyError
@@ -13,6 +16,7 @@ from embryology.runs.series import Series
 from embryology.specs import UNTRAINED
 from embryology.specs.knowledge import (
     ACCURACY,
+    COPY,
     EXCLUDED,
     LOG_PROBABILITY,
     MAJORITY,
@@ -95,11 +99,28 @@ def curve(
     return rows[rows["group"] == group].sort_values("step")[tables.CURVE].reset_index(drop=True)
 
 
-def beyond(frame: pd.DataFrame, task: str, group: str = "") -> bool:
-    """Whether the interval at the last checkpoint lies above the most common object's, the template's and step 0's."""
-    low = curve(frame, task, group)["low"].iloc[-1]
-    lines = [curve(frame, task, group, baseline=name) for name in (MAJORITY, TEMPLATE, UNTRAINED)]
-    return bool(all(low > line["high"].iloc[-1] for line in lines if len(line)))
+def above_blind(frame: pd.DataFrame, task: str) -> bool:
+    """Whether all facts of a task lie above each blind answer at the last checkpoint, interval against interval."""
+    low = curve(frame, task)["low"].iloc[-1]
+    lines = [curve(frame, task, baseline=name) for name in (MAJORITY, TEMPLATE, COPY, UNTRAINED)]
+    highs = [line["high"].fillna(line["value"]).iloc[-1] for line in lines if len(line)]
+    return bool(all(low > high for high in highs))
+
+
+def by_relation(series: Series, name: str) -> pd.DataFrame:
+    """What can be said of each relation, of facts whose object does not stand in the subject's name.
+
+    Returns:
+        A row a relation: ``above`` (every blind answer, :func:`embryology.analysis.over_objects.above_all`), ``rises``
+        and ``falls`` (from half of the steps to the end), and ``told``, which is false where there are too few objects.
+    """
+    items = measurements.read_items(series, SPECIFICATION.name)
+    items = items[(items["task"] == name) & (items["pieces"] == 1)]
+    above = over_objects.above_all(items).set_index("relation")["low"]
+    change = over_objects.changed(items).set_index("relation").reindex(above.index)
+    return pd.DataFrame(
+        {"above": above > 0, "rises": change["low"] > 0, "falls": change["high"] < 0, "told": above.notna()}
+    )
 
 
 def asked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -134,22 +155,70 @@ FEW = 0.01
 """Of facts: where no more are ever right by the paper's criterion, they are followed by the other."""
 
 
-def trajectories(series: Series, name: str, steps: str = "all") -> tuple[Trajectories, str]:
+@dataclass(frozen=True)
+class Followed:
+    """Facts of one set through the checkpoints, those whose object stands in the subject's name left out."""
+
+    paths: Trajectories
+    """A fact is ``known`` where it is right, and not by what the prompt says without its subject."""
+    criterion: str
+    """By which of :data:`CRITERIA` facts are right."""
+    chance: Chance | None
+    """None of a run that was frozen without its answers. There facts of the relation's most common object are left out
+    too, for want of what is said without a subject."""
+    everything: int
+    """Facts of the set, with those that are left out."""
+
+    @property
+    def why_not(self) -> str | None:
+        """Why nothing is to be told of facts that come and go, as a sentence; None where something is."""
+        informative = int((self.paths.trained().known.any(axis=0)).sum())
+        if informative < LEAST_CHECKPOINTS:
+            return (
+                f"Facts are known at {informative} checkpoints, without those that can be copied: too few to tell what "
+                "is learnt and forgotten."
+            )
+        if self.chance is None:
+            return f"Whether what comes and goes are facts cannot be told: {self.against_chance}."
+        if not self.chance.beyond:
+            return (
+                "It is not shown that more facts are right than with subjects permuted within their relation, so what "
+                f"comes and goes may be answers alone: {self.against_chance}."
+            )
+        return None
+
+    @property
+    def against_chance(self) -> str:
+        """Known facts beside those of permuted subjects, as a clause."""
+        if self.chance is None:
+            return "this run was frozen without its answers, so that subjects cannot be permuted"
+        right, expected, p = self.chance.right, self.chance.expected, self.chance.p
+        return f"{right:,.0f} known at all checkpoints together, {expected:,.0f} with permuted subjects (p = {p:.3f})"
+
+
+LEAST_CHECKPOINTS = 4
+
+
+def trajectories(series: Series, name: str, steps: str = "all") -> Followed:
     """The facts of a set whose objects are of one piece, through the checkpoints of a series.
 
-    Returns:
-        Their trajectories, and by which of :data:`CRITERIA` they are right: the paper's, unless no more than
-        :data:`FEW` of the facts ever are.
+    They are right by the paper's criterion, unless no more than :data:`FEW` of them ever are.
 
     Raises:
         EmbryologyError: a step that was not measured, or facts that were not measured at every one.
     """
     items = measurements.read_items(series, SPECIFICATION.name)
     items = tables.select(items[(items["task"] == name) & (items["pieces"] == 1)], series, steps)
-    ever = items.loc[items["correct"], "item_id"].nunique() / items["item_id"].nunique()
+    everything = items["item_id"].nunique()
+    ever = items.loc[items["correct"], "item_id"].nunique() / everything
     criterion = "correct" if ever > FEW else "chosen"
-    right = items[criterion]
-    return Trajectories.of(items.drop(columns=list(CRITERIA)).assign(correct=right)), criterion
+    items = over_objects.with_known(items[~items["named"]], criterion)
+    answer = {"correct": "answer", "chosen": "choice"}[criterion]
+    if answer in items:
+        _, _, told = over_objects.by_fact(items, [answer, f"{answer}_alone"])
+        paths = Trajectories.of(items)
+        return Followed(paths, criterion, permuted.permuted(paths, told[answer], told[f"{answer}_alone"]), everything)
+    return Followed(Trajectories.of(items[~items["common"]]), criterion, None, everything)
 
 
 def source(series: Series, name: str) -> str:
@@ -159,11 +228,11 @@ def source(series: Series, name: str) -> str:
 
 
 def by_frequency(paths: Trajectories) -> pd.DataFrame:
-    """Facts that are ever right, by how often the training text has subject and object in one sentence.
+    """Facts that are ever known, by how often the training text has subject and object in one sentence.
 
     Returns:
         A row a class of :data:`TOGETHER` and kind of fact (``most common object`` of their relation, ``other``):
-        ``together``, ``objects``, ``value``, ``low``, ``high`` (Wilson), ``n``; empty where nothing was counted.
+        ``together``, ``objects``, ``value``, ``low``, ``high`` (over objects), ``n``; empty where nothing was counted.
     """
     ever = events(paths.known)["state"] != "never"
     counts, rows = paths.facts["together"], []
@@ -174,7 +243,7 @@ def by_frequency(paths: Trajectories) -> pd.DataFrame:
             n = int(within.sum())
             if n:
                 right = int(ever[within].sum())
-                low, high = intervals.wilson(right, n)
+                low, high = intervals.of_share(*intervals.by_unit(ever[within].to_numpy(), paths.clusters[within]))
                 span = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
                 rows.append((span, name, right / n, float(low), float(high), n))
     return pd.DataFrame(rows, columns=["together", "objects", "value", "low", "high", "n"])

@@ -5,12 +5,14 @@ seed gives.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import curves, downstream, knowledge, tables, trajectories
+from embryology.analysis import curves, downstream, knowledge, over_objects, tables, trajectories
+from embryology.analysis.knowledge import Followed
 from embryology.analysis.trajectories import Trajectories
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
@@ -48,7 +50,7 @@ def _curves(series: Series) -> Iterator[tuple[str, pd.DataFrame]]:
     """The name of each measure that a series has, and its curve: step, value, low, high."""
     for probe, curves_of in HEADLINES.items():
         if measurements.lacking(series, probe) is None:
-            yield from curves_of(tables.read([series], probe))
+            yield from curves_of(tables.read([series], probe, measured=MEASURED.get(probe, measurements.read)))
 
 
 def _of_words(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -57,7 +59,10 @@ def _of_words(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _of_facts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for name in knowledge.sets(frame):
-        yield f"facts right, {facts.SPECIFICATION.tasks[name]}", knowledge.curve(frame, name)
+        label = facts.SPECIFICATION.tasks[name]
+        yield f"facts right, {label}", knowledge.curve(frame, name)
+        if len(unnamed := knowledge.curve(frame, f"{name}/{facts.NOT_NAMED}")):
+            yield f"facts right that are not named, {label}", unnamed
 
 
 def _of_frozen(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -77,21 +82,24 @@ HEADLINES: dict[str, Callable[[pd.DataFrame], Iterator[tuple[str, pd.DataFrame]]
 """By probe what stands for it where seeds are compared, in the order of the table."""
 
 
-def same_facts(one: Series, other: Series) -> tuple[Trajectories, Trajectories, str]:
-    """The facts of the first set that both have, at the checkpoints at which both were asked; and the criterion.
+MEASURED = {facts.SPECIFICATION.name: over_objects.measured}
+"""What reads the rows of a probe where it is not the plain way."""
+
+
+def same_facts(one: Series, other: Series) -> tuple[Followed, Followed]:
+    """The facts of the first set that both have, at the checkpoints at which both were asked.
 
     Raises:
         EmbryologyError: one was not asked, or they were asked for different facts, or at no common checkpoint.
     """
     sets, others = (knowledge.sets(tables.read([each], facts.SPECIFICATION.name)) for each in (one, other))
     if of_both := [name for name in sets if name in others]:
-        (first, criterion), (second, criterion_of_other) = (
-            knowledge.trajectories(each, of_both[0]) for each in (one, other)
-        )
-        steps = np.intersect1d(first.steps, second.steps)
-        alike = criterion == criterion_of_other and first.facts["item_id"].equals(second.facts["item_id"])
-        if alike and len(steps):
-            return first.at(steps), second.at(steps), criterion
+        first, second = (knowledge.trajectories(each, of_both[0]) for each in (one, other))
+        steps = np.intersect1d(first.paths.steps, second.paths.steps)
+        alike = first.criterion == second.criterion and (first.chance is None) == (second.chance is None)
+        if alike and first.paths.facts["item_id"].equals(second.paths.facts["item_id"]) and len(steps):
+            first, second = (replace(each, paths=each.paths.at(steps)) for each in (first, second))
+            return first, second
     raise EmbryologyError(f"{one.name} and {other.name} were not asked the same facts; measure both alike")
 
 
@@ -110,13 +118,15 @@ def overlap(
 
     Returns:
         ``step``, ``one``, ``other`` and ``both`` (facts known), ``value`` with ``low`` and ``high`` (95% bootstrap over
-        relations' objects), ``chance``, ``before``.
+        relations' objects; nan where few of them know any), ``chance``, ``before``.
     """
     of_one, of_other = (_sums(run.known, one.clusters) for run in (one, other))
     both = _sums(one.known & other.known, one.clusters)
     sizes = np.bincount(one.clusters)[:, None]
     drawn = intervals.bootstrap_means(2 * both, of_one + of_other, intervals.resamples(len(sizes), draws, seed))
     low, high = intervals.percentile_interval(drawn)
+    few = np.count_nonzero(of_one + of_other, axis=0) < intervals.LEAST_OF_BOOTSTRAP
+    low, high = (np.where(few, np.nan, end) for end in (low, high))
     before = np.mean([_dice(run.known[:, 1:], run.known[:, :-1]) for run in (one, other)], axis=0)
     return pd.DataFrame(
         {

@@ -1,6 +1,6 @@
 """The measurements of a probe over several series: the one table that all other analysis begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -13,7 +13,12 @@ CURVE = ["step", "tokens", "value", "low", "high", "n"]
 """The columns of a curve: a row a checkpoint, with the ends of the 95% interval and the number of items."""
 
 
-def read(series: Sequence[Series], probe: str, steps: str = "all") -> pd.DataFrame:
+def read(
+    series: Sequence[Series],
+    probe: str,
+    steps: str = "all",
+    measured: Callable[[Series, str], pd.DataFrame] = measurements.read,
+) -> pd.DataFrame:
     """The rows of a probe, those of the first series first.
 
     The untrained model, which is measured at step 0, becomes a baseline of every step, so that it stands beside the
@@ -24,6 +29,7 @@ def read(series: Sequence[Series], probe: str, steps: str = "all") -> pd.DataFra
         probe: its name.
         steps: which checkpoints of the first: ``all``, ``last``, or a list such as ``0,100,200``, of which those are
             taken that the probe measured.
+        measured: what reads the rows of a series and probe.
 
     Returns:
         Rows of :data:`embryology.runs.measurements.SCHEMA`.
@@ -33,7 +39,7 @@ def read(series: Sequence[Series], probe: str, steps: str = "all") -> pd.DataFra
     """
     tables = []
     for number, each in enumerate(series):
-        frame = measurements.read(each, probe)
+        frame = measured(each, probe)
         if measurements.is_not_applicable(frame):
             raise EmbryologyError(f"{each.name}: probe {probe} does not apply: {frame['reason'].iloc[0]}")
         frame = pd.concat([frame, untrained(frame)])

@@ -4,7 +4,8 @@ A fact's trajectory says at which checkpoints it is answered right. Two chances 
 order of a fact's answers meant nothing, a fact that is right at ``k`` of ``t`` checkpoints would be forgotten
 ``k (t - k) / t`` times on average: fewer than that means that answers last. If facts were learnt once and for all and
 only answers slipped, a model with two states would tell every loss as a slip: more forgetting than such a model finds
-in answers drawn from itself means that facts are lost for good.
+in answers drawn from itself means that facts are lost for good. Checkpoints lie 50 or 2,000 steps apart, so that rates
+are those of a doubling of the steps; from the untrained model there is none, and it is left out.
 """
 
 from dataclasses import dataclass, replace
@@ -14,8 +15,9 @@ import pandas as pd
 from scipy import stats
 
 from embryology import intervals
-from embryology.errors import EmbryologyError
+from embryology.analysis.over_objects import by_fact
 
+ITERATIONS = 60
 REFITS = 100
 """Sets of answers that are drawn from the model without forgetting."""
 
@@ -35,22 +37,24 @@ class Trajectories:
 
     @classmethod
     def of(cls, items: pd.DataFrame) -> "Trajectories":
-        """From an item table with ``item_id``, ``step``, ``correct``, ``group`` and ``object_number``.
+        """From an item table with ``item_id``, ``step``, ``known``, ``group`` and ``object_number``.
 
         Raises:
             EmbryologyError: a fact was not measured at every checkpoint.
         """
-        items = items.sort_values(["item_id", "step"], kind="stable")
-        steps = np.sort(items["step"].unique())
-        first = items.drop_duplicates("item_id")
-        if len(first) * len(steps) != len(items):
-            raise EmbryologyError(
-                "the checkpoints of this run were measured on different facts; measure all of them alike: "
-                "embryology probe RUN --probe knowledge"
-            )
-        known = items["correct"].to_numpy(bool).reshape(len(first), len(steps))
-        clusters = first.groupby(["group", "object_number"], sort=False).ngroup().to_numpy()
-        return cls(first.drop(columns=["step", "correct"]).reset_index(drop=True), steps, known, clusters)
+        facts, steps, columns = by_fact(items, ["known"])
+        clusters = facts.groupby(["group", "object_number"], sort=False).ngroup().to_numpy()
+        return cls(facts.drop(columns=["step", "known"]), steps, columns["known"].astype(bool), clusters)
+
+    @property
+    def doublings(self) -> np.ndarray:
+        """(t - 1,) of the steps, from each checkpoint to the next; infinite from step 0."""
+        with np.errstate(divide="ignore"):
+            return np.diff(np.log2(self.steps))
+
+    def trained(self) -> "Trajectories":
+        """Without step 0."""
+        return self.at(self.steps[self.steps > 0])
 
     def at(self, steps: np.ndarray) -> "Trajectories":
         """At some of the checkpoints."""
@@ -115,35 +119,39 @@ def forgotten_in_random_order(known: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TwoStates:
-    """A fact is known or not; each interval it may be learnt or forgotten; answers are right by guess, wrong by slip.
+    """A fact is known or not; it may be learnt or forgotten at any time; answers are right by guess, wrong by slip.
 
-    Bayesian knowledge tracing (Corbett and Anderson 1994), with forgetting. All are probabilities.
+    Bayesian knowledge tracing (Corbett and Anderson 1994), with forgetting. ``learn`` and ``forget`` are rates: that of
+    a change within ``w`` doublings is ``1 - exp(-rate w)``. The others are probabilities.
     """
 
     start: float
     """Of being known at the first checkpoint."""
     learn: float
-    """Of being learnt from one checkpoint to the next."""
+    """Of being learnt, a doubling of the steps."""
     forget: float
-    """Of being forgotten from one checkpoint to the next."""
+    """Of being forgotten, a doubling of the steps."""
     guess: float
     """Of a right answer where the fact is not known."""
     slip: float
     """Of a wrong answer where it is."""
 
-    def draw(self, facts: int, checkpoints: int, rng: np.random.Generator) -> np.ndarray:
-        """(facts, checkpoints) bool answers."""
+    def draw(self, facts: int, doublings: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(facts, t) bool answers at checkpoints so many ``doublings``, (t - 1,), apart."""
+        checkpoints = len(doublings) + 1
+        learn, forget = -np.expm1(-self.learn * doublings), -np.expm1(-self.forget * doublings)
         chance = rng.random((2, checkpoints, facts))
         state, answers = chance[0, 0] < self.start, np.empty((facts, checkpoints), bool)
         for t in range(checkpoints):
             if t:
-                state = np.where(state, chance[0, t] >= self.forget, chance[0, t] < self.learn)
+                state = np.where(state, chance[0, t] >= forget[t - 1], chance[0, t] < learn[t - 1])
             answers[:, t] = chance[1, t] < np.where(state, 1 - self.slip, self.guess)
         return answers
 
 
 def fit(
     known: np.ndarray,
+    doublings: np.ndarray,
     counts: np.ndarray | None = None,
     forgets: bool = True,
     begin: TwoStates | None = None,
@@ -154,6 +162,7 @@ def fit(
 
     Args:
         known: (rows, t) bool, t at least 2.
+        doublings: (t - 1,) of the steps between checkpoints, finite.
         counts: (rows,) how often each row stands for a fact; None for once.
         forgets: whether facts may be forgotten; else ``forget`` stays 0.
         begin: where to start from; None takes a plain guess.
@@ -166,14 +175,16 @@ def fit(
     model = replace(model, forget=max(model.forget, 0.02) if forgets else 0.0)
     answers, total, before = np.stack([~known, known]).astype(float), counts.sum() * known.shape[1], -np.inf
     for _ in range(iterations):
-        model, likelihood = _improved(model, answers, counts)
+        model, likelihood = _improved(model, answers, counts, doublings)
         if likelihood - before < tolerance * total:
             break
         before = likelihood
     return model
 
 
-def _improved(model: TwoStates, answers: np.ndarray, counts: np.ndarray) -> tuple[TwoStates, float]:
+def _improved(
+    model: TwoStates, answers: np.ndarray, counts: np.ndarray, doublings: np.ndarray
+) -> tuple[TwoStates, float]:
     """One step; ``answers`` is (wrong and right, rows, t). Returns also the log-likelihood before it."""
     _, rows, t = answers.shape
     # (rows, t) probability of each answer where the fact is unknown and where it is known
@@ -181,16 +192,17 @@ def _improved(model: TwoStates, answers: np.ndarray, counts: np.ndarray) -> tupl
         answers[0] * (1 - model.guess) + answers[1] * model.guess,
         answers[0] * model.slip + answers[1] * (1 - model.slip),
     )
+    learn, forget = (-np.expm1(-rate * np.array([0, *doublings])) for rate in (model.learn, model.forget))
     forward, scale = np.empty((2, rows, t)), np.empty((rows, t))
     prior = np.full(rows, 1 - model.start), np.full(rows, model.start)
     for at in range(t):
         if at:
             no, yes = forward[:, :, at - 1]
-            prior = no * (1 - model.learn) + yes * model.forget, no * model.learn + yes * (1 - model.forget)
+            prior = no * (1 - learn[at]) + yes * forget[at], no * learn[at] + yes * (1 - forget[at])
         joint = prior[0] * probability[0][:, at], prior[1] * probability[1][:, at]
         scale[:, at] = joint[0] + joint[1]
         forward[:, :, at] = joint / scale[:, at]
-    learnt = forgotten = left_unknown = left_known = 0.0
+    learnt, forgotten, left_unknown, left_known = np.zeros((4, t))  # changes since the checkpoint before, and stays
     guessed, slipped = np.zeros(2), np.zeros(2)  # of answers in that state: those that were guesses or slips, and all
     after = np.ones((2, rows))
     for at in reversed(range(t)):
@@ -201,22 +213,42 @@ def _improved(model: TwoStates, answers: np.ndarray, counts: np.ndarray) -> tupl
         if at:
             no, yes = forward[:, :, at - 1] * counts
             ahead = after * (probability[0][:, at], probability[1][:, at]) / scale[:, at]
-            learnt += (no * model.learn) @ ahead[1]
-            left_unknown += no @ ((1 - model.learn) * ahead[0] + model.learn * ahead[1])
-            forgotten += (yes * model.forget) @ ahead[0]
-            left_known += yes @ (model.forget * ahead[0] + (1 - model.forget) * ahead[1])
+            learnt[at] = (no * learn[at]) @ ahead[1]
+            left_unknown[at] = (no * (1 - learn[at])) @ ahead[0]
+            forgotten[at] = (yes * forget[at]) @ ahead[0]
+            left_known[at] = (yes * (1 - forget[at])) @ ahead[1]
             after = np.stack(
                 [
-                    (1 - model.learn) * ahead[0] + model.learn * ahead[1],
-                    model.forget * ahead[0] + (1 - model.forget) * ahead[1],
+                    (1 - learn[at]) * ahead[0] + learn[at] * ahead[1],
+                    forget[at] * ahead[0] + (1 - forget[at]) * ahead[1],
                 ]
             )
         else:
             start = weighted[1].sum() / counts.sum()
     improved = TwoStates(
-        float(start), _share(learnt, left_unknown), _share(forgotten, left_known), _share(*guessed), _share(*slipped)
+        float(start),
+        float(_rate(model.learn, learnt[1:], left_unknown[1:], doublings)),
+        float(_rate(model.forget, forgotten[1:], left_known[1:], doublings)),
+        _share(*guessed),
+        _share(*slipped),
     )
     return improved, float(counts @ np.log(scale).sum(axis=1))
+
+
+def _rate(before: np.ndarray | float, ended: np.ndarray, lasted: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """One step of expectation and maximisation towards the rate of an end that is seen between checkpoints alone.
+
+    Args:
+        before: (...) the rate so far; 0 stays 0.
+        ended, lasted: (..., intervals) how many did in each interval, and did not.
+        widths: (intervals,).
+    """
+    rate = np.asarray(before, float)[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        until_end = np.where(rate * widths > 1e-6, 1 / rate - widths / np.expm1(rate * widths), widths / 2)
+    exposure = (lasted * widths).sum(axis=-1) + (ended * until_end).sum(axis=-1)
+    rates = np.divide(ended.sum(axis=-1), exposure, out=np.zeros(exposure.shape), where=exposure > 0)
+    return np.where(np.asarray(before) > 0, rates, 0)
 
 
 def _share(part: float, whole: float) -> float:
@@ -245,61 +277,88 @@ def forgetting(trajectories: Trajectories, draws: int = intervals.RESAMPLES, see
     Raises:
         ValueError: no fact is ever right, or there is one checkpoint alone.
     """
-    known = trajectories.known
+    trajectories = trajectories.trained()
+    known, doublings = trajectories.known, trajectories.doublings
     if not known.any() or known.shape[1] < 2:
         raise ValueError("there is nothing to forget")
     distinct, row_of = np.unique(known, axis=0, return_inverse=True)
     by_cluster = np.zeros((trajectories.clusters.max() + 1, len(distinct)))
     np.add.at(by_cluster, (trajectories.clusters, row_of.ravel()), 1)
-    model = fit(distinct, by_cluster.sum(axis=0))
+    model = fit(distinct, doublings, by_cluster.sum(axis=0))
     rates = [
-        fit(distinct[drawn], counts[drawn], begin=model, tolerance=1e-6, iterations=50).forget
+        fit(distinct[drawn], doublings, counts[drawn], begin=model, tolerance=1e-6, iterations=50).forget
         for counts in intervals.resamples(len(by_cluster), draws, seed) @ by_cluster
         if distinct[drawn := counts > 0].any()
     ]
-    lasting = fit(distinct, by_cluster.sum(axis=0), forgets=False)
+    lasting = fit(distinct, doublings, by_cluster.sum(axis=0), forgets=False)
     rng, chance = np.random.default_rng(seed), []
     for _ in range(REFITS):
-        rows, counts = np.unique(lasting.draw(len(known), known.shape[1], rng), axis=0, return_counts=True)
-        chance.append(fit(rows, counts.astype(float), begin=model, tolerance=1e-6).forget)
+        rows, counts = np.unique(lasting.draw(len(known), doublings, rng), axis=0, return_counts=True)
+        chance.append(fit(rows, doublings, counts.astype(float), begin=model, tolerance=1e-6).forget)
     ends = intervals.percentile_interval(np.array(rates))
     low, high = min(float(ends[0]), model.forget), max(float(ends[1]), model.forget)  # fits end near 0, not at it
     return Forgetting(model, low, high, float(np.quantile(chance, 0.975)))
 
 
+@dataclass(frozen=True)
+class HalfLife:
+    """After how many doublings of the steps half of the facts that are right are not, at one rate throughout."""
+
+    value: float
+    low: float
+    high: float
+    """95% bootstrap interval over objects; nan where fewer of these than it takes are ever right."""
+
+
 def half_life(
     trajectories: Trajectories, draws: int = intervals.RESAMPLES, seed: int = intervals.SEED
-) -> tuple[float, float, float]:
-    """After how many steps half of the facts that were right are wrong for the first time; and its 95% interval.
+) -> HalfLife | None:
+    """How long right answers last: that one ends is seen between two checkpoints alone (interval-censored), and those
+    of the last checkpoint have not ended.
 
-    The median of Kaplan and Meier's estimate, of the first time that a fact is right; those that stay right are
-    censored at the last checkpoint. ``inf`` where more than half stay. The interval is a bootstrap over objects.
-
-    Raises:
-        ValueError: no fact is right before the last checkpoint.
+    None where no fact is right before the last checkpoint; infinite where none is lost.
     """
-    from statsmodels.duration.survfunc import SurvfuncRight  # late: a second
+    trajectories = trajectories.trained()
+    before, after = trajectories.known[:, :-1], trajectories.known[:, 1:]
+    ended, lasted = (_sums(counts, trajectories.clusters) for counts in (before & ~after, before & after))
+    if not before.any():
+        return None
+    weights = np.vstack([np.ones(len(ended)), intervals.resamples(len(ended), draws, seed)])
+    of_draws = weights @ ended, weights @ lasted
+    rate = np.full(len(weights), 0.5)
+    for _ in range(ITERATIONS):
+        rate = _rate(rate, *of_draws, trajectories.doublings)
+    with np.errstate(divide="ignore"):
+        lives = np.log(2) / rate
+    low, high = intervals.percentile_interval(lives[1:])
+    if np.count_nonzero((ended + lasted).sum(axis=1)) < intervals.LEAST_OF_BOOTSTRAP:
+        low = high = np.nan
+    return HalfLife(float(lives[0]), float(low), float(high))
 
-    known, steps = trajectories.known, trajectories.steps
-    ever = known[:, :-1].any(axis=1)
-    if not ever.any():
-        raise ValueError("no fact is right before the last checkpoint")
-    first = known[ever].argmax(axis=1)
-    wrong_after = ~known[ever] & (np.arange(len(steps)) > first[:, None])
-    ended = wrong_after.any(axis=1)
-    lasted = np.where(ended, steps[wrong_after.argmax(axis=1)], steps[-1]) - steps[first]
-    clusters = trajectories.clusters[ever]
 
-    def median(weights: np.ndarray) -> float:
-        drawn = weights > 0
-        estimate = SurvfuncRight(lasted[drawn], ended[drawn], freq_weights=weights[drawn])
-        below = estimate.surv_prob <= 0.5
-        return float(estimate.surv_times[below.argmax()]) if below.any() else np.inf
+def _sums(counts: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """(clusters, t) of (facts, t)."""
+    sums = np.zeros((clusters.max() + 1, counts.shape[1]))
+    np.add.at(sums, clusters, counts)
+    return sums
 
-    numbers, cluster_of = np.unique(clusters, return_inverse=True)
-    medians = [median(weights[cluster_of]) for weights in intervals.resamples(len(numbers), draws, seed)]
-    low, high = intervals.percentile_interval(np.array(medians))
-    return median(np.ones(len(lasted))), float(low), float(high)
+
+def changes_of_objects(trajectories: Trajectories) -> pd.DataFrame:
+    """How facts of one object come and go together: gains and losses, in the rows ``learnt`` and ``forgotten``.
+
+    Columns ``facts`` (as of :func:`events`), ``objects`` (how often an object has any, of all checkpoints), ``whole``
+    (the share of these facts that change with all others of their object, of objects with two facts or more; nan
+    without any).
+    """
+    known = np.pad(trajectories.known, ((0, 0), (1, 0)))
+    sizes = np.bincount(trajectories.clusters)[:, None]
+    rows = {}
+    for name, change in (("learnt", known[:, 1:] & ~known[:, :-1]), ("forgotten", known[:, :-1] & ~known[:, 1:])):
+        of_objects = _sums(change, trajectories.clusters)
+        of_several = of_objects * (sizes > 1)
+        whole = (of_several * (of_objects == sizes)).sum() / of_several.sum() if of_several.any() else np.nan
+        rows[name] = change.sum(), np.count_nonzero(of_objects), whole
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["facts", "objects", "whole"])
 
 
 def rank_correlation(
@@ -309,7 +368,8 @@ def rank_correlation(
 
     Facts are ranked among those of their relation, by count and by the checkpoint at which they are first right
     (never is last); positive where facts with higher counts are right earlier. Relations of which no fact is ever
-    right say nothing. nan where none is left, or all counts are equal. The interval is a bootstrap over objects.
+    right say nothing. nan where too few objects are left, or all counts are equal. The interval is a bootstrap over
+    objects.
     """
     first = events(trajectories.known)["first"].to_numpy()
     first = np.where(first < 0, len(trajectories.steps), first)
@@ -323,8 +383,9 @@ def rank_correlation(
     products = np.stack([early * often, early**2, often**2], axis=1)
     if not (products.sum(axis=0)[1:] > 0).all():
         return (np.nan, np.nan, np.nan)
-    sums = np.zeros((trajectories.clusters.max() + 1, 3))
-    np.add.at(sums, trajectories.clusters, products)
+    sums = _sums(products, trajectories.clusters)
+    if np.count_nonzero(sums[:, 1]) < intervals.LEAST_OF_BOOTSTRAP:
+        return (np.nan, np.nan, np.nan)
     drawn = intervals.resamples(len(sums), draws, seed) @ sums
     with np.errstate(invalid="ignore", divide="ignore"):
         low, high = intervals.percentile_interval(drawn[:, 0] / np.sqrt(drawn[:, 1] * drawn[:, 2]))

@@ -7,8 +7,8 @@ from scipy import stats
 
 from embryology.analysis import knowledge
 from embryology.figures import style
-from embryology.figures.knowledge import baselines, percent, with_interval
-from embryology.specs.knowledge import CONSISTENCY, OF_CANDIDATES, SHUFFLED, SPECIFICATION
+from embryology.figures.knowledge import OVER, baselines, percent, with_interval
+from embryology.specs.knowledge import CONSISTENCY, MAJORITY, OF_CANDIDATES, SHUFFLED, SPECIFICATION
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, str]:
@@ -20,10 +20,15 @@ def numbers(frame: pd.DataFrame) -> dict[str, str]:
     shuffled = knowledge.curve(frame, name, metric=CONSISTENCY, baseline=SHUFFLED)
     right = knowledge.curve(frame, name, metric=OF_CANDIDATES)
     excess = rows["value"] - shuffled["value"]
-    trend = "too few checkpoints to tell"
-    if len(rows) > 3 and np.ptp(right["value"]) > 0 and np.ptp(excess) > 0:
+    majority = knowledge.curve(frame, name, baseline=MAJORITY)["value"]
+    informative = int((right["low"].fillna(0).to_numpy() > majority.to_numpy()).sum())
+    trend = "not to be told, as at too few checkpoints more is right than the most common objects would give"
+    if informative >= knowledge.LEAST_CHECKPOINTS and np.ptp(right["value"]) > 0 and np.ptp(excess) > 0:
         rho = stats.spearmanr(excess, right["value"]).statistic
-        trend = f"Spearman's correlation over {len(rows)} checkpoints is {rho:.2f}"
+        trend = (
+            f"Spearman's correlation over {len(rows)} checkpoints is {rho:.2f}, which says that both grow and no more, "
+            "as checkpoints of one run are not independent"
+        )
     return {
         "consistency_set": SPECIFICATION.tasks[name],
         "consistency": f"{with_interval(rows.iloc[-1])} of pairs, asked about different subjects in "
@@ -69,7 +74,7 @@ def consistency(frame: pd.DataFrame) -> HTML:
         pd.concat([rows.assign(what="same answer"), right.assign(what="right answer")], ignore_index=True),
         "Does the model give the same answer to questions that say the same, and more so as it comes to know? Left: "
         "the share of pairs of templates with the same answer among the relation's objects "
-        f"({values['consistency_set']}), 95% bootstrap over facts, beside the agreement of templates that are asked "
+        f"({values['consistency_set']}), 95% intervals over {OVER}, beside the agreement of templates that are asked "
         "about different subjects (a model that always says the same agrees with itself) and the untrained model's. "
         "Right: a point a relation at the last checkpoint. Of the excess over different subjects and of right "
         f"answers, {values['consistency_trend']}.",

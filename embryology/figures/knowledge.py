@@ -7,24 +7,26 @@ from matplotlib.axes import Axes
 
 from embryology.analysis import knowledge
 from embryology.figures import style
+from embryology.specs import UNITS
 from embryology.specs import knowledge as words
 from embryology.specs.knowledge import ACCURACY, GAIN, LOG_PROBABILITY, MAJORITY, SPECIFICATION, TEMPLATE
 
 LABELS = SPECIFICATION.baselines
+OVER = f"{UNITS[SPECIFICATION.resampled[0]]}, none where they are too few"
 
 
-def numbers(frame: pd.DataFrame, source: str) -> dict[str, str]:
+def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, str]:
     """What the prose of the page says of the first set of the first series, by the name to glue.
 
     Args:
-        frame: of :func:`embryology.analysis.tables.read`.
+        frame: of :func:`embryology.analysis.over_objects.read`.
         source: of :func:`embryology.analysis.knowledge.source`.
+        told: of :func:`embryology.analysis.knowledge.by_relation`.
     """
     name, *others = knowledge.sets(frame)
     relations = knowledge.relations(frame, name)
     end, majority = _last(frame, name), _last(frame, name, baseline=MAJORITY)
-    above = [relation for relation in relations if knowledge.beyond(frame, name, relation)]
-    best_not_last = [relation for relation in relations if _falls(frame, name, relation)]
+    unnamed = f"{name}/{words.NOT_NAMED}"
     values = {
         "source": source,
         "others": style.listed([SPECIFICATION.tasks[other] for other in others]),
@@ -34,15 +36,19 @@ def numbers(frame: pd.DataFrame, source: str) -> dict[str, str]:
         "accuracy": with_interval(end),
         "majority": percent(majority["value"]),
         "template": percent(_last(frame, name, baseline=TEMPLATE)["value"]),
-        "not_named": with_interval(_last(frame, f"{name}/{words.NOT_NAMED}")),
-        "beyond": "lies above all of them" if knowledge.beyond(frame, name) else "does not lie above all of them",
-        "relations_beyond": style.listed([knowledge.label(relation) for relation in above]),
-        "relations_fall": str(len(best_not_last)),
+        "copy": percent(_last(frame, name, baseline=words.COPY)["value"]),
+        "known": with_interval(_last(frame, name, words.KNOWN)),
+        "not_named": with_interval(_last(frame, unnamed)),
+        "majority_not_named": percent(_last(frame, unnamed, baseline=MAJORITY)["value"]),
+        "known_not_named": with_interval(_last(frame, unnamed, words.KNOWN)),
+        "beyond": "lies above all of them" if knowledge.above_blind(frame, name) else "does not lie above all of them",
+        "relations_beyond": above_all(told),
+        "relations_change": _changes(told),
         "at_10": with_interval(_last(frame, name, words.AT_10)),
         "rank": f"{_last(frame, name, words.RECIPROCAL_RANK)['value']:.3f}",
         "candidates": with_interval(_last(frame, name, words.OF_CANDIDATES)),
         "gain": _nats(_last(frame, name, GAIN)),
-        "gain_not_named": _nats(_last(frame, f"{name}/{words.NOT_NAMED}", GAIN)),
+        "gain_not_named": _nats(_last(frame, unnamed, GAIN)),
     }
     held_out = knowledge.curve(frame, f"{name}/{words.HELD_OUT}", metric=GAIN)
     values["held_out"] = (
@@ -76,10 +82,25 @@ def _nats(row: pd.Series) -> str:
     return style.ranged(row, ".2f", " nats")
 
 
-def _falls(frame: pd.DataFrame, name: str, relation: str) -> bool:
-    """Whether the best checkpoint is not the last, interval against interval."""
-    rows = knowledge.curve(frame, name, relation)
-    return bool(rows["low"].max() > rows["high"].iloc[-1])
+def above_all(told: pd.DataFrame) -> str:
+    """Which relations clear every blind answer, as a sentence; of :func:`embryology.analysis.knowledge.by_relation`."""
+    n, few = int(told["told"].sum()), int((~told["told"]).sum())
+    above = [knowledge.label(str(relation)) for relation in told.index[told["above"]]]
+    left_out = f"; {few} have too few objects to tell" if few else ""
+    if not above:
+        return f"Of {n} relations none clears them{left_out}."
+    by_chance = f"by chance alone {0.025 * n:.1f} would"
+    verb = "clears" if len(above) == 1 else "clear"
+    return f"Of {n} relations {len(above)} {verb} them, {by_chance}{left_out}: {style.listed(above)}."
+
+
+def _changes(told: pd.DataFrame) -> str:
+    rises, falls = (told.index[told[column]].map(knowledge.label).tolist() for column in ("rises", "falls"))
+    if not rises + falls:
+        return f"none of {len(told)} relations rises or falls"
+    changes = [f"{verb} {style.listed(names)}" for verb, names in (("rise", rises), ("fall", falls)) if names]
+    by_chance = f"by chance alone {0.05 * len(told):.1f} would"
+    return f"of {len(told)} relations there {' and there '.join(changes)}, and {by_chance}"
 
 
 def baselines(axis: Axes, frame: pd.DataFrame, task: str, relation: str, metric: str, x: str = "step") -> None:
@@ -89,12 +110,13 @@ def baselines(axis: Axes, frame: pd.DataFrame, task: str, relation: str, metric:
 
 
 @style.styled
-def scores(frame: pd.DataFrame, source: str) -> HTML:
+def scores(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> HTML:
     """The paper's figure: precision at 1 over training, a panel a relation, and one for all of them.
 
     Args:
-        frame: of :func:`embryology.analysis.tables.read`.
+        frame: of :func:`embryology.analysis.over_objects.read`.
         source: of :func:`embryology.analysis.knowledge.source`.
+        told: of :func:`embryology.analysis.knowledge.by_relation`.
     """
     name = knowledge.sets(frame)[0]
     relations = knowledge.relations(frame, name)
@@ -117,10 +139,11 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
         style.training_axis(axis, frame[x], x_label)
     style.legend(figure, axes, 2)
     end, majority = _last(frame, name), _last(frame, name, baseline=MAJORITY)
-    above = sum(knowledge.beyond(frame, name, relation) for relation in relations)
+    unnamed = _last(frame, f"{name}/{words.NOT_NAMED}")
     answer = (
-        f"At the end {with_interval(end)} of facts are answered right; the most common objects alone would give "
-        f"{percent(majority['value'])}; above all baselines: {above} of {len(relations)} relations"
+        f"At the end {with_interval(end)} of facts are answered right, {with_interval(unnamed)} where the object does "
+        f"not stand in the subject's name; the most common objects alone would give {percent(majority['value'])}. "
+        f"Of the relations, without such names, {int(told['above'].sum())} clear all blind answers"
     )
     return style.show(
         figure,
@@ -129,8 +152,9 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
         pd.concat(drawn, ignore_index=True)[["series", "relation", "step", "tokens", "value", "low", "high", "n"]],
         f"Which facts does the model know? The object of a fact is masked in the relation's template, and counts as "
         f"right where it is the most likely of all pieces. Facts: {source}, objects of one piece, "
-        f"{len(relations)} relations of which {len(shown) - 1} are drawn. Bands: 95% Wilson intervals over facts. "
-        f"Baselines: the relation's most common object, the template without a subject, the untrained model.",
+        f"{len(relations)} relations of which {len(shown) - 1} are drawn. Bands: 95% intervals over {OVER}. "
+        f"Baselines: the relation's most common object, the template without a subject, the untrained model, and a "
+        f"model that copies an object that stands in the subject's name.",
         f"{len(shown)} line charts of precision at 1 over training, one for all relations and one for each of "
         f"{style.listed([knowledge.label(relation) for relation in shown[1:]])}. {answer}.",
     )
@@ -177,10 +201,10 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
     for axis in axes:
         style.training_axis(axis, frame["step"], "training step")
     style.legend(figure, axes, 2)
-    values = numbers(frame, source)
+    gain, rank = _nats(_last(frame, name, GAIN)), _last(frame, name, words.RECIPROCAL_RANK)["value"]
     answer = (
-        f"How much likelier an object is with its own subject than with others: {values['gain']}; right among the "
-        f"relation's objects: {values['candidates']}"
+        f"How much likelier an object is with its own subject than with others: {gain}; right among the "
+        f"relation's objects: {with_interval(_last(frame, name, words.OF_CANDIDATES))}"
     )
     return style.show(
         figure,
@@ -191,10 +215,10 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
         "object is among the ten most likely pieces, whether it is the most likely of the relation's own objects, "
         "the reciprocal of its rank, how much likelier it is with the fact's own subject than with subjects that "
         "have other objects, and its log-probability, which objects of several pieces have too (scored left to "
-        "right, each piece given those before it). Bands: 95%, Wilson for shares, else a bootstrap over facts. "
+        f"right, each piece given those before it). Bands: 95% intervals over {OVER}. "
         "Baselines: the relation's most common object, the untrained model, and no difference between subjects.",
         f"Six line charts over training steps: precision at 10, precision among candidates, reciprocal rank, gain by "
-        f"the subject, log-probabilities. {answer}; the mean reciprocal rank is {values['rank']}.",
+        f"the subject, log-probabilities. {answer}; the mean reciprocal rank is {rank:.3f}.",
     )
 
 
@@ -236,8 +260,8 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True).reindex(columns=["relation", "whose", "step", "value", "low", "high", "n"]),
         f"How do these curves compare with the released ones of BERT? Precision at 1 by relation over the share of the "
-        f"training steps: this run with 95% Wilson intervals, and BERT, read off the released figure, whose numbers of "
-        f"facts are not given. The curves that are not zero are those of "
+        f"training steps: this run with 95% intervals over {OVER}, and BERT, read off the released figure, whose "
+        f"numbers of facts are not given. The curves that are not zero are those of "
         f"{style.listed([str(relation) for relation in published.index.difference(zero)])}; that all others stay at "
         f"zero for a model of that size looks like a fault of the measurement. "
         + (
@@ -257,16 +281,22 @@ def relations_table(frame: pd.DataFrame) -> HTML:
     for relation in table.index:
         end = knowledge.curve(frame, name, relation)
         counts = {column: f"{n:,}" for column, n in table.loc[relation].items()}
-        scores = {"precision at 1 (95% interval)": "", "most common object": "", "best step": ""}
+        scores = {"precision at 1 (95% interval)": "", "without copies": "", "most common object": "", "best step": ""}
         if len(end):
             last, best = end.iloc[-1], end.loc[end["value"].idxmax()]
             scores = {
                 "precision at 1 (95% interval)": style.ranged(last, ".3f"),
+                "without copies": _without_copies(frame, name, relation),
                 "most common object": f"{_majority(frame, name, relation):.3f}",
                 "best step": f"{best['step']:,.0f}" if best["value"] > 0 else "never right",
             }
         rows.append({"relation": knowledge.label(relation), **counts, **scores})
     return style.table(pd.DataFrame(rows))
+
+
+def _without_copies(frame: pd.DataFrame, name: str, relation: str) -> str:
+    rows = knowledge.curve(frame, f"{name}/{words.NOT_NAMED}", relation)
+    return style.ranged(rows.iloc[-1], ".3f") if len(rows) else ""
 
 
 def _majority(frame: pd.DataFrame, name: str, relation: str) -> float:

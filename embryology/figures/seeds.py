@@ -10,6 +10,8 @@ from embryology import intervals
 from embryology.analysis import knowledge, seeds
 from embryology.errors import EmbryologyError
 from embryology.figures import style
+from embryology.figures.knowledge import OVER
+from embryology.figures.trajectories import left_out
 from embryology.runs import measurements
 from embryology.runs.series import Series, seed_pairs
 from embryology.specs.knowledge import SPECIFICATION
@@ -58,14 +60,17 @@ def _shared_facts_or_why(one: Series, other: Series) -> str:
 def shared_facts(one: Series, other: Series) -> HTML:
     """How many facts each of two series knows, and how far they are the same ones."""
     names = [one.name, other.name]
-    paths, paths_of_other, criterion = seeds.same_facts(one, other)
+    followed, followed_of_other = seeds.same_facts(one, other)
+    paths, paths_of_other = followed.paths, followed_of_other.paths
     table = seeds.overlap(paths, paths_of_other)
     figure, (known, shared) = style.panels(1, 2, 9, 3.7)
     n = len(paths.known)
-    for column, line, name in zip(("one", "other", "both"), style.LINES, [*names, "both"], strict=False):
-        lows, highs = intervals.wilson(table[column], n)
+    knows = {"one": paths.known, "other": paths_of_other.known, "both": paths.known & paths_of_other.known}
+    for (column, right), line, name in zip(knows.items(), style.LINES, [*names, "both"], strict=False):
+        sums, counts = intervals.by_unit(right, paths.clusters)
+        lows, highs = intervals.of_share(sums, counts[:, None])
         style.curve(known, table.assign(value=table[column] / n, low=lows, high=highs), line, name, scale=100)
-    known.set_ylabel("facts right, %")
+    known.set_ylabel("facts known, %")
     known.set_ylim(bottom=0)
     style.curve(shared, table.dropna(subset="value"), style.LINES[3], "two seeds", scale=100)
     for column, colour, dashes, label in (
@@ -80,6 +85,9 @@ def shared_facts(one: Series, other: Series) -> HTML:
     style.legend(figure, [known, shared], 3)
     answer = _answer(table, names)
     rho, low, high = seeds.same_order(paths, paths_of_other)
+    order = (
+        f"by {rho:.2f} ({low:.2f} to {high:.2f}, Spearman)" if np.isfinite(rho) else "by what cannot be told of so few"
+    )
     source = knowledge.source(one, paths.facts["task"].iloc[0])
     return style.show(
         figure,
@@ -87,12 +95,13 @@ def shared_facts(one: Series, other: Series) -> HTML:
         answer,
         table,
         f"Does another seed learn the same facts? {source}; a fact is right where its object is "
-        f"{knowledge.CRITERIA[criterion]}. Left: the share of facts that are right, with 95% Wilson intervals. Right: "
+        f"{knowledge.CRITERIA[followed.criterion]}. Facts whose object stands in the subject's name are left out, "
+        f"{left_out(followed)}. Left: the share of facts that are known, with 95% intervals over {OVER}. Right: "
         "facts that both seeds know, as a share of the mean of what each knows (Dice), with a 95% bootstrap over the "
         "relations' objects. Baselines: what it would be if each seed's right answers fell on any of the facts with "
         "the same object, so that nothing of subjects were shared; and each run's own overlap with its checkpoint "
-        "before, the mean of both runs. How early facts are first right correlates between the seeds, within "
-        f"relations, by {rho:.2f} ({low:.2f} to {high:.2f}, Spearman).",
+        "before, the mean of both runs. How early facts are first known correlates between the seeds, within "
+        f"relations, {order}.",
         "Two charts over training steps: the share of facts that are right in each of two runs and in both, and how "
         f"far the right facts are the same. {answer}.",
     )
@@ -103,6 +112,8 @@ def _answer(table: pd.DataFrame, names: Sequence[str]) -> str:
     counts = f"{names[0]} and {names[1]} know {last['one']:,.0f} and {last['other']:,.0f} facts at the end"
     if pd.isna(last["value"]):
         return f"{counts}: there is nothing to share"
+    if pd.isna(last["low"]):
+        return f"{counts}, of too few objects to tell whether these are the same"
     compared = "more than" if last["low"] > last["chance"] else "not more than"
     return (
         f"{counts} and share {100 * last['value']:.0f}% of them, {compared} the {100 * last['chance']:.0f}% that "
@@ -112,4 +123,6 @@ def _answer(table: pd.DataFrame, names: Sequence[str]) -> str:
 
 def _percents(values: pd.DataFrame) -> list[str]:
     rows = 100 * values.to_numpy(float)
-    return [f"{value:.1f}% ({low:.1f} to {high:.1f})" for value, low, high in rows]
+    return [
+        f"{value:.1f}% ({low:.1f} to {high:.1f})" if np.isfinite(low) else f"{value:.1f}%" for value, low, high in rows
+    ]

@@ -41,6 +41,7 @@ BASELINE_LINES = {
     knowledge.MAJORITY: (INK, DOTTED),
     knowledge.TEMPLATE: (INK, DASHED),
     knowledge.SHUFFLED: (ALERT, (0, (3, 1.5))),
+    knowledge.COPY: (ALERT, (0, (1, 1))),
     UNTRAINED: ("#999999", (0, (7, 1.5, 1, 1.5))),
 }
 """Colour and dashes of baselines, by their names in the specifications."""
@@ -220,7 +221,7 @@ def level(axis: Axes, value: float, name: str, label: str, width: float = 1.3) -
 
 
 def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
-    """A value with its interval in prose: "0.50 nats (0.40 to 0.60)".
+    """A value with its interval in prose: "0.50 nats (0.40 to 0.60)"; the value alone where it has none.
 
     Args:
         row: ``value``, ``low`` and ``high``.
@@ -229,7 +230,7 @@ def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
         scale: what the numbers are multiplied by, 100 for points.
     """
     value, low, high = (format(scale * row[name], form) for name in ("value", "low", "high"))
-    return f"{value}{unit} ({low} to {high})"
+    return f"{value}{unit} ({low} to {high})" if np.isfinite(row["low"]) else f"{value}{unit}"
 
 
 def stepped(row: pd.Series, count: Callable[[float], str] = "{:,.0f}".format) -> str:

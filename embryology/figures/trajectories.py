@@ -5,8 +5,10 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology.analysis import knowledge, trajectories
-from embryology.analysis.trajectories import Trajectories
+from embryology.analysis.knowledge import Followed
+from embryology.analysis.trajectories import HalfLife, Trajectories
 from embryology.figures import style
+from embryology.figures.knowledge import OVER
 
 STATES = {
     "known": ("right since first", "#0072B2"),
@@ -17,42 +19,72 @@ MOST_ROWS = 5000
 """Of the table of facts; with more, those that are never right are left out."""
 
 
-def numbers(paths: Trajectories, criterion: str) -> dict[str, str]:
+def numbers(followed: Followed) -> dict[str, str]:
     """What the prose of the page says of single facts, by the name to glue.
 
     Args:
-        paths, criterion: of :func:`embryology.analysis.knowledge.trajectories`.
+        followed: of :func:`embryology.analysis.knowledge.trajectories`.
     """
+    paths = followed.paths
     counts = trajectories.events(paths.known)
-    order = trajectories.forgotten_in_random_order(paths.known).sum()
-    forgotten = int(counts["forgotten"].sum())
     values = {
-        "criterion": knowledge.CRITERIA[criterion],
+        "criterion": knowledge.CRITERIA[followed.criterion],
         "facts": f"{len(paths.known):,}",
+        "facts_all": f"{followed.everything:,}",
+        "left_out": left_out(followed),
         "checkpoints": str(len(paths.steps)),
         "ever": f"{int((counts['state'] != 'never').sum()):,}",
         "right_at_end": f"{int(paths.known[:, -1].sum()):,}",
-        "learnt": f"{int(counts['learnt'].sum()):,}",
-        "forgotten": f"{forgotten:,}",
+        "forgotten": f"{int(counts['forgotten'].sum()):,}",
         "relearnt": f"{int(counts['relearnt'].sum()):,}",
-        "random_order": f"{order:,.0f}",
-        "forgetting": "no fact is ever right, so that none can be forgotten",
-        "half_life": "unknown",
+        "chance": followed.against_chance,
     }
-    if paths.known[:, :-1].any():
-        rate = trajectories.forgetting(paths)
-        values["forgetting"] = (
-            f"{100 * rate.model.forget:.1f}% ({100 * rate.low:.1f} to {100 * rate.high:.1f}) from one checkpoint to "
-            f"the next, where answers without forgetting would show up to {100 * rate.chance:.1f}%: "
-            f"{'more than chance' if rate.beyond_chance else 'not more than chance'}"
+    return values | {"histories": followed.why_not or _come_and_go(followed, values), "frequency": _correlation(paths)}
+
+
+def left_out(followed: Followed) -> str:
+    """What else than copies does not count as known, as the rest of a sentence."""
+    if followed.chance is None:
+        return (
+            "and so are those of their relation's most common object, which stand for what the template says without a "
+            "subject, as this run was frozen without its answers"
         )
-        half, low, high = trajectories.half_life(paths)
-        values["half_life"] = f"{_steps(half)} ({_steps(low)} to {_steps(high)})"
-    return values | {"frequency": _correlation(paths)}
+    return "and a fact is known where it is right, and not by what the template says without its subject"
 
 
-def _steps(number: float) -> str:
-    return f"{number:,.0f} steps" if np.isfinite(number) else "longer than the run"
+def _come_and_go(followed: Followed, values: dict[str, str]) -> str:
+    paths = followed.paths
+    objects = trajectories.changes_of_objects(paths)
+    order = trajectories.forgotten_in_random_order(paths.known).sum()
+    rate = trajectories.forgetting(paths)
+    ends = [_share(end) for end in (rate.model.forget, rate.low, rate.high, rate.chance)]
+    return (
+        f"Facts are learnt {_changes(objects, 'learnt')}, forgotten {_changes(objects, 'forgotten')}, and learnt again "
+        f"{values['relearnt']} times. If each fact's answers came in random order, facts would be forgotten "
+        f"{order:,.0f} times: fewer means that answers last. A model with two states finds that {ends[0]} "
+        f"({ends[1]} to {ends[2]}) of known facts are forgotten in a doubling of the steps, where answers without "
+        f"forgetting would show up to {ends[3]}: {'more' if rate.beyond_chance else 'not more'} than chance. "
+        f"{_half_life(trajectories.half_life(paths))}"
+    )
+
+
+def _share(rate: float) -> str:
+    return f"{-100 * np.expm1(-rate):.1f}%"
+
+
+def _changes(objects: pd.DataFrame, name: str) -> str:
+    facts, of_objects, whole = objects.loc[name]
+    together = f", {100 * whole:.0f}% with all others of their object" if np.isfinite(whole) else ""
+    return f"{facts:,.0f} times ({of_objects:,.0f} times by object{together})"
+
+
+def _half_life(life: HalfLife | None) -> str:
+    if life is None:
+        return "None is known before the last checkpoint."
+    if not np.isfinite(life.value):
+        return "None that is known is lost again."
+    interval = f" ({life.low:.2f} to {life.high:.2f})" if np.isfinite(life.low) else ""
+    return f"At one rate throughout, half of right answers would be wrong after {life.value:.2f}{interval} doublings."
 
 
 def _correlation(paths: Trajectories) -> str:
@@ -60,20 +92,27 @@ def _correlation(paths: Trajectories) -> str:
     if np.isnan(counts).any():
         return "the training text was not at hand when this run was measured, so nothing was counted"
     others = ~paths.facts["common"].to_numpy()
+    if not others.any():
+        return "not to be told, as there are no other facts"
     rho, low, high = trajectories.rank_correlation(paths.where(others), counts[others])
     if np.isnan(rho):
-        return "not to be told, as no relation has both facts that are right and facts that are not"
+        return (
+            "not to be told, as too few objects are of relations with both facts that are known and facts that are not"
+        )
     return f"{rho:.2f} ({low:.2f} to {high:.2f})"
 
 
 @style.styled
-def flow(paths: Trajectories, values: dict[str, str]) -> HTML:
+def flow(followed: Followed, values: dict[str, str]) -> HTML:
     """Facts between known and unknown: how many stand where at each checkpoint, and how many came and went.
 
     Args:
-        paths: of :func:`embryology.analysis.knowledge.trajectories`.
+        followed: of :func:`embryology.analysis.knowledge.trajectories`.
         values: of :func:`numbers`, which takes a while.
     """
+    if followed.why_not:
+        return style.paragraph(followed.why_not)
+    paths = followed.paths
     table = trajectories.states(paths.known).assign(step=paths.steps)
     figure, (stock, change) = style.panels(2, 1, 9, 5.6, sharex=True)
     at = np.arange(len(table))
@@ -88,7 +127,7 @@ def flow(paths: Trajectories, values: dict[str, str]) -> HTML:
     chance = {"color": style.INK, "linestyle": style.DOTTED, "linewidth": 1.3}
     change.axhline(-expected, **chance, label="lost an interval if answers came in random order")
     change.axhline(0, color=style.MUTED, linewidth=0.8)
-    stock.set(ylabel="facts", title=f"of {len(paths.known):,} facts; the others were never right so far")
+    stock.set(ylabel="facts", title=f"of {len(paths.known):,} facts; the others were never known so far")
     change.set(ylabel="facts, change", xlabel="training step (one bar a checkpoint)")
     interval = max(1, -(-len(at) // 13))
     change.set_xticks(at[::interval], [style.short(step) for step in paths.steps[::interval]])
@@ -96,7 +135,7 @@ def flow(paths: Trajectories, values: dict[str, str]) -> HTML:
         axis.grid(axis="x", visible=False)
     style.legend(figure, [stock, change], 3)
     answer = (
-        f"{values['ever']} of {values['facts']} facts are right at some checkpoint, {values['right_at_end']} at the "
+        f"{values['ever']} of {values['facts']} facts are known at some checkpoint, {values['right_at_end']} at the "
         f"last; {values['forgotten']} times one is forgotten, {values['relearnt']} times one comes back"
     )
     return style.show(
@@ -107,22 +146,18 @@ def flow(paths: Trajectories, values: dict[str, str]) -> HTML:
         f"Are facts gained, or only exchanged? A fact is right where its object is {values['criterion']}. Above: facts "
         "that are right since they were first right, right again after a loss, and wrong now although they were "
         "right before. Below: how many became right and wrong since the checkpoint before; dotted, how many would "
-        "be lost if each fact's answers came in random order. Counts of all facts asked for, so without intervals; "
-        f"the rate of forgetting has one: {values['forgetting']}. {_baseline_note(paths)}",
+        f"be lost if each fact's answers came in random order. Facts whose object stands in the subject's name are "
+        f"left out, {values['left_out']}. Against chance: {values['chance']}.",
         f"Two bar charts over checkpoints: facts by state, and facts gained and lost. {answer}.",
     )
 
 
-def _baseline_note(paths: Trajectories) -> str:
-    share = paths.facts.loc[paths.known.any(axis=1), "common"].mean()
-    if not np.isfinite(share):
-        return "No fact is ever right."
-    return f"Of the facts that are ever right, {100 * share:.0f}% have the most common object of their relation."
-
-
 @style.styled
-def frequency(paths: Trajectories, values: dict[str, str]) -> HTML:
+def frequency(followed: Followed, values: dict[str, str]) -> HTML:
     """Whether facts that the training text tells more often are more often learnt; arguments as of :func:`flow`."""
+    if followed.why_not:
+        return style.paragraph(followed.why_not)
+    paths = followed.paths
     if paths.facts["together"].isna().any():
         return HTML("<p>The training text was not at hand when this run was measured: nothing was counted.</p>")
     table = knowledge.by_frequency(paths)
@@ -150,15 +185,18 @@ def frequency(paths: Trajectories, values: dict[str, str]) -> HTML:
         table,
         "Is a fact learnt because the text tells it? Facts that are right at some checkpoint (the object is "
         f"{values['criterion']}), by how many sentences of the training text hold both subject and object, apart for "
-        "the most common object of each relation, which is right by guessing. Bars: 95% Wilson intervals. Baseline, "
+        f"the most common object of each relation. Bars: 95% intervals over {OVER}. Baseline, "
         "dotted: the share of all facts. The correlation is Spearman's within relations, without the most common "
         "objects, and its interval a bootstrap over objects.",
         f"A chart of the share of facts ever right over the number of sentences with both names. {answer}.",
     )
 
 
-def histories(paths: Trajectories, values: dict[str, str]) -> HTML:
+def histories(followed: Followed, values: dict[str, str]) -> HTML:
     """Each fact with its history, to search and sort; those never right are left out of a large set."""
+    if followed.why_not:
+        return style.paragraph(followed.why_not)
+    paths = followed.paths
     counts = trajectories.events(paths.known)
     shown = np.ones(len(counts), bool)
     if len(counts) > MOST_ROWS:
@@ -182,7 +220,6 @@ def histories(paths: Trajectories, values: dict[str, str]) -> HTML:
                 {"never": "never right", "known": "right", "relearnt": "right again", "forgotten": "forgotten"}
             ),
             "in the text": facts["together"],
-            "named": facts["named"].map({True: "yes", False: ""}),
         }
     )
     for column in ("first right", "in the text"):
@@ -194,6 +231,6 @@ def histories(paths: Trajectories, values: dict[str, str]) -> HTML:
         table,
         "knowledge-facts",
         f"One square a checkpoint, filled where the object is {values['criterion']}: steps {steps}. {left_out} "
-        "First right: the step. In the text: sentences of the training text with both names. Named: the object stands "
-        "in the subject's name.",
+        "First right: the step. In the text: sentences of the training text with both names. Facts whose object stands "
+        f"in the subject's name are not listed, {values['left_out']}.",
     )

@@ -49,8 +49,8 @@ class Targets:
     """(edges,) int64 into the task's classes, or UNKNOWN."""
     control: np.ndarray
     """(edges,) int64: a class drawn for the words of the edge, whatever its label (Hewitt and Liang 2019)."""
-    sentences: np.ndarray
-    """(edges,) int64: the sentence each is of."""
+    units: np.ndarray
+    """(edges,) int64: the document each is of, or the sentence."""
     names: list[str]
     """Stable within the set: sentence, spans."""
     read: np.ndarray
@@ -66,6 +66,8 @@ class Task:
     """The labels of the training split."""
     train: Targets
     test: Targets
+    unit: str
+    """What ``units`` of the test split number: documents, where it has enough of them, else sentences."""
     dev: Targets | None = None
     """Where the protocol stops early."""
 
@@ -100,7 +102,7 @@ class EdgesProbe(Probe):
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE
     ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-        """Micro and macro F1 and every label's F1 by layer, each with a bootstrap over test sentences.
+        """Micro and macro F1 and every label's F1 by layer, each over test documents or sentences.
 
         With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
         frequent training label; ``control`` is the micro F1 of classifiers of the same size on labels drawn by word
@@ -159,6 +161,7 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
         for split, some in sentences.items()
     }
     places = {split: _places(alignments) for split, alignments in aligned.items()}
+    units = {split: _units(some) for split, some in sentences.items()}
     tasks = []
     for task in sets["train"].tasks:
         edges = {split: _edges(some, places[split], task) for split, some in sentences.items()}
@@ -173,15 +176,24 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
                 spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in placed]).swapaxes(0, 1)),
                 labels=pd.Index(classes).get_indexer([edge.label for _, edge, _ in placed]),
                 control=controls[split],
-                sentences=np.array([row for row, _, _ in placed]),
+                units=units[split][1][[row for row, _, _ in placed]],
                 names=[_name(sentences[split][row], edge) for row, edge, _ in placed],
                 read=np.array([spans is not None for _, _, spans in placed]),
             )
             for split, placed in edges.items()
         }
-        tasks.append(Task(f"{name}/{task}", classes, **targets))
+        tasks.append(Task(f"{name}/{task}", classes, unit=units["test"][0], **targets))
     ids = {split: [alignment.ids for alignment in alignments] for split, alignments in aligned.items()}
     return Set(sets["test"].label, ids, tasks)
+
+
+def _units(sentences: Sequence[Sentence]) -> tuple[str, np.ndarray]:
+    """``document`` or ``sentence``, and its number for every sentence. The name of a sentence is its document's and
+    its number there; where that makes few documents, as of a file of one's own, sentences have to do."""
+    documents = pd.factorize(pd.Series([sentence.id.rpartition("-")[0] for sentence in sentences]))[0]
+    if documents.max(initial=0) + 1 >= intervals.LEAST_OF_BOOTSTRAP:
+        return "document", documents
+    return "sentence", np.arange(len(sentences))
 
 
 Placed = list[tuple[int, Edge, list[tuple[int, int]] | None]]
@@ -264,11 +276,12 @@ def _recipe(settings: EdgesSettings, seed: int) -> Recipe:
 def _measured(
     task: Task, vectors: dict[str, Tensor], settings: EdgesSettings
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    resamples = intervals.resamples(int(task.test.sentences.max()) + 1, seed=settings.seed)
+    resamples = intervals.resamples(int(task.test.units.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
     most = np.full(n, np.bincount(task.train.labels).argmax())
     unread = int((~task.test.read).sum())
-    rows.append(row(task.name, "", spec.SHARE_UNREAD, unread / n, intervals.wilson(unread, n), n, seed=settings.seed))
+    interval = intervals.of_share(*intervals.by_unit(~task.test.read, task.test.units))
+    rows.append(row(task.name, "", spec.SHARE_UNREAD, unread / n, interval, n, seed=settings.seed, unit=task.unit))
     rows += _scores(task, most, resamples, layer=None, seed=settings.seed, baseline=spec.MAJORITY)
     first: np.ndarray | None = None
     for seed in range(settings.seed, settings.seed + settings.seeds):
@@ -277,14 +290,13 @@ def _measured(
         for layer, (answers, controlled) in enumerate(zip(predicted, control, strict=True)):
             rows += _scores(task, answers, resamples, layer=layer, seed=seed)
             by_heart = (controlled == task.test.control).astype(float)
-            for metric, baseline, values in (
-                (spec.F1_MICRO, spec.CONTROL, by_heart),
-                (spec.SELECTIVITY, None, (answers == labels) - by_heart),
+            for metric, baseline, values, ends in (
+                (spec.F1_MICRO, spec.CONTROL, by_heart, intervals.of_share),
+                (spec.SELECTIVITY, None, (answers == labels) - by_heart, intervals.of_mean),
             ):
-                interval = intervals.percentile_interval(_means(values, task, resamples))
-                rows.append(
-                    row(task.name, "", metric, values.mean(), interval, n, layer=layer, seed=seed, baseline=baseline)
-                )
+                interval = ends(*intervals.by_unit(values, task.test.units))
+                scored = partial(row, layer=layer, seed=seed, baseline=baseline, unit=task.unit)
+                rows.append(scored(task.name, "", metric, values.mean(), interval, n))
         if settings.codelength:
             rows += _compressions(task, vectors["train"], _recipe(settings, seed))
     assert first is not None  # there is at least one seed
@@ -320,12 +332,6 @@ def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict[str, A
     return rows
 
 
-def _means(values: np.ndarray, task: Task, resamples: np.ndarray) -> np.ndarray:
-    size = resamples.shape[1]
-    sums = np.bincount(task.test.sentences, values, minlength=size)
-    return intervals.bootstrap_means(sums, np.bincount(task.test.sentences, minlength=size), resamples)
-
-
 def _scores(
     task: Task,
     predicted: np.ndarray,
@@ -339,30 +345,24 @@ def _scores(
     labels, classes, size = task.test.labels, len(task.classes), resamples.shape[1]
 
     def count(which: np.ndarray, of: np.ndarray) -> np.ndarray:
-        """(sentences, classes)."""
-        cells = task.test.sentences[which] * classes + of[which]
+        """(units, classes)."""
+        cells = task.test.units[which] * classes + of[which]
         return np.bincount(cells, minlength=size * classes).reshape(size, classes)
 
     known, right = labels != UNKNOWN, predicted == labels
     counts = np.stack([count(right, labels), count(known, labels), count(predicted != UNREAD, predicted)])
-    totals = counts.sum(1)
-    present = totals[1] > 0
-    draws = np.einsum("ds,ksc->kdc", resamples, counts[:, :, present], optimize=True)
-
-    def f1(counted: np.ndarray) -> np.ndarray:
-        scores: np.ndarray = 2 * counted[0] / np.maximum(counted[1] + counted[2], 1)
-        return scores
-
-    values, sampled = f1(totals[:, present]), f1(draws)
-    scored = partial(row, task.name, layer=layer, seed=seed, baseline=baseline)
+    present = counts[1].sum(0) > 0
+    hits, sizes = counts[0][:, present], counts[1:].sum(0)[:, present] / 2
+    values = hits.sum(0) / sizes.sum(0)
+    with np.errstate(invalid="ignore"):  # a draw may lack a label
+        macro = np.nanmean((resamples @ hits) / (resamples @ sizes), axis=1)
+    scored = partial(row, task.name, layer=layer, seed=seed, baseline=baseline, unit=task.unit)
+    micro = intervals.of_share(*intervals.by_unit(right, task.test.units))
     rows = [
-        scored("", metric, value, intervals.percentile_interval(means), len(labels))
-        for metric, value, means in (
-            (spec.F1_MICRO, right.mean(), _means(right, task, resamples)),
-            (spec.F1_MACRO, values.mean(), sampled.mean(-1)),
-        )
+        scored("", spec.F1_MICRO, right.mean(), micro, len(labels)),
+        scored("", spec.F1_MACRO, values.mean(), intervals.percentile_interval(macro), len(labels)),
     ]
-    names, ends = np.array(task.classes)[present], intervals.percentile_interval(sampled)
-    for name, value, low, high, n in zip(names, values, *ends, totals[1][present], strict=True):
+    names, ends = np.array(task.classes)[present], intervals.of_share(hits, sizes)
+    for name, value, low, high, n in zip(names, values, *ends, counts[1].sum(0)[present], strict=True):
         rows.append(scored(name, spec.F1, value, (low, high), n))
     return rows

@@ -9,7 +9,7 @@ template alone gives, and how often the training text has subject and object in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,9 @@ from embryology.facts import fact_sets
 from embryology.facts.questions import Asked, Question, ask
 from embryology.facts.together import together
 from embryology.models.alignment import longest_input
-from embryology.models.precision import resolve
 from embryology.probes import WHOLE, Probe
 from embryology.runs.measurements import row
 from embryology.runs.series import Series
-from embryology.specs import Precision
 from embryology.specs import knowledge as spec
 from embryology.specs.knowledge import SPECIFICATION, KnowledgeSettings
 from embryology.storage.files import read_json
@@ -43,11 +41,13 @@ AT_ONCE = 2**26
 """Numbers in the vectors that are kept of questions: 256 MB."""
 ITEMS = [
     *("item_id", "group", "task", "source", "subject", "object", "object_number", "pieces", "correct", "chosen"),
+    *("answer", "answer_alone", "choice", "choice_alone"),
     *("rank", "log_probability", "gain", "top", "consistency", "common", "named", "held_out", "together"),
 ]
 """Columns of the item table. ``object_number`` counts a relation's objects, so that facts that share one can be told
 without its name; ``chosen`` are those whose object is the likeliest of the relation's objects, ``common`` those of the
-most common object."""
+most common object. ``answer`` is the number of the object that the likeliest piece is, ``choice`` that of the likeliest
+of the relation's objects, and ``…_alone`` the same of the template without its subject; else ``NO_OBJECT``."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class KnowledgeProbe(Probe):
         identities = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
         text = corpus.record["text_sha256"] if corpus else None
-        return identities | {"precision": resolve(settings.precision), "training text": text}
+        return identities | {"precision": settings.precision, "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
@@ -97,8 +97,9 @@ class KnowledgeProbe(Probe):
         """Scores by relation and in total, and every fact's own.
 
         Of objects of one piece, in the relation's first template: ``accuracy`` (P@1) and ``precision_at_10`` over the
-        whole vocabulary and ``accuracy_of_candidates`` (P@1) among the relation's own objects, with Wilson's interval;
-        ``reciprocal_rank`` and ``log_probability`` (nats), with a bootstrap over facts; ``gain`` is how much likelier
+        whole vocabulary and ``accuracy_of_candidates`` (P@1) among the relation's own objects; ``known`` are right
+        first answers that the template without its subject does not get; ``reciprocal_rank``, ``log_probability``
+        (nats); ``gain`` is how much likelier
         (nats) the object is with the fact's own subject than, on average, with those of the relation's subjects that
         have other objects: 0 for a model that knows nothing of subjects, whatever it knows of objects.
 
@@ -106,12 +107,13 @@ class KnowledgeProbe(Probe):
         the share of pairs of templates that get the same answer among the relation's objects (Elazar et al. 2021); its
         baseline is the agreement of two templates asked about different subjects. Objects of several pieces have a
         task of their own with ``log_probability`` alone, scored left to right within the word (Kauf and Ivanova 2023).
-        Baselines of ``accuracy``: the relation's most common object, and the template without a subject. Facts whose
-        object stands in the subject's name are in the totals, and left out in the task ``…/not named``.
+        Baselines of ``accuracy``: the relation's most common object, the template without a subject, and a model that
+        copies an object that stands in the subject's name. Such facts are in the totals, and left out in the task
+        ``…/not named``. All intervals are over objects in their relation, whose facts stand and fall together.
         """
         rows, items, seed = [], [], examples.settings.seed
         for name, (label, relations) in examples.sets.items():
-            scored = pd.concat(_scored(encoder, relations, examples.settings.precision), ignore_index=True)
+            scored = pd.concat(_scored(encoder, relations), ignore_index=True)
             tables = {name: scored, f"{name}/{spec.NOT_NAMED}": scored[~scored["named"]]}
             if scored["held_out"].any():
                 tables |= {
@@ -156,7 +158,7 @@ def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:
         yield portion
 
 
-def _scored(encoder: Encoder, relations: Sequence[Asked], precision: Precision) -> Iterator[pd.DataFrame]:
+def _scored(encoder: Encoder, relations: Sequence[Asked]) -> Iterator[pd.DataFrame]:
     """For each relation a row a fact."""
     from embryology.facts.answers import Answers  # late: it loads torch, and a start that finds all measured needs none
 
@@ -164,12 +166,12 @@ def _scored(encoder: Encoder, relations: Sequence[Asked], precision: Precision) 
         questions = [question for asked in portion for of_template in asked.questions for question in of_template]
         questions = [question for question in questions if len(question.pieces) == 1]
         questions += [asked.alone for asked in portion if asked.alone is not None]
-        answers = Answers(encoder, questions, precision)
+        answers = Answers(encoder, questions)
         for asked in portion:
-            yield _scored_relation(encoder, answers, asked, precision)
+            yield _scored_relation(encoder, answers, asked)
 
 
-def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: Precision) -> pd.DataFrame:
+def _scored_relation(encoder: Encoder, given: Answers, asked: Asked) -> pd.DataFrame:
     """A row a fact, of the first template but for the means over templates and their consistency."""
     import torch
 
@@ -178,12 +180,12 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
     targets = np.array([ids[0] if len(ids) == 1 else -1 for ids in pieces])
     rank, log_probability, gain, several_templates = (np.full(len(pieces), np.nan) for _ in range(4))
     answers = np.full((len(asked.questions), len(pieces)), -1)
-    top, alone = np.full(len(pieces), -1), np.full(len(pieces), np.nan)
+    top, top_alone, chosen_alone = np.full(len(pieces), -1), -1, -1
     if one.any():
         candidates, right = np.unique(targets[one]), np.zeros((len(asked.questions), len(pieces)))
         for template, questions in enumerate(asked.questions):
             single = [question for question, is_single in zip(questions, one, strict=True) if is_single]
-            logits = given.logits(single, exact=template == 0)
+            logits = given.logits(single)
             best, of_objects = logits.max(1).indices.cpu().numpy(), logits[:, candidates]
             answers[template, one] = candidates[of_objects.max(1).indices.cpu().numpy()]
             right[template, one] = best == targets[one]
@@ -195,26 +197,38 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
                 log_probability[one] = of_candidates[np.arange(len(place)), place]
                 gain[one] = log_probability[one] - _with_others(of_candidates, place)[place]
                 top[one] = best
-        several_templates = right.mean(0)
+        if len(asked.questions) > 1:
+            several_templates[one] = right.mean(0)[one]
         if asked.alone is not None:
-            alone = (targets == int(given.logits([asked.alone])[0].argmax())).astype(float)
+            logits = given.logits([asked.alone])[0].cpu()
+            top_alone, chosen_alone = int(logits.argmax()), int(candidates[int(logits[candidates].argmax())])
     if not one.all():
         several = [question for question, is_single in zip(asked.questions[0], one, strict=True) if not is_single]
-        log_probability[~one] = _left_to_right(encoder, several, precision)
+        log_probability[~one] = _left_to_right(encoder, several)
     consistency, shuffled = _consistency(answers[:, one])
     common = Counter(fact.object for fact, single in zip(asked.facts, one, strict=True) if single).most_common(1)
-    objects = {name: number for number, name in enumerate(dict.fromkeys(fact.object for fact in asked.facts))}
+    objects = {name: number for number, name in enumerate(dict.fromkeys(pieces))}
+
+    def number(ids: Iterable[int]) -> list[int]:
+        """Of the objects that pieces are, a fact each."""
+        return [objects.get((int(piece),), spec.NO_OBJECT) for piece in ids]
+
     return pd.DataFrame(
         {
             "item_id": [f"{asked.relation.name}:{fact.id}" for fact in asked.facts],
             "group": asked.relation.name,
             "subject": [fact.subject for fact in asked.facts],
             "object": [fact.object for fact in asked.facts],
-            "object_number": [objects[fact.object] for fact in asked.facts],
+            "object_number": [objects[ids] for ids in pieces],
             "pieces": [len(ids) for ids in pieces],
             "correct": rank == 1,
             "right_at_10": rank <= 10,
+            "known": (rank == 1) & (top != top_alone),
             "chosen": answers[0] == targets,
+            "answer": number(top),
+            "answer_alone": number([top_alone] * len(pieces)),
+            "choice": number(answers[0]),
+            "choice_alone": number([chosen_alone] * len(pieces)),
             "right_of_templates": several_templates,
             "rank": rank,
             "reciprocal_rank": 1 / rank,
@@ -224,7 +238,7 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked, precision: 
             "consistency": _spread(consistency, one),
             "shuffled": _spread(shuffled, one),
             "common": [bool(common) and fact.object == common[0][0] for fact in asked.facts],
-            "alone": alone,
+            "alone": (targets == top_alone) if asked.alone is not None else np.nan,
             "named": asked.named,
             "held_out": asked.held_out,
         }
@@ -251,7 +265,7 @@ def _spread(values: np.ndarray | float, where: np.ndarray) -> np.ndarray:
     return spread
 
 
-def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: Precision) -> np.ndarray:
+def _left_to_right(encoder: Encoder, questions: Sequence[Question]) -> np.ndarray:
     """Log-probabilities of objects of several pieces: each given those before it, those after it masked."""
     sequences, places, targets = [], [], []
     for question in questions:
@@ -261,7 +275,7 @@ def _left_to_right(encoder: Encoder, questions: Sequence[Question], precision: P
             places.append([position])
             targets.append([piece])
             ids[position] = piece
-    log_probability = encoder.predict(sequences, places, targets, precision).log_probability
+    log_probability = encoder.predict(sequences, places, targets).log_probability
     lengths = np.array([len(question.pieces) for question in questions])
     sums: np.ndarray = np.add.reduceat(log_probability.astype(np.float64), np.cumsum(lengths) - lengths)
     return sums
@@ -285,59 +299,59 @@ def _consistency(answers: np.ndarray) -> tuple[np.ndarray, float]:
     return same / pairs, float((agreement.sum() - np.trace(agreement)) / pairs)
 
 
+SHARES = (
+    (spec.ACCURACY, "correct", None),
+    (spec.KNOWN, "known", None),
+    (spec.AT_10, "right_at_10", None),
+    (spec.OF_CANDIDATES, "chosen", None),
+    (spec.ACCURACY, "common", spec.MAJORITY),
+    (spec.ACCURACY, "alone", spec.TEMPLATE),
+    (spec.ACCURACY, "named", spec.COPY),
+    (spec.OF_TEMPLATES, "right_of_templates", None),
+    (spec.CONSISTENCY, "consistency", None),
+)
+MEANS = (
+    (spec.RECIPROCAL_RANK, "reciprocal_rank", None),
+    (spec.LOG_PROBABILITY, "log_probability", None),
+    (spec.GAIN, "gain", None),
+    (spec.CONSISTENCY, "shuffled", spec.SHUFFLED),
+)
+"""Metric, column of the facts and baseline of what lies between 0 and 1, and of what does not, or is the same for all
+facts of a relation."""
+
+
 def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     rows = []
     for relation, part in [("", scored), *scored.groupby("group")]:
-        n = len(part)
-        if n == 0:
-            continue
-        for metric, column, baseline in (
-            (spec.ACCURACY, "correct", None),
-            (spec.AT_10, "right_at_10", None),
-            (spec.OF_CANDIDATES, "chosen", None),
-            (spec.ACCURACY, "common", spec.MAJORITY),
-            (spec.ACCURACY, "alone", spec.TEMPLATE),
-        ):
-            values = part[column].dropna()
-            if len(values) == n:  # sentences of their own have no template to be asked alone
-                interval = intervals.wilson(int(values.sum()), n)
-                rows.append(row(task, relation, metric, values.mean(), interval, n, seed=seed, baseline=baseline))
-        rows += _means(
-            task,
-            relation,
-            {(metric, None): part[metric] for metric in (spec.RECIPROCAL_RANK, spec.LOG_PROBABILITY)},
-            seed,
-        )
-        with_others = part[spec.GAIN].dropna()  # a relation of a single object has no others
-        if len(with_others):
-            rows += _means(task, relation, {(spec.GAIN, None): with_others}, seed)
-        several = part[part["consistency"].notna()]  # relations of a single template have none
-        if len(several):
-            means: dict[tuple[str, str | None], pd.Series] = {
-                (spec.OF_TEMPLATES, None): several["right_of_templates"],
-                (spec.CONSISTENCY, None): several["consistency"],
-                (spec.CONSISTENCY, spec.SHUFFLED): several["shuffled"],
-            }
-            rows += _means(task, relation, means, seed)
+        for measures, of_units in ((SHARES, intervals.of_share), (MEANS, intervals.of_mean)):
+            for metric, column, baseline in measures:
+                # Not all facts have all: a relation of one template has no consistency, of one object no gain.
+                there = part[part[column].notna()]
+                if len(there) and (column != "alone" or len(there) == len(part)):
+                    rows.append(_mean(task, relation, metric, there, column, of_units, seed, baseline))
     return rows
 
 
 def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
-    rows = []
-    for relation, part in [("", scored), *scored.groupby("group")]:
-        if len(part):
-            rows += _means(task, relation, {(spec.LOG_PROBABILITY, None): part["log_probability"]}, seed)
-    return rows
-
-
-def _means(
-    task: str, relation: str, columns: Mapping[tuple[str, str | None], pd.Series], seed: int
-) -> list[dict[str, Any]]:
-    """A row a metric and baseline, all with the same draws of the bootstrap over facts."""
-    values = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)
-    draws = intervals.resamples(len(values), seed=seed) @ values / len(values)
-    lows, highs = intervals.percentile_interval(draws)
+    metric = spec.LOG_PROBABILITY
     return [
-        row(task, relation, metric, value, (low, high), len(values), seed=seed, baseline=baseline)
-        for (metric, baseline), value, low, high in zip(columns, values.mean(0), lows, highs, strict=True)
+        _mean(task, relation, metric, part, metric, intervals.of_mean, seed)
+        for relation, part in [("", scored), *scored.groupby("group")]
+        if len(part)
     ]
+
+
+def _mean(
+    task: str,
+    relation: str,
+    metric: str,
+    facts: pd.DataFrame,
+    column: str,
+    of_units: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    seed: int,
+    baseline: str | None = None,
+) -> dict[str, Any]:
+    """A row, over objects in their relation."""
+    values = facts[column].to_numpy(float)
+    interval = of_units(*intervals.by_unit(values, facts.groupby(["group", "object_number"]).ngroup().to_numpy()))
+    return row(task, relation, metric, values.mean(), interval, len(values), seed=seed, baseline=baseline)

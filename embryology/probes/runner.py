@@ -292,5 +292,6 @@ class _Measuring:
             "key": asked.configuration.key(checkpoint),
             **encoder.machine(asked.settings.precision),
         }
-        measurements.write(rows_file, pd.DataFrame(rows).assign(**columns))
+        rows = measurements.with_units(pd.DataFrame(rows), asked.configuration.probe)
+        measurements.write(rows_file, rows.assign(**columns))
         measurements.let_stand(self.series.folder, asked.configuration)

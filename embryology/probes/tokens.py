@@ -80,14 +80,13 @@ class TokensProbe(Probe):
         unaligned = intervals.wilson(examples.unaligned, n)
         rows = [row(spec.ALIGNMENT, "", spec.SHARE_UNALIGNED, share, unaligned, n, seed=settings.seed)]
         items = []
-        resamples = intervals.resamples(len(examples.ids), seed=settings.seed)
         for task, words, total in (
             (spec.RECONSTRUCTION, examples.words, True),
             (spec.MASK_PREDICTION, examples.words.iloc[examples.masked], settings.mask_words_per_tag is None),
         ):
             scored = words.assign(task=task, **_score(encoder, examples, words, task))
             rows += _accuracies(task, scored, total, settings.seed)
-            rows += _log_probabilities(task, scored, total, resamples, settings.seed)
+            rows += _log_probabilities(task, scored, total, len(examples.ids), settings.seed)
             items.append(scored)
         columns = ["item_id", "sentence", "word", "group", "task", "correct", *BASELINES, "log_probability"]
         return rows, pd.concat(items, ignore_index=True)[columns].assign(source=examples.source)
@@ -197,28 +196,25 @@ def _accuracies(task: str, scored: pd.DataFrame, total: bool, seed: int) -> list
             counts.loc[""] = counts.sum()
         baseline = None if column == "correct" else column
         for tag, right, n in counts.itertuples():
-            interval = intervals.wilson(right, n)
-            rows.append(row(task, tag, spec.ACCURACY, right / n, interval, n, seed=seed, baseline=baseline))
+            # Words of one tag hardly depend on each other; those of one sentence together do.
+            over_words, over_sentences = intervals.wilson(right, n), intervals.by_unit(scored[column], scored["row"])
+            interval, unit = (over_words, "word") if tag else (intervals.of_share(*over_sentences), "sentence")
+            rows.append(row(task, tag, spec.ACCURACY, right / n, interval, n, seed=seed, baseline=baseline, unit=unit))
     return rows
 
 
-def _log_probabilities(
-    task: str, scored: pd.DataFrame, total: bool, resamples: np.ndarray, seed: int
-) -> list[dict[str, Any]]:
+def _log_probabilities(task: str, scored: pd.DataFrame, total: bool, sentences: int, seed: int) -> list[dict[str, Any]]:
     numbers, tags = pd.factorize(scored["group"], sort=True)
-    # A resample weighs whole sentences, so that sums and counts by sentence are all it needs.
-    sums = np.zeros((resamples.shape[1], len(tags)))
+    sums = np.zeros((sentences, len(tags)))
     counts = np.zeros_like(sums)
     np.add.at(sums, (scored["row"], numbers), scored["log_probability"])
     np.add.at(counts, (scored["row"], numbers), 1)
     if total:
         tags = [*tags, ""]
         sums, counts = (np.column_stack([table, table.sum(axis=1)]) for table in (sums, counts))
-    ends = np.stack(intervals.percentile_interval(intervals.bootstrap_means(sums, counts, resamples)), axis=1)
+    ends = np.stack(intervals.of_mean(sums, counts), axis=1)
     values, n = sums.sum(axis=0) / counts.sum(axis=0), counts.sum(axis=0)
-    sentences = np.count_nonzero(counts, axis=0)
     return [
-        # A single sentence does not show how sentences vary.
-        row(task, tag, spec.LOG_PROBABILITY, value, tuple(interval) if spread > 1 else (None, None), count, seed=seed)
-        for tag, value, interval, count, spread in zip(tags, values, ends, n, sentences, strict=True)
+        row(task, tag, spec.LOG_PROBABILITY, value, tuple(interval), count, seed=seed, unit="sentence")
+        for tag, value, interval, count in zip(tags, values, ends, n, strict=True)
     ]

@@ -52,15 +52,18 @@ SCHEMA = pa.schema(
         pa.field("precision", pa.string()),
         pa.field("torch", pa.string()),
         pa.field("threads", pa.int16()),
+        pa.field("unit", pa.string()),
     ]
 )
 """One row a value: which checkpoint, what was measured, its 95% interval, from how many items.
 
 ``group`` is the part of a task's items that the row is about (a part of speech, a relation, a label, a development
 set), empty for all of them. ``baseline`` is null for the model itself, else the name of the baseline the row holds.
-``reason`` says why items were excluded, or why a probe does not apply, which alone has no ``value``. ``key`` is the
-provenance hash of the measurement. The last four say where it was taken, null where that was not recorded: the name
-of the processor or accelerator, the precision of the model's body, the version of torch, and its threads.
+``unit`` is what the interval resamples or counts, of :data:`embryology.specs.UNITS`; null without an interval, and
+where it was not recorded. ``reason`` says why items were excluded, or why a probe does not apply, which alone has no
+``value``. ``key`` is the provenance hash of the measurement. ``device`` to ``threads`` say where it was taken, null
+where that was not recorded: the name of the processor or accelerator, the precision of the model's body, the version of
+torch, and its threads.
 """
 MACHINE = ("device", "precision", "torch", "threads")
 ALL = "all.parquet"
@@ -111,6 +114,7 @@ def row(
     seed: int | None = None,
     baseline: str | None = None,
     reason: str | None = None,
+    unit: str | None = None,
 ) -> dict[str, Any]:
     """What a probe says of a row; the runner adds the columns of the checkpoint.
 
@@ -119,8 +123,9 @@ def row(
         interval: its 95% interval, of numbers or of arrays that hold one. Ends that leave out the value, by rounding
             or as the percentiles of a few skewed clusters do, are moved to it.
         n: items behind it.
+        unit: what the interval resamples or counts; needed where the probe's specification declares several.
     """
-    low, high = interval
+    low, high = (None if end is None or np.isnan(end) else end for end in interval)
     if low is not None and high is not None and value is not None:
         low, high = float(np.fmin(low, value)), float(np.fmax(high, value))
     return {
@@ -135,6 +140,7 @@ def row(
         "seed": seed,
         "baseline": baseline,
         "reason": reason,
+        "unit": unit,
     }
 
 
@@ -146,7 +152,7 @@ def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
             an interval does not contain its value: a defect of the probe that wrote it.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    frame = frame.assign(**{name: None for name in MACHINE if name not in frame})
+    frame = frame.assign(**{name: None for name in (*MACHINE, "unit") if name not in frame})
     if set(frame.columns) != set(SCHEMA.names):
         wrong = sorted(set(frame.columns) ^ set(SCHEMA.names))
         raise ValueError(f"columns missing or unknown in a table of measurements: {', '.join(wrong)}")
@@ -158,6 +164,22 @@ def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
     if outside.any():
         raise ValueError(f"an interval does not contain its value: {frame[outside].iloc[0].to_dict()}")
     write_table(path, table)
+
+
+def with_units(rows: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """The rows of a probe, each with an interval naming the unit that it is over.
+
+    Raises:
+        ValueError: it does not, and the specification declares several, or it is none of them: a defect of the probe.
+    """
+    declared = registry.get(probe).resampled
+    units = rows["unit"] if "unit" in rows else pd.Series(None, rows.index, dtype=object)
+    units = units.where(rows["low"].notna(), None)
+    if len(declared) == 1:
+        units = units.mask(rows["low"].notna() & units.isna(), declared[0])
+    if wrong := set(units[rows["low"].notna()]) - set(declared):
+        raise ValueError(f"probe {probe} has intervals over {wrong}, and declares {', '.join(declared)}")
+    return rows.assign(unit=units)
 
 
 def standing(run: RunFolder) -> dict[str, Configuration]:

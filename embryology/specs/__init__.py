@@ -27,6 +27,15 @@ NEEDS = {
 """What a probe may need of a model, in words."""
 UNTRAINED = "untrained"
 """The baseline of every probe that measures step 0: the same curve's value there."""
+UNITS = {
+    "word": "words",
+    "sentence": "sentences",
+    "document": "documents",
+    "object": "objects in their relation",
+    "item": "development items",
+    "seed": "seeds",
+}
+"""What may be resampled, or counted: by name how it is called in prose. The items of one unit are not independent."""
 NOT_APPLICABLE = "not applicable"
 """The metric of the one row that says why a probe has nothing to measure."""
 
@@ -58,8 +67,8 @@ class Specification:
     """``module:Class`` of what measures; imported where something is measured, as it may load torch."""
     kept_items: tuple[str, ...]
     """Columns of its item table that stay when a run is frozen: no text, as that may not be ours to publish."""
-    resampled: str
-    """The unit that its intervals resample, or count."""
+    resampled: tuple[str, ...]
+    """The units that its intervals resample, or count, of :data:`UNITS`; of several each row names its own."""
     tasks: dict[str, str]
     """Labels by the names of its tasks, in the order in which they are shown."""
     baselines: dict[str, str]
@@ -70,6 +79,10 @@ class Specification:
     """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
     pages: tuple[str | Path, ...] = ()
     """Notebooks about it: names of those in ``notebooks/``, or paths of a plug-in's."""
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.resampled) - set(UNITS):
+            raise ValueError(f"{self.name} resamples {', '.join(sorted(unknown))}; units are {', '.join(UNITS)}")
 
     def load(self) -> Any:
         """The probe itself, an instance of :class:`embryology.probes.Probe`."""

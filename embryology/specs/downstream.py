@@ -55,7 +55,7 @@ FROZEN_SPECIFICATION = Specification(
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.frozen:FrozenProbe",
     kept_items=(),
-    resampled="development items",
+    resampled=("item",),
 )
 FINETUNE_SPECIFICATION = replace(
     FROZEN_SPECIFICATION,

@@ -38,7 +38,7 @@ class EdgesSettings(ProbeSettings):
 
 SPECIFICATION = Specification(
     name="edges",
-    version=1,
+    version=2,
     tasks={
         POS: "part of speech",
         CONSTITUENT: "constituent",
@@ -58,7 +58,7 @@ SPECIFICATION = Specification(
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.edges:EdgesProbe",
     kept_items=("item_id", "sentence", "group", "task", "correct", "layers", "source", "step"),
-    resampled="sentences",
+    resampled=("document", "sentence"),
     expensive=True,
     pages=("edges", "layers"),
 )

@@ -41,6 +41,6 @@ SPECIFICATION = Specification(
     needs=frozenset({MASKED_HEAD}),
     probe="embryology.probes.tokens:TokensProbe",
     kept_items=("item_id", "sentence", "group", "task", "correct", FREQUENT_WORD, FREQUENT_IN_GROUP, "source", "step"),
-    resampled="sentences",
+    resampled=("word", "sentence"),
     pages=("tokens",),
 )

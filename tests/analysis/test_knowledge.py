@@ -22,10 +22,11 @@ def test_sets_and_relations_come_in_the_order_of_the_paper(frame):
     assert knowledge.label("place_of_birth") == "place of birth"
 
 
-def test_only_what_lies_above_all_baselines_is_beyond(frame):
-    assert knowledge.beyond(frame, "trex", "P140")
-    assert not knowledge.beyond(frame, "trex", "P103")  # below the most common object
-    assert not knowledge.beyond(frame, "trex")
+def test_only_what_lies_above_every_blind_answer_is_above(frame, series):
+    assert not knowledge.above_blind(frame, "trex")
+    assert knowledge.above_blind(frame[frame["baseline"] != "most-common-object"], "trex")
+    told = knowledge.by_relation(series, "trex")
+    assert told["above"].to_dict() == {"P140": True, "P103": False, "P999": False}  # below the most common object
 
 
 def test_what_was_asked_and_excluded_adds_up(frame):
@@ -46,20 +47,23 @@ def followed(series):
 
 
 def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(followed, tmp_path):
-    paths, criterion = followed
-    assert criterion == "correct"
-    assert paths.known.shape == (60 * len(KNOWLEDGE), len(STEPS))
+    assert followed.criterion == "correct"
+    assert followed.paths.known.shape == (54 * len(KNOWLEDGE), len(STEPS))  # a tenth is named
+    assert followed.everything == 60 * len(KNOWLEDGE)
+    assert followed.why_not is None
     small = make_run(tmp_path / "small", sentences=20)
     for file in (configuration("knowledge").folder(small.folder) / "items").glob("*.parquet"):
         write_table(file, pd.read_parquet(file).assign(correct=False))
-    paths, criterion = knowledge.trajectories(small, "trex", "20,40")
-    assert criterion == "chosen"
-    assert paths.known[:, 0].mean() == pytest.approx(np.mean([final for _, final, _ in KNOWLEDGE.values()]), abs=0.02)
+    of_small = knowledge.trajectories(small, "trex", "20,40")
+    assert of_small.criterion == "chosen"
+    shares = [final / 0.9 for _, final, _ in KNOWLEDGE.values()]  # a tenth is named, and not chosen
+    assert of_small.paths.known[:, 0].mean() == pytest.approx(np.mean(shares), abs=0.02)
 
 
 def test_facts_by_frequency_are_all_facts(followed):
-    table = knowledge.by_frequency(followed[0])
-    assert table["n"].sum() == len(followed[0].known)
+    table = knowledge.by_frequency(followed.paths)
+    assert table["n"].sum() == len(followed.paths.known)
+    table = table.dropna()
     assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
     others = table[table["objects"] == "other objects"].set_index("together")["value"]
     assert others["2 to 4"] < others["5 to 16"]

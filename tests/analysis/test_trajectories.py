@@ -52,24 +52,28 @@ TRUE = TwoStates(start=0.05, learn=0.08, forget=0.12, guess=0.02, slip=0.1)
 
 
 def test_the_fit_gives_back_the_model_that_answers_were_drawn_from():
-    known = TRUE.draw(20_000, 20, np.random.default_rng(2))
-    fitted = fit(known)
+    doublings = np.resize([0.5, 1, 2], 19)
+    known = TRUE.draw(20_000, doublings, np.random.default_rng(2))
+    fitted = fit(known, doublings)
     for name in ("start", "learn", "forget", "guess", "slip"):
         assert getattr(fitted, name) == pytest.approx(getattr(TRUE, name), abs=0.015)
-    assert fit(known, forgets=False).forget == 0
+    assert fit(known, doublings, forgets=False).forget == 0
 
 
 def test_rows_may_be_counted_instead_of_repeated():
-    known = TRUE.draw(500, 8, np.random.default_rng(3))
+    doublings = np.ones(7)
+    known = TRUE.draw(500, doublings, np.random.default_rng(3))
     distinct, counts = np.unique(known, axis=0, return_counts=True)
-    assert fit(distinct, counts.astype(float)).forget == pytest.approx(fit(known).forget, abs=1e-6)
+    assert fit(distinct, doublings, counts.astype(float)).forget == pytest.approx(
+        fit(known, doublings).forget, abs=1e-6
+    )
 
 
 def test_the_likelihood_never_falls():
-    known = TRUE.draw(300, 10, np.random.default_rng(4))
+    known = TRUE.draw(300, np.ones(9), np.random.default_rng(4))
     model, answers, before = TwoStates(0.3, 0.3, 0.3, 0.2, 0.3), np.stack([~known, known]).astype(float), -np.inf
     for _ in range(30):
-        model, likelihood = trajectories._improved(model, answers, np.ones(len(known)))
+        model, likelihood = trajectories._improved(model, answers, np.ones(len(known)), np.ones(9))
         assert likelihood >= before - 1e-9
         before = likelihood
 
@@ -77,8 +81,8 @@ def test_the_likelihood_never_falls():
 @pytest.mark.parametrize(("forget", "lost"), [(0.1, True), (0.0, False)])
 def test_forgetting_is_told_from_slips(forget, lost):
     model = TwoStates(start=0.05, learn=0.1, forget=forget, guess=0.01, slip=0.15)
-    known = model.draw(1500, 12, np.random.default_rng(5))
-    forgetting = trajectories.forgetting(made(known), draws=100)
+    known = model.draw(1500, np.ones(11), np.random.default_rng(5))
+    forgetting = trajectories.forgetting(made(known, steps=2 ** np.arange(12)), draws=100)
     assert forgetting.beyond_chance == lost
     assert forgetting.low <= forgetting.model.forget <= forgetting.high
     if lost:
@@ -90,26 +94,33 @@ def test_forgetting_is_told_from_slips(forget, lost):
 def test_where_nothing_is_known_there_is_nothing_to_forget():
     with pytest.raises(ValueError, match="nothing to forget"):
         trajectories.forgetting(made(rows("000", "000")))
-    with pytest.raises(ValueError, match="no fact is right before"):
-        trajectories.half_life(made(rows("001", "000")))
+    assert trajectories.half_life(made(rows("001", "000"))) is None
 
 
-def test_half_life_is_the_median_of_spells_that_end_or_are_censored():
-    # Lasting 10, 10, 30 steps, and one from 20 that still lasts at 40.
-    known = rows("1000", "0100", "0110", "0011")
-    median, low, high = trajectories.half_life(made(known, objects=4, steps=STEPS), draws=200)
-    assert median == 10
-    assert low <= median <= high
-    assert trajectories.half_life(made(rows("1111", "0111", "1000"), objects=3, steps=STEPS), draws=50)[0] == np.inf
-
-
-def test_half_life_of_a_constant_rate_is_what_it_says():
+def test_half_life_is_that_of_the_rate_facts_were_drawn_with():
+    """Right answers that end at a constant rate a doubling, seen at uneven checkpoints."""
     rng = np.random.default_rng(6)
-    lasted = rng.geometric(0.2, 4000)
-    known = np.arange(40) < lasted[:, None]
-    median, low, high = trajectories.half_life(made(known, objects=400, steps=np.arange(40)), draws=100)
-    assert median == np.ceil(np.log(0.5) / np.log(0.8))
-    assert low <= median <= high
+    steps = np.array([0, 50, 100, 150, 400, 1000, 1500, 6000])
+    lasted = rng.exponential(2 / np.log(2), 6000)  # half of them two doublings or longer
+    known = np.log2(steps[1:] / 50) < lasted[:, None]
+    known = np.column_stack([rng.random(6000) < 0.5, known])  # nothing is said of step 0
+    life = trajectories.half_life(made(known, objects=300, steps=steps), draws=200)
+    assert life.value == pytest.approx(2, rel=0.05)
+    assert life.low < 2 < life.high
+
+
+def test_facts_that_are_never_lost_live_for_ever():
+    life = trajectories.half_life(made(rows("0111", "0011", "1111"), objects=3, steps=STEPS), draws=50)
+    assert life.value == np.inf
+    assert np.isnan(life.low)  # of three objects
+
+
+def test_gains_of_whole_objects_are_one_event():
+    """Object 0 has two facts that come together and one of them goes; object 1 has two that come apart."""
+    known = rows("0110", "0001", "0111", "0011")  # facts of objects 0, 1, 0, 1
+    table = trajectories.changes_of_objects(made(known, objects=2))
+    assert table.loc["learnt"].tolist() == [4, 3, 0.5]
+    assert table.loc["forgotten"].tolist() == [1, 1, 0.0]
 
 
 def test_a_count_that_decides_when_facts_are_learnt_is_seen_within_relations():
@@ -140,7 +151,7 @@ def test_equal_counts_say_nothing():
 
 def test_facts_that_were_not_measured_at_every_checkpoint_are_refused():
     items = pd.DataFrame(
-        {"item_id": ["a", "a", "b"], "step": [0, 1, 0], "correct": True, "group": "P", "object_number": 0}
+        {"item_id": ["a", "a", "b"], "step": [0, 1, 0], "known": True, "group": "P", "object_number": 0}
     )
     with pytest.raises(EmbryologyError, match="measured on different facts"):
         Trajectories.of(items)

@@ -16,11 +16,11 @@ def test_where_no_two_runs_are_of_one_recipe_that_is_said(runs):
 
 def test_intervals_that_do_not_meet_are_said(runs):
     sentence = drawn.sentence(seeds.ends(runs))
-    assert sentence.startswith("In 1 of 5 comparisons the intervals of two seeds lie apart: an interval over")
+    assert sentence.startswith("In 1 of 6 comparisons the intervals of two seeds lie apart: an interval over")
 
 
 def test_facts_are_drawn_where_both_were_asked(runs):
-    one, other, _ = seeds.same_facts(runs[0], runs[2])
+    one, other = (followed.paths for followed in seeds.same_facts(runs[0], runs[2]))
     page = drawn.facts(runs).data
     last = seeds.overlap(one, other).iloc[-1]
     assert f"share {100 * last['value']:.0f}% of them" in re.search("<strong>(.*?)</strong>", page)[1]

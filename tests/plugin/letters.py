@@ -26,7 +26,7 @@ SPECIFICATION = Specification(
     needs=frozenset({MASKED_HEAD}),
     probe="letters:LettersProbe",
     kept_items=("item_id", "task", "source", "step", "letters"),
-    resampled="words",
+    resampled=("word",),
     pages=(Path(__file__).with_name("letters.ipynb"),),
 )
 

@@ -109,7 +109,7 @@ def test_scores_are_those_of_scikit_learn(examples):
     task = examples.sets[0].tasks[0]
     rng = np.random.default_rng(1)
     predicted = np.where(rng.random(len(task.test.labels)) < 0.6, task.test.labels, rng.integers(0, 4)).clip(min=0)
-    resamples = np.ones((1, int(task.test.sentences.max()) + 1))
+    resamples = np.ones((1, int(task.test.units.max()) + 1))
     rows = edges._scores(task, predicted, resamples, layer=1, seed=0)
     found = {(row["metric"], row["group"]): row["value"] for row in rows}
     there = sorted(set(task.test.labels) - {-1})
@@ -120,7 +120,26 @@ def test_scores_are_those_of_scikit_learn(examples):
     )
     each = f1_score(task.test.labels, predicted, labels=there, average=None, zero_division=0)
     assert [found["f1", task.classes[label]] for label in there] == pytest.approx(each.tolist())
-    assert all(row["low"] == pytest.approx(row["value"]) == row["high"] for row in rows)  # of the sample itself
+    (macro,) = (row for row in rows if row["metric"] == "f1_macro")
+    assert macro["low"] == pytest.approx(macro["value"]) == macro["high"]  # of the sample itself
+    assert {row["unit"] for row in rows} == {"sentence"}  # all of one document
+
+
+def test_units_are_documents_where_there_are_enough(made_up):
+    named = [replace(sentence, id=f"d{number % 30}-{number}") for number, sentence in enumerate(made_up[:60])]
+    unit, numbers = edges._units(named)
+    assert unit == "document"
+    assert numbers.tolist() == [*range(30)] * 2
+    assert edges._units(named[:29])[0] == "sentence"
+
+
+def test_a_draw_that_lacks_a_label_leaves_it_out_of_macro_f1(examples):
+    """All is right: whatever is drawn, every label that is there has an F1 of one."""
+    task = examples.sets[0].tasks[0]
+    task = replace(task, test=replace(task.test, labels=task.test.labels.clip(min=0)))
+    rows = edges._scores(task, task.test.labels, np.eye(int(task.test.units.max()) + 1), layer=1, seed=0)
+    (macro,) = (row for row in rows if row["metric"] == "f1_macro")
+    assert (macro["low"], macro["high"]) == (1, 1)
 
 
 def test_controls_are_labels_of_word_types_and_not_the_real_ones(examples, made_up):

@@ -111,7 +111,7 @@ def plainly(encoder, tokenizer, template, fact):
 def test_scores_are_those_of_a_slow_plain_way(encoder, tokenizer):
     one = relation(templates=TEMPLATES[:1])
     asked = ask(one, tokenizer, 64, Counter())
-    (scored,) = knowledge._scored(encoder, [asked], "float32")
+    (scored,) = knowledge._scored(encoder, [asked])
     for row, fact in zip(scored.itertuples(), asked.facts, strict=True):
         rank, log_probability, top = plainly(encoder, tokenizer, TEMPLATES[0], fact)
         assert row.log_probability == pytest.approx(log_probability, abs=1e-4)
@@ -136,16 +136,16 @@ def test_distinct_questions_are_asked_once(encoder, asked, monkeypatch):
 
     monkeypatch.setattr(Encoder, "vectors", counting)
     again = replace(asked, relation=replace(asked.relation, name="the same under another name"))
-    first, second = knowledge._scored(encoder, [asked, again], "float32")
+    first, second = knowledge._scored(encoder, [asked, again])
     assert seen == [10]  # four facts of one piece with three subjects in three templates, and one without a subject
     assert first.drop(columns=["item_id", "group"]).equals(second.drop(columns=["item_id", "group"]))
 
 
 def test_relations_asked_in_portions_get_the_same_answers(encoder, asked, monkeypatch):
-    whole = list(knowledge._scored(encoder, [asked] * 3, "float32"))
+    whole = list(knowledge._scored(encoder, [asked] * 3))
     monkeypatch.setattr(knowledge, "AT_ONCE", 2 * encoder.hidden_size * len(asked.questions) * len(asked.facts))
     assert [len(portion) for portion in knowledge._portions([asked] * 3, encoder.hidden_size)] == [2, 1]
-    for one, other in zip(whole, knowledge._scored(encoder, [asked] * 3, "float32"), strict=True):
+    for one, other in zip(whole, knowledge._scored(encoder, [asked] * 3), strict=True):
         np.testing.assert_allclose(one["log_probability"], other["log_probability"], atol=1e-5)
 
 

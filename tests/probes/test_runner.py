@@ -76,7 +76,7 @@ def specify(monkeypatch, probe, **changes):
     """Let the probe be found under the name ``count``, as an entry point would."""
     values = {
         "name": "count", "version": 1, "settings": CountSettings, "needs": frozenset({"masked-head"}), "probe": "",
-        "kept_items": (), "resampled": "nothing", "tasks": {}, "baselines": {},
+        "kept_items": (), "resampled": ("item",), "tasks": {}, "baselines": {},
     }  # fmt: skip
 
     class Count(Specification):

@@ -161,3 +161,18 @@ def test_what_is_missing_is_said(series):
 def test_text_of_two_kinds_is_not_joined():
     with pytest.raises(EmbryologyError, match="measured on different text"):
         measurements.source_of(pd.DataFrame({"source": ["a", "b"]}))
+
+
+def test_an_interval_names_its_unit(monkeypatch):
+    rows = pd.DataFrame([measurements.row("t", "", "m", 0.5, (0.4, 0.6), 9), measurements.row("t", "", "n", 0.5, n=9)])
+    assert measurements.with_units(rows, "knowledge")["unit"].tolist() == ["object", None]
+    with pytest.raises(ValueError, match="probe tokens has intervals over"):
+        measurements.with_units(rows, "tokens")  # words or sentences
+    assert measurements.with_units(rows.assign(unit="word"), "tokens")["unit"].tolist() == ["word", None]
+    with pytest.raises(ValueError, match="declares object"):
+        measurements.with_units(rows.assign(unit="word"), "knowledge")
+
+
+def test_ends_that_are_no_numbers_are_no_interval():
+    row = measurements.row("t", "g", "m", 0.5, (np.nan, np.nan), 3)
+    assert (row["low"], row["high"]) == (None, None)

@@ -1,0 +1,119 @@
+"""Models whose knowledge is known: one that copies, one with constant answers, one that learns, by their items."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from embryology.analysis import knowledge, over_objects
+from embryology.runs import measurements
+from embryology.specs.knowledge import NO_OBJECT
+
+COVERS = ("embryology/analysis/over_objects.py",)
+STEPS, OBJECTS, FACTS = (0, 10, 20, 40, 80, 160), 40, 6
+
+
+def items(answer, alone=lambda relation, step: NO_OBJECT, named=False):
+    """Two relations of 40 objects with six facts each; ``answer(relation, object, fact, step)`` is an object."""
+    rows = []
+    for relation in range(2):
+        for step in STEPS:
+            for thing in range(OBJECTS):
+                for fact in range(FACTS):
+                    told, without = answer(relation, thing, fact, step), alone(relation, step)
+                    name = f"P{relation}:{thing}-{fact}"
+                    rows.append((name, f"P{relation}", step, thing, told, without, told == thing, thing == 0))
+    names = ["item_id", "group", "step", "object_number", "answer", "answer_alone", "correct", "common"]
+    table = pd.DataFrame(rows, columns=names)
+    table["named"] = table["item_id"].str.endswith("-0") if named else False
+    copied = {"choice": table["answer"], "choice_alone": table["answer_alone"], "chosen": table["correct"]}
+    return table.assign(task="trex", pieces=1, held_out=False, together=0, **copied)
+
+
+def copies(relation, thing, fact, step):
+    return thing if fact == 0 and step else NO_OBJECT
+
+
+def constant(relation, thing, fact, step):
+    return (step // 10 + relation) % OBJECTS
+
+
+def learns(relation, thing, fact, step):
+    return thing if step >= 10 * (1 + (thing + fact) % 9) else NO_OBJECT
+
+
+@pytest.fixture
+def followed(monkeypatch):
+    def follow(table):
+        monkeypatch.setattr(measurements, "read_items", lambda *_: table)
+        return knowledge.trajectories(None, "trex")
+
+    return follow
+
+
+def test_a_model_that_copies_knows_nothing(followed):
+    of_copies = followed(items(copies, named=True))
+    assert not of_copies.paths.known.any()
+    assert "known at 0 checkpoints" in of_copies.why_not
+    assert not (over_objects.above_all(items(copies, named=True))["low"] > 0).any()
+    table = over_objects.with_known(items(copies))  # names apart, it is right
+    assert table["known"].mean() == pytest.approx(5 / 6 / FACTS)
+
+
+def test_constant_answers_are_no_facts_even_where_the_template_alone_says_something_else(followed):
+    of_constants = followed(items(constant))
+    assert of_constants.paths.known.sum() == 2 * FACTS * len(STEPS)
+    assert of_constants.chance.expected == pytest.approx(of_constants.chance.right)
+    assert "may be answers alone" in of_constants.why_not
+    same = followed(items(constant, alone=lambda relation, step: constant(relation, 0, 0, step)))
+    assert not same.paths.known.any()
+    assert not over_objects.with_known(items(constant, alone=lambda relation, step: constant(relation, 0, 0, step)))[
+        "known"
+    ].any()
+
+
+def test_a_model_that_learns_is_beyond_permuted_subjects(followed):
+    of_learnt = followed(items(learns))
+    assert of_learnt.why_not is None
+    assert of_learnt.chance.right > 10 * of_learnt.chance.expected
+    above = over_objects.above_all(items(learns))
+    assert (above["low"] > 0).all()
+    assert set(over_objects.changed(items(learns)).query("low > 0")["relation"]) == {"P0", "P1"}
+
+
+def test_random_answers_are_beyond_permuted_subjects_no_more_often_than_said(followed):
+    rng = np.random.default_rng(0)
+    yes = 0
+    for _ in range(60):
+        table = items(learns)
+        table["answer"] = rng.permutation(np.tile(np.arange(OBJECTS), len(table) // OBJECTS))
+        table["correct"] = table["answer"] == table["object_number"]
+        yes += followed(table).chance.beyond
+    assert yes <= 5
+
+
+def test_frozen_without_answers_the_common_object_is_left_out_and_nothing_is_told(followed):
+    frozen = items(learns).drop(columns=["answer", "answer_alone", "choice", "choice_alone"])
+    of_frozen = followed(frozen)
+    assert not of_frozen.paths.facts["common"].any()
+    assert "cannot be told" in of_frozen.why_not
+
+
+def test_a_relation_that_only_falls_falls():
+    falling = items(lambda relation, thing, fact, step: thing if 0 < step < 100 else NO_OBJECT)
+    assert (over_objects.changed(falling)["high"] < 0).all()
+    assert (over_objects.above_all(falling)["low"] <= 0).all()
+
+
+def test_an_interval_is_over_objects(monkeypatch, series):
+    """All six facts of an object are right or wrong together: six times as many facts tell no more."""
+    table = items(lambda relation, thing, fact, step: thing if thing % 3 == 0 else NO_OBJECT)
+    rows = pd.DataFrame(over_objects._counted(over_objects.with_known(table)))
+    rows = rows[rows["task"] == "trex"]
+    last = rows[(rows["step"] == 160) & (rows["group"] == "P0") & rows["baseline"].isna()].set_index("metric")
+    alone = items(lambda relation, thing, fact, step: thing if thing % 3 == 0 else NO_OBJECT)
+    single = pd.DataFrame(over_objects._counted(over_objects.with_known(alone[alone["item_id"].str.endswith("-0")])))
+    single = single[single["task"] == "trex"]
+    single = single[(single["step"] == 160) & (single["group"] == "P0") & single["baseline"].isna()].set_index("metric")
+    width = last["high"] - last["low"]
+    assert width["accuracy"] == pytest.approx((single["high"] - single["low"])["accuracy"], rel=0.02)
+    assert last.loc["accuracy", "n"] == FACTS * single.loc["accuracy", "n"]
