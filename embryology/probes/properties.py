@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SAME_TEXT = ("text_sha256", "tokenizer_sha256")
-"""Of a corpus' record: where these agree, its articles and pieces do. Counts of words may have been counted otherwise."""
+"""Of a corpus' record: where these agree, its articles and pieces do, however words were counted."""
 NOT_ITEMS = ("precision", "training text")
 """Of what identifies a probe's data: how it was measured, and not which items there are."""
 
