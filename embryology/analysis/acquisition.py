@@ -40,7 +40,7 @@ def tokens(items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: lis
 
 
 def types(words: pd.DataFrame) -> pd.DataFrame:
-    """The word types of each group: as :func:`tokens`, ``words`` being how many, and the share of them that is right."""
+    """The word types of each group: as :func:`tokens`, ``words`` how many, and the share of them that is right."""
     return words.groupby(["group", "type"], sort=True, as_index=False).agg(
         {"count": "first", "frequency": "first", "words": "sum"} | dict.fromkeys(steps_of(words), "mean")
     )

@@ -23,6 +23,8 @@ FEWEST = 10
 """Types; of fewer no interval is told, and no coefficient is fitted."""
 FOLDS = 5
 DRAWS = 300
+RIDGE = 1.0
+"""On half of the squares of the coefficients, which are log hazards."""
 MIXED = 0.05
 """So much of every hazard is that of all words together: else a single word of which a fit is sure, and wrong, would
 outweigh all others."""
@@ -79,7 +81,7 @@ def units(words: pd.DataFrame, by_type: bool) -> Units:
 
 
 def order(words: pd.DataFrame) -> pd.DataFrame:
-    """The frequency-only order, as a table of learning times: the more frequent a group's words on average, the earlier.
+    """The frequency-only order, as a table of learning times: groups of more frequent words, on average, are earlier.
 
     ``step`` is the mean log2 frequency of its words, with the sign turned round.
     """
@@ -146,23 +148,22 @@ def _hazards(
 
     columns = design.shape[2]
     overall = (happened[learn].sum(axis=0) + 0.5) / (at_risk[learn].sum(axis=0) + 1)
-    # As many words more as there are coefficients, with the hazards of all groups together, keep the fit finite where
-    # all words of a group are acquired in one gap (Clogg et al. 1991).
-    more = columns / happened[learn].size
-    counts = np.stack([happened[learn] + more * overall, (at_risk - happened)[learn] + more * (1 - overall)], axis=-1)
+    some = at_risk[learn] > 0
+    counts = np.column_stack([happened[learn][some], (at_risk - happened)[learn][some]])
     family = sm.families.Binomial(sm.families.links.CLogLog())
+    model = sm.GLM(counts, design[learn][some], family=family)
+    # The likelihood is concave, but statsmodels' own steps have no damping and run away from it; and where all words of
+    # a group are acquired in one gap it has no finite maximum, hence the ridge.
     start = np.linalg.lstsq(design[learn].reshape(-1, columns), np.tile(family.link(overall), int(learn.sum())))[0]
-    model = sm.GLM(counts.reshape(-1, 2), design[learn].reshape(-1, columns), family=family)
-    # The likelihood is concave, but statsmodels' own steps have no damping and run away from it.
-    at = optimize.minimize(
-        lambda at: -model.loglike(at),
+    found = optimize.minimize(
+        lambda at: RIDGE / 2 * at @ at - model.loglike(at),
         start,
-        jac=lambda at: -model.score(at),
-        hess=lambda at: -model.hessian(at, observed=False),
+        jac=lambda at: RIDGE * at - model.score(at),
+        hess=lambda at: RIDGE * np.eye(columns) - model.hessian(at, observed=False),
         method="trust-exact",
-        options={"gtol": 0.01},
+        options={"gtol": 0.001},
     )
-    hazards = model.predict(at.x, design[held].reshape(-1, columns))
+    hazards = model.predict(found.x, design[held].reshape(-1, columns))
     return (1 - MIXED) * hazards.reshape(-1, design.shape[1]) + MIXED * overall
 
 

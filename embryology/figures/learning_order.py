@@ -48,7 +48,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
     mask = ""
     if MASK_PREDICTION in times:
         alike_masked = agreement(times[MASK_PREDICTION], published_times)
-        mask = f" The order of mask prediction has {_agreement_words(alike_masked)} with it."
+        mask = f" The order of mask prediction has {agreement_words(alike_masked)} with it."
     return style.show(
         figure,
         "learning-order",
@@ -59,7 +59,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], source: 
         f"95% percentile bootstrap over sentences ({RESAMPLES:,} resamples, seed {SEED}). A group whose accuracy never "
         f"clears blind answers (the most frequent word everywhere, the untrained model) has learnt nothing "
         f"yet, has no time and counts as last. {beside_it if groups == curves.GROUPS else ''}Reconstruction and the "
-        f"published order have {_agreement_words(alike)}; ties are gaps below the spacing of the checkpoints.{mask}",
+        f"published order have {agreement_words(alike)}; ties are gaps below the spacing of the checkpoints.{mask}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{TASKS[task]}: {_in_words(table)}" for task, table in times.items())
         + f". Published order: {', '.join(in_order(published_times))}.",
@@ -216,7 +216,8 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def _agreement_words(alike: Agreement) -> str:
+def agreement_words(alike: Agreement) -> str:
+    """How alike two orders are, as a clause after "with it"."""
     if not alike.groups:
         return "no group in common, as the published ones are single Penn tags"
     if alike.tau is None or alike.p is None:
@@ -261,9 +262,9 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
         "learnt_count": f"{len(learnt[RECONSTRUCTION])} of {len(main)}",
         "mask_learnt": style.listed(learnt[MASK_PREDICTION]),
         "mask_learnt_count": f"{len(learnt['mask-prediction'])} of {len(mask)}",
-        "albert_agreement": _agreement_words(agreement(main, published_times)),
-        "bert_agreement": _agreement_words(agreement(main, published.learning_times("BERT"))),
-        "tasks_agreement": _agreement_words(agreement(mask, main)),
+        "albert_agreement": agreement_words(agreement(main, published_times)),
+        "bert_agreement": agreement_words(agreement(main, published.learning_times("BERT"))),
+        "tasks_agreement": agreement_words(agreement(mask, main)),
         "age": _age(frame),
         **_extremes(main),
     }
