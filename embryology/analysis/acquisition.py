@@ -10,6 +10,13 @@ import pandas as pd
 
 from embryology.errors import EmbryologyError
 
+CHECKPOINTS = 4
+"""Fewer leave too few gaps between checkpoints in which words may be acquired."""
+
+
+class CannotBeTold(EmbryologyError):  # noqa: N818 - an outcome, not an error
+    """There are too few checkpoints or words; the message is a clause."""
+
 
 def tokens(items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: list[str]) -> pd.DataFrame:
     """Every scored word of some groups, a row each, with the checkpoints at which it was right.
@@ -25,12 +32,15 @@ def tokens(items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: lis
         and a column a step with whether it was right, as numbers.
 
     Raises:
-        EmbryologyError: fewer than three checkpoints, or the properties lack an item.
+        CannotBeTold: there are fewer than :data:`CHECKPOINTS`.
+        EmbryologyError: the properties lack an item.
     """
     chosen = items[(items["task"] == task) & items["group"].isin(groups)]
     right = chosen.pivot(index="item_id", columns="step", values="correct").astype(float)
-    if right.shape[1] < 3:
-        raise EmbryologyError(f"when words are acquired cannot be told from {right.shape[1]} checkpoints; it takes 3")
+    if right.shape[1] < CHECKPOINTS:
+        raise CannotBeTold(
+            f"when words are acquired cannot be told from {right.shape[1]} checkpoints; it takes {CHECKPOINTS}"
+        )
     first = chosen.drop_duplicates("item_id")[["item_id", "group"]]
     words = first.merge(properties, on="item_id", how="left", validate="one_to_one")
     if lacking := int(words["type"].isna().sum()):
@@ -48,7 +58,7 @@ def types(words: pd.DataFrame) -> pd.DataFrame:
 
 def steps_of(words: pd.DataFrame) -> list[int]:
     """The checkpoints of a table of :func:`tokens` or :func:`types`."""
-    return [column for column in words.columns if isinstance(column, int | np.integer)]
+    return [int(column) for column in words.columns if isinstance(column, int | np.integer)]
 
 
 def acquired(words: pd.DataFrame) -> np.ndarray:
@@ -60,4 +70,5 @@ def acquired(words: pd.DataFrame) -> np.ndarray:
     right = words[steps_of(words)].to_numpy() > 0.5
     wrong = ~right[:, ::-1]
     last_run = np.where(wrong.any(axis=1), wrong.argmax(axis=1), right.shape[1])
-    return np.minimum(right.shape[1] - last_run, right.shape[1] - 1)
+    from_step: np.ndarray = np.minimum(right.shape[1] - last_run, right.shape[1] - 1)
+    return from_step

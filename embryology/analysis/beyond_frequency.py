@@ -71,7 +71,16 @@ class Beyond:
 
 
 def words_of(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
-    """The reconstructed words of the nine groups, with their frequency; arguments as of :func:`read`."""
+    """The reconstructed words of the nine groups with their frequency.
+
+    Args:
+        series: whose words.
+        frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints.
+        items: of the same series.
+
+    Raises:
+        CannotBeTold: there are too few checkpoints.
+    """
     table = properties.read(series, SPECIFICATION.name, FREQUENCY)
     return acquisition.tokens(
         items[items["step"].isin(frame["step"].unique())], table, RECONSTRUCTION, list(curves.groups(frame))
@@ -88,17 +97,24 @@ def orders(frame: pd.DataFrame, items: pd.DataFrame, words: pd.DataFrame) -> Ord
     return Orders(agreement(run, other), agreement(run, by_frequency), agreement(other, by_frequency))
 
 
-def read(series: Series, steps: str = "all") -> Beyond:
-    """All tests of a run.
+def read(series: Series, steps: str = "all") -> Beyond | str:
+    """All tests of a run, or a sentence that says why nothing can be told.
 
     Args:
         series: measured by the tokens probe, its words counted.
         steps: which checkpoints, as of :func:`embryology.analysis.tables.read`.
 
     Raises:
-        EmbryologyError: words were not counted, or there are too few checkpoints or groups.
+        EmbryologyError: words were not counted.
     """
     frame = tables.read([series], SPECIFICATION.name, steps)
+    try:
+        return _read(series, frame)
+    except acquisition.CannotBeTold as reason:
+        return f"Not told for {series.name}: {reason}."
+
+
+def _read(series: Series, frame: pd.DataFrame) -> Beyond:
     items = measurements.read_items(series, SPECIFICATION.name)
     words = words_of(series, frame, items)
     types = acquisition.types(words)

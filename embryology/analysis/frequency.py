@@ -15,7 +15,6 @@ from scipy import optimize, sparse, stats
 from embryology import intervals
 from embryology.analysis import acquisition
 from embryology.analysis.learning_order import REACHED
-from embryology.errors import EmbryologyError
 
 OCTAVE = 0.25
 """Words within so many octaves are as frequent as each other."""
@@ -52,12 +51,14 @@ class Units:
     @property
     def sizes(self) -> np.ndarray:
         """(types,): words."""
-        return self.events.sum(axis=1)
+        sizes: np.ndarray = self.events.sum(axis=1)
+        return sizes
 
     @property
     def shares(self) -> np.ndarray:
         """(types, gaps): the share of its words that is acquired by each checkpoint."""
-        return self.events[:, :-1].cumsum(axis=1) / self.sizes[:, None]
+        shares: np.ndarray = self.events[:, :-1].cumsum(axis=1) / self.sizes[:, None]
+        return shares
 
     def of(self, groups: list[str]) -> "Units":
         chosen = self.types["group"].isin(groups).to_numpy()
@@ -110,12 +111,14 @@ def held_out(units: Units, seed: int = intervals.SEED) -> pd.DataFrame:
         ``group`` and ``type``.
 
     Raises:
-        EmbryologyError: fewer than two groups have enough types.
+        CannotBeTold: fewer than two groups have enough types, or none of their words is acquired.
     """
     groups = large(units)
     if len(groups) < 2:
-        raise EmbryologyError(f"part of speech cannot be told from frequency: of {FEWEST} types or more there is one")
+        raise acquisition.CannotBeTold(f"fewer than two groups have {FEWEST} word types, so that none can be compared")
     units = units.of(groups)
+    if not units.events[:, :-1].any():
+        raise acquisition.CannotBeTold("no word is acquired")
     gaps = len(units.steps)
     at_risk = units.sizes[:, None] - np.pad(units.events[:, :-1].cumsum(axis=1), ((0, 0), (1, 0)))[:, :-1]
     numbers, names = pd.factorize(units.types["type"])
@@ -163,8 +166,9 @@ def _hazards(
         method="trust-exact",
         options={"gtol": 0.001},
     )
-    hazards = model.predict(found.x, design[held].reshape(-1, columns))
-    return (1 - MIXED) * hazards.reshape(-1, design.shape[1]) + MIXED * overall
+    told = model.predict(found.x, design[held].reshape(-1, columns)).reshape(-1, design.shape[1])
+    hazards: np.ndarray = (1 - MIXED) * told + MIXED * overall
+    return hazards
 
 
 def gains(told: pd.DataFrame, draws: int = DRAWS, seed: int = intervals.SEED) -> pd.DataFrame:

@@ -50,17 +50,17 @@ def occurrences(store: TokenStore, sequences: Sequence[tuple[int, ...]], vocabul
             first_node[piece] = target
 
     for begin in range(0, len(store.pieces) if edges else 0, PIECES_A_CHUNK):
-        node = first_node[store.pieces[begin : begin + PIECES_A_CHUNK]]
-        first = np.flatnonzero(node)
-        node, first = node[first], begin + first
+        nodes = first_node[store.pieces[begin : begin + PIECES_A_CHUNK]]
+        first = np.flatnonzero(nodes)
+        nodes, first = nodes[first], begin + first
         places, sentence = first, np.searchsorted(store.sentences, first, side="right") - 1
         while len(places):
             places = places + 1
-            whole = sequence_of[node] >= 0
-            yield Found(sequence_of[node[whole]], first[whole], places[whole], sentence[whole])
+            whole = sequence_of[nodes] >= 0
+            yield Found(sequence_of[nodes[whole]], first[whole], places[whole], sentence[whole])
             continues = places < store.sentences[sentence + 1]
-            node, first, places, sentence = (each[continues] for each in (node, first, places, sentence))
-            wanted = node * vocabulary + store.pieces[places]
+            nodes, first, places, sentence = (each[continues] for each in (nodes, first, places, sentence))
+            wanted = nodes * vocabulary + store.pieces[places]
             at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
             kept = keys[at] == wanted
-            node, first, places, sentence = targets[at[kept]], first[kept], places[kept], sentence[kept]
+            nodes, first, places, sentence = targets[at[kept]], first[kept], places[kept], sentence[kept]

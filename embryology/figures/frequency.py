@@ -8,24 +8,31 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from embryology.analysis import acquisition
+from embryology.analysis import acquisition, beyond_frequency, frequency
 from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Tests
-from embryology.analysis.frequency import DRAWS, FEWEST, FREQUENCY, PART_OF_SPEECH
+from embryology.analysis.frequency import DRAWS, FEWEST, PART_OF_SPEECH
+from embryology.analysis.learning_order import Agreement
 from embryology.figures import style
 from embryology.figures.learning_order import NAMES, agreement_words
-from embryology.intervals import SEED
+from embryology.intervals import SEED, percentile_interval
+from embryology.runs import properties
+from embryology.runs.series import Series
+from embryology.specs.properties import FREQUENCY
+from embryology.specs.tokens import SPECIFICATION
 
 BOOTSTRAP = f"bootstrap over word types ({DRAWS:,} resamples, seed {SEED})"
 
 
 @style.styled
-def dots(beyond: Beyond, series: str) -> HTML:
+def dots(beyond: Beyond | str, series: str) -> HTML:
     """A dot a word type: how frequent it is, and from which checkpoint on it stays right; a panel a group.
 
     Args:
         beyond: of :func:`embryology.analysis.beyond_frequency.read`.
         series: what the run is called.
     """
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
     units = beyond.tests[TYPE].units
     types = units.types.assign(place=units.events.argmax(axis=1))
     count = 2 ** types["frequency"]
@@ -72,11 +79,13 @@ def _step(steps: np.ndarray) -> Any:
 
 
 @style.styled
-def factors(beyond: Beyond, series: str) -> HTML:
+def factors(beyond: Beyond | str, series: str) -> HTML:
     """How many times as late a group is as words of other groups, all of them and as frequent ones.
 
     Args: as of :func:`dots`.
     """
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
     groups = [group for group in beyond.groups if group in beyond.tests[TYPE].factors.index]
     figure, axes = style.panels(1, 2, 8, 0.38 * len(groups) + 1.7, sharey=True, sharex=True)
     places = np.arange(len(groups))
@@ -124,11 +133,13 @@ def _spread(tests: Tests) -> str:
 
 
 @style.styled
-def predicted(beyond: Beyond, series: str) -> HTML:
+def predicted(beyond: Beyond | str, series: str) -> HTML:
     """Accuracy of each group, and of words of the other groups of the same frequency.
 
     Args: as of :func:`dots`.
     """
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
     curves, steps = beyond.accuracy, np.array(acquisition.steps_of(beyond.words), float)
     groups = [group for group in beyond.groups if group in curves.groups]
     figure, axes = style.grid(len(groups), 3, 2.3, sharey=True)
@@ -167,21 +178,21 @@ def predicted(beyond: Beyond, series: str) -> HTML:
         f"words of a group of which other groups have some within a quarter of an octave of frequency, and of those, "
         f"as often as the group has words of each frequency. Bands: 95%, {BOOTSTRAP}; none for fewer than {FEWEST} "
         f"types.",
-        f"{len(groups)} line charts of accuracy, each with what equally frequent words of other groups reach. {answer}.",
+        f"{len(groups)} line charts of accuracy, each beside as frequent words of other groups. {answer}.",
     )
 
 
 def _curve(axis: Axes, steps: np.ndarray, draws: np.ndarray, line: Any, label: str, band: bool) -> pd.DataFrame:
-    from embryology.intervals import percentile_interval
-
     low, high = percentile_interval(draws[1:]) if band else (np.full(len(steps), np.nan),) * 2
     rows = pd.DataFrame({"step": steps, "value": draws[0], "low": low, "high": high})
     style.curve(axis, rows, line, label)
     return rows.assign(curve=label)
 
 
-def table(beyond: Beyond) -> HTML:
+def table(beyond: Beyond | str) -> HTML:
     """What frequency and part of speech tell, by word type and by word."""
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
     rows = []
     for kind, tests in beyond.tests.items():
         for name, nats in tests.nats.items():
@@ -197,8 +208,16 @@ def table(beyond: Beyond) -> HTML:
     return style.table(pd.DataFrame(rows))
 
 
-def numbers(beyond: Beyond) -> dict[str, str]:
+NUMBERS = (
+    *("types", "words", "never", "small", "run_and_published", "run_and_frequency", "published_and_frequency"),
+    *("adds_by_type", "adds_by_word", "apart_by_type", "apart_by_word", "spread_by_type", "spread_by_word", "verdict"),
+)
+
+
+def numbers(beyond: Beyond | str) -> dict[str, str]:
     """What the page says, by the name to glue."""
+    if isinstance(beyond, str):
+        return dict.fromkeys(NUMBERS, "what cannot be told") | {"verdict": beyond.rstrip(".")}
     by_type, by_word = beyond.tests[TYPE], beyond.tests[WORD]
     small = f" Groups of fewer than {FEWEST} types, told without interval: {style.listed(beyond.small)}."
     return {
@@ -209,8 +228,8 @@ def numbers(beyond: Beyond) -> dict[str, str]:
         "run_and_published": agreement_words(beyond.orders.run_and_published),
         "run_and_frequency": agreement_words(beyond.orders.run_and_frequency),
         "published_and_frequency": agreement_words(beyond.orders.published_and_frequency),
-        "adds_by_type": adds(by_type, TYPE),
-        "adds_by_word": adds(by_word, WORD),
+        "adds_by_type": adds(by_type.gains, TYPE),
+        "adds_by_word": adds(by_word.gains, WORD),
         "apart_by_type": _apart(by_type),
         "apart_by_word": _apart(by_word),
         "spread_by_type": _spread(by_type),
@@ -219,20 +238,19 @@ def numbers(beyond: Beyond) -> dict[str, str]:
     }
 
 
-def adds(tests: Tests, unit: str) -> str:
-    """What part of speech and frequency add to each other, as a clause."""
-    parts, frequency = (tests.gains.loc[name] for name in (PART_OF_SPEECH, FREQUENCY))
-    said = (
-        "part of speech tells more than frequency alone"
-        if tests.adds
-        else "part of speech tells nothing that frequency does not"
-    )
-    if not tests.adds and parts["high"] > 0:
+def adds(gains: pd.DataFrame, unit: str) -> str:
+    """What part of speech and frequency add to each other, as a clause; ``gains`` of :func:`frequency.gains`."""
+    parts, often = (gains.loc[name] for name in (PART_OF_SPEECH, frequency.FREQUENCY))
+    if parts["low"] > 0:
+        said = "part of speech tells more than frequency alone"
+    elif parts["high"] < 0:
+        said = "part of speech tells nothing that frequency does not"
+    else:
         said = "that part of speech tells more than frequency alone is not shown"
-    back = "frequency adds" if frequency["low"] > 0 else "that frequency adds anything is not shown:"
+    back = "frequency adds" if often["low"] > 0 else "that frequency adds anything is not shown:"
     return (
-        f"{said}: {style.ranged(parts, '.3f', ' nats')} a {unit} that was held out; to part of speech {back} "
-        f"{style.ranged(frequency, '.3f', ' nats')}"
+        f"{said}: {style.ranged(parts, '.3f', ' nats')} a {unit}; to part of speech {back} "
+        f"{style.ranged(often, '.3f', ' nats')}"
     )
 
 
@@ -247,6 +265,31 @@ def _apart(tests: Tests) -> str:
         for group, row in tests.apart.iterrows()
     ]
     return f"of {told} groups these are earlier or later than words as frequent: {style.listed(sides)}"
+
+
+def beside_it(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> str:
+    """A sentence for the front page: how much of the order of learning is that of frequency.
+
+    Args: as of :func:`embryology.analysis.beyond_frequency.words_of`.
+    """
+    if reason := properties.lacking(series, SPECIFICATION.name, FREQUENCY):
+        return f"How much of this order is that of frequency is not told: {reason}."
+    try:
+        words = beyond_frequency.words_of(series, frame, items)
+        told = frequency.gains(frequency.held_out(frequency.units(words, by_type=True)))
+    except acquisition.CannotBeTold as cause:
+        return f"How much of this order is that of frequency is not told: {cause}."
+    orders = beyond_frequency.orders(frame, items, words)
+    return (
+        "Is it just frequency? Ranked by how often the training text has their words, and by nothing else, the groups "
+        f"have τ = {_tau(orders.run_and_frequency)} with this run's order and {_tau(orders.published_and_frequency)} "
+        f"with the published one, which has {_tau(orders.run_and_published)} with this run's. Of words that were held "
+        f"out, {adds(told, TYPE)}."
+    )
+
+
+def _tau(alike: Agreement) -> str:
+    return "undefined" if alike.tau is None else f"{alike.tau:.2f}"
 
 
 def verdict(beyond: Beyond) -> str:

@@ -5,7 +5,7 @@ from IPython.display import HTML, Markdown
 
 from embryology.analysis import plateau, tables
 from embryology.analysis.learning_order import learning_times
-from embryology.figures import learning_order, pretraining, style
+from embryology.figures import frequency, learning_order, pretraining, style
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.tokens import SPECIFICATION
@@ -30,12 +30,14 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     bullets = []
     if measurements.lacking(series, SPECIFICATION.name) is None:
         frame, times, _ = _learnt(series, steps)
+        items = measurements.read_items(series, SPECIFICATION.name)
         values = learning_order.numbers(frame, times)
         bullets += [
             f"After {_read(frame, losses)}, {values['learnt_count']} groups of words can be reconstructed better than "
             "by blind answers. In the order in which they reach half of their final accuracy: "
             f"{values['order_names']}.",
             f"The published order is {values['published_names']}. The two have {values['albert_agreement']}.",
+            frequency.beside_it(series, frame, items),
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
             f"Of words that are *masked*, {values['mask_learnt_count']} groups are predicted better than by blind "

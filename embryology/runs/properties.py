@@ -54,9 +54,8 @@ def read(series: Series, probe: str, kind: str) -> pd.DataFrame:
 
 def lacking(series: Series, probe: str, kind: str) -> str | None:
     """Why there are no such properties, as a clause; None where there are."""
-    configuration = measurements.standing(series.folder).get(probe)
-    if configuration is None:
-        return f"probe {probe} has not measured it (embryology probe RUN --probe {probe})"
-    if not file_of(series.folder, configuration, kind).is_file():
-        return f"{kind} was not counted for probe {probe} (embryology count RUN)"
+    if reason := measurements.lacking(series, probe):
+        return reason
+    if not file_of(series.folder, measurements.standing(series.folder)[probe], kind).is_file():
+        return f"the {kind} of its items was not counted for probe {probe} (embryology count RUN)"
     return None

@@ -44,5 +44,5 @@ SPECIFICATION = Specification(
     kept_items=("item_id", "sentence", "group", "task", "correct", "source", "step"),
     resampled="sentences",
     properties=(FREQUENCY,),
-    pages=("tokens",),
+    pages=("tokens", "frequency"),
 )
