@@ -118,7 +118,10 @@ def _read(series: Series, frame: pd.DataFrame) -> Beyond:
     items = measurements.read_items(series, SPECIFICATION.name)
     words = words_of(series, frame, items)
     types = acquisition.types(words)
-    tests = {TYPE: test(frequency.units(words, by_type=True)), WORD: test(frequency.units(words, by_type=False))}
+    tests = {
+        TYPE: tests_of(frequency.units(words, by_type=True)),
+        WORD: tests_of(frequency.units(words, by_type=False)),
+    }
     large = frequency.large(tests[TYPE].units)
     right = types[acquisition.steps_of(types)].to_numpy()
     return Beyond(
@@ -131,7 +134,7 @@ def _read(series: Series, frame: pd.DataFrame) -> Beyond:
     )
 
 
-def test(units: Units) -> Tests:
+def tests_of(units: Units) -> Tests:
     """All tests of units of one kind."""
     told = frequency.held_out(units)
     means = told[[*frequency.FORMULAS]].sum() / told["words"].sum()
