@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.analysis import acquisition, frequency, matched
-from embryology.analysis.beyond_frequency import tests_of
+from embryology.analysis import acquisition, beyond_frequency, frequency, matched
 from embryology.analysis.frequency import BOTH, FREQUENCY, NEITHER, PART_OF_SPEECH
 
 COVERS = ("embryology/analysis/matched.py", "embryology/analysis/beyond_frequency.py")
@@ -36,7 +35,7 @@ def words(seed, delay=None, says_the=False):
 
 def test_a_word_is_acquired_where_it_stays_right_at_two_checkpoints_or_more():
     right = {
-        "always": [1, 1, 1, 1, 1], "from 10": [0, 1, 1, 1, 1], "a blip": [1, 0, 1, 1, 1], 
+        "always": [1, 1, 1, 1, 1], "from 10": [0, 1, 1, 1, 1], "a blip": [1, 0, 1, 1, 1],
         "at the last two": [0, 1, 0, 1, 1],
         "at the last alone": [0, 0, 0, 0, 1], "lost": [1, 1, 1, 1, 0], "never": [0, 0, 0, 0, 0],
     }  # fmt: skip
@@ -69,7 +68,7 @@ def test_the_order_of_frequency_has_the_more_frequent_group_first():
 
 @pytest.mark.parametrize("by_type", [True, False])
 def test_a_model_that_learns_by_frequency_alone_gains_nothing_from_part_of_speech(by_type):
-    told = tests_of(frequency.units(words(1), by_type))
+    told = beyond_frequency.tests_of(frequency.units(words(1), by_type))
     assert not told.adds
     assert told.gains.loc[FREQUENCY, "low"] > 0.1
     assert told.apart.empty
@@ -80,7 +79,7 @@ def test_a_model_that_learns_by_frequency_alone_gains_nothing_from_part_of_speec
 
 @pytest.mark.parametrize("by_type", [True, False])
 def test_part_of_speech_that_matters_at_equal_frequency_is_found(by_type):
-    told = tests_of(frequency.units(words(2, delay={"VB": 2}), by_type))
+    told = beyond_frequency.tests_of(frequency.units(words(2, delay={"VB": 2}), by_type))
     assert told.adds
     assert told.gains.loc[FREQUENCY, "low"] > 0.1
     assert "VB" in told.apart.index
@@ -93,7 +92,7 @@ def test_of_a_model_that_says_the_one_type_is_acquired_and_the_group_has_no_inte
     units = frequency.units(table, by_type=True)
     of_group = (units.types["group"] == "DT").to_numpy()
     assert units.events[of_group].sum(axis=0)[[1, -1]].tolist() == [1, 7]
-    told = tests_of(units)
+    told = beyond_frequency.tests_of(units)
     assert frequency.large(units) == ["NN", "VB", "IN"]  # eight determiners are too few
     assert np.isnan(told.factors.loc["DT", "low"])
     assert told.factors.loc["IN", "low"] < 1 < told.factors.loc["IN", "high"]
@@ -191,6 +190,6 @@ def test_a_factor_is_the_ratio_of_the_steps_at_half_of_the_lower_last_value():
 @pytest.mark.long
 def test_simultaneous_intervals_rarely_set_a_group_apart_whose_words_are_learnt_by_frequency_alone():
     """Of 200 series at most 20 have any group apart, and at most 13 say that part of speech adds, where 5% may."""
-    told = [tests_of(frequency.units(words(seed), by_type=True)) for seed in range(100, 300)]
+    told = [beyond_frequency.tests_of(frequency.units(words(seed), by_type=True)) for seed in range(100, 300)]
     assert sum(not each.apart.empty for each in told) <= 20
     assert sum(each.adds for each in told) <= 13
