@@ -88,6 +88,7 @@ def probe(
     ] = None,
 ) -> None:
     """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
+    from embryology.probes import properties
     from embryology.probes.runner import chosen_settings, run_probes
     from embryology.runs.series import Series
 
@@ -97,6 +98,16 @@ def probe(
         keep_pattern(RunFolder.named(run).root, step_pattern)
     series = Series.open(run)
     run_probes(series, chosen_settings(series, probe, preset), steps, console)
+    properties.count(series, console, prepare=False)
+
+
+@app.command()
+def count(run: RunArgument) -> None:
+    """Count in the training text what no checkpoint changes, such as how frequent each word is; of frozen runs too."""
+    from embryology.probes.properties import count as count_all
+    from embryology.runs.series import Series
+
+    count_all(Series.open(run), console)
 
 
 @app.command()

@@ -4,6 +4,7 @@ FIGURES = {
     "index": 1,
     "pretraining": 3,
     "tokens": 6,
+    "frequency": 3,
     "edges": 4,
     "layers": 2,
     "downstream": 3,

@@ -6,12 +6,13 @@ import pandas as pd
 from embryology import presets
 from embryology.corpus.store import TokenStore
 from embryology.intervals import wilson
-from embryology.runs import losses, measurements
+from embryology.runs import losses, measurements, properties
 from embryology.runs.checkpoints import RECORD, Checkpoint
 from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs import registry
+from embryology.specs.properties import FREQUENCY
 from embryology.storage.files import read_json, write_json, write_table, write_yaml
 
 STEPS = (0, 20, 40, 80, 160, 320, 640, 1280, 2000)
@@ -73,6 +74,7 @@ def make_run(
         measure(folder, "frozen", step, _downstream(step, False))
         details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "seed": [0], "correct": [True]})
         measure(folder, "finetune", step, _downstream(step, True), details.assign(source="made-up tasks"))
+    properties.write(folder, configuration("tokens"), FREQUENCY, _frequency(words))
     losses.write(folder, _losses(steps))
     base = presets.load("smoke").outcome
     changes = {"steps": steps[-1], "checkpoints": list(steps), "seed": seed} | (outcome or {})
@@ -241,6 +243,15 @@ def _words(sentences, tags, seed):
     rows = [(f"s{s}:{n}", f"s{s}", "word", tags[n % len(tags)]) for s in range(sentences) for n in range(3 * len(tags))]
     words = pd.DataFrame(rows, columns=["item_id", "sentence", "word", "group"])
     return words.assign(lot=rng.random(len(words)), frequent=rng.random(len(words)))
+
+
+def _frequency(words):
+    """Two words make a type; the earlier a group is learnt, the more frequent its words are."""
+    half = words["group"].map({tag: known[0] for tag, known in KNOWN.items()})
+    types = words.groupby("group").cumcount() // 2 + 1000 * words["group"].factorize()[0]
+    count = (1e6 / half**1.5 * (0.5 + types % 7)).astype(int)
+    table = pd.DataFrame({"item_id": words["item_id"], "type": types, "pieces": 1, "count": count})
+    return table.assign(before=1, after=1)
 
 
 def _correct(words, step, slower, ceiling):

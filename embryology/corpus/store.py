@@ -122,10 +122,13 @@ def prepare(
 
 def prepared(record: dict) -> PreparedCorpus | None:
     """The corpus with this record, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
+    return next((corpus for corpus in all_prepared() if corpus.record == record), None)
+
+
+def all_prepared() -> Iterator[PreparedCorpus]:
+    """Every corpus in the cache."""
     for file in sorted((runs_folder() / ".corpora").glob("*/corpus.json")):
-        if read_json(file) == record:
-            return PreparedCorpus(file.parent, record)
-    return None
+        yield PreparedCorpus(file.parent, read_json(file))
 
 
 def _build(

@@ -100,18 +100,29 @@ def ask(
     )
 
 
+def filled(fact: Fact, template: str | None) -> str:
+    """A fact in words, as running text; ``template`` is None for facts with their own sentences."""
+    before, after = _around(fact, template)
+    return before + fact.object + after
+
+
+def _around(fact: Fact, template: str | None) -> tuple[str, str]:
+    """What stands before the object and after it."""
+    sentence = fact.sentence if template is None else template
+    assert sentence is not None  # a relation without templates has facts with their own sentences
+    before, _, after = BEFORE_A_STOP.sub("", sentence).partition(OBJECT)
+    if template is not None:  # after the split: a subject may look like a place for the object
+        before, after = (part.replace(SUBJECT, fact.subject) for part in (before, after))
+    return before.lstrip(), after  # where the subject is left out, a space would stand first
+
+
 def _questions(
     facts: Sequence[Fact], template: str | None, tokenizer: PreTrainedTokenizerFast, longest: int
 ) -> list[Question | str]:
     """A question a fact, or the reason why there is none; ``template`` is None for facts with their own sentences."""
     texts, spans = [], []
     for fact in facts:
-        sentence = fact.sentence if template is None else template
-        assert sentence is not None  # a relation without templates has facts with their own sentences
-        before, _, after = BEFORE_A_STOP.sub("", sentence).partition(OBJECT)
-        if template is not None:  # after the split: a subject may look like a place for the object
-            before, after = (part.replace(SUBJECT, fact.subject) for part in (before, after))
-        before = before.lstrip()  # where the subject is left out
+        before, after = _around(fact, template)
         start, end = len(before), len(before) + len(fact.object)
         texts.append(before + fact.object + after)
         spans.append([(0, start), (start, end), (end, len(texts[-1]))])

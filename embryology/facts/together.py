@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from embryology.corpus.occurrences import occurrences
 from embryology.corpus.store import TokenStore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PIECES_A_CHUNK = 2**22
-"""Of the text; some 200 MB while they are looked through."""
 PAIRS_A_CHUNK = 1000
 
 
@@ -54,44 +53,13 @@ def _ends_words(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
 
 
 def _sentences(store: TokenStore, names: list[tuple[int, ...]], ends_words: np.ndarray) -> sparse.csr_array:
-    """(names, sentences) int64, 1 where a sentence holds a name. All places walk a tree of the names together."""
-    edges: dict[tuple[int, int], int] = {}
-    name_at = {}
-    for number, name in enumerate(names):
-        node = 0
-        for piece in name:
-            node = edges.setdefault((node, piece), len(edges) + 1)
-        name_at[node] = number
-    name_at.pop(0, None)  # of a name without pieces
-    name_of = np.full(len(edges) + 1, -1)
-    name_of[list(name_at)] = list(name_at.values())
-    vocabulary = len(ends_words)
-    keys = np.array([node * vocabulary + piece for node, piece in edges], np.int64)
-    order = keys.argsort()
-    keys, targets = keys[order], 1 + order
-    first_node = np.zeros(vocabulary, np.int64)  # most places end here, so it is a table
-    for (node, piece), target in edges.items():
-        if node == 0:
-            first_node[piece] = target
-
+    """(names, sentences) int64, 1 where a sentence holds a name."""
     rows, columns = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for first in range(0, len(store.pieces) if edges else 0, PIECES_A_CHUNK):
-        node = first_node[store.pieces[first : first + PIECES_A_CHUNK]]
-        places = np.flatnonzero(node)
-        node, places = node[places], first + places
-        sentence = np.searchsorted(store.sentences, places, side="right") - 1
-        while len(places):
-            places = places + 1
-            continues = places < store.sentences[sentence + 1]
-            whole = ~continues | ends_words[store.pieces[np.where(continues, places, 0)]]
-            whole &= name_of[node] >= 0
-            rows.append(name_of[node[whole]])
-            columns.append(sentence[whole])
-            node, places, sentence = node[continues], places[continues], sentence[continues]
-            wanted = node * vocabulary + store.pieces[places]
-            at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-            kept = keys[at] == wanted
-            node, places, sentence = targets[at[kept]], places[kept], sentence[kept]
+    for found in occurrences(store, names, len(ends_words)):
+        last = found.after == store.sentences[found.sentence + 1]
+        whole = last | ends_words[store.pieces[np.where(last, 0, found.after)]]
+        rows.append(found.sequence[whole])
+        columns.append(found.sentence[whole])
     coordinates = np.concatenate(rows), np.concatenate(columns)
     shape = (len(names), len(store.sentences) - 1)
     holds = sparse.csr_array((np.ones(len(coordinates[0]), np.int64), coordinates), shape=shape)

@@ -5,7 +5,7 @@ from IPython.display import HTML, Markdown
 
 from embryology.analysis import plateau, tables
 from embryology.analysis.learning_order import learning_times, ranks
-from embryology.figures import learning_order, pretraining, style
+from embryology.figures import frequency, learning_order, pretraining, style
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
@@ -30,6 +30,7 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     bullets = []
     if measurements.lacking(series, SPECIFICATION.name) is None:
         frame, times, _ = _learnt(series, steps)
+        items = measurements.read_items(series, SPECIFICATION.name)
         values = learning_order.numbers(frame, times)
         first, order = f"After {_read(frame, losses)}, of words that are given, {values['learnt']}.", []
         if ranks(times[RECONSTRUCTION]):
@@ -41,6 +42,7 @@ def findings(series: Series, steps: str = "all") -> Markdown:
         bullets += [
             first,
             *order,
+            frequency.beside_it(series, frame, items),
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
             f"Of words that are *masked*, {values['mask_learnt']}.",

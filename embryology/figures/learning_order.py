@@ -177,6 +177,7 @@ def in_words(order: list[list[str]], names: dict[str, str] | None = None) -> str
 
 
 def agreement_words(alike: Agreement) -> str:
+    """How alike two orders are, as a clause after "with it"."""
     if not alike.groups:
         return "no group in common, as the published ones are single Penn tags"
     if alike.tau is None or alike.p is None:

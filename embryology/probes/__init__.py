@@ -46,6 +46,19 @@ class Probe(ABC):
         """
         return {WHOLE: {}}
 
+    def texts(self, settings: Any, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame | None:
+        """The texts of the items, of which :mod:`embryology.probes.properties` counts what no checkpoint changes.
+
+        The checkpoints need not be there. There may be more items than are measured.
+
+        Returns:
+            A row an item: ``item_id`` as in the table of items, and its ``task`` where an id is that of several
+            items; ``text``, all that the model is shown of it; ``word``, what is asked, empty where that is nothing
+            in the text; and ``pieces`` of the word (a tuple of ids), where its frequency is counted. None where
+            nothing is counted of the items.
+        """
+        return None
+
     @abstractmethod
     def measure(
         self, encoder: Any, examples: Any, part: str = WHOLE

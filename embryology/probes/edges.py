@@ -24,7 +24,7 @@ from embryology.runs.measurements import row
 from embryology.runs.series import Series
 from embryology.specs import edges as spec
 from embryology.specs.edges import SPECIFICATION, EdgesSettings
-from embryology.treebanks import Edge, Sentence, edge_sets
+from embryology.treebanks import Edge, Sentence, Span, edge_sets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,6 +98,18 @@ class EdgesProbe(Probe):
     def prepare(self, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         return Examples(settings, [_prepared(name, settings, tokenizer, longest) for name in _sets(settings)])
+
+    def texts(self, settings: EdgesSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
+        rows = []
+        for name in _sets(settings):
+            tasks = edge_sets.find(name, "train").tasks
+            for sentence in edge_sets.find(name, "test").read().sentences:
+                for edge in sentence.edges:
+                    if edge.task in tasks:
+                        spans = [sentence.words[first:last] for first, last in _spans(edge)]
+                        word = " ".join(sentence.text[span[0].start : span[-1].end] for span in spans)
+                        rows.append((f"{name}/{edge.task}", _name(sentence, edge), sentence.text, word))
+        return pd.DataFrame(rows, columns=["task", "item_id", "text", "word"])
 
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE
@@ -216,7 +228,7 @@ def _edges(sentences: Sequence[Sentence], places: list[list[tuple[int, int] | No
             if edge.task != task:
                 continue
             spans: list[tuple[int, int]] | None = []
-            for first, last in filter(None, (edge.first, edge.second)):
+            for first, last in _spans(edge):
                 words = [place for place in places[number][first:last] if place is not None]
                 if spans is None or len(words) < last - first:
                     spans = None
@@ -236,8 +248,7 @@ def _controls(
     """A class for every type of edge, its words, drawn as often as labels are in training; the same in all splits."""
 
     def kind(sentence: Sentence, edge: Edge) -> tuple[tuple[str, ...], ...]:
-        spans = filter(None, (edge.first, edge.second))
-        return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in spans)
+        return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in _spans(edge))
 
     kinds = {split: [kind(sentences[split][row], edge) for row, edge, _ in some] for split, some in edges.items()}
     labels = pd.Index(classes).get_indexer([edge.label for _, edge, _ in edges["train"]])
@@ -247,9 +258,12 @@ def _controls(
     return {split: np.array([drawn[one] for one in some]) for split, some in kinds.items()}
 
 
+def _spans(edge: Edge) -> list[Span]:
+    return [edge.first] if edge.second is None else [edge.first, edge.second]
+
+
 def _name(sentence: Sentence, edge: Edge) -> str:
-    spans = filter(None, (edge.first, edge.second))
-    return ":".join([sentence.id, *(f"{first + 1}-{last}" for first, last in spans)])
+    return ":".join([sentence.id, *(f"{first + 1}-{last}" for first, last in _spans(edge))])
 
 
 def _answers(task: Task, vectors: dict[str, Tensor], field: str, settings: EdgesSettings, seed: int) -> np.ndarray:

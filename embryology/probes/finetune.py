@@ -57,6 +57,9 @@ class FinetuneProbe(Probe):
             for name in prepared.chosen(settings.tasks, spans=True)
         }
 
+    def texts(self, settings: FinetuneSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
+        return prepared.texts(prepared.chosen(settings.tasks, spans=True))
+
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE
     ) -> tuple[list[dict[str, Any]], pd.DataFrame]:

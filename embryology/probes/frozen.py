@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from embryology.models.alignment import longest_input
 from embryology.models.precision import resolve
@@ -58,6 +59,9 @@ class FrozenProbe(Probe):
         mask = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
         special = mask.index(0), mask[::-1].index(0)
         return Examples(settings, tasks, dict(zip(texts, ids, strict=True)), special)
+
+    def texts(self, settings: FrozenSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
+        return prepared.texts(prepared.chosen(settings.tasks, spans=False))
 
     def measure(self, encoder: Encoder, examples: Examples, part: str = WHOLE) -> tuple[list[dict[str, Any]], None]:
         """As fine-tuning: the task's metrics and their mean, ``score``, with a bootstrap over items, and baselines."""

@@ -20,7 +20,7 @@ from embryology import intervals
 from embryology.corpus import store
 from embryology.errors import EmbryologyError
 from embryology.facts import fact_sets
-from embryology.facts.questions import Asked, Question, ask
+from embryology.facts.questions import Asked, Question, ask, filled
 from embryology.facts.together import together
 from embryology.models.alignment import longest_input
 from embryology.probes import WHOLE, Probe
@@ -90,6 +90,16 @@ class KnowledgeProbe(Probe):
             pairs = [(fact.subject, fact.object) for one in asked for fact in one.facts]
             counts[name] = together(corpus.train, tokenizer, pairs) if corpus else np.full(len(pairs), np.nan)
         return Examples(settings, sets, excluded, counts)
+
+    def texts(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
+        rows = [
+            (name, f"{relation.name}:{fact.id}", filled(fact, next(iter(relation.templates), None)), fact.object)
+            for name in _sets(settings)
+            for relation in fact_sets.find(name).read().relations
+            if relation.kind in settings.kinds
+            for fact in relation.facts
+        ]
+        return pd.DataFrame(rows, columns=["task", "item_id", "text", "word"])
 
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE

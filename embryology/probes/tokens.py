@@ -63,6 +63,14 @@ class TokensProbe(Probe):
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         return choose_examples(treebank.read(), treebank.label, settings, tokenizer, longest)
 
+    def texts(self, settings: TokensSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
+        treebank = catalogue.find(settings.treebank, settings.split)
+        sentences = treebank.read()
+        whole = settings.model_copy(update={"sentences": None})
+        words = choose_examples(sentences, treebank.label, whole, tokenizer).words
+        by_id = {sentence.id: sentence.text for sentence in sentences}
+        return words.assign(text=words["sentence"].map(by_id))[["item_id", "text", "word", "pieces"]]
+
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE
     ) -> tuple[list[dict[str, Any]], pd.DataFrame]:

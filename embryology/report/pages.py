@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError, problems
-from embryology.runs import measurements
+from embryology.runs import measurements, properties
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.storage.files import read_json
@@ -32,7 +32,8 @@ class Metadata(BaseModel):
     """Of a series: the front of its report, its losses, what a probe measured, what it was made from, or a comparison
     with others; or of no series: a study that was made once."""
     needs: tuple[str, ...]
-    """Probes, or ``losses``, without which there is nothing to show."""
+    """Probes, kinds of properties of a probe's items such as ``tokens:frequency``, or ``losses``, without which there
+    is nothing to show."""
     part: str | None
     """Caption of the part of the book that it stands in; None of the front."""
     order: int
@@ -69,7 +70,10 @@ class Page:
         """Why there is nothing to show of a series, a clause each; empty where there is."""
         reasons = []
         for need in self.metadata.needs:
-            if need != LOSSES:
+            probe, _, kind = need.partition(":")
+            if kind:
+                reasons.append(properties.lacking(series, probe, kind))
+            elif need != LOSSES:
                 reasons.append(measurements.lacking(series, need))
             elif series.losses is None:
                 reasons.append("it has no losses, as it was not trained here")

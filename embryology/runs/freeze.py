@@ -74,6 +74,8 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
         shutil.copyfile(series.folder.losses, new.losses)
         for configuration, rows, items in tables.values():
             write_all(new, configuration, rows.assign(series=target.name), items)
+            if (counted := configuration.properties(series.folder)).is_dir():
+                shutil.copytree(counted, configuration.properties(new))
         measurements.write_standing(new, [configuration for configuration, _, _ in tables.values()])
         write_yaml(
             new.frozen,

@@ -6,6 +6,7 @@
     <probe>/<configuration>/               measurements of one configuration, which a curve may join
         <step>-<weights>.parquet           of one checkpoint; ``all.parquet`` of all, where a run is frozen
         items/<step>-<weights>.parquet     the items behind them
+        properties/<kind>-<version>.parquet  what is true of the items at every checkpoint (runs/properties.py)
     <probe>/parts/                         parts of measurements, which no reader sees
 
 Configurations and weights are named by the first digits of their hashes. Nothing depends on a file's time.
@@ -95,6 +96,9 @@ class Configuration(BaseModel):
 
     def folder(self, run: RunFolder) -> Path:
         return run.measurements / self.probe / self.sha256[:16]
+
+    def properties(self, run: RunFolder) -> Path:
+        return self.folder(run) / "properties"
 
     def files(self, run: RunFolder, checkpoint: Checkpoint) -> tuple[Path, Path]:
         """Where the rows of a checkpoint are, and its items."""
@@ -241,13 +245,15 @@ def read_items(series: Series, probe: str, columns: list[str] | None = None) -> 
 
 
 def files(series: Series) -> list[Path]:
-    """The files that :func:`read` and :func:`read_items` read; what a page depends on.
+    """The files that :func:`read` and :func:`read_items` read, and the properties of items; what a page depends on.
 
     Raises:
         EmbryologyError: as :func:`read`.
     """
     rows, items = _tables(series, None)
-    return [series.folder.standing, *rows, *items]
+    folders = [configuration.properties(series.folder) for configuration in standing(series.folder).values()]
+    counted = [file for folder in folders for file in sorted(folder.glob("*.parquet"))]
+    return [series.folder.standing, *rows, *items, *counted]
 
 
 def lacking(series: Series, probe: str) -> str | None:

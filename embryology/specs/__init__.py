@@ -77,6 +77,8 @@ class Specification:
     """Of its data, as ISO 639-1 has it; None where it asks in none."""
     expensive: bool = False
     """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
+    properties: tuple[str, ...] = ()
+    """Kinds of properties that are counted of its items, of :data:`embryology.specs.properties.VERSIONS`."""
     pages: tuple[str | Path, ...] = ()
     """Notebooks about it: names of those in ``notebooks/``, or paths of a plug-in's."""
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 
 from embryology.errors import EmbryologyError
 from embryology.tasks import Example, Task, baselines, catalogue, drawn, squad
+from embryology.tasks.hub import PREFIX
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -47,6 +49,28 @@ def chosen(tasks: Sequence[str] | Literal["auto"], spans: bool) -> tuple[str, ..
     for name in tasks:
         catalogue.identity(name)  # says what is wrong
     return tuple(tasks)
+
+
+def texts(names: Sequence[str]) -> pd.DataFrame:
+    """The development examples of tasks: ``task``, ``item_id`` as in tables of items, ``text`` and an empty ``word``.
+
+    The two parts of a pair stand on a line each.
+    """
+    rows = []
+    for name in names:
+        if name.removeprefix(PREFIX) == squad.NAME:
+            data = squad.from_hub() if name.startswith(PREFIX) else squad.find()
+            rows += [
+                (squad.NAME, f"{squad.NAME}:dev:{asked.id}", f"{asked.question}\n{asked.context}") for asked in data.dev
+            ]
+        else:
+            task = catalogue.find(name)
+            rows += [
+                (task.name, f"{task.name}:{dev}:{example.id}", "\n".join(filter(None, (example.first, example.second))))
+                for dev, split in task.dev.items()
+                for example in split.examples
+            ]
+    return pd.DataFrame(rows, columns=["task", "item_id", "text"]).assign(word="")
 
 
 def read(name: str, most: int | None, seed: int, tokenizer: PreTrainedTokenizerFast, longest: int) -> Prepared:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embryology.corpus import occurrences
 from embryology.corpus import store as stores
 from embryology.corpus.store import TokenStore
 from embryology.facts import together as module
@@ -66,7 +67,7 @@ def test_any_names_are_found_where_a_plain_search_finds_them(sentences, names, c
     store = TokenStore(text, offsets, np.array([0, len(sentences)]))
     distinct = list(dict.fromkeys(tuple(number[word] for word in name) for name in names))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "PIECES_A_CHUNK", chunk)
+        patch.setattr(occurrences, "PIECES_A_CHUNK", chunk)
         holds = module._sentences(store, distinct, np.ones(5, bool)).toarray()
     for row, name in zip(holds, distinct, strict=True):
         for column, sentence in enumerate(sentences):

@@ -98,7 +98,8 @@ def test_metadata_say_what_a_notebook_is_and_needs(notebook):
     about = notebook.metadata.embryology
     assert set(about) == {"kind", "needs", "part", "order", "about"}
     assert about.kind in KINDS
-    assert set(about.needs) <= {"losses", *registry.specifications()}
+    counted = {f"{name}:{kind}" for name, each in registry.specifications().items() for kind in each.properties}
+    assert set(about.needs) <= {"losses", *registry.specifications(), *counted}
     assert about.about
 
 

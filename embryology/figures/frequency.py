@@ -1,0 +1,312 @@
+"""Whether words are learnt in another order than that of their frequency in the training text."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from embryology.analysis import acquisition, beyond_frequency, frequency
+from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Tests
+from embryology.analysis.frequency import DRAWS, FEWEST, PART_OF_SPEECH
+from embryology.analysis.learning_order import Agreement
+from embryology.figures import style
+from embryology.figures.learning_order import NAMES, agreement_words
+from embryology.intervals import SEED, percentile_interval
+from embryology.runs import properties
+from embryology.runs.series import Series
+from embryology.specs.properties import FREQUENCY
+from embryology.specs.tokens import SPECIFICATION
+
+BOOTSTRAP = f"bootstrap over word types ({DRAWS:,} resamples, seed {SEED})"
+
+
+@style.styled
+def dots(beyond: Beyond | str, series: str) -> HTML:
+    """A dot a word type: how frequent it is, and from which checkpoint on it stays right; a panel a group.
+
+    Args:
+        beyond: of :func:`embryology.analysis.beyond_frequency.read`.
+        series: what the run is called.
+    """
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
+    units = beyond.tests[TYPE].units
+    types = units.types.assign(place=units.events.argmax(axis=1))
+    count = 2 ** types["frequency"]
+    rows = types["place"] + np.random.default_rng(SEED).uniform(-0.35, 0.35, len(types))  # else dots hide each other
+    groups = [group for group in beyond.groups if group in set(types["group"])]
+    figure, axes = style.grid(len(groups), 3, 2.3, sharex=True, sharey=True)
+    figure.set_dpi(144)  # of the dots, which are a picture: thousands of shapes would make a page of megabytes
+    last = len(units.steps)
+    ticks = [*range(0, last, max(1, last // 5)), last]
+    labels = [*(style.short(units.steps[tick]) for tick in ticks[:-1]), "not by\nthe end"]
+    for axis, group in zip(axes, groups, strict=True):
+        mine = (types["group"] == group).to_numpy()
+        mark: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "rasterized": True}
+        axis.plot(count[~mine], rows[~mine], color=style.GRID, markersize=2.5, **mark)
+        axis.plot(count[mine], rows[mine], color=style.LINES[0][0], markersize=3.5, alpha=0.6, **mark)
+        axis.set_title(f"{group} {NAMES.get(group, '')} · {mine.sum():,} types")
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value)))
+        axis.set_yticks(ticks, labels)
+    for axis in axes[::3]:
+        axis.set_ylabel("stays right from step")
+    for axis in axes[-3:]:
+        axis.set_xlabel("count in the training text, plus one")
+    never = (types["place"] == last).mean()
+    answer = f"The more frequent a word, the earlier it is acquired; {never:.0%} of word types are not by the end"
+    rank = float(types["frequency"].corr(types["place"], method="spearman"))
+    if rank > -0.1:
+        answer = "The more frequent words are not acquired earlier"
+    return style.show(
+        figure,
+        "frequency-of-words",
+        answer,
+        types.assign(count=count - 1, step=[*map(_step(units.steps), types["place"])])[["group", "count", "step"]],
+        f"Is a word acquired when its frequency says? Each dot is a word type of {series}, grey those of the other "
+        f"groups; across, how often the training text has it; up, the checkpoint from which more than half of its "
+        f"words in the test text stay right, at two checkpoints or more (dots are spread within their row). "
+        f"Spearman's correlation over all types {rank:.2f}.",
+        f"{len(groups)} scatter plots of word types, frequency against the step of acquisition. {answer}.",
+    )
+
+
+def _step(steps: np.ndarray) -> Any:
+    return lambda place: f"{steps[place]}" if place < len(steps) else "not by the end"
+
+
+@style.styled
+def factors(beyond: Beyond | str, series: str) -> HTML:
+    """How many times as late a group is as words of other groups, all of them and as frequent ones.
+
+    Args: as of :func:`dots`.
+    """
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
+    groups = [group for group in beyond.groups if group in beyond.tests[TYPE].factors.index]
+    figure, axes = style.panels(1, 2, 8, 0.38 * len(groups) + 1.7, sharey=True, sharex=True)
+    places = np.arange(len(groups))
+    for axis, (kind, tests) in zip(axes, beyond.tests.items(), strict=True):
+        table = tests.factors.reindex(groups)
+        axis.axvline(1, color=style.INK, linestyle=style.DASHED, linewidth=1.3, label="as late as those words")
+        for prefix, value, offset, line, label in (
+            ("unmatched_", "unmatched", -0.16, style.LINES[1], "beside all words of other groups"),
+            ("", "value", 0.16, style.LINES[0], "beside words as frequent"),
+        ):
+            bar = {"color": line[0], "linewidth": 2}
+            axis.hlines(places + offset, table[f"{prefix}low"], table[f"{prefix}high"], **bar)
+            mark: dict[str, Any] = {"marker": line[1], "color": line[0], "linestyle": "", "markersize": 6}
+            axis.plot(table[value], places + offset, **mark, label=label)
+        axis.set_title(f"by {kind}")
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+        axis.set_xlabel("times as late")
+    axes[0].set_yticks(places, [f"{NAMES.get(group, '')} {group}" for group in groups])
+    axes[0].set_ylim(len(groups) - 0.5, -0.5)
+    style.legend(figure, axes, 3)
+    answer = f"By word type, groups lie {_spread(beyond.tests[TYPE])} apart"
+    tables = [tests.factors.reset_index().assign(by=kind) for kind, tests in beyond.tests.items()]
+    left = ", ".join(
+        f"{group} {row['matched']:.0f} of {row['types']:.0f}"
+        for group, row in beyond.tests[TYPE].factors.reindex(groups).iterrows()
+    )
+    return style.show(
+        figure,
+        "matched-frequency",
+        answer,
+        pd.concat(tables),
+        f"Is a part of speech early or late once frequency is held equal? For {series}: the step at which half of a "
+        f"group's words are acquired, over that of words of the other groups; circles beside those within a quarter of "
+        f"an octave of frequency alone. Half is that of the lower of the two last values. Bars: simultaneous 95% "
+        f"intervals over the groups, {BOOTSTRAP}; none for fewer than {FEWEST} types"
+        f"{f' ({style.listed(beyond.small)})' if beyond.small else ''}. Types left when matched: {left}.",
+        f"Dot plot of how late each part of speech is. {answer}.",
+    )
+
+
+def _spread(tests: Tests) -> str:
+    unmatched, matched = tests.spreads
+    return f"up to {unmatched:.1f}-fold beside all other words, up to {matched:.1f}-fold beside words as frequent"
+
+
+@style.styled
+def predicted(beyond: Beyond | str, series: str) -> HTML:
+    """Accuracy of each group, and of words of the other groups of the same frequency.
+
+    Args: as of :func:`dots`.
+    """
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
+    curves, steps = beyond.accuracy, np.array(acquisition.steps_of(beyond.words), float)
+    groups = [group for group in beyond.groups if group in curves.groups]
+    figure, axes = style.grid(len(groups), 3, 2.3, sharey=True)
+    data = []
+    for axis, group in zip(axes, groups, strict=True):
+        number = curves.groups.index(group)
+        axis.set_title(f"{group} {NAMES.get(group, '')} · {curves.matched[number]:,} types")
+        for line, label, all_draws in (
+            (style.LINES[0], "the group's own words", curves.own_matched),
+            (style.LINES[1], "words of other groups, as frequent", curves.others_matched),
+        ):
+            data.append(_curve(axis, steps, all_draws[:, number], line, label, curves.matched[number] >= FEWEST))
+            data[-1].insert(0, "group", group)
+        style.training_axis(axis, steps, "")
+    for axis in axes[-3:]:
+        axis.set_xlabel("training step")
+    for axis in axes[::3]:
+        axis.set_ylabel("accuracy")
+    axes[0].set_ylim(-0.03, 1.03)
+    style.legend(figure, axes, 2)
+    gaps = {
+        group: float(np.abs(curves.own_matched[0, number] - curves.others_matched[0, number]).mean())
+        for number, group in enumerate(curves.groups)
+    }
+    furthest = max(groups, key=lambda group: np.nan_to_num(gaps[group]))
+    answer = (
+        f"Words of other groups that are as frequent miss a group's accuracy by {np.nanmean(list(gaps.values())):.2f} "
+        f"on average, most for {_plural(furthest)} ({gaps[furthest]:.2f})"
+    )
+    return style.show(
+        figure,
+        "predicted-by-frequency",
+        answer,
+        pd.concat(data),
+        f"Does frequency alone foretell the curve of a part of speech? Accuracy of reconstruction in {series}: of the "
+        f"words of a group of which other groups have some within a quarter of an octave of frequency, and of those, "
+        f"as often as the group has words of each frequency. Bands: 95%, {BOOTSTRAP}; none for fewer than {FEWEST} "
+        f"types.",
+        f"{len(groups)} line charts of accuracy, each beside as frequent words of other groups. {answer}.",
+    )
+
+
+def _curve(axis: Axes, steps: np.ndarray, draws: np.ndarray, line: Any, label: str, band: bool) -> pd.DataFrame:
+    low, high = percentile_interval(draws[1:]) if band else (np.full(len(steps), np.nan),) * 2
+    rows = pd.DataFrame({"step": steps, "value": draws[0], "low": low, "high": high})
+    style.curve(axis, rows, line, label)
+    return rows.assign(curve=label)
+
+
+def table(beyond: Beyond | str) -> HTML:
+    """What frequency and part of speech tell, by word type and by word."""
+    if isinstance(beyond, str):
+        return style.paragraph(beyond)
+    rows = []
+    for kind, tests in beyond.tests.items():
+        for name, nats in tests.nats.items():
+            share = tests.rank_shares.get(name)
+            rows.append(
+                {
+                    "a unit is a": kind,
+                    "told by": name,
+                    "log-likelihood of held-out units, nats each": f"{nats:.3f}",
+                    "R² of ranks (units that were seen)": "" if share is None else f"{share:.2f}",
+                }
+            )
+    return style.table(pd.DataFrame(rows))
+
+
+NUMBERS = (
+    *("types", "words", "never", "small", "run_and_published", "run_and_frequency", "published_and_frequency"),
+    *("adds_by_type", "adds_by_word", "apart_by_type", "apart_by_word", "spread_by_type", "spread_by_word", "verdict"),
+)
+
+
+def numbers(beyond: Beyond | str) -> dict[str, str]:
+    """What the page says, by the name to glue."""
+    if isinstance(beyond, str):
+        return dict.fromkeys(NUMBERS, "what cannot be told") | {"verdict": beyond.rstrip(".")}
+    by_type, by_word = beyond.tests[TYPE], beyond.tests[WORD]
+    small = f" Groups of fewer than {FEWEST} types, told without interval: {style.listed(beyond.small)}."
+    return {
+        "types": f"{len(by_type.units.types):,}",
+        "words": f"{len(beyond.words):,}",
+        "never": f"{(beyond.words['count'] == 0).mean():.0%}",
+        "small": small if beyond.small else "",
+        "run_and_published": agreement_words(beyond.orders.run_and_published),
+        "run_and_frequency": agreement_words(beyond.orders.run_and_frequency),
+        "published_and_frequency": agreement_words(beyond.orders.published_and_frequency),
+        "adds_by_type": adds(by_type.gains, TYPE),
+        "adds_by_word": adds(by_word.gains, WORD),
+        "apart_by_type": _apart(by_type),
+        "apart_by_word": _apart(by_word),
+        "spread_by_type": _spread(by_type),
+        "spread_by_word": _spread(by_word),
+        "verdict": verdict(beyond),
+    }
+
+
+def adds(gains: pd.DataFrame, unit: str) -> str:
+    """What part of speech and frequency add to each other, as a clause; ``gains`` of :func:`frequency.gains`."""
+    parts, often = (gains.loc[name] for name in (PART_OF_SPEECH, frequency.FREQUENCY))
+    if parts["low"] > 0:
+        said = "part of speech tells more than frequency alone"
+    elif parts["high"] < 0:
+        said = "part of speech tells nothing that frequency does not"
+    else:
+        said = "that part of speech tells more than frequency alone is not shown"
+    back = "frequency adds" if often["low"] > 0 else "that frequency adds anything is not shown:"
+    return (
+        f"{said}: {style.ranged(parts, '.3f', ' nats')} a {unit}; to part of speech {back} "
+        f"{style.ranged(often, '.3f', ' nats')}"
+    )
+
+
+def _apart(tests: Tests) -> str:
+    told = int(tests.factors["low"].notna().sum())
+    if not told:
+        return "no group has enough types to tell"
+    if tests.apart.empty:
+        return f"none of {told} groups is earlier or later than words of other groups that are as frequent"
+    sides = [
+        f"{_plural(group)} ({row['value']:.2f} times, {row['low']:.2f} to {row['high']:.2f})"
+        for group, row in tests.apart.iterrows()
+    ]
+    return f"of {told} groups these are earlier or later than words as frequent: {style.listed(sides)}"
+
+
+def beside_it(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> str:
+    """A sentence for the front page: how much of the order of learning is that of frequency.
+
+    Args: as of :func:`embryology.analysis.beyond_frequency.words_of`.
+    """
+    if reason := properties.lacking(series, SPECIFICATION.name, FREQUENCY):
+        return f"How much of this order is that of frequency is not told: {reason}."
+    try:
+        words = beyond_frequency.words_of(series, frame, items)
+        told = frequency.gains(frequency.held_out(frequency.units(words, by_type=True)))
+    except acquisition.CannotBeTold as cause:
+        return f"How much of this order is that of frequency is not told: {cause}."
+    orders = beyond_frequency.orders(frame, items, words)
+    return (
+        "Is it just frequency? Ranked by how often the training text has their words, and by nothing else, the groups "
+        f"have τ = {_tau(orders.run_and_frequency)} with this run's order and {_tau(orders.published_and_frequency)} "
+        f"with the published one, which has {_tau(orders.run_and_published)} with this run's. Of words that were held "
+        f"out, {adds(told, TYPE)}."
+    )
+
+
+def _tau(alike: Agreement) -> str:
+    return "undefined" if alike.tau is None else f"{alike.tau:.2f}"
+
+
+def verdict(beyond: Beyond) -> str:
+    """Whether the plainest tests agree, and on what."""
+    found = {f"by {kind}, held-out words": tests.adds for kind, tests in beyond.tests.items()} | {
+        f"by {kind}, words as frequent": not tests.apart.empty for kind, tests in beyond.tests.items()
+    }
+    if not any(found.values()):
+        return "All four tests agree: beyond frequency, part of speech is not shown to matter"
+    if all(found.values()):
+        return "All four tests agree: part of speech matters beyond frequency"
+    yes, no = ([name for name, each in found.items() if each is wanted] for wanted in (True, False))
+    return (
+        f"The tests disagree: part of speech matters beyond frequency {style.listed(yes)}; it is not shown to "
+        f"{style.listed(no)}"
+    )
+
+
+def _plural(group: str) -> str:
+    return f"{NAMES.get(group, group)}s"

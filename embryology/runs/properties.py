@@ -1,0 +1,61 @@
+"""Properties of items that no checkpoint changes, such as how often the training text has a word; numbers, never text.
+
+They lie beside the measurements of the same configuration, so that a frozen run has them, whose weights are gone::
+
+    measurements/<probe>/<configuration>/properties/<kind>-<version>.parquet
+
+One row an item: ``item_id``, ``task`` where an id is that of several items, and columns of numbers. :mod:`embryology.
+probes.properties` counts them.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from embryology.errors import EmbryologyError
+from embryology.runs import measurements
+from embryology.runs.measurements import Configuration
+from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
+from embryology.specs.properties import VERSIONS
+from embryology.storage.files import read_table, write_table
+
+
+def file_of(run: RunFolder, configuration: Configuration, kind: str) -> Path:
+    """Where the properties of a kind are, those of the items of one configuration."""
+    return configuration.properties(run) / f"{kind}-{VERSIONS[kind]}.parquet"
+
+
+def write(run: RunFolder, configuration: Configuration, kind: str, table: pd.DataFrame) -> None:
+    """Keep the properties of a kind.
+
+    Raises:
+        ValueError: there is a column of text beside the items' names, which may not be ours to publish, or an item
+            has two rows: defects of what counted them.
+    """
+    columns = [column for column in table if column not in ("item_id", "task")]
+    if text := [column for column in columns if not pd.api.types.is_numeric_dtype(table[column])]:
+        raise ValueError(f"properties are numbers, and these columns are not: {', '.join(text)}")
+    if table.duplicated([column for column in ("task", "item_id") if column in table]).any():
+        raise ValueError("an item has two rows of properties")
+    write_table(file_of(run, configuration, kind), table)
+
+
+def read(series: Series, probe: str, kind: str) -> pd.DataFrame:
+    """The properties of a kind of the items whose measurements count.
+
+    Raises:
+        EmbryologyError: they were not counted.
+    """
+    if reason := lacking(series, probe, kind):
+        raise EmbryologyError(f"run {series.name}: {reason}")
+    return read_table(file_of(series.folder, measurements.standing(series.folder)[probe], kind)).to_pandas()
+
+
+def lacking(series: Series, probe: str, kind: str) -> str | None:
+    """Why there are no such properties, as a clause; None where there are."""
+    if reason := measurements.lacking(series, probe):
+        return reason
+    if not file_of(series.folder, measurements.standing(series.folder)[probe], kind).is_file():
+        return f"the {kind} of its items was not counted for probe {probe} (embryology count RUN)"
+    return None
