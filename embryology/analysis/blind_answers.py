@@ -7,6 +7,8 @@ from embryology import intervals
 from embryology.analysis import curves
 from embryology.specs.tokens import FREQUENT_IN_GROUP, FREQUENT_WORD
 
+UNMEASURED = pd.Series({"value": np.nan, "n": 1})
+
 
 def are_kept(items: pd.DataFrame) -> bool:
     """Whether items hold what frequent words get right, as those that were frozen earlier do not."""
@@ -19,7 +21,8 @@ def resampled(
     """The accuracy of the best answer that is blind to the group, and that of the group's own most frequent word.
 
     The former is the set's most frequent word everywhere or the untrained model, whichever gets more right. Where items
-    do not hold what frequent words get right, that is drawn from a binomial of its own, independent of the sentences.
+    do not hold what frequent words get right, that is drawn from a binomial of its own, independent of the sentences;
+    nan where it was not measured.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`, of the tokens probe.
@@ -40,7 +43,8 @@ def resampled(
         rng, task = np.random.default_rng(seed), str(items["task"].iloc[0])
         rows = [curves.baselines(frame, task, tag) for tag in tags]
         everywhere, own = (
-            _drawn([row[name] for row in rows], len(weights), rng) for name in (FREQUENT_WORD, FREQUENT_IN_GROUP)
+            _drawn([row.get(name, UNMEASURED) for row in rows], len(weights), rng)
+            for name in (FREQUENT_WORD, FREQUENT_IN_GROUP)
         )
     if first == 0:
         everywhere = np.fmax(everywhere, _at(items, tags, first, weights, "correct").squeeze(-1))
@@ -53,7 +57,8 @@ def _at(items: pd.DataFrame, tags: list[str], step: int, weights: np.ndarray, co
 
 def _drawn(rows: list[pd.Series], draws: int, rng: np.random.Generator) -> np.ndarray:
     share, n = (np.array([row[column] for row in rows]) for column in ("value", "n"))
-    return np.vstack([share, rng.binomial(n.astype(int), share, (draws - 1, len(rows))) / n])
+    drawn = rng.binomial(n.astype(int), np.nan_to_num(share), (draws - 1, len(rows))) / n
+    return np.where(np.isnan(share), np.nan, np.vstack([share, drawn]))
 
 
 def by_sentence(

@@ -62,6 +62,8 @@ def learning_times(
         that are not told the group; ``n`` words; and the times that were ``resampled``, an array (draws,).
     """
     tags = [tag for tag in (curves.groups(frame) if tags is None else tags) if not curves.curve(frame, task, tag).empty]
+    if not tags:
+        return of_curves(np.arange(1), pd.DataFrame(np.empty((0, 1))))
     steps = _steps(frame)
     items = items[(items["task"] == task) & items["group"].isin(tags)]
     sums, counts = blind_answers.by_sentence(items, tags, steps)
@@ -73,6 +75,7 @@ def learning_times(
         intervals.percentile_interval((final - each)[1:])[0] > 0 for each in (blind, everywhere)
     )
     told = (np.count_nonzero(counts[..., -1], axis=0) >= FEWEST_SENTENCES) & (untellable(frame) is None)
+    told &= ~np.isnan(own[0])
     if level is None:
         levels, above = (blind + final) / 2, learnt
     else:

@@ -372,7 +372,7 @@ def test_a_series_made_by_others_is_drawn_with_what_there_is(tmp_path):
     learnt = side_by_side.read([series])
     assert learnt["bert"].kept
     unknown = {name: replace(each, grid=each.grid.assign(tokens=np.nan)) for name, each in learnt.items()}
-    assert "Training step when the accuracy" in side_by_side_figures.side_by_side(unknown).data
+    assert "Training step when reconstruction" in side_by_side_figures.side_by_side(unknown).data
 
 
 def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_path):

@@ -181,7 +181,7 @@ def test_every_notebook_runs_and_draws(executed):
 
 
 def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_path, monkeypatch):
-    series = make_run(tmp_path / "bert", sentences=20)
+    series = make_run(tmp_path / "bert", sentences=40)
     for file in (series.folder.manifest, series.folder.losses, series.folder.corpus):
         file.unlink()
     monkeypatch.chdir(tmp_path)
