@@ -38,6 +38,7 @@ from embryology.pretraining.objectives import IGNORED
 from embryology.pretraining.trainee import build
 from embryology.runs import manifest
 from embryology.runs.paths import RunFolder
+from embryology.tasks import texts
 
 WAYS = ("Trainer, float32", "Trainer, bf16", "ours", "ours, compiled")
 SKIPPED = 3
@@ -94,7 +95,8 @@ class Enlarged(Run):
 def prepared(preset: presets.Preset, vocab_size: int, folder: Path) -> Enlarged:
     Enlarged.vocab_size = vocab_size
     source = preset.outcome.corpus
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, lambda line: None)
+    sets = texts.read(source.leave_out)
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, lambda line: None, leave_out=sets)
     return Enlarged(preset, RunFolder(folder / "run"), corpus, Devices(), Console(quiet=True))
 
 

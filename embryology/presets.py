@@ -36,6 +36,9 @@ class Section(BaseModel):
 class Corpus(Section):
     source: str = "bundled"
     path: str | None = None
+    leave_out: tuple[str, ...] = ()
+    """Test sets, of :mod:`embryology.tasks.texts`: articles that share a sentence or 13 words on end with one of them
+    are not trained on."""
 
 
 class Tokenizer(Section):

@@ -12,5 +12,6 @@ FIGURES = {
     "reference_runs": 2,
     "recipes": 1,
     "published_probing": 1,
+    "overlap": 0,
     "build": 0,
 }

@@ -75,6 +75,7 @@ def make_run(
         details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "seed": [0], "correct": [True]})
         measure(folder, "finetune", step, _downstream(step, True), details.assign(source="made-up tasks"))
     properties.write(folder, configuration("tokens"), FREQUENCY, _frequency(words))
+    _count_overlap(folder, words)
     losses.write(folder, _losses(steps))
     base = presets.load("smoke").outcome
     changes = {"steps": steps[-1], "checkpoints": list(steps), "seed": seed} | (outcome or {})
@@ -131,6 +132,18 @@ def measure(folder, probe, step, rows, items=None, settings=None):
     measurements.let_stand(folder, own)
 
 
+def _count_overlap(folder, words):
+    """Every fourth sentence stands in the training text, half of those as a whole; no fact is long enough to."""
+    number = words["sentence"].str[1:].astype(int)
+    found = {"sentence": number % 8 == 0, "ngram": number % 4 == 0, "passage": number}
+    table = words[["item_id"]].assign(has_sentence=True, has_ngram=True, **found)
+    properties.write(folder, configuration("tokens"), "overlap", table)
+    ids = [(f"{relation}:{i}", "trex") for relation in KNOWLEDGE for i in range(60)]
+    short = pd.DataFrame(ids, columns=["item_id", "task"]).assign(passage=range(len(ids)))
+    short[["has_sentence", "has_ngram", "sentence", "ngram"]] = False
+    properties.write(folder, configuration("knowledge"), "overlap", short)
+
+
 def known_edge(task, layer, step):
     """Micro F1: half of the gain after the task's own time; a third of it in layers of static embeddings."""
     half, final, _ = EDGES[task]
@@ -149,12 +162,14 @@ def _edges(step):
             return measurements.row(task, "", metric, value, ends, 1000, layer=layer, seed=0, baseline=baseline)
 
         rows += [row("f1_micro", majority, baseline="majority"), row("share_unread", 0.02)]
+        rows.append(row("compression", 1.5, baseline="label-frequencies"))
         for layer in range(4):
             own = known_edge(task, layer, step)
             rows += [
                 row("f1_micro", own, layer), row("f1_macro", own - 0.1, layer), row("selectivity", own - 0.3, layer),
                 row("f1_micro", 0.3, layer, "control"), row("compression", 1 + own, layer),
                 row("compression", 1.2, layer, "control"), row("f1", own, layer) | {"group": "NN"},
+                row("selectivity", own - 0.2, layer) | {"group": "recurring"},
             ]  # fmt: skip
     return rows
 
@@ -187,6 +202,7 @@ def _knowledge(step, last, facts=60):
                     "correct": (place < final * share) & ~slips,
                     "common": place < common,
                     "named": place > 0.9,
+                    "held_out": False,
                     "together": (facts - np.arange(facts)) // 6,
                 }
             )

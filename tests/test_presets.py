@@ -65,6 +65,20 @@ def test_speed_is_no_part_of_the_outcome_but_the_seed_is(tmp_path):
     assert smoke.with_seed(1).outcome_sha256 != smoke.outcome_sha256
 
 
+def test_a_preset_that_leaves_nothing_out_keeps_the_name_of_its_outcome(tmp_path):
+    known = "4867120963bfa2376736fa909301308dd1ed3f5a75e42f21b18d8aef49081a9a"  # before there was such a key
+    assert presets.load("tiny").outcome_sha256 == known
+    smoke = presets.load("smoke").outcome_sha256
+    hashes = {
+        names: presets.load(
+            changed(tmp_path, lambda v, names=names: v["outcome"]["corpus"].update(leave_out=list(names)))
+        ).outcome_sha256
+        for names in ((), ("ewt",), ("ewt", "gum"))
+    }
+    assert hashes[()] == smoke
+    assert len(set(hashes.values())) == 3
+
+
 @pytest.mark.parametrize(
     ("preset", "changes", "message"),
     [

@@ -19,8 +19,20 @@ from embryology.specs import registry
 
 PACKAGE = ROOT / "embryology"
 ORDER = (
-    *("errors", "intervals", "storage", "specs", "presets", "runs", "models", "corpus", "pretraining"),
-    *("treebanks", "facts", "tasks", "probes", "analysis", "figures", "report", "data", "cli", "__main__"),
+    *("errors", "intervals", "storage", "specs", "presets", "runs", "models", "corpus"),
+    *(
+        "treebanks",
+        "facts",
+        "tasks",
+        "pretraining",
+        "probes",
+        "analysis",
+        "figures",
+        "report",
+        "data",
+        "cli",
+        "__main__",
+    ),
 )
 """The rooms of the package, each importing from those before it alone."""
 PROBE_FRAME = ("__init__", "registry", "runner")

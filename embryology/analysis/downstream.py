@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
+from embryology import intervals
 from embryology.analysis import tables
 from embryology.analysis.crossings import first_crossing
 from embryology.analysis.published import FOLDER
@@ -17,8 +18,8 @@ MEAN = "mean"
 """The task that stands for the mean over tasks."""
 APART = ("WNLI", "SQuAD")
 """Tasks that the paper's mean leaves out."""
-ENOUGH = 0.95
-"""Of the gain from the first checkpoint to the best."""
+ENOUGH, LAST = 0.95, 3
+"""Of the gain from the first checkpoint to the mean of the last ones, and how many those are."""
 EARLY = 0.25
 """Of the steps: the trend is that of what comes after."""
 
@@ -114,20 +115,49 @@ def collapsed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def reached(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, float]:
-    """The step at which :data:`ENOUGH` of the gain from the first to the best checkpoint is there; least and most.
+    """The step at which :data:`ENOUGH` of the gain is there, with the ends of its 95% interval.
 
-    Of the median over seeds, linear between checkpoints; the range is that of single seeds. nan where there is no gain.
+    The gain is that from the first checkpoint to the mean of the last :data:`LAST` ones, as the best of many noisy
+    values comes late by luck. The step is where the rising fit to the mean over seeds has it, linear between
+    checkpoints. The interval is a parametric bootstrap: to every checkpoint's score noise of two kinds is added, that
+    of the development items, as wide as their intervals say, and that of the seeds that were not drawn. Its ends are
+    moved outwards to checkpoints, as what happens between two of them is not seen.
+
+    Returns:
+        nan where there are fewer than :data:`LAST` + 1 checkpoints, or the interval of the gain holds 0. Ends are -inf
+        where the first checkpoint has it, and inf where no checkpoint does.
     """
-    table = seeds(frame, task)
-    by_seed = [_reached(table.index.to_numpy(float), table[seed].to_numpy()) for seed in table]
-    of_median = _reached(table.index.to_numpy(float), table.median(axis=1).to_numpy())
-    finite = [step for step in by_seed if np.isfinite(step)]
-    return (of_median, min(finite), max(finite)) if finite and np.isfinite(of_median) else (np.nan, np.nan, np.nan)
+    rows, table = tables.of(frame, task, SCORE), seeds(frame, task)
+    if len(table) <= LAST:
+        return np.nan, np.nan, np.nan
+    items = rows.groupby("step")[["low", "high"]].mean().sort_index()
+    variance = ((items["high"] - items["low"]).to_numpy(float) / (2 * stats.norm.ppf(0.975))) ** 2
+    if table.shape[1] > 1:
+        variance = variance + table.var(axis=1, ddof=1).mean() / table.shape[1]
+    means = table.mean(axis=1).to_numpy()
+    noise = np.random.default_rng(intervals.SEED).standard_normal((intervals.RESAMPLES, len(means)))
+    draws = means + noise * np.sqrt(variance)
+    low, _ = intervals.percentile_interval(draws[:, -LAST:].mean(axis=1) - draws[:, 0])
+    if not low > 0:
+        return np.nan, np.nan, np.nan
+    steps = table.index.to_numpy(float)
+    step = float(_reached(steps, means[None])[0])
+    low, high = intervals.percentile_interval(_reached(steps, draws))
+    before = steps[steps <= min(low, step)].max(initial=-np.inf)
+    after = steps[steps >= max(high, step)].min(initial=np.inf)
+    return step, float(before), float(after)
 
 
-def _reached(steps: np.ndarray, values: np.ndarray) -> float:
-    gain = values.max() - values[0]
-    return float(first_crossing(steps, values, values[0] + ENOUGH * gain)) if gain > 0 else np.nan
+def _reached(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(curves,) steps of (curves, steps) values."""
+    level = values[:, 0] + ENOUGH * gains(values)
+    rising = np.array([optimize.isotonic_regression(curve).x for curve in values])
+    return first_crossing(steps, rising, level)
+
+
+def gains(values: np.ndarray) -> np.ndarray:
+    """From the first of (..., steps) values to the mean of the last :data:`LAST`."""
+    return np.asarray(values[..., -LAST:].mean(axis=-1) - values[..., 0])
 
 
 def trend(frame: pd.DataFrame, task: str = MEAN) -> tuple[float, float, int]:

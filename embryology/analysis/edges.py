@@ -48,14 +48,15 @@ def curve(
     metric: str = F1_MICRO,
     baseline: str | None = None,
     series: str | None = None,
+    group: str = "",
 ) -> pd.DataFrame:
-    """A metric of one layer over steps, of all labels together: step, tokens, value, low, high, n.
+    """A metric of one layer over steps, of all labels together or of a ``group``: step, tokens, value, low, high, n.
 
     Of several seeds of the probe the value is the mean, and the interval reaches over all of theirs. ``layer`` is
     None for the majority. Empty where it was not measured.
     """
     rows = tables.of(frame, task, metric, baseline, series)
-    rows = rows[rows["group"] == ""]
+    rows = rows[rows["group"] == group]
     rows = rows[rows["layer"].isna() if layer is None else rows["layer"] == layer]
     how = {"tokens": "first", "value": "mean", "low": "min", "high": "max", "n": "first"}
     return rows.groupby("step", as_index=False).agg(how)

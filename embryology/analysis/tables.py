@@ -72,6 +72,11 @@ def untrained(frame: pd.DataFrame) -> pd.DataFrame:
     return first.assign(baseline=UNTRAINED).merge(steps, how="cross")[frame.columns]
 
 
+def documents(sentences: pd.Series) -> pd.Series:
+    """The document of each sentence: its name without the number behind the last hyphen, as treebanks name them."""
+    return sentences.str.replace(r"-[^-]*$", "", regex=True)
+
+
 def main_series(frame: pd.DataFrame) -> str:
     """The name of the series that is reported on, which :func:`read` puts first."""
     return str(frame["series"].iloc[0])

@@ -14,7 +14,7 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer as Backend
 
-from embryology.corpus import language, words
+from embryology.corpus import language, overlap, words
 from embryology.corpus.articles import Article, articles, files_left_out, fingerprint, is_held_out, text_files
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
@@ -82,23 +82,31 @@ class PreparedCorpus:
 
 
 def prepare(
-    source: str, path: str | None, settings: Tokenizer, say: Callable[[str], None], console: Console | None = None
+    source: str,
+    path: str | None,
+    settings: Tokenizer,
+    say: Callable[[str], None],
+    console: Console | None = None,
+    leave_out: Mapping[str, Sequence[str]] | None = None,
 ) -> PreparedCorpus:
     """The corpus ``source`` with a tokenizer of these ``settings``, from the cache where it was made before.
 
-    The text is read twice, an article at a time, and never held; the bytes of the store depend on
-    neither the number of cores nor the console.
+    The text is read twice (thrice to leave some out), an article at a time, and never held; the bytes of the store
+    depend on neither the number of cores nor the console.
 
     Args:
         source, path: as in :func:`embryology.corpus.articles.articles`.
         settings: of the tokenizer.
         say: takes one line of progress.
         console: where a bar is shown beside the lines, if it is a terminal; None shows none.
+        leave_out: test texts by the name of their set; articles that hold some are not trained on.
 
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
     origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT} | settings.model_dump()
+    if leave_out:
+        origin["leave_out"] = overlap.identity(leave_out)
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
@@ -112,7 +120,7 @@ def prepare(
             bar = Progress(*columns, console=console or Console(quiet=True), transient=True)
             try:
                 with written_whole(folder) as temporary, bar:
-                    _build(temporary, source, path, settings, say, bar)
+                    _build(temporary, source, path, settings, say, bar, leave_out or {})
             except KeyboardInterrupt as error:
                 raise EmbryologyError(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
@@ -132,19 +140,34 @@ def all_prepared() -> Iterator[PreparedCorpus]:
 
 
 def _build(
-    folder: Path, source: str, path: str | None, settings: Tokenizer, say: Callable[[str], None], progress: Progress
+    folder: Path,
+    source: str,
+    path: str | None,
+    settings: Tokenizer,
+    say: Callable[[str], None],
+    progress: Progress,
+    leave_out: Mapping[str, Sequence[str]],
 ) -> None:
     from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
 
     record: dict[str, Any] = {"source": source}
     if source == "text" and path is not None:
         record |= _files(Path(path).expanduser(), say)
+    numbers: set[int] = set()
+    if leave_out:
+        looking = _Counted(progress, "looking for test text")
+        numbers, record["left_out"] = overlap.left_out(looking.count(articles(source, path)), leave_out)
+        say(_left_out(record["left_out"]))
+
+    def kept() -> Iterator[Article]:
+        return (article for number, article in enumerate(articles(source, path)) if number not in numbers)
+
     say(f"training a tokenizer of {settings.vocab_size} pieces on corpus {source!r}")
     digest, sample = hashlib.sha256(), list[str]()
     reading = _Counted(progress, "reading the articles")
 
     def training_sentences() -> Iterator[str]:
-        for article in reading.count(_hashed(articles(source, path), digest)):
+        for article in reading.count(_hashed(kept(), digest)):
             if not is_held_out(article.title):
                 if len(sample) < language.TEXTS:
                     sample.append(article.text)
@@ -161,7 +184,7 @@ def _build(
     say(f"tokenising {reading.done:,} articles")
     tokenising = _Counted(progress, "tokenising", total=reading.done)
     dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    record |= _store(folder, tokenising.count(articles(source, path)), tokenizer.backend_tokenizer, dtype)
+    record |= _store(folder, tokenising.count(kept()), tokenizer.backend_tokenizer, dtype)
     for side, _ in SIDES:
         if not record[side]["documents"]:
             raise EmbryologyError(
@@ -180,6 +203,12 @@ def _files(path: Path, say: Callable[[str], None]) -> dict[str, Any]:
         others = f", and {len(left_out) - SAID} more" if len(left_out) > SAID else ""
         say(f"reading {read} .txt files of {path}, and not {', '.join(left_out[:SAID])}{others}")
     return {"files": read, "files_left_out": len(left_out)}
+
+
+def _left_out(record: dict[str, Any]) -> str:
+    """What was left out, in words."""
+    by_set = ", ".join(f"{name} {counts['articles']:,}" for name, counts in record["by_set"].items())
+    return f"articles with test text, left out: {record['articles']:,}, of {record['words']:,} words ({by_set})"
 
 
 class _Counted:

@@ -43,11 +43,24 @@ def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
         "best_not_last": style.listed(
             [f"{downstream.label(task)} (step {step:,})" for task, step in best.items() if step != last]
         ),
-        "reached": f"step {step:,.0f} (seeds {least:,.0f} to {most:,.0f})" if np.isfinite(step) else "no gain is shown",
+        "reached": (
+            f"{100 * downstream.ENOUGH:.0f}% of it is there at step {_range(step, least, most)}"
+            if not np.isnan(step)
+            else "no gain is shown, as its interval holds 0"
+        ),
         "trend": f"{rho:.2f} (p = {p:.3f}, {n} checkpoints)" if np.isfinite(rho) else f"not told by {n} checkpoints",
         "collapsed": f"{len(collapsed)} of {runs}",
         "sibling": _sibling(frame, frozen),
     }
+
+
+def _range(step: float, low: float, high: float) -> str:
+    """A step with its interval; where it is none, in words."""
+    value, *ends = (
+        f"{end:,.0f}" if np.isfinite(end) else "the first checkpoint" if end < 0 else "never"
+        for end in (step, low, high)
+    )
+    return f"{value} ({' to '.join(ends)})"
 
 
 def _above(frame: pd.DataFrame, task: str, name: str) -> bool:
@@ -116,7 +129,8 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
         pd.concat(drawn, ignore_index=True)[["task", "step", "tokens", "value", "low", "high", "n"]],
         f"Does more pretraining make a better start? Every checkpoint of {tables.main_series(frame)} fine-tuned by "
         f"the same recipe: {source}; whole development sets. Points: {values['n_seeds']} seeds; line: their median; "
-        "band: the 95% bootstraps over development items of all seeds together. Step 0 is a model trained from "
+        "band: from the lowest to the highest end of the seeds' own 95% bootstraps over development items, so wider "
+        "than an interval of 95%. Step 0 is a model trained from "
         "scratch on the task alone. Baselines: the most frequent class, and a linear model on tf-idf of the same "
         "examples.",
         f"{len(shown)} line charts of scores over training steps. {answer}. Above the linear model on words: "
@@ -137,7 +151,7 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     quarter = {}
     for name, (line, number) in lines.items():
         colour, marker, dashes = style.LINES[number]
-        at, gain = line.index / max(line.index.max(), 1), line.max() - line.iloc[0]
+        at, gain = line.index / max(line.index.max(), 1), float(downstream.gains(line.to_numpy()))
         height.plot(at, line, color=colour, marker=marker, linestyle=dashes, label=name)
         if gain > 0:
             risen = (line - line.iloc[0]) / gain
@@ -147,7 +161,7 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     share.axhline(100 * downstream.ENOUGH, color=style.INK, linestyle=style.DOTTED, linewidth=1.3)
     share.axvline(downstream.EARLY, color=style.MUTED, linestyle=style.DASHED, linewidth=1)
     height.set(ylabel="mean score (points)", xlabel="share of the training steps")
-    share.set(ylabel="% of the gain to the best checkpoint", xlabel="share of the training steps")
+    share.set(ylabel="% of the gain to the last three", xlabel="share of the training steps")
     style.legend(figure, [height], 4)
     listed = style.listed([f"{name} {value:.0f}%" for name, value in quarter.items()])
     answer = f"Of its whole gain there after a quarter of the steps: {listed}"
@@ -159,8 +173,9 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks "
         f"({numbers(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
         "tasks and models differ, so heights do not compare. Middle: the share of the gain from the first checkpoint "
-        f"to the best, with lines at a quarter of the steps and at {100 * downstream.ENOUGH:.0f}%. Right: the released "
-        "scores for SQuAD 2.0, the mean of exact match and F1, which the averages leave out"
+        f"to the mean of the last {downstream.LAST}, with lines at a quarter of the steps and at "
+        f"{100 * downstream.ENOUGH:.0f}%. Right: the released scores for SQuAD 2.0, the mean of exact match and F1, "
+        "which the averages leave out"
         + (", and this run's." if len(downstream.curve(frame, SQUAD)) else "; this run was not fine-tuned for it."),
         f"Three line charts over the share of training steps. {answer}.",
     )
@@ -211,8 +226,9 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True)[["task", "model", "step", "value", "low", "high", "n"]],
         "Does a linear model on the frozen checkpoint tell the same story, at a small part of the cost? Its "
-        "features are the mean of the last layer's vectors; fine-tuning changes all weights. Bands: 95% bootstrap "
-        "over development items, of all seeds together. Baseline: the most frequent class.",
+        "features are the mean of the last layer's vectors; fine-tuning changes all weights. Bands: from the "
+        "lowest to the highest end of the seeds' 95% bootstraps over development items. Baseline: the most frequent "
+        "class.",
         f"{len(tasks)} line charts of two scores over training steps. {answer}.",
     )
 
@@ -223,15 +239,15 @@ def table(frame: pd.DataFrame) -> HTML:
     tasks = downstream.tasks(frame)
     for task in [*tasks, downstream.MEAN] if len(tasks) > 1 else tasks:
         end, first = downstream.curve(frame, task).iloc[-1], downstream.curve(frame, task).iloc[0]
-        step, _, _ = downstream.reached(frame, task)
+        step, low, high = downstream.reached(frame, task)
         rows.append(
             {
                 "task": downstream.label(task),
                 "development items": f"{int(end['n']):,}",
-                "score (interval over items and seeds)": style.ranged(end, ".1f", scale=100),
+                "score (lowest to highest end of the seeds' intervals)": style.ranged(end, ".1f", scale=100),
                 **{label: f"{100 * downstream.baseline(frame, task, name):.1f}" for name, label in BASELINES.items()},
                 f"step {first['step']:,.0f}": f"{100 * first['value']:.1f}",
-                "95% of the gain at step": f"{step:,.0f}" if np.isfinite(step) else "no gain",
+                "95% of the gain at step": _range(step, low, high) if not np.isnan(step) else "no gain shown",
             }
         )
     return style.table(pd.DataFrame(rows))

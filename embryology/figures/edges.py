@@ -8,7 +8,8 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from embryology.analysis import edges, published_probing, tables
+from embryology.analysis import edge_documents, edges, published_probing, tables
+from embryology.analysis.edge_documents import Documents
 from embryology.analysis.learning_order import untellable
 from embryology.figures import style
 from embryology.specs import UNTRAINED
@@ -16,7 +17,9 @@ from embryology.specs.edges import (
     COMPRESSION,
     CONTROL,
     F1_MACRO,
+    FREQUENCIES,
     MAJORITY,
+    RECURRING,
     SELECTIVITY,
     SHARE_UNREAD,
     SPECIFICATION,
@@ -27,13 +30,16 @@ from embryology.specs.edges import (
 LABELS = SPECIFICATION.baselines
 
 
-def numbers(frame: pd.DataFrame, sources: dict[str, str], layer: int) -> dict[str, str]:
+def numbers(
+    frame: pd.DataFrame, sources: dict[str, str], layer: int, documents: dict[str, Documents] | None = None
+) -> dict[str, str]:
     """What the prose of the page says of the first series, by the name to glue.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
         sources: of :func:`embryology.analysis.edges.sources`.
         layer: the one that is drawn.
+        documents: of :func:`embryology.analysis.edge_documents.read`, for intervals of steps.
     """
     tasks = edges.tasks(frame)
     beyond = {task: edges.beyond(frame, task, layer) for task in tasks}
@@ -47,16 +53,17 @@ def numbers(frame: pd.DataFrame, sources: dict[str, str], layer: int) -> dict[st
         "ends": style.listed([f"{edges.label(task)} {style.ranged(end, '.3f')}" for task, end in ends.items()]),
         "beyond": style.listed([edges.label(task) for task in tasks if not _failed(beyond[task])]),
         "not_beyond": "; ".join(below) or "none",
-        "halves": _halves(frame, layer),
+        "halves": _halves(frame, layer, documents),
         "unread": f"{_unread(frame):.1%}",
-        "selectivity": _range(frame, SELECTIVITY, layer, "{:.2f}"),
+        "selectivity": _range(frame, SELECTIVITY, layer, "{:.2f}", RECURRING),
         "compression": _range(frame, COMPRESSION, layer, "{:.1f}"),
+        "no_shorter": _no_shorter(frame, layer),
     }
 
 
-def _halves(frame: pd.DataFrame, layer: int) -> str:
+def _halves(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] | None) -> str:
     """When half of each gain is there, in sentences."""
-    halves = edges.half_gains(frame, layer)
+    halves = edge_documents.half_gains(frame, layer, documents)
     flat = [edges.label(task) for task in edges.tasks(frame) if task not in halves.index]
     sentences = [f"No gain is shown for {style.listed(flat)}."] if flat else []
     if len(halves):
@@ -79,8 +86,25 @@ def _unread(frame: pd.DataFrame) -> float:
     return float(frame.loc[(frame["metric"] == SHARE_UNREAD) & frame["baseline"].isna(), "value"].max())
 
 
-def _range(frame: pd.DataFrame, metric: str, layer: int, form: str) -> str:
-    ends = [rows.iloc[-1] for task in edges.tasks(frame) if len(rows := edges.curve(frame, task, layer, metric))]
+def _no_shorter(frame: pd.DataFrame, layer: int) -> str:
+    """Whether vectors shorten the labels more than how frequent each label is does."""
+    shorter, longer = [], []
+    for task in edges.tasks(frame):
+        ours, theirs = (
+            edges.curve(frame, task, at, COMPRESSION, baseline) for at, baseline in ((layer, None), (None, FREQUENCIES))
+        )
+        if len(ours) and len(theirs):
+            (shorter if ours["value"].iloc[-1] > theirs["value"].iloc[-1] else longer).append(edges.label(task))
+    if not shorter and not longer:
+        return "A code by label frequencies alone was not measured beside it."
+    if not longer:
+        return "In every task that is more than a code by label frequencies alone gives."
+    return f"No more than a code by label frequencies alone gives: {style.listed(longer)}."
+
+
+def _range(frame: pd.DataFrame, metric: str, layer: int, form: str, group: str = "") -> str:
+    curves = (edges.curve(frame, task, layer, metric, group=group) for task in edges.tasks(frame))
+    ends = [rows.iloc[-1] for rows in curves if len(rows)]
     if not ends:
         return "not measured"
     least, most = (choose(ends, key=lambda row: row.value) for choose in (min, max))
@@ -183,13 +207,16 @@ def by_layer(frame: pd.DataFrame) -> HTML:
         majority = edges.curve(frame, task, None, baseline=MAJORITY)["value"].iloc[-1]
         style.level(axis, majority, MAJORITY, LABELS[MAJORITY])
         axis.set(ylabel="micro F1", xticks=edges.layers(frame))
-        hardest[edges.label(task)] = max(
-            edges.curve(frame, task, layer, SELECTIVITY)["value"].iloc[-1] for layer in edges.layers(frame)
-        )
+        told = [edges.curve(frame, task, layer, SELECTIVITY, group=RECURRING) for layer in edges.layers(frame)]
+        if all(map(len, told)):
+            hardest[edges.label(task)] = max(curve["value"].iloc[-1] for curve in told)
     for axis in axes[-2:]:
         axis.set_xlabel("layer (0: static embeddings)")
     style.legend(figure, axes, 2)
-    answer = f"Largest selectivity over layers: {style.listed([f'{name} {v:.2f}' for name, v in hardest.items()])}"
+    answer = "Selectivity of edges whose words recur was not measured"
+    if hardest:
+        largest = style.listed([f"{name} {value:.2f}" for name, value in hardest.items()])
+        answer = f"Largest selectivity over layers, of edges whose words recur: {largest}"
     return style.show(
         figure,
         "edges-controls",
@@ -198,7 +225,8 @@ def by_layer(frame: pd.DataFrame) -> HTML:
         f"Do the classifiers read what the vectors hold, or learn words by heart? Micro F1 by layer at step {last:,}, "
         f"beside classifiers of the same size on control labels, drawn at random for every type of word or phrase "
         f"(what they get right they know by heart), the untrained model, and the most frequent label. Selectivity is "
-        f"the first line less the control. Bands: 95% bootstrap over test sentences.",
+        f"the first line less the control; no control label of words that training has not can be known, so that it is "
+        f"told of those edges whose words recur. Bands: 95% bootstrap over test sentences.",
         f"{len(tasks)} line charts of micro F1 over layers. {answer}.",
     )
 
@@ -218,6 +246,7 @@ def compression(frame: pd.DataFrame, layer: int) -> HTML:
             UNTRAINED: edges.curve(frame, task, layer, COMPRESSION, UNTRAINED),
             CONTROL: edges.curve(frame, task, layer, COMPRESSION, CONTROL),
         }
+        baselines[FREQUENCIES] = edges.curve(frame, task, None, COMPRESSION, FREQUENCIES)
         for name, line in baselines.items():
             style.baseline(axis, line, name, LABELS[name])
         axis.axhline(1, color=style.INK, linewidth=1, linestyle=style.DOTTED, label="as long as without a model")
@@ -233,7 +262,8 @@ def compression(frame: pd.DataFrame, layer: int) -> HTML:
         pd.concat([rows.assign(task=task, layer=layer) for task, rows in curves.items()], ignore_index=True),
         f"How easily are labels read from the vectors? The training labels' length at log2(labels) bits each, divided "
         f"by their length in an online code of classifiers on layer {layer}. Beside it the static embeddings, the "
-        f"untrained model, and control labels. One order of the items, so no interval.",
+        f"untrained model, control labels, and a code by how often each label was sent before, which reads no vector. "
+        f"One order of the items, so no interval.",
         f"{len(curves)} line charts of compression over training steps. {answer}.",
     )
 
@@ -284,9 +314,9 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     )
 
 
-def table(frame: pd.DataFrame, layer: int) -> HTML:
-    """The last checkpoint in numbers, a row a task."""
-    rows, halves, reason = [], edges.half_gains(frame, layer), untellable(frame)
+def table(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] | None = None) -> HTML:
+    """The last checkpoint in numbers, a row a task; ``documents`` as in :func:`numbers`."""
+    rows, halves, reason = [], edge_documents.half_gains(frame, layer, documents), untellable(frame)
     for task in edges.tasks(frame):
         end = edges.curve(frame, task, layer).iloc[-1]
         beside = {

@@ -4,24 +4,70 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology.analysis import edges, tables
+from embryology.analysis import edge_documents, edges, tables
+from embryology.analysis.edge_documents import Documents
 from embryology.figures import style
 from embryology.figures.edges import panels
-from embryology.specs.edges import STATIC_LAYER
 
 
-def numbers(frame: pd.DataFrame) -> dict[str, str]:
-    """What the prose of the page says of the first series, by the name to glue."""
+def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) -> dict[str, str]:
+    """What the prose of the page says of the first series, by the name to glue.
+
+    Args:
+        frame: of :func:`embryology.analysis.tables.read`.
+        documents: of :func:`embryology.analysis.edge_documents.read`, for intervals of centres.
+    """
     tasks = edges.tasks(frame)
     best = {task: edges.grid(frame, task).iloc[:, -1].idxmax() for task in tasks}
     centres = {task: edges.centre_of_gravity(frame, task).iloc[-1] for task in tasks}
-    known = sorted((centre, edges.label(task)) for task, centre in centres.items() if not np.isnan(centre))
+    known = sorted((centre, task) for task, centre in centres.items() if not np.isnan(centre))
     return {
         "layers": str(max(edges.layers(frame))),
         "best": style.listed([f"layer {layer} for {edges.label(task)}" for task, layer in best.items()]),
-        "centres": style.listed([f"{name} {centre:.2f}" for centre, name in known]),
+        "centres": style.listed([f"{edges.label(task)} {_centre(at, task, documents)}" for at, task in known]),
         "no_centre": style.listed([edges.label(task) for task, centre in centres.items() if np.isnan(centre)]),
     }
+
+
+def _centre(centre: float, task: str, documents: dict[str, Documents] | None) -> str:
+    low, high = edge_documents.centre_of_gravity(documents[task]) if documents else (np.nan, np.nan)
+    return f"{centre:.2f}" if np.isnan(low) else f"{centre:.2f} ({min(low, centre):.2f} to {max(high, centre):.2f})"
+
+
+def chosen(documents: dict[str, Documents]) -> HTML:
+    """The best layer and checkpoint of one half of the documents, scored on the other half, a row a task.
+
+    Args:
+        documents: of :func:`embryology.analysis.edge_documents.read`.
+    """
+    table = edge_documents.choices(documents)
+    if table.empty:
+        return style.paragraph(
+            "Whether the best layer is best on other documents cannot be told: the answers of single layers were not "
+            "kept, or all are of one document."
+        )
+    shown = pd.DataFrame(
+        {
+            "task": table["task"].map(edges.label),
+            "documents": table["documents"],
+            "best layer of each half": [" and ".join(map(str, pair)) for pair in table["layers"]],
+            "micro F1 on the other half": [_ends(row, "score", "{:.3f}") for _, row in table.iterrows()],
+            "above static embeddings": [_ends(row, "gain", "{:+.3f}") for _, row in table.iterrows()],
+            "best checkpoint of each half": [" and ".join(f"{step:,}" for step in pair) for pair in table["steps"]],
+            "above the last one": [
+                _ends(row, "best_gain", "{:+.3f}") if set(row["steps"]) != {row["last"]} else "it is the last one"
+                for _, row in table.iterrows()
+            ],
+        }
+    )
+    return style.table(shown)
+
+
+def _ends(row: pd.Series, name: str, form: str) -> str:
+    value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
+    if np.isnan(low):
+        return f"{form.format(value)} (fewer than {edge_documents.FEWEST} documents)"
+    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
 
 
 @style.styled
@@ -29,7 +75,7 @@ def heat(frame: pd.DataFrame) -> HTML:
     """Micro F1 of every layer at every checkpoint, a map a task, the best layer of each checkpoint marked."""
     tasks = edges.tasks(frame)
     figure, axes = panels(tasks)
-    drawn, halves, risen = [], [], 0
+    drawn, halves = [], []
     for axis, task in zip(axes, tasks, strict=True):
         values = edges.grid(frame, task)
         halves.append((edges.grid(frame, task, "high") - edges.grid(frame, task, "low")).to_numpy().mean() / 2)
@@ -51,9 +97,9 @@ def heat(frame: pd.DataFrame) -> HTML:
         axis.grid(False)
         axis.set(ylabel="layer", xlabel="training step (one column a checkpoint)")
         drawn.append(values.stack().rename("value").reset_index().assign(task=task))
-        risen += values.iloc[:, -1].idxmax() > STATIC_LAYER
     style.legend(figure, axes, 1)
-    answer = f"At the end a layer above the embeddings is the best one in {risen} of {len(tasks)} tasks"
+    above = sum(np.isfinite(edges.centre_of_gravity(frame, task).iloc[-1]) for task in tasks)
+    answer = f"At the end some layer's interval lies above that of the embeddings in {above} of {len(tasks)} tasks"
     return style.show(
         figure,
         "layers",
@@ -99,7 +145,6 @@ def centres(frame: pd.DataFrame) -> HTML:
         f"Does knowledge move through the layers? The centre of gravity is the mean layer, weighted by how much each "
         f"layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "
         f"above theirs (at the last checkpoint not for: {values['no_centre']}). Baseline, dotted: the centre if every "
-        f"layer gained alike. The best layer is that of the highest value, whose lead over its neighbours may be "
-        f"chance.",
+        f"layer gained alike. The best layer is that of the highest value on the same items, whose lead may be chance.",
         f"{len(tasks)} line charts of layer numbers over training steps. {answer}.",
     )

@@ -37,6 +37,7 @@ BASELINE_LINES = {
     edges.MAJORITY: (INK, DOTTED),  # downstream tasks call theirs by the same name
     edges.STATIC: (INK, DASHED),
     edges.CONTROL: (ALERT, (0, (3, 1.5))),
+    edges.FREQUENCIES: (INK, (0, (1, 1, 4, 1))),
     downstream.TF_IDF: (INK, DASHED),
     knowledge.MAJORITY: (INK, DOTTED),
     knowledge.TEMPLATE: (INK, DASHED),

@@ -5,6 +5,7 @@ step of them all. Vectors are standardised, layer by layer, which a linear class
 learning rate fit all layers and checkpoints. Classifiers are trained where the vectors are.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,9 @@ class Recipe:
     batch_size: int = 1024
     steps: int = 600
     seed: int = 0
+    penalty: float = 0.0
+    """Of weights but not of biases: half their squared norm, so many times, is added to the loss of all items
+    together. It is the inverse variance of a normal prior."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
         gradient[:, torch.arange(len(chosen)), labels[chosen]] -= 1
         gradient /= len(chosen)
         weight.grad, bias.grad = batch.transpose(1, 2) @ gradient, gradient.sum(1, keepdim=True)
+        if recipe.penalty:
+            weight.grad.add_(weight, alpha=recipe.penalty / items)
         optimizer.step()
     return Classifiers(mean, deviation, weight, bias)
 
@@ -211,9 +217,7 @@ def codelength(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) ->
     Returns:
         (layers,) float64.
     """
-    items = vectors.shape[1]
-    order = torch.randperm(items, generator=torch.Generator().manual_seed(recipe.seed))
-    ends = [max(1, round(items * portion)) for portion in PORTIONS]
+    order, ends = _blocks(vectors.shape[1], recipe.seed)
     bits = torch.full((len(vectors),), ends[0] * math.log2(classes), dtype=torch.float64)
     for portion, end, after in zip(PORTIONS, ends, ends[1:], strict=False):
         seen, new = order[:end], order[end:after]
@@ -222,3 +226,26 @@ def codelength(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) ->
         true = labels[new].to(logits.device).expand(len(vectors), -1)[..., None]
         bits -= logits.log_softmax(-1).gather(-1, true).double().sum((1, 2)).cpu() / math.log(2)
     return bits
+
+
+def codelength_of_frequencies(labels: Tensor, classes: int, seed: int) -> float:
+    """Bits of the same online code where each block is coded by how often labels were seen before, counted once more
+    each (Laplace's rule), and no vector is read.
+
+    Args:
+        labels: (items,) int64.
+        classes: number of labels.
+        seed: of the order of items, as of :class:`Recipe`.
+    """
+    order, ends = _blocks(len(labels), seed)
+    bits = ends[0] * math.log2(classes)
+    for end, after in itertools.pairwise(ends):
+        counts = torch.bincount(labels[order[:end]], minlength=classes).double() + 1
+        bits -= float((counts / counts.sum()).log2()[labels[order[end:after]]].sum())
+    return bits
+
+
+def _blocks(items: int, seed: int) -> tuple[Tensor, list[int]]:
+    """The order in which items are sent, and where each block ends."""
+    order = torch.randperm(items, generator=torch.Generator().manual_seed(seed))
+    return order, [max(1, round(items * portion)) for portion in PORTIONS]

@@ -34,6 +34,7 @@ from embryology.pretraining.trainee import PARTS, Trainee, build
 from embryology.runs import checkpoints, losses, manifest
 from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_json, refusal, removed_whole, write_json, written_whole
+from embryology.tasks import texts
 
 
 def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
@@ -62,7 +63,8 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     speaking = console if speaks() else quiet
     # Before processes are joined, as those wait for each other half an hour, and this may take longer.
     say = partial(_say, speaking, folder.name)
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, speaking)
+    sets = texts.read(source.leave_out)
+    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, speaking, sets)
     devices = Devices(track, folder.root / "tracking")
     with devices.on_main(lambda: _lock(folder)) or nullcontext():
         Run(preset, folder, corpus, devices, console if devices.is_main else quiet).train()

@@ -8,7 +8,7 @@ label on the training split, and is scored on the whole test split. The encoder 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class Targets:
     """(edges,) int64: the document each is of, or the sentence."""
     names: list[str]
     """Stable within the set: sentence, spans."""
+    recurs: np.ndarray
+    """(edges,) bool: whether an edge of the training split has the same words."""
     read: np.ndarray
     """(edges,) bool: whether the model's input holds all pieces. Where not, which is in the test split alone, the
     spans stand for nothing, and there is no answer."""
@@ -118,8 +120,10 @@ class EdgesProbe(Probe):
 
         With one label an edge, micro F1 is accuracy. Baselines are rows of their own: ``majority`` answers the most
         frequent training label; ``control`` is the micro F1 of classifiers of the same size on labels drawn by word
-        type. ``selectivity`` is micro F1 less that of the control. ``compression`` is how many times shorter the
-        training labels are by online coding than at log2(labels) bits each; one order of the items gives no interval.
+        type. ``selectivity`` is micro F1 less that of the control; their group ``recurring`` is edges whose words occur
+        in training, as others' control labels cannot be known. ``compression`` is how many times shorter the training
+        labels are by online coding than at log2(labels) bits each; one order of the items gives no interval. Its
+        baseline ``label-frequencies`` codes them by how often each was seen.
         ``share_unread`` is the share of test edges with pieces beyond the model's longest input, or with none: they
         have no answer, and count as wrong.
         """
@@ -182,7 +186,7 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
         if not edges["train"]:
             raise EmbryologyError(f"{name}: no edge of the task {task!r} lies within the {longest} pieces of the input")
         classes = sorted({edge.label for _, edge, _ in edges["train"]})
-        controls = _controls(edges, sentences, classes, rng)
+        controls, recurs = _controls(edges, sentences, classes, rng)
         targets = {
             split: Targets(
                 spans=list(np.array([spans or _nowhere(edge) for _, edge, spans in placed]).swapaxes(0, 1)),
@@ -190,6 +194,7 @@ def _prepared(name: str, settings: EdgesSettings, tokenizer: PreTrainedTokenizer
                 control=controls[split],
                 units=units[split][1][[row for row, _, _ in placed]],
                 names=[_name(sentences[split][row], edge) for row, edge, _ in placed],
+                recurs=recurs[split],
                 read=np.array([spans is not None for _, _, spans in placed]),
             )
             for split, placed in edges.items()
@@ -244,8 +249,9 @@ def _nowhere(edge: Edge) -> list[tuple[int, int]]:
 
 def _controls(
     edges: dict[str, Placed], sentences: dict[str, list[Sentence]], classes: list[str], rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """A class for every type of edge, its words, drawn as often as labels are in training; the same in all splits."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A class for every type of edge, its words, drawn as often as labels are in training; the same in all splits. And
+    whether training has that type."""
 
     def kind(sentence: Sentence, edge: Edge) -> tuple[tuple[str, ...], ...]:
         return tuple(tuple(word.form.lower() for word in sentence.words[first:last]) for first, last in _spans(edge))
@@ -255,7 +261,11 @@ def _controls(
     shares = np.bincount(labels, minlength=len(classes)) / len(labels)
     every = sorted(set().union(*kinds.values()))
     drawn = dict(zip(every, rng.choice(len(classes), len(every), p=shares), strict=True))
-    return {split: np.array([drawn[one] for one in some]) for split, some in kinds.items()}
+    seen = set(kinds["train"])
+    return (
+        {split: np.array([drawn[one] for one in some]) for split, some in kinds.items()},
+        {split: np.array([one in seen for one in some], bool) for split, some in kinds.items()},
+    )
 
 
 def _spans(edge: Edge) -> list[Span]:
@@ -292,7 +302,7 @@ def _measured(
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     resamples = intervals.resamples(int(task.test.units.max()) + 1, seed=settings.seed)
     labels, rows, n = task.test.labels, [], len(task.test.labels)
-    most = np.full(n, np.bincount(task.train.labels).argmax())
+    most = np.where(task.test.read, np.bincount(task.train.labels).argmax(), UNREAD)
     unread = int((~task.test.read).sum())
     interval = intervals.of_share(*intervals.by_unit(~task.test.read, task.test.units))
     rows.append(row(task.name, "", spec.SHARE_UNREAD, unread / n, interval, n, seed=settings.seed, unit=task.unit))
@@ -308,9 +318,11 @@ def _measured(
                 (spec.F1_MICRO, spec.CONTROL, by_heart, intervals.of_share),
                 (spec.SELECTIVITY, None, (answers == labels) - by_heart, intervals.of_mean),
             ):
-                interval = ends(*intervals.by_unit(values, task.test.units))
-                scored = partial(row, layer=layer, seed=seed, baseline=baseline, unit=task.unit)
-                rows.append(scored(task.name, "", metric, values.mean(), interval, n))
+                for group, chosen in (("", np.ones(n, bool)), (spec.RECURRING, task.test.recurs)):
+                    if some := int(chosen.sum()):
+                        interval = ends(*intervals.by_unit(values[chosen], task.test.units[chosen]))
+                        scored = partial(row, layer=layer, seed=seed, baseline=baseline, unit=task.unit)
+                        rows.append(scored(task.name, group, metric, values[chosen].mean(), interval, some))
         if settings.codelength:
             rows += _compressions(task, vectors["train"], _recipe(settings, seed))
     assert first is not None  # there is at least one seed
@@ -332,13 +344,18 @@ def _measured(
 def _compressions(task: Task, train: Tensor, recipe: Recipe) -> list[dict[str, Any]]:
     import torch
 
-    from embryology.models.linear import codelength
+    from embryology.models.linear import codelength, codelength_of_frequencies
 
     classes, n = len(task.classes), len(task.train.labels)
-    rows = []
+    # The first blocks are too small to be fitted freely: a priori a logit of a standardised vector has variance 1.
+    recipe, rows = replace(recipe, penalty=train.shape[-1]), []
+    if classes > 1:
+        bits = codelength_of_frequencies(torch.from_numpy(task.train.labels), classes, recipe.seed)
+        value = n * np.log2(classes) / bits
+        rows.append(row(task.name, "", spec.COMPRESSION, value, n=n, seed=recipe.seed, baseline=spec.FREQUENCIES))
     for labels, baseline in ((task.train.labels, None), (task.train.control, spec.CONTROL)):
-        bits = codelength(train, torch.from_numpy(labels), classes, recipe)
-        values = (n * np.log2(classes) / bits).tolist() if classes > 1 else []
+        by_layer = codelength(train, torch.from_numpy(labels), classes, recipe)
+        values = (n * np.log2(classes) / by_layer).tolist() if classes > 1 else []
         rows += [
             row(task.name, "", spec.COMPRESSION, value, n=n, layer=layer, seed=recipe.seed, baseline=baseline)
             for layer, value in enumerate(values)

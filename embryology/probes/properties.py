@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 
-from embryology.corpus import frequency, store
+from embryology.corpus import frequency, overlap, store
 from embryology.corpus.store import PreparedCorpus
 from embryology.errors import EmbryologyError
 from embryology.probes import Probe
@@ -22,8 +22,9 @@ from embryology.runs import measurements, properties
 from embryology.runs.measurements import Configuration
 from embryology.runs.series import Series
 from embryology.specs import registry
-from embryology.specs.properties import FREQUENCY
+from embryology.specs.properties import FREQUENCY, OVERLAP
 from embryology.storage.files import read_json
+from embryology.tasks import texts as test_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -50,6 +51,7 @@ Count = Callable[[dict[str, pd.DataFrame], TrainingText], dict[str, pd.DataFrame
 the texts have it, and numbers. All probes at once, as the text is long and read once."""
 KINDS: dict[str, Count] = {
     FREQUENCY: lambda texts, text: frequency.properties(texts, text.corpus.train, text.tokenizer),
+    OVERLAP: lambda texts, text: overlap.properties(texts, text.corpus.train, text.tokenizer),
 }
 """By the kinds of :data:`embryology.specs.properties.VERSIONS`."""
 
@@ -154,7 +156,9 @@ def _training_text(series: Series, say: Callable[[str], None], console: Console,
     corpus = next(filter(partial(_is_same, record), store.all_prepared()), None)
     if corpus is None and not prepare:
         raise EmbryologyError("its training text is not at hand (embryology count RUN prepares it again)")
-    corpus = corpus or store.prepare(*asked, outcome.tokenizer, say, console)
+    if corpus is None:
+        leave_out = test_texts.read(outcome.corpus.leave_out)
+        corpus = store.prepare(*asked, outcome.tokenizer, say, console, leave_out)
     if not _is_same(record, corpus):
         raise EmbryologyError(
             f"{series.name}: the corpus {asked[0]!r} is not the text that it was trained on, or gives another "

@@ -15,6 +15,7 @@ from embryology.errors import EmbryologyError, problems
 from embryology.runs import measurements, properties
 from embryology.runs.series import Series
 from embryology.specs import registry
+from embryology.specs.properties import VERSIONS
 from embryology.storage.files import read_json
 
 PARAMETERS = "parameters"
@@ -32,8 +33,8 @@ class Metadata(BaseModel):
     """Of a series: the front of its report, its losses, what a probe measured, what it was made from, or a comparison
     with others; or of no series: a study that was made once."""
     needs: tuple[str, ...]
-    """Probes, kinds of properties of a probe's items such as ``tokens:frequency``, or ``losses``, without which there
-    is nothing to show."""
+    """Probes, ``losses``, or a kind of properties of items, of any probe's or of one's such as ``tokens:frequency``,
+    without which there is nothing to show."""
     part: str | None
     """Caption of the part of the book that it stands in; None of the front."""
     order: int
@@ -73,6 +74,9 @@ class Page:
             probe, _, kind = need.partition(":")
             if kind:
                 reasons.append(properties.lacking(series, probe, kind))
+            elif need in VERSIONS:
+                counted = properties.counted(series, need)
+                reasons.append(None if counted else f"{need} was not counted (embryology count RUN)")
             elif need != LOSSES:
                 reasons.append(measurements.lacking(series, need))
             elif series.losses is None:

@@ -52,6 +52,11 @@ def read(series: Series, probe: str, kind: str) -> pd.DataFrame:
     return read_table(file_of(series.folder, measurements.standing(series.folder)[probe], kind)).to_pandas()
 
 
+def counted(series: Series, kind: str) -> list[str]:
+    """The probes of whose items there are properties of a kind."""
+    return [probe for probe in measurements.standing(series.folder) if lacking(series, probe, kind) is None]
+
+
 def lacking(series: Series, probe: str, kind: str) -> str | None:
     """Why there are no such properties, as a clause; None where there are."""
     if reason := measurements.lacking(series, probe):

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from embryology.specs import BOTH_DIRECTIONS, HIDDEN_STATES, ProbeSettings, Specification
+from embryology.specs.properties import OVERLAP
 
 TASKS = {
     "CoLA": "acceptability (CoLA)",
@@ -20,6 +21,8 @@ TASKS = {
     "SQuAD": "questions on a text (SQuAD 2.0)",
     "topic": "topic of an article",
 }
+SCORED = ("STS-B",)
+"""Tasks whose answers are near the truth or far from it, not right or wrong."""
 SCORE, COLLAPSED = "score", "collapsed"
 """The mean of a task's metrics, what GLUE averages over tasks; and whether all answers are alike."""
 MAJORITY, TF_IDF = "majority", "tf-idf"
@@ -65,5 +68,6 @@ FINETUNE_SPECIFICATION = replace(
     probe="embryology.probes.finetune:FinetuneProbe",
     kept_items=("item_id", "task", "seed", "correct", "source", "step"),
     expensive=True,
+    properties=(OVERLAP,),
     pages=("downstream",),
 )

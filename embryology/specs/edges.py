@@ -5,12 +5,16 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from embryology.specs import HIDDEN_STATES, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
+from embryology.specs.properties import OVERLAP
 
 POS, CONSTITUENT, DEPENDENCY = "pos", "constituent", "dependency"
 ENTITY, COREFERENCE, ROLE = "entity", "coreference", "role"
 F1_MICRO, F1_MACRO, F1 = "f1_micro", "f1_macro", "f1"
 SELECTIVITY, COMPRESSION, SHARE_UNREAD = "selectivity", "compression", "share_unread"
 MAJORITY, CONTROL, STATIC = "majority", "control", "static"
+FREQUENCIES = "label-frequencies"
+RECURRING = "recurring"
+"""The group of edges whose words are those of an edge of training, so that a control label can be known by heart."""
 STATIC_LAYER = 0
 """The layer of embeddings that know no context: the baseline ``static`` of every other layer."""
 PUBLISHED = {POS: 212_121, CONSTITUENT: 190_535, ROLE: 61_716, COREFERENCE: 27_800}
@@ -52,6 +56,7 @@ SPECIFICATION = Specification(
         STATIC: "static embeddings (layer 0)",
         UNTRAINED: "untrained model (step 0), same layer",
         CONTROL: "control: labels by heart",
+        FREQUENCIES: "label frequencies alone",
     },
     language="en",
     settings=EdgesSettings,
@@ -60,5 +65,6 @@ SPECIFICATION = Specification(
     kept_items=("item_id", "sentence", "group", "task", "correct", "layers", "source", "step"),
     resampled=("document", "sentence"),
     expensive=True,
+    properties=(OVERLAP,),
     pages=("edges", "layers"),
 )

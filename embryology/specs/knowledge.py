@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import PositiveInt, field_validator
 
 from embryology.specs import MASKED_HEAD, UNTRAINED, ProbeSettings, Specification
+from embryology.specs.properties import OVERLAP
 
 NOT_NAMED, HELD_OUT, NOT_HELD_OUT, SEVERAL_PIECES = "not named", "held out", "not held out", "several pieces"
 """Parts of a set of facts; the task is ``set/part``."""
@@ -61,6 +62,7 @@ SPECIFICATION = Specification(
         *("answer", "answer_alone", "choice", "choice_alone"),
     ),
     resampled=("object",),
+    properties=(OVERLAP,),
     pages=("knowledge",),
 )
 """``tasks``: the sets, in the order in which a report takes them: the first one of a run is followed fact by fact."""

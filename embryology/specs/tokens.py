@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
-from embryology.specs.properties import FREQUENCY
+from embryology.specs.properties import FREQUENCY, OVERLAP
 
 RECONSTRUCTION, MASK_PREDICTION, ALIGNMENT = "reconstruction", "mask-prediction", "alignment"
 ACCURACY, LOG_PROBABILITY, SHARE_UNALIGNED = "accuracy", "log_probability", "share_unaligned"
@@ -43,6 +43,6 @@ SPECIFICATION = Specification(
     probe="embryology.probes.tokens:TokensProbe",
     kept_items=("item_id", "sentence", "group", "task", "correct", FREQUENT_WORD, FREQUENT_IN_GROUP, "source", "step"),
     resampled=("word", "sentence"),
-    properties=(FREQUENCY,),
+    properties=(FREQUENCY, OVERLAP),
     pages=("tokens", "frequency"),
 )

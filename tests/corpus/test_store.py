@@ -1,3 +1,4 @@
+import hashlib
 import io
 import itertools
 import json
@@ -111,6 +112,45 @@ def test_the_files_are_those_that_numpy_saves(texts, tmp_path):
     for array in (side.pieces, side.sentences, side.documents):
         np.save(tmp_path / "saved.npy", np.array(array))
         assert (tmp_path / "saved.npy").read_bytes() == Path(array.filename).read_bytes()
+
+
+def test_without_anything_left_out_the_cache_key_is_what_it_was(texts):
+    fingerprint = ["file", {texts.name: hashlib.sha256(texts.read_bytes()).hexdigest()}]
+    settings = {"vocab_size": 600, "lower_case": True, "strip_accents": True}
+    origin = {"source": "text", "files": fingerprint, "format": 2} | settings
+    key = hashlib.sha256(json.dumps(origin, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+    for leave_out in (None, {}):
+        corpus = store.prepare("text", str(texts), Tokenizer(vocab_size=600), print, leave_out=leave_out)
+        assert corpus.folder.name == key
+        assert "left_out" not in corpus.record
+
+
+def test_an_article_that_holds_test_text_is_not_trained_on(texts):
+    """The corpus is, but for its name, what the same text without that article would be."""
+    planted = "Nobody had ever planted such a sentence here before."
+    every = [article for article in articles("text", str(texts)) if not is_held_out(article.title)]
+    victim = next(article for article in every[1:] if split(article.text))
+    texts.write_text(texts.read_text().replace(victim.text, f"{victim.text} {planted}"))
+    whole = store.prepare("text", str(texts), Tokenizer(vocab_size=600), print)
+    lines = []
+    sets = {"mine": [f"{planted.lower()}"], "other": ["a sentence that no article of these has in it"]}
+    corpus = store.prepare("text", str(texts), Tokenizer(vocab_size=600), lines.append, leave_out=sets)
+    assert corpus.folder != whole.folder
+    size = {"articles": 1, "words": len(victim.text.split()) + 9}
+    assert corpus.record["left_out"] == size | {"by_set": {"mine": size, "other": {"articles": 0, "words": 0}}}
+    assert f"articles with test text, left out: 1, of {size['words']:,} words (mine 1, other 0)" in lines
+    assert corpus.record["text_sha256"] != whole.record["text_sha256"]
+    assert corpus.record["train"]["documents"] == whole.record["train"]["documents"] - 1
+    assert corpus.record["train"]["words"] == whole.record["train"]["words"] - size["words"]
+    assert corpus.record["held-out"]["words"] == whole.record["held-out"]["words"]
+    tokenizer = load(corpus.tokenizer_folder)
+    side = corpus.train
+    text = " ".join(tokenizer.decode(side.pieces[a:b]) for a, b in itertools.pairwise(side.sentences))
+    assert planted.lower() not in text
+    assert (
+        " ".join(tokenizer.decode(tokenizer(s).input_ids, skip_special_tokens=True) for s in split(every[0].text))
+        in text
+    )
 
 
 def test_interrupted_it_says_so_and_keeps_nothing(texts, monkeypatch):

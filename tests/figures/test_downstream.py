@@ -22,12 +22,12 @@ def test_the_prose_tells_what_known_scores_do(frame, series):
     assert values["above_scratch"] == "acceptability (CoLA)"
     assert values["collapsed"] == f"1 of {2 * 3 * len(STEPS)}"
     assert values["sibling"] == f"1.00 over {len(STEPS)} checkpoints"
-    assert values["reached"].startswith("step ")
+    assert values["reached"].startswith("95% of it is there at step ")
 
 
 def test_every_figure_has_its_answer(frame, series):
     assert "the mean score is" in answer_of(drawn.scores(frame, "made-up tasks").data)
-    assert "published ALBERT 93%" in answer_of(drawn.beside_published(frame).data)
+    assert "published ALBERT 96%" in answer_of(drawn.beside_published(frame).data)
     assert answer_of(drawn.siblings(frame, downstream.frozen(series)).data).endswith("acceptability (CoLA) 1.00")
     assert drawn.table(frame).data.count("<tr") == 4
 

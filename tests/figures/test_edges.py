@@ -2,13 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 
-from embryology.analysis import edges, plateau, tables
+from embryology.analysis import edge_documents, edges, plateau, tables
 from embryology.figures import edges as drawn
 from embryology.figures import layers, style
 from tests.figures.reading import answer_of, svg_of
-from tests.synthetic import make_run
+from tests.synthetic import STEPS, known_edge, make_run
 
 COVERS = ("embryology/figures/layers.py",)
 
@@ -32,7 +33,8 @@ def test_numbers_tell_what_is_beyond_the_baselines_and_in_which_order(values):
         values["halves"],
     )
     assert values["unread"] == "2.0%"
-    assert values["selectivity"] == "0.14 to 0.60"
+    assert values["selectivity"] == "0.24 to 0.70"  # of edges whose words recur
+    assert values["no_shorter"] == "No more than a code by label frequencies alone gives: entity (made-up)."
 
 
 def test_few_checkpoints_tell_no_order_of_gains(series):
@@ -74,7 +76,7 @@ def test_a_loss_has_the_line_of_its_series_and_no_panel_where_none_is_known(seri
 
 
 def test_controls_compression_and_published_curves_have_their_answers(frame):
-    assert "part of speech (made-up) 0.60" in answer_of(drawn.by_layer(frame).data)
+    assert "part of speech (made-up) 0.70" in answer_of(drawn.by_layer(frame).data)
     assert "semantic role (made-up) 1.7" in answer_of(drawn.compression(frame, 2).data)
     assert answer_of(drawn.beside_published(frame, 2).data).startswith("Mean half-width of an interval: 1.0 points")
 
@@ -89,6 +91,31 @@ def test_a_run_without_description_lengths_says_so(frame):
     assert "not measured" in figure.data
 
 
+def test_runs_that_were_measured_without_a_line_say_so(frame):
+    older = frame[(frame["baseline"] != "label-frequencies") & (frame["group"] != "recurring")]
+    values = drawn.numbers(older, {}, 2)
+    assert values["no_shorter"] == "A code by label frequencies alone was not measured beside it."
+    assert values["selectivity"] == "not measured"
+    assert answer_of(drawn.by_layer(older).data) == "Selectivity of edges whose words recur was not measured"
+
+
+def test_steps_and_centres_have_intervals_over_documents(frame):
+    rng = np.random.default_rng(0)
+    rates = np.array([[known_edge("made-up/pos", layer, step) for layer in range(4)] for step in STEPS])
+    documents = {
+        task: edge_documents.Documents(np.array(STEPS), rng.binomial(50, rates, (60, *rates.shape)), np.full(60, 50))
+        for task in edges.tasks(frame)
+    }
+    order = drawn.numbers(frame, {}, 2, documents)["order"]
+    assert re.search(r"part of speech \(made-up\) at step \d+ \(\d+ to \d+\)", order)
+    assert re.search(r"\d+ \(\d+ to \d+\)", drawn.table(frame, 2, documents).data)
+    assert re.search(
+        r"part of speech \(made-up\) \d\.\d\d \(\d\.\d\d to \d\.\d\d\)", layers.numbers(frame, documents)["centres"]
+    )
+    assert layers.chosen(documents).data.count("<tr") == 4
+    assert "cannot be told" in layers.chosen({}).data
+
+
 def test_the_table_has_a_row_a_task(frame):
     table = drawn.table(frame, 2).data
     assert table.count("<tr") == 4
@@ -99,6 +126,6 @@ def test_layers_are_told_by_maps_and_centres(frame):
     values = layers.numbers(frame)
     assert "layer 2 for part of speech (made-up)" in values["best"]
     assert values["no_centre"] == "entity (made-up)"
-    assert answer_of(layers.heat(frame).data).endswith("best one in 2 of 3 tasks")
+    assert answer_of(layers.heat(frame).data).endswith("above that of the embeddings in 2 of 3 tasks")
     assert "no layer above the embeddings" not in layers.centres(frame).data  # text is drawn as paths
     assert "not for: entity (made-up)" in layers.centres(frame).data

@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
+import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
 from embryology.models import linear
-from embryology.models.linear import Published, Recipe, codelength, fit, fit_published
+from embryology.models.linear import Published, Recipe, codelength, codelength_of_frequencies, fit, fit_published
 
 
 def drawn(items=600, layers=3, width=8, classes=4, seed=0):
@@ -92,3 +95,41 @@ def test_the_first_block_costs_the_uniform_code(monkeypatch):
     monkeypatch.setattr(linear, "PORTIONS", (1.0,))
     vectors, labels = drawn()
     assert codelength(vectors, labels, 4, Recipe()).tolist() == [1200.0] * 3
+
+
+def test_a_penalty_is_that_of_a_logistic_regression():
+    vectors, labels = drawn(items=120, width=12)
+    for penalty in (3.0, 30.0):
+        recipe = Recipe(batch_size=120, steps=2000, penalty=penalty)
+        ours = fit(vectors, labels, 4, recipe)
+        for layer in range(3):
+            scaled = ((vectors[layer] - vectors[layer].mean(0)) / vectors[layer].std(0, correction=0)).numpy()
+            oracle = LogisticRegression(C=1 / penalty, max_iter=5000, tol=1e-8).fit(scaled, labels.numpy())
+            weights = ours.weight[layer].T.numpy()
+            assert weights - weights.mean(0) == pytest.approx(oracle.coef_ - oracle.coef_.mean(0), abs=0.01)
+
+
+def test_a_penalty_keeps_a_small_block_from_being_learnt_by_heart():
+    """Sixty-four features and a few hundred items that they say little of."""
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 4, (400,), generator=draw)
+    vectors = torch.randn(2, 400, 64, generator=draw)
+    vectors[0, :, :4] += torch.eye(4)[labels]
+    free, held = (codelength(vectors, labels, 4, Recipe(steps=300, penalty=penalty)) for penalty in (0.0, 64.0))
+    assert (held < free).all()
+    frequencies = codelength_of_frequencies(labels, 4, 0)
+    assert held[0] < frequencies < free.min()
+    assert held[1] < 1.15 * frequencies  # nothing to tell them by
+
+
+def test_a_code_by_label_frequencies_is_laplaces_rule_block_by_block():
+    labels = torch.tensor([0] * 70 + [1] * 20 + [2] * 6)[torch.randperm(96, generator=torch.Generator().manual_seed(5))]
+    order = torch.randperm(96, generator=torch.Generator().manual_seed(3)).tolist()
+    sent = [labels[place].item() for place in order]
+    bits, begun = 0.0, 0
+    for end in (3, 6, 12, 24, 48, 96):
+        for label in sent[begun:end]:
+            share = (sent[:begun].count(label) + 1) / (begun + 3)
+            bits -= math.log2(share if begun else 1 / 3)
+        begun = end
+    assert codelength_of_frequencies(labels, 3, seed=3) == pytest.approx(bits)

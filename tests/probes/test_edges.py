@@ -15,7 +15,7 @@ from embryology.models.linear import span_means
 from embryology.probes import edges
 from embryology.probes.edges import EdgesProbe
 from embryology.runs import measurements
-from embryology.specs.edges import CONTROL, MAJORITY, EdgesSettings
+from embryology.specs.edges import CONTROL, FREQUENCIES, MAJORITY, EdgesSettings
 from embryology.treebanks import Edge, Reading, Sentence, Word
 from embryology.treebanks.edge_sets import EdgeSet
 
@@ -154,6 +154,33 @@ def test_controls_are_labels_of_word_types_and_not_the_real_ones(examples, made_
         assert len(set(drawn.values())) > 1
 
 
+def test_selectivity_is_told_of_edges_whose_words_training_has_too(made_up, tokenizer, encoder, tiny_series):
+    """A few sentences to learn from, so that pairs of words hardly recur."""
+    settings = EdgesSettings(sets=("made-up",), steps=20, codelength=False, train_sentences=5)
+    few = EdgesProbe().prepare(settings, tokenizer, tiny_series)
+    rows = pd.DataFrame(EdgesProbe().measure(encoder, few)[0])
+    kept = {name.split(":")[0] for name in few.sets[0].tasks[0].train.names}
+    everything = {each.id: each for each in [*made_up, *edges.edge_sets.find("made-up", "train").read().sentences]}
+
+    def words(name):
+        key, *spans = name.split(":")
+        forms = [word.form.lower() for word in everything[key].words]
+        return tuple(tuple(forms[int(a) - 1 : int(b)]) for a, b in (span.split("-") for span in spans))
+
+    for task in few.sets[0].tasks:
+        assert {name.split(":")[0] for name in task.train.names} <= kept
+        known = {words(name) for name in task.train.names}
+        recurring = np.array([words(name) in known for name in task.test.names])
+        assert 0 < recurring.mean() < 1
+        told = rows[(rows["task"] == task.name) & (rows["group"] == "recurring")]
+        assert set(told["n"]) == {recurring.sum()}
+        assert set(told["metric"]) == {"selectivity", "f1_micro"}
+        assert (task.test.recurs == recurring).all()
+    pairs = rows[rows["task"].str.endswith("dependency") & rows["group"].isin(["", "recurring"])]
+    control = pairs[pairs["baseline"] == CONTROL].groupby("group")["value"].mean()
+    assert control["recurring"] > control[""] + 0.05  # what never recurs cannot be known by heart
+
+
 def test_labels_without_any_sense_are_not_told(examples, encoder):
     """Drawn anew for every edge, two labels alike often: no classifier does better than half on the test split."""
     rng = np.random.default_rng(3)
@@ -167,7 +194,7 @@ def test_labels_without_any_sense_are_not_told(examples, encoder):
         split: span_means(encoder.hidden_states(examples.sets[0].ids[split]), own.spans) for split, own in drawn.items()
     }
     rows, _ = edges._measured(task, vectors, examples.settings)
-    own = [row for row in rows if row["metric"] == "f1_micro" and row["layer"] is not None]
+    own = [row for row in rows if row["metric"] == "f1_micro" and row["layer"] is not None and not row["group"]]
     assert len(own) == 3 * 2 * 2  # layers, seeds, labels and control
     assert all(abs(row["value"] - 0.5) < 4 * (0.25 / row["n"]) ** 0.5 for row in own)
 
@@ -184,8 +211,9 @@ def test_baselines_and_selectivity_stand_beside_every_layer(measured):
     for layer, seed in control.index:
         micro = own[(own["metric"] == "f1_micro") & (own["layer"] == layer) & (own["seed"] == seed)]["value"].item()
         assert pick["selectivity", layer, seed] == pytest.approx(micro - control[layer, seed])
-    compression = totals[totals["metric"] == "compression"].groupby(totals["baseline"].isna())["value"].mean()
-    assert compression.min() > 1.5  # both are labels of known words here
+    compression = totals[totals["metric"] == "compression"].groupby(totals["baseline"].fillna("model"))["value"].mean()
+    assert compression[["model", CONTROL]].min() > 1.3  # both are labels of known words here
+    assert compression["model"] > compression[FREQUENCIES] + 0.2
     majority = totals[(totals["baseline"] == MAJORITY) & (totals["metric"] == "f1_micro")]["value"].item()
     assert own[own["metric"] == "f1_micro"]["value"].min() > majority + 0.2  # the length of a known word is easy
 
@@ -209,6 +237,10 @@ def test_what_lies_beyond_the_input_is_wrong(made_up, tokenizer, encoder, tiny_s
     assert set(rows[(rows["group"] == "") & rows["task"].str.endswith("pos")]["n"]) == {
         sum(len(sentence.words) for sentence in made_up)
     }
+    for task in short.sets[0].tasks:
+        most = np.bincount(task.train.labels).argmax()
+        majority = rows[(rows["task"] == task.name) & (rows["baseline"] == MAJORITY) & (rows["metric"] == "f1_micro")]
+        assert majority["value"].item() == pytest.approx(((task.test.labels == most) & task.test.read).mean())
     unread = {name for task in short.sets[0].tasks for name in np.array(task.test.names)[~task.test.read]}
     assert not items[items["item_id"].isin(unread)]["correct"].any()
 

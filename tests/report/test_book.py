@@ -10,9 +10,11 @@ from embryology.errors import EmbryologyError
 from embryology.report import book
 from embryology.report.build import report
 from embryology.report.pages import pages
+from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from tests.processes import disk_of
 from tests.stub_project import make_project, measured_run, write_notebook
+from tests.synthetic import make_run
 
 COVERS = ("embryology/report/pages.py",)
 BESIDE = [".lock", "_toc.yml", "jupyter-book.log"]
@@ -173,3 +175,12 @@ def test_a_report_that_dies_while_it_replaces_a_book_leaves_no_half_of_one(proje
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "none")
     assert build(project) == "book: built\n"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*BESIDE, "html"])
+
+
+def test_a_page_about_properties_of_items_needs_them_counted(tmp_path):
+    page = next(page for page in pages(ROOT) if page.name == "overlap")
+    run = make_run(tmp_path / "run", sentences=20, steps=(0, 20))
+    assert page.lacks(run) == []
+    for file in run.folder.measurements.glob("*/*/properties/overlap-*.parquet"):
+        file.unlink()
+    assert page.lacks(run) == ["overlap was not counted (embryology count RUN)"]

@@ -11,6 +11,7 @@ from IPython.utils.capture import capture_output
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from embryology.specs import registry
+from embryology.specs.properties import VERSIONS
 from tests.pages import FIGURES
 from tests.synthetic import make_run
 
@@ -99,7 +100,7 @@ def test_metadata_say_what_a_notebook_is_and_needs(notebook):
     assert set(about) == {"kind", "needs", "part", "order", "about"}
     assert about.kind in KINDS
     counted = {f"{name}:{kind}" for name, each in registry.specifications().items() for kind in each.properties}
-    assert set(about.needs) <= {"losses", *registry.specifications(), *counted}
+    assert set(about.needs) <= {"losses", *registry.specifications(), *VERSIONS, *counted}
     assert about.about
 
 

@@ -1,0 +1,108 @@
+"""Edge probes by document: what is read, chosen and resampled, held against plain loops and known truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from embryology.analysis import edge_documents, tables
+from embryology.analysis.edge_documents import Documents
+from tests.synthetic import STEPS, make_run, measure
+
+STEPS_OF = np.array([0, 100, 200, 400])
+
+
+def test_items_are_counted_by_document_step_and_layer(tmp_path):
+    run = make_run(tmp_path / "run", sentences=20, steps=(0, 20))
+    rng, tables_of = np.random.default_rng(0), {}
+    for step in (0, 20):
+        names = [f"doc-{d}-{s}" for d in range(3) for s in range(4)]
+        items = pd.DataFrame(
+            {"sentence": np.repeat(names, 2), "task": "made-up/pos", "layers": rng.integers(0, 16, 24), "correct": True}
+        )
+        items["item_id"] = [f"{name}:{number}" for number, name in enumerate(items["sentence"])]
+        tables_of[step] = items
+        rows = tables.read([run], "edges").query("step == @step and baseline != 'untrained'")
+        columns = ["task", "group", "layer", "metric", "value", "low", "high", "n", "seed", "baseline", "reason"]
+        measure(run.folder, "edges", step, rows[columns].to_dict("records"), items.assign(source="x", group="NN"))
+    (documents,) = edge_documents.read(run, tables.read([run], "edges")).values()
+    assert documents.steps.tolist() == [0, 20]
+    assert documents.edges.tolist() == [8, 8, 8]
+    for (d, s, layer), count in np.ndenumerate(documents.right):
+        items = tables_of[(0, 20)[s]]
+        assert count == sum(
+            bits >> layer & 1
+            for name, bits in zip(items["sentence"], items["layers"], strict=True)
+            if name.startswith(f"doc-{d}-")
+        )
+
+
+def test_runs_that_kept_no_layers_have_no_documents(series):
+    frame = tables.read([series], "edges")
+    assert edge_documents.lacking(series) is None
+    assert list(edge_documents.read(series, frame)["made-up/pos"].steps) == list(STEPS)
+
+
+def made(rates, documents=60, edges=20, seed=0, spread=0.0):
+    """Documents whose layers are right at known rates (steps, layers); ``spread`` makes some harder than others."""
+    rng = np.random.default_rng(seed)
+    harder = spread * rng.standard_normal((documents, 1, 1))
+    right = rng.binomial(edges, np.clip(np.asarray(rates) + harder, 0, 1))
+    return Documents(STEPS_OF, right, np.full(documents, edges))
+
+
+def test_a_layer_is_chosen_by_one_half_and_scored_by_the_other():
+    """Even documents are best in layer 1, odd ones in layer 2: each choice is wrong for the other half."""
+    right = np.zeros((40, 4, 3))
+    right[::2, -1] = [4, 10, 2]
+    right[1::2, -1] = [4, 1, 10]
+    right[:, 1, 1:] = 20  # an earlier checkpoint is best
+    found = edge_documents.chosen(Documents(STEPS_OF, right, np.full(40, 20)))
+    assert found["layers"] == [1, 2]
+    assert found["steps"] == [100, 100]
+    assert found["score"] == pytest.approx((1 + 2) / 40)
+    assert found["gain"] == pytest.approx((1 + 2 - 8) / 40)
+    assert found["best_gain"] == pytest.approx(1 - 3 / 40)
+    assert found["gain_low"] <= found["gain"] <= found["gain_high"] < 0
+
+
+def test_of_layers_that_are_alike_the_best_one_gains_nothing_on_other_documents():
+    chosen = [edge_documents.chosen(made(np.full((4, 8), 0.5), seed=seed)) for seed in range(40)]
+    assert abs(np.mean([one["gain"] for one in chosen])) < 0.006
+    assert sum(one["gain_low"] > 0 for one in chosen) <= 4
+    own = [
+        (d.right[:, -1].sum(0).max() - d.right[:, -1, 0].sum()) / d.edges.sum()
+        for d in (made(np.full((4, 8), 0.5), seed=s) for s in range(40))
+    ]
+    assert np.mean(own) > 0.012  # on the documents that choose it, it does
+
+
+def test_few_documents_give_no_interval_and_one_no_choice():
+    few = made(np.full((4, 2), 0.5), documents=29)
+    assert np.isnan([edge_documents.chosen(few)["gain_low"], *edge_documents.half_gain(few, 1)]).all()
+    assert np.isnan(edge_documents.centre_of_gravity(few)).all()
+    assert edge_documents.choices({"a": few, "b": made(np.full((4, 2), 0.5), documents=1)})["task"].tolist() == ["a"]
+
+
+RISING = np.array([[0.3, 0.3], [0.3, 0.4], [0.3, 0.6], [0.3, 0.7]])
+
+
+def test_half_of_a_gain_has_an_interval_around_the_truth():
+    low, high = edge_documents.half_gain(made(RISING, spread=0.1), 1)
+    assert low < 150 < high
+    assert high - low < 40
+    assert np.isnan(edge_documents.half_gain(made(np.full((4, 2), 0.5)), 1)).all()
+
+
+def test_a_centre_of_gravity_has_an_interval_around_the_truth():
+    rates = np.tile([0.3, 0.4, 0.6, 0.5], (4, 1))
+    truth = (0.1 * 1 + 0.3 * 2 + 0.2 * 3) / 0.6
+    low, high = edge_documents.centre_of_gravity(made(rates, spread=0.1))
+    assert low < truth < high
+    assert high - low < 0.3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("documents", [30, 100])
+def test_intervals_of_half_gains_cover_the_truth(documents):
+    ends = [edge_documents.half_gain(made(RISING, documents, seed=seed, spread=0.1), 1) for seed in range(1000)]
+    assert np.mean([low <= 150 <= high for low, high in ends]) == pytest.approx(0.95, abs=0.03)
