@@ -96,9 +96,9 @@ def half_gain(documents: Documents, layer: int) -> tuple[float, float]:
 def half_gains(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] | None) -> pd.DataFrame:
     """:func:`embryology.analysis.edges.half_gains`, with intervals by :func:`half_gain` where there is one."""
     halves = edges.half_gains(frame, layer)
-    for task in set(halves.index) & set(documents or {}):
-        low, high = half_gain(documents[task], layer)
-        if not np.isnan(low):
+    for task, of_task in (documents or {}).items():
+        low, high = half_gain(of_task, layer)
+        if task in halves.index and not np.isnan(low):
             halves.loc[task, ["low", "high"]] = low, high
     return halves
 
@@ -141,14 +141,11 @@ def chosen(documents: Documents) -> dict[str, object]:
     found: dict[str, object] = {"layers": layers, "steps": steps}
     draws = intervals.resamples(len(halves)) if len(halves) >= FEWEST else None
     for name, sums in zip(("score", "gain", "best_gain"), last, strict=True):
-        ends = (np.nan, np.nan)
+        low = high = np.nan
         if draws is not None:
-            ends = intervals.percentile_interval(intervals.bootstrap_means(sums, documents.edges, draws))
-        found |= {
-            name: sums.sum() / documents.edges.sum(),
-            f"{name}_low": float(ends[0]),
-            f"{name}_high": float(ends[1]),
-        }
+            drawn = intervals.bootstrap_means(sums, documents.edges, draws)
+            low, high = map(float, intervals.percentile_interval(drawn))
+        found |= {name: sums.sum() / documents.edges.sum(), f"{name}_low": low, f"{name}_high": high}
     return found
 
 

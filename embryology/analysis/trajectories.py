@@ -330,10 +330,10 @@ def half_life(
         rate = _rate(rate, *of_draws, trajectories.doublings)
     with np.errstate(divide="ignore"):
         lives = np.log(2) / rate
-    low, high = intervals.percentile_interval(lives[1:])
+    low, high = map(float, intervals.percentile_interval(lives[1:]))
     if np.count_nonzero((ended + lasted).sum(axis=1)) < intervals.LEAST_OF_BOOTSTRAP:
         low = high = np.nan
-    return HalfLife(float(lives[0]), float(low), float(high))
+    return HalfLife(float(lives[0]), low, high)
 
 
 def _sums(counts: np.ndarray, clusters: np.ndarray) -> np.ndarray:

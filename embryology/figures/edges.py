@@ -88,7 +88,8 @@ def _unread(frame: pd.DataFrame) -> float:
 
 def _no_shorter(frame: pd.DataFrame, layer: int) -> str:
     """Whether vectors shorten the labels more than how frequent each label is does."""
-    shorter, longer = [], []
+    shorter: list[str] = []
+    longer: list[str] = []
     for task in edges.tasks(frame):
         ours, theirs = (
             edges.curve(frame, task, at, COMPRESSION, baseline) for at, baseline in ((layer, None), (None, FREQUENCIES))
