@@ -27,7 +27,8 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
-		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
+		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py \
+		tests/analysis/test_frequency.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
