@@ -8,7 +8,8 @@ from embryology.analysis import acquisition, beyond_frequency, frequency, matche
 from embryology.analysis.frequency import BOTH, FREQUENCY, NEITHER, PART_OF_SPEECH
 
 COVERS = (
-    *("embryology/analysis/acquisition.py", "embryology/analysis/matched.py"),
+    "embryology/analysis/acquisition.py",
+    "embryology/analysis/matched.py",
     "embryology/analysis/beyond_frequency.py",
 )
 STEPS = [0, 10, 20, 40, 80, 160, 320, 640, 1280]
