@@ -131,8 +131,7 @@ def held_out(units: Units, seed: int = intervals.SEED) -> pd.DataFrame:
     cell, table = cells.ngroup().to_numpy(), cells.size().index.to_frame(index=False)
     collect = sparse.csr_array((np.ones(len(cell)), (cell, np.arange(len(cell)))))
     happened, risky = collect @ units.events[:, :-1], collect @ at_risk
-    least, most = float(table["frequency"].min()), float(table["frequency"].max())
-    knots = np.linspace(least, most, 8)[1:-1]
+    knots = np.linspace(table["frequency"].min(), table["frequency"].max(), 8)[1:-1]
     rows = table.loc[table.index.repeat(gaps)].assign(gap=np.tile(np.arange(gaps), len(table)))
     told = {}
     for name, formula in FORMULAS.items():

@@ -7,7 +7,11 @@ import pytest
 from embryology.analysis import acquisition, beyond_frequency, frequency, matched
 from embryology.analysis.frequency import BOTH, FREQUENCY, NEITHER, PART_OF_SPEECH
 
-COVERS = ("embryology/analysis/matched.py", "embryology/analysis/beyond_frequency.py")
+COVERS = (
+    "embryology/analysis/acquisition.py",
+    "embryology/analysis/matched.py",
+    "embryology/analysis/beyond_frequency.py",
+)
 STEPS = [0, 10, 20, 40, 80, 160, 320, 640, 1280]
 SHAPES = {"NN": (5, 1.5, 400), "VB": (6, 1.5, 250), "IN": (11, 2, 120), "DT": (12, 2, 8)}
 """By group the mean and the spread of log2 frequency, and how many types."""

@@ -16,6 +16,8 @@ from embryology.specs.properties import FREQUENCY
 from embryology.storage.files import write_json
 from tests.synthetic import configuration, make_run
 
+COVERS = ("embryology/probes/properties.py", "embryology/specs/properties.py")
+
 
 @pytest.fixture
 def series(tmp_path):
