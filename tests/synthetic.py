@@ -196,7 +196,7 @@ def _knowledge(step, last, facts=60):
                     "source": "made-up facts",
                     "subject": [f"Subject {i}" for i in range(facts)],
                     "object": "object",
-                    "object_number": np.arange(facts) % 12,
+                    "object_number": np.arange(facts) % 30,
                     "chosen": place < final,
                     "pieces": 1,
                     "correct": (place < final * share) & ~slips,

@@ -86,7 +86,7 @@ class TokensProbe(Probe):
         n = examples.unaligned + len(examples.words)
         share = examples.unaligned / n
         unaligned = intervals.wilson(examples.unaligned, n)
-        rows = [row(spec.ALIGNMENT, "", spec.SHARE_UNALIGNED, share, unaligned, n, seed=settings.seed)]
+        rows = [row(spec.ALIGNMENT, "", spec.SHARE_UNALIGNED, share, unaligned, n, seed=settings.seed, unit="word")]
         items = []
         for task, words, total in (
             (spec.RECONSTRUCTION, examples.words, True),
