@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from embryology.analysis import curves, plateau, published, side_by_side, tables
 from embryology.analysis.learning_order import agreement, learning_times
 from embryology.errors import EmbryologyError
-from embryology.figures import learning_order, pretraining, provenance, style, tokens
+from embryology.figures import front, learning_order, pretraining, provenance, style, tokens
 from embryology.figures import side_by_side as side_by_side_figures
 from embryology.runs import measurements
 from embryology.runs.series import Series
