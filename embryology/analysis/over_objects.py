@@ -7,6 +7,7 @@ rest there is none.
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ def with_known(items: pd.DataFrame, criterion: str = "correct") -> pd.DataFrame:
     return items.assign(known=items[criterion] & ~constant)
 
 
-def _counted(items: pd.DataFrame) -> Iterator[dict]:
+def _counted(items: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows of :data:`COUNTED`, of all sets and their parts."""
     for name, of_set in items.groupby("task"):
         facts, steps, answers = by_fact(of_set, list(COUNTED.values()))
@@ -97,10 +98,10 @@ def _counted(items: pd.DataFrame) -> Iterator[dict]:
                     low, high = intervals.of_share(sums, counts[:, None])
                     for at, step in enumerate(steps):
                         value, ends = sums[:, at].sum() / n, (low[at], high[at])
-                        named = {"baseline": baseline, "unit": "object"}
-                        yield measurements.row(f"{name}{part}", relation, metric, value, ends, n, **named) | {
-                            "step": step
-                        }
+                        counted = measurements.row(
+                            f"{name}{part}", relation, metric, value, ends, n, baseline=baseline, unit="object"
+                        )
+                        yield counted | {"step": step}
 
 
 def by_fact(items: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:

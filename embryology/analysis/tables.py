@@ -7,7 +7,7 @@ import pandas as pd
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs import UNTRAINED
+from embryology.specs import UNITS, UNTRAINED
 
 CURVE = ["step", "tokens", "value", "low", "high", "n"]
 """The columns of a curve: a row a checkpoint, with the ends of the 95% interval and the number of items."""
@@ -70,6 +70,17 @@ def untrained(frame: pd.DataFrame) -> pd.DataFrame:
     first = frame[(frame["step"] == 0) & frame["baseline"].isna()].drop(columns=["step", "tokens"])
     steps = frame[["step", "tokens"]].drop_duplicates()
     return first.assign(baseline=UNTRAINED).merge(steps, how="cross")[frame.columns]
+
+
+def units(frame: pd.DataFrame, unrecorded: str) -> str:
+    """What the intervals of a table are over, in prose: "documents or sentences".
+
+    Args:
+        frame: of :func:`read`.
+        unrecorded: what they are over in runs that were frozen before that was recorded.
+    """
+    named = frame.loc[frame["low"].notna(), "unit"].fillna(unrecorded)
+    return " or ".join(UNITS[unit] for unit in sorted(named.unique())) or UNITS[unrecorded]
 
 
 def main_series(frame: pd.DataFrame) -> str:

@@ -87,8 +87,9 @@ def accuracy(frame: pd.DataFrame, task: str, source: str, groups: dict[str, str]
         answer,
         _drawn(frame, task, groups),
         f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
-        f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
-        f"Blind answers: the set's most frequent word everywhere, and the untrained model (with its interval); a group "
+        f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals "
+        f"over words. Blind answers: the set's most frequent word everywhere, and the untrained model (with its "
+        f"interval); a group "
         f"is learnt once its interval lies above both of theirs. The dashed line, the group's own most frequent word, "
         f"needs to be told the part of speech.{whose}{no_untrained}{not_yet if unlearnt else ''}",
         f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
