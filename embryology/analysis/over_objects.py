@@ -98,10 +98,10 @@ def _counted(items: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     low, high = intervals.of_share(sums, counts[:, None])
                     for at, step in enumerate(steps):
                         value, ends = sums[:, at].sum() / n, (low[at], high[at])
-                        named: dict[str, Any] = {"baseline": baseline, "unit": "object"}
-                        yield measurements.row(f"{name}{part}", relation, metric, value, ends, n, **named) | {
-                            "step": step
-                        }
+                        counted = measurements.row(
+                            f"{name}{part}", relation, metric, value, ends, n, baseline=baseline, unit="object"
+                        )
+                        yield counted | {"step": step}
 
 
 def by_fact(items: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:

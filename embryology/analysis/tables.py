@@ -7,7 +7,7 @@ import pandas as pd
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs import UNTRAINED
+from embryology.specs import UNITS, UNTRAINED
 
 CURVE = ["step", "tokens", "value", "low", "high", "n"]
 """The columns of a curve: a row a checkpoint, with the ends of the 95% interval and the number of items."""
@@ -75,6 +75,17 @@ def untrained(frame: pd.DataFrame) -> pd.DataFrame:
 def documents(sentences: pd.Series) -> pd.Series:
     """The document of each sentence: its name without the number behind the last hyphen, as treebanks name them."""
     return sentences.str.replace(r"-[^-]*$", "", regex=True)
+
+
+def units(frame: pd.DataFrame, unrecorded: str) -> str:
+    """What the intervals of a table are over, in prose: "documents or sentences".
+
+    Args:
+        frame: of :func:`read`.
+        unrecorded: what they are over in runs that were frozen before that was recorded.
+    """
+    named = frame.loc[frame["low"].notna(), "unit"].fillna(unrecorded)
+    return " or ".join(UNITS[unit] for unit in sorted(named.unique())) or UNITS[unrecorded]
 
 
 def main_series(frame: pd.DataFrame) -> str:

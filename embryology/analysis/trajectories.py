@@ -332,8 +332,8 @@ def half_life(
         lives = np.log(2) / rate
     low, high = map(float, intervals.percentile_interval(lives[1:]))
     if np.count_nonzero((ended + lasted).sum(axis=1)) < intervals.LEAST_OF_BOOTSTRAP:
-        low = high = np.nan
-    return HalfLife(float(lives[0]), low, high)
+        low = high = np.array(np.nan)
+    return HalfLife(float(lives[0]), float(low), float(high))
 
 
 def _sums(counts: np.ndarray, clusters: np.ndarray) -> np.ndarray:

@@ -168,8 +168,9 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
         pd.concat(drawn, ignore_index=True)[columns],
         f"When do the model's vectors tell syntax and meaning? Micro F1 of linear classifiers on frozen vectors of "
         f"layer {layer} of {max(edges.layers(frame))} of {tables.main_series(frame)}, on whole test sets "
-        f"({min(sizes):,} to {max(sizes):,} edges): {values['sources']}. Bands: 95% bootstrap over test sentences. "
-        f"Baselines: the most frequent label, the static embeddings of the same checkpoint, and the untrained model. "
+        f"({min(sizes):,} to {max(sizes):,} edges): {values['sources']}. Bands: 95% intervals over "
+        f"test {tables.units(frame, 'sentence')}. Baselines: the most frequent label, the static "
+        f"embeddings of the same checkpoint, and the untrained model. "
         f"Of the test edges at most {values['unread']} lie beyond the model's input and count as wrong.",
         f"{len(tasks)} line charts of micro F1 over {label}, one a task"
         f"{', and one of the masked loss' if len(held_out) else ''}. {answer}. At the end: {values['ends']}.",
@@ -227,7 +228,7 @@ def by_layer(frame: pd.DataFrame) -> HTML:
         f"beside classifiers of the same size on control labels, drawn at random for every type of word or phrase "
         f"(what they get right they know by heart), the untrained model, and the most frequent label. Selectivity is "
         f"the first line less the control; no control label of words that training has not can be known, so that it is "
-        f"told of those edges whose words recur. Bands: 95% bootstrap over test sentences.",
+        f"told of those edges whose words recur. Bands: 95% intervals over test {tables.units(frame, 'sentence')}.",
         f"{len(tasks)} line charts of micro F1 over layers. {answer}.",
     )
 
@@ -307,7 +308,8 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
         answer,
         table,
         "Do skills rise in the same way as in the published curves? Micro F1 over the share of the steps shown, of "
-        "this run with a 95% bootstrap over test sentences, and of the published BERT and ELECTRA with the 95% Wilson "
+        f"this run with 95% intervals over test {tables.units(frame, 'sentence')}, and of the published BERT and "
+        "ELECTRA with the 95% Wilson "
         f"interval that the items behind each of their points allow ({items.min()} to {items.max()} by task). "
         "Corpora, sizes, label sets and test sets differ, so heights do not compare; shapes do. No baseline was "
         "published.",

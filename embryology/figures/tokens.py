@@ -97,7 +97,8 @@ def accuracy(
         answer,
         _drawn(frame, task, groups),
         f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
-        f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals. "
+        f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals "
+        f"over words. "
         f"Blind answers: the set's most frequent word everywhere, the untrained model (with its interval), and dashed, "
         f"the group's own most frequent word. A group ends beyond them where the 95% interval of the mean of its last "
         f"three checkpoints less theirs, from the same resamples of sentences, lies above 0.{whose}{no_untrained}"

@@ -1,5 +1,7 @@
 """The measurements of several series as one table."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from embryology.analysis import curves, plateau, side_by_side, tables
@@ -61,3 +63,9 @@ def test_two_series_of_one_name_are_kept_apart(tmp_path):
         assert losses[losses["series"] == name]["step"].tolist() == series.losses["step"].tolist()
     first, second = (learnt[name].times["reconstruction"].loc["DT", "step"] for name in names)
     assert second > 2 * first
+
+
+def test_units_are_named_in_prose():
+    frame = pd.DataFrame({"low": [0.1, 0.2, np.nan, 0.3], "unit": ["document", "sentence", None, "document"]})
+    assert tables.units(frame, "word") == "documents or sentences"
+    assert tables.units(frame.assign(unit=None), "word") == "words"
