@@ -330,7 +330,7 @@ def half_life(
         rate = _rate(rate, *of_draws, trajectories.doublings)
     with np.errstate(divide="ignore"):
         lives = np.log(2) / rate
-    low, high = map(float, intervals.percentile_interval(lives[1:]))
+    low, high = intervals.percentile_interval(lives[1:])
     if np.count_nonzero((ended + lasted).sum(axis=1)) < intervals.LEAST_OF_BOOTSTRAP:
         low = high = np.array(np.nan)
     return HalfLife(float(lives[0]), float(low), float(high))
