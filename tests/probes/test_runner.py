@@ -15,6 +15,7 @@ from transformers import AutoModelForMaskedLM
 
 from embryology import presets, specs
 from embryology.analysis import tables
+from embryology.analysis.learning_order import learning_times
 from embryology.errors import EmbryologyError
 from embryology.figures import provenance, tokens
 from embryology.probes import WHOLE, Probe
@@ -340,7 +341,9 @@ def test_probes_that_predict_words_read_electras_generator(tmp_path, monkeypatch
     plain = AutoModelForMaskedLM.from_pretrained(series.checkpoints[-1].location / "generator").eval()
     assert plain.config.hidden_size == 16
     provenance.note([series], "tokens")
-    below = tokens.accuracy(tables.read([series], "tokens"), "reconstruction", "x").data
+    frame = tables.read([series], "tokens")
+    times = learning_times(frame, measurements.read_items(series, "tokens"), "reconstruction")
+    below = tokens.accuracy(frame, times, "reconstruction", "x").data
     assert "tokens read the generator of run, as its discriminator predicts no words" in below
     assert len(ours)
     damaged = series.checkpoints[-1].location / "generator" / WEIGHTS

@@ -1,0 +1,29 @@
+"""The front page, of a series of which anything may be unmeasured."""
+
+import re
+
+from embryology.figures import front
+from embryology.runs.series import Series
+from tests.synthetic import make_run
+
+
+def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_path):
+    series = make_run(tmp_path / "bert", sentences=30)
+    assert 'id="figure-learning-order"' in front.order(series).data
+    whole = front.findings(series).data.splitlines()
+    assert len(whole) == 5
+    assert whole[0].startswith("- After 2,000 steps (4,096,000 tokens), of words that are given, 8 of 9 groups (")
+    assert "NNP" not in whole[0]
+    assert re.search(r"final accuracy come determiners.* and nouns together\.$", whole[0])
+    assert "The two have Kendall's τ = " in whole[1]
+    assert whole[4].startswith(
+        "- On text it never saw, the held-out loss is within 0.1 nats of the unigram line from step "
+    )
+    assert front.findings(series, "0,20,40").data.startswith("- After 40 steps (81,920 tokens)")
+    series.folder.losses.unlink()
+    without_losses = Series.open(series.folder.root)
+    assert front.findings(without_losses).data.splitlines() == whole[:4]
+    series.folder.standing.unlink()
+    reason = "<p>Not drawn for bert: probe tokens has not measured it (embryology probe RUN --probe tokens).</p>"
+    assert front.order(without_losses).data == reason
+    assert front.findings(without_losses).data == "Neither its losses nor its words were measured."
