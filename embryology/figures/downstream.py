@@ -28,7 +28,7 @@ def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
     above_words = [task for task in tasks if _above(frame, task, TF_IDF)]
     above_scratch = [task for task in tasks if _above_scratch(frame, task)]
     step, least, most = downstream.reached(frame)
-    rho, p, n = downstream.trend(frame)
+    rho, n = downstream.trend(frame)
     collapsed = downstream.collapsed(frame)
     runs = sum(downstream.seeds(frame, task).notna().to_numpy().sum() for task in tasks)
     return {
@@ -40,18 +40,24 @@ def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
         "above_majority": style.listed([downstream.label(task) for task in above_majority]),
         "above_words": style.listed([downstream.label(task) for task in above_words]),
         "above_scratch": style.listed([downstream.label(task) for task in above_scratch]),
-        "best_not_last": style.listed(
-            [f"{downstream.label(task)} (step {step:,})" for task, step in best.items() if step != last]
-        ),
+        "best_checkpoint": _best_checkpoint({task: step for task, step in best.items() if step != last}),
         "reached": (
             f"{100 * downstream.ENOUGH:.0f}% of it is there at step {_range(step, least, most)}"
             if not np.isnan(step)
             else "no gain is shown, as its interval holds 0"
         ),
-        "trend": f"{rho:.2f} (p = {p:.3f}, {n} checkpoints)" if np.isfinite(rho) else f"not told by {n} checkpoints",
+        "trend": f"{rho:.2f} over {n} checkpoints" if np.isfinite(rho) else f"not told by {n} checkpoints",
         "collapsed": f"{len(collapsed)} of {runs}",
         "sibling": _sibling(frame, frozen),
     }
+
+
+def _best_checkpoint(earlier: dict[str, int]) -> str:
+    """A sentence; ``earlier`` is the best step of tasks of which it is not the last one."""
+    if not earlier:
+        return "The last checkpoint is the best one in every task."
+    tasks = style.listed([f"{downstream.label(task)} (step {step:,})" for task, step in earlier.items()])
+    return f"The best checkpoint is not the last one for {tasks}; the best of many noisy values is always a little lucky."
 
 
 def _range(step: float, low: float, high: float) -> str:

@@ -51,8 +51,7 @@ def numbers(
         "layers": str(max(edges.layers(frame))),
         "last": f"{frame.loc[frame['series'] == tables.main_series(frame), 'step'].max():,}",
         "ends": style.listed([f"{edges.label(task)} {style.ranged(end, '.3f')}" for task, end in ends.items()]),
-        "beyond": style.listed([edges.label(task) for task in tasks if not _failed(beyond[task])]),
-        "not_beyond": "; ".join(below) or "none",
+        "beyond": _beyond([edges.label(task) for task in tasks if not _failed(beyond[task])], below),
         "halves": _halves(frame, layer, documents),
         "unread": f"{_unread(frame):.1%}",
         "selectivity": _range(frame, SELECTIVITY, layer, "{:.2f}", RECURRING),
@@ -75,6 +74,13 @@ def _halves(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] | N
         reason = untellable(frame)
         when = f"When the gains came cannot be told: {reason}." if reason else f"Half of the gain is there for {order}."
         sentences.insert(0, when)
+    return " ".join(sentences)
+
+
+def _beyond(above: list[str], below: list[str]) -> str:
+    """Which tasks clear all three lines, in sentences; ``below``: the others, each with those that it does not."""
+    sentences = [f"Beyond all three lines, interval against interval: {style.listed(above)}."] if above else []
+    sentences += [f"Not beyond: {'; '.join(below)}."] if below else []
     return " ".join(sentences)
 
 

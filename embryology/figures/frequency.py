@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
@@ -34,9 +35,9 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
     if isinstance(beyond, str):
         return style.paragraph(beyond)
     units = beyond.tests[TYPE].units
-    types = units.types.assign(place=units.events.argmax(axis=1))
-    count = 2 ** types["frequency"]
-    rows = types["place"] + np.random.default_rng(SEED).uniform(-0.35, 0.35, len(types))  # else dots hide each other
+    types = units.types.assign(count=2 ** units.types["frequency"], place=units.events.argmax(axis=1))
+    # Spread within their row, as dots would hide each other.
+    types["row"] = types["place"] + np.random.default_rng(SEED).uniform(-0.35, 0.35, len(types))
     groups = [group for group in beyond.groups if group in set(types["group"])]
     figure, axes = style.grid(len(groups), 3, 2.3, sharex=True, sharey=True)
     figure.set_dpi(144)  # of the dots, which are a picture: thousands of shapes would make a page of megabytes
@@ -44,14 +45,15 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
     ticks = [*range(0, last, max(1, last // 5)), last]
     labels = [*(style.short(units.steps[tick]) for tick in ticks[:-1]), "not by\nthe end"]
     for axis, group in zip(axes, groups, strict=True):
-        mine = (types["group"] == group).to_numpy()
-        mark: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "rasterized": True}
-        axis.plot(count[~mine], rows[~mine], color=style.GRID, markersize=2.5, **mark)
-        axis.plot(count[mine], rows[mine], color=style.LINES[0][0], markersize=3.5, alpha=0.6, **mark)
+        mine = types["group"] == group
+        for some, color, size, alpha in ((~mine, style.GRID, 6, 1), (mine, style.LINES[0][0], 12, 0.6)):
+            look: dict[str, Any] = {"color": color, "s": size, "alpha": alpha, "linewidth": 0, "rasterized": True}
+            sns.scatterplot(types[some], x="count", y="row", ax=axis, **look)
         axis.set_title(f"{group} {NAMES.get(group, '')} · {mine.sum():,} types")
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value)))
         axis.set_yticks(ticks, labels)
+        axis.set(xlabel="", ylabel="")
     for axis in axes[::3]:
         axis.set_ylabel("stays right from step")
     for axis in axes[-3:]:
@@ -65,7 +67,7 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
         figure,
         "frequency-of-words",
         answer,
-        types.assign(count=count - 1, step=[*map(_step(units.steps), types["place"])])[["group", "count", "step"]],
+        types.assign(count=types["count"] - 1, step=[*map(_step(units.steps), types["place"])])[["group", "count", "step"]],
         f"Is a word acquired when its frequency says? Each dot is a word type of {series}, grey those of the other "
         f"groups; across, how often the training text has it; up, the checkpoint from which more than half of its "
         f"words in the test text stay right, at two checkpoints or more (dots are spread within their row). "

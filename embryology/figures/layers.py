@@ -21,11 +21,17 @@ def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) 
     best = {task: edges.grid(frame, task).iloc[:, -1].idxmax() for task in tasks}
     centres = {task: edges.centre_of_gravity(frame, task).iloc[-1] for task in tasks}
     known = sorted((centre, task) for task, centre in centres.items() if not np.isnan(centre))
+    listed = style.listed([f"{edges.label(task)} {_centre(at, task, documents)}" for at, task in known])
+    none = style.listed([edges.label(task) for task, centre in centres.items() if np.isnan(centre)])
+    sentences = [f"At the last checkpoint it stands at {listed}."] if known else []
+    sentences += [f"There is nothing to weigh at the end for {none}."] if len(known) < len(tasks) else []
     return {
         "layers": str(max(edges.layers(frame))),
         "best": style.listed([f"layer {layer} for {edges.label(task)}" for task, layer in best.items()]),
-        "centres": style.listed([f"{edges.label(task)} {_centre(at, task, documents)}" for at, task in known]),
-        "no_centre": style.listed([edges.label(task) for task, centre in centres.items() if np.isnan(centre)]),
+        "centres": " ".join(sentences),
+        "lowest_first": f"Centre of gravity at the end, lowest first: {listed}"
+        if known
+        else "No layer is shown to add to the embeddings",
     }
 
 
@@ -135,8 +141,7 @@ def centres(frame: pd.DataFrame) -> HTML:
         drawn.append(pd.DataFrame({"task": task, "step": best.index, "best_layer": best, "centre": centre}))
     axes[0].set_ylim(-0.3, top + 0.3)
     style.legend(figure, axes, 2)
-    values = numbers(frame)
-    answer = f"Centre of gravity at the end, lowest first: {values['centres']}"
+    answer = numbers(frame)["lowest_first"]
     return style.show(
         figure,
         "layers-centres",
@@ -144,7 +149,7 @@ def centres(frame: pd.DataFrame) -> HTML:
         pd.concat(drawn, ignore_index=True),
         f"Does knowledge move through the layers? The centre of gravity is the mean layer, weighted by how much each "
         f"layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "
-        f"above theirs (at the last checkpoint not for: {values['no_centre']}). Baseline, dotted: the centre if every "
+        f"above theirs. Baseline, dotted: the centre if every "
         f"layer gained alike. The best layer is that of the highest value on the same items, whose lead may be chance.",
         f"{len(tasks)} line charts of layer numbers over training steps. {answer}.",
     )

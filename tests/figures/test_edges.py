@@ -25,8 +25,10 @@ def values(frame, series):
 
 
 def test_numbers_tell_what_is_beyond_the_baselines_and_in_which_order(values):
-    assert values["beyond"] == "part of speech (made-up) and semantic role (made-up)"
-    assert values["not_beyond"] == ("entity (made-up): the majority, the untrained model and the static embeddings")
+    assert values["beyond"] == (
+        "Beyond all three lines, interval against interval: part of speech (made-up) and semantic role (made-up). Not "
+        "beyond: entity (made-up): the majority, the untrained model and the static embeddings."
+    )
     assert re.fullmatch(
         r"Half of the gain is there for part of speech \(made-up\) at step \d+ \(\d+ to \d+\), then semantic role "
         r"\(made-up\) at step \d+ \(\d+ to \d+\)\. No gain is shown for entity \(made-up\)\.",
@@ -106,8 +108,8 @@ def test_steps_and_centres_have_intervals_over_documents(frame):
         task: edge_documents.Documents(np.array(STEPS), rng.binomial(50, rates, (60, *rates.shape)), np.full(60, 50))
         for task in edges.tasks(frame)
     }
-    order = drawn.numbers(frame, {}, 2, documents)["order"]
-    assert re.search(r"part of speech \(made-up\) at step \d+ \(\d+ to \d+\)", order)
+    halves = drawn.numbers(frame, {}, 2, documents)["halves"]
+    assert re.search(r"part of speech \(made-up\) at step \d+ \(\d+ to \d+\)", halves)
     assert re.search(r"\d+ \(\d+ to \d+\)", drawn.table(frame, 2, documents).data)
     assert re.search(
         r"part of speech \(made-up\) \d\.\d\d \(\d\.\d\d to \d\.\d\d\)", layers.numbers(frame, documents)["centres"]
@@ -125,7 +127,7 @@ def test_the_table_has_a_row_a_task(frame):
 def test_layers_are_told_by_maps_and_centres(frame):
     values = layers.numbers(frame)
     assert "layer 2 for part of speech (made-up)" in values["best"]
-    assert values["no_centre"] == "entity (made-up)"
+    assert values["centres"].endswith("There is nothing to weigh at the end for entity (made-up).")
     assert answer_of(layers.heat(frame).data).endswith("above that of the embeddings in 2 of 3 tasks")
     assert "no layer above the embeddings" not in layers.centres(frame).data  # text is drawn as paths
-    assert "not for: entity (made-up)" in layers.centres(frame).data
+    assert "entity" not in answer_of(layers.centres(frame).data)

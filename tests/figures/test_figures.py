@@ -246,7 +246,7 @@ def test_few_checkpoints_can_be_drawn(tmp_path, steps):
     assert "cannot be told" in side_by_side_figures.levels(run.learnt).data
     assert pretraining.numbers(run.losses)
     assert learning_order.numbers(run.frame, run.times)["learnt"] == reason
-    assert len(front.findings(run.series, steps).data.splitlines()) == 4
+    assert len(front.findings(run.series, steps).data.splitlines()) == 5
 
 
 def test_a_run_that_has_learnt_nothing_says_so(tmp_path):

@@ -49,7 +49,7 @@ def test_the_prose_tells_what_known_curves_do(frame, series, told):
     assert values["relations_beyond"] == "Of 3 relations 1 clears them, by chance alone 0.1 would: P140 religion."
     assert values["relations_change"] == "none of 3 relations rises or falls"
     assert values["beyond"] == "does not lie above all of them"
-    assert values["others"] == "ParaRel"
+    assert values["others"] == "; beside it were measured: ParaRel"
     assert "does not say which article" in values["held_out"]
     consistent = consistency.numbers(frame)
     assert consistent["consistency"].startswith("75.0% (")
