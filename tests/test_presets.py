@@ -66,7 +66,7 @@ def test_speed_is_no_part_of_the_outcome_but_the_seed_is(tmp_path):
 
 
 def test_a_preset_that_leaves_nothing_out_keeps_the_name_of_its_outcome(tmp_path):
-    known = "f26a1b6e9d66e0ac039ff90400d66d9ffe297d0ff7d61bf73e74695dd05b633d"  # of training version 3 without such a key
+    known = "f26a1b6e9d66e0ac039ff90400d66d9ffe297d0ff7d61bf73e74695dd05b633d"  # without such a key
     assert presets.load("tiny").outcome_sha256 == known
     smoke = presets.load("smoke").outcome_sha256
     hashes = {

@@ -57,7 +57,7 @@ def _best_checkpoint(earlier: dict[str, int]) -> str:
     if not earlier:
         return "The last checkpoint is the best one in every task."
     tasks = style.listed([f"{downstream.label(task)} (step {step:,})" for task, step in earlier.items()])
-    return f"The best checkpoint is not the last one for {tasks}; the best of many noisy values is always a little lucky."
+    return f"The best checkpoint is not the last one for {tasks}; the best of many noisy values is a little lucky."
 
 
 def _range(step: float, low: float, high: float) -> str:

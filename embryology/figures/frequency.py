@@ -67,7 +67,7 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
         figure,
         "frequency-of-words",
         answer,
-        types.assign(count=types["count"] - 1, step=[*map(_step(units.steps), types["place"])])[["group", "count", "step"]],
+        types[["group"]].assign(count=types["count"] - 1, step=[*map(_step(units.steps), types["place"])]),
         f"Is a word acquired when its frequency says? Each dot is a word type of {series}, grey those of the other "
         f"groups; across, how often the training text has it; up, the checkpoint from which more than half of its "
         f"words in the test text stay right, at two checkpoints or more (dots are spread within their row). "

@@ -147,9 +147,9 @@ def centres(frame: pd.DataFrame) -> HTML:
         "layers-centres",
         answer,
         pd.concat(drawn, ignore_index=True),
-        f"Does knowledge move through the layers? The centre of gravity is the mean layer, weighted by how much each "
-        f"layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "
-        f"above theirs. Baseline, dotted: the centre if every "
-        f"layer gained alike. The best layer is that of the highest value on the same items, whose lead may be chance.",
+        "Does knowledge move through the layers? The centre of gravity is the mean layer, weighted by how much each "
+        "layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "
+        "above theirs. Baseline, dotted: the centre if every "
+        "layer gained alike. The best layer is that of the highest value on the same items, whose lead may be chance.",
         f"{len(tasks)} line charts of layer numbers over training steps. {answer}.",
     )
