@@ -1,5 +1,6 @@
 """All tests of one run that ask whether words are learnt in another order than that of their frequency."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,15 @@ class Orders:
     run_and_published: Agreement
     run_and_frequency: Agreement
     published_and_frequency: Agreement
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a run says in a line, beside other runs."""
+
+    orders: Orders
+    gains: dict[str, pd.DataFrame]
+    """Of :func:`embryology.analysis.frequency.gains`, by :data:`TYPE` or :data:`WORD`."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +78,27 @@ class Beyond:
     """Curves of the share of words that is right."""
     small: list[str]
     """Groups of too few types for an interval or a coefficient."""
+    forms: Tests | str
+    """Of the verb forms, by type; a clause that says why they tell nothing."""
 
 
-def words_of(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
-    """The reconstructed words of the nine groups with their frequency.
+def words_of(
+    series: Series, frame: pd.DataFrame, items: pd.DataFrame, groups: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """The reconstructed words of some groups with their frequency.
 
     Args:
         series: whose words.
         frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints.
         items: of the same series.
+        groups: tags; None takes the nine groups.
 
     Raises:
         CannotBeTold: there are too few checkpoints.
     """
     table = properties.read(series, SPECIFICATION.name, FREQUENCY)
-    return acquisition.tokens(
-        items[items["step"].isin(frame["step"].unique())], table, RECONSTRUCTION, list(curves.groups(frame))
-    )
+    chosen = list(curves.groups(frame) if groups is None else groups)
+    return acquisition.tokens(items[items["step"].isin(frame["step"].unique())], table, RECONSTRUCTION, chosen)
 
 
 def orders(frame: pd.DataFrame, items: pd.DataFrame, words: pd.DataFrame) -> Orders:
@@ -95,6 +109,27 @@ def orders(frame: pd.DataFrame, items: pd.DataFrame, words: pd.DataFrame) -> Ord
         frequency.order(words),
     )
     return Orders(agreement(run, other), agreement(run, by_frequency), agreement(other, by_frequency))
+
+
+def brief(series: Series, steps: str = "all", kinds: Iterable[str] = (TYPE, WORD)) -> Brief | str:
+    """How much of a run's order is that of frequency, or a clause that says why it cannot be told.
+
+    Args:
+        series: measured by the tokens probe.
+        steps: which checkpoints, as of :func:`embryology.analysis.tables.read`.
+        kinds: of units that are held out.
+    """
+    if reason := properties.lacking(series, SPECIFICATION.name, FREQUENCY):
+        return reason
+    frame = tables.read([series], SPECIFICATION.name, steps)
+    items = measurements.read_items(series, SPECIFICATION.name)
+    try:
+        words = words_of(series, frame, items)
+        units = {kind: frequency.units(words, by_type=kind == TYPE) for kind in kinds}
+        gains = {kind: frequency.gains(frequency.held_out(each)) for kind, each in units.items()}
+    except acquisition.CannotBeTold as cause:
+        return str(cause)
+    return Brief(orders(frame, items, words), gains)
 
 
 def read(series: Series, steps: str = "all") -> Beyond | str:
@@ -131,7 +166,15 @@ def _read(series: Series, frame: pd.DataFrame) -> Beyond:
         tests,
         matched.beside(types, right, types["words"].to_numpy(float)),
         [group for group in curves.groups(frame) if group in set(types["group"]) and group not in large],
+        _forms(series, frame, items),
     )
+
+
+def _forms(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Tests | str:
+    try:
+        return tests_of(frequency.units(words_of(series, frame, items, curves.VERB_FORMS), by_type=True))
+    except acquisition.CannotBeTold as reason:
+        return str(reason)
 
 
 def tests_of(units: Units) -> Tests:

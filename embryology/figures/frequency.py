@@ -9,17 +9,13 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from embryology.analysis import acquisition, beyond_frequency, frequency
-from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Tests
+from embryology.analysis import acquisition, frequency
+from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Brief, Tests
 from embryology.analysis.frequency import DRAWS, FEWEST, PART_OF_SPEECH
 from embryology.analysis.learning_order import Agreement
 from embryology.figures import style
 from embryology.figures.learning_order import NAMES, agreement_words
 from embryology.intervals import SEED, percentile_interval
-from embryology.runs import properties
-from embryology.runs.series import Series
-from embryology.specs.properties import FREQUENCY
-from embryology.specs.tokens import SPECIFICATION
 
 BOOTSTRAP = f"bootstrap over word types ({DRAWS:,} resamples, seed {SEED})"
 
@@ -212,7 +208,16 @@ def table(beyond: Beyond | str) -> HTML:
 
 NUMBERS = (
     *("types", "words", "never", "small", "run_and_published", "run_and_frequency", "published_and_frequency"),
-    *("adds_by_type", "adds_by_word", "apart_by_type", "apart_by_word", "spread_by_type", "spread_by_word", "verdict"),
+    *(
+        "adds_by_type",
+        "adds_by_word",
+        "apart_by_type",
+        "apart_by_word",
+        "spread_by_type",
+        "spread_by_word",
+        "forms",
+        "verdict",
+    ),
 )
 
 
@@ -236,23 +241,40 @@ def numbers(beyond: Beyond | str) -> dict[str, str]:
         "apart_by_word": _apart(by_word),
         "spread_by_type": _spread(by_type),
         "spread_by_word": _spread(by_word),
+        "forms": _forms(beyond.forms),
         "verdict": verdict(beyond),
     }
 
 
-def adds(gains: pd.DataFrame, unit: str) -> str:
-    """What part of speech and frequency add to each other, as a clause; ``gains`` of :func:`frequency.gains`."""
+def adds(gains: pd.DataFrame, unit: str, what: str = "part of speech") -> str:
+    """What groups and frequency add to each other, as a clause.
+
+    Args:
+        gains: of :func:`embryology.analysis.frequency.gains`.
+        unit: of which it is told.
+        what: the groups are.
+    """
     parts, often = (gains.loc[name] for name in (PART_OF_SPEECH, frequency.FREQUENCY))
     if parts["low"] > 0:
-        said = "part of speech tells more than frequency alone"
+        said = f"{what} tells more than frequency alone"
     elif parts["high"] < 0:
-        said = "part of speech tells nothing that frequency does not"
+        said = f"what is told by frequency is told worse with {what}"
     else:
-        said = "that part of speech tells more than frequency alone is not shown"
+        said = f"that {what} tells more than frequency alone is not shown"
     back = "frequency adds" if often["low"] > 0 else "that frequency adds anything is not shown:"
     return (
-        f"{said}: {style.ranged(parts, '.3f', ' nats')} a {unit}; to part of speech {back} "
+        f"{said}: {style.ranged(parts, '.3f', ' nats')} a {unit}; to {what} {back} "
         f"{style.ranged(often, '.3f', ' nats')}"
+    )
+
+
+def _forms(tests: Tests | str) -> str:
+    """What the page says of verb forms, in sentences."""
+    if isinstance(tests, str):
+        return f"Of the forms of verbs it cannot be told: {tests}."
+    return (
+        f"The same of the forms of verbs, by word type: they lie {_spread(tests)}; {_apart(tests)}. Of types that were "
+        f"held out, {adds(tests.gains, TYPE, 'the form')}."
     )
 
 
@@ -269,24 +291,61 @@ def _apart(tests: Tests) -> str:
     return f"of {told} groups these are earlier or later than words as frequent: {style.listed(sides)}"
 
 
-def beside_it(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> str:
+def beside_it(brief: Brief | str) -> str:
     """A sentence for the front page: how much of the order of learning is that of frequency.
 
-    Args: as of :func:`embryology.analysis.beyond_frequency.words_of`.
+    Args:
+        brief: of :func:`embryology.analysis.beyond_frequency.brief`.
     """
-    if reason := properties.lacking(series, SPECIFICATION.name, FREQUENCY):
-        return f"How much of this order is that of frequency is not told: {reason}."
-    try:
-        words = beyond_frequency.words_of(series, frame, items)
-        told = frequency.gains(frequency.held_out(frequency.units(words, by_type=True)))
-    except acquisition.CannotBeTold as cause:
-        return f"How much of this order is that of frequency is not told: {cause}."
-    orders = beyond_frequency.orders(frame, items, words)
+    if isinstance(brief, str):
+        return f"How much of this order is that of frequency is not told: {brief}."
+    orders = brief.orders
     return (
         "Is it just frequency? Ranked by how often the training text has their words, and by nothing else, the groups "
         f"have τ = {_tau(orders.run_and_frequency)} with this run's order and {_tau(orders.published_and_frequency)} "
         f"with the published one, which has {_tau(orders.run_and_published)} with this run's. Of words that were held "
-        f"out, {adds(told, TYPE)}."
+        f"out, {adds(brief.gains[TYPE], TYPE)}."
+    )
+
+
+COLUMNS = [
+    "τ with frequency's order",
+    "τ with the published order",
+    "τ of these two",
+    *(f"{what} adds, nats a {kind}" for kind in (TYPE, WORD) for what in ("part of speech", "frequency")),
+]
+
+
+def of_runs(briefs: dict[str, Brief | str]) -> HTML:
+    """A row a run: its order beside that of frequency, and what each adds to the other.
+
+    Args:
+        briefs: of :func:`embryology.analysis.beyond_frequency.brief`, by name of the run.
+    """
+    rows = []
+    for name, brief in briefs.items():
+        if isinstance(brief, str):
+            rows.append({"run": name, **dict.fromkeys(COLUMNS, ""), COLUMNS[0]: brief})
+            continue
+        orders = (brief.orders.run_and_frequency, brief.orders.run_and_published, brief.orders.published_and_frequency)
+        added = [
+            style.ranged(brief.gains[kind].loc[what], ".3f")
+            for kind in (TYPE, WORD)
+            for what in (PART_OF_SPEECH, frequency.FREQUENCY)
+        ]
+        rows.append({"run": name, **dict(zip(COLUMNS, [*map(_tau, orders), *added], strict=True))})
+    return style.table(pd.DataFrame(rows))
+
+
+def in_runs(briefs: dict[str, Brief | str]) -> str:
+    """In how many runs part of speech tells more than frequency, as a sentence; of :func:`of_runs`'s briefs."""
+    told = [brief for brief in briefs.values() if not isinstance(brief, str)]
+    if not told:
+        return "How much of these orders is that of frequency cannot be told."
+    counts = [sum(brief.gains[kind].loc[PART_OF_SPEECH, "low"] > 0 for brief in told) for kind in (TYPE, WORD)]
+    return (
+        f"Of word types that were held out, part of speech is shown to tell more than frequency alone in {counts[0]} "
+        f"of {len(told)} runs; of single words in {counts[1]}."
     )
 
 

@@ -3,7 +3,8 @@
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from embryology.analysis import plateau, tables
+from embryology.analysis import beyond_frequency, plateau, tables
+from embryology.analysis.beyond_frequency import TYPE
 from embryology.analysis.learning_order import learning_times, ranks
 from embryology.figures import frequency, learning_order, pretraining, style
 from embryology.runs import measurements
@@ -30,7 +31,6 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     bullets = []
     if measurements.lacking(series, SPECIFICATION.name) is None:
         frame, times, _ = _learnt(series, steps)
-        items = measurements.read_items(series, SPECIFICATION.name)
         values = learning_order.numbers(frame, times)
         first, order = f"After {_read(frame, losses)}, of words that are given, {values['learnt']}.", []
         if ranks(times[RECONSTRUCTION]):
@@ -42,7 +42,7 @@ def findings(series: Series, steps: str = "all") -> Markdown:
         bullets += [
             first,
             *order,
-            frequency.beside_it(series, frame, items),
+            frequency.beside_it(beyond_frequency.brief(series, steps, [TYPE])),
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
             f"Of words that are *masked*, {values['mask_learnt']}.",

@@ -36,7 +36,7 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
     at = np.concatenate([run.grid[x] for run in runs.values()])
     dress(axis, beside, at, f"{label}, halfway above blind answers", groups)
     style.legend(figure, (axis, beside), 3)
-    answer = compared(runs, p=False)
+    answer = _with_published(runs)
     sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
     data = [table.reset_index().rename(columns={"step": x}).assign(source=name) for name, table in times.items()]
     published_data = published_times.reset_index()[["tag", "state", "step", "final"]].assign(source=PUBLISHED)
@@ -130,13 +130,17 @@ def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement
     return [(one, other, agreement(orders[one], orders[other])) for one, other in itertools.combinations(orders, 2)]
 
 
-def compared(runs: dict[str, Learnt], p: bool = True) -> str:
-    """Kendall's tau of every pair of orders of reconstruction, as prose says it; ``p``: with its exact p."""
-    taus = [
-        f"{one} and {other} {_number(alike.tau)}{f' (exact p = {exact(alike.p)})' if p and alike.p is not None else ''}"
-        for one, other, alike in _pairs(runs, RECONSTRUCTION)
-    ]
-    return f"Kendall's τ: {style.listed(taus)}"
+def _with_published(runs: dict[str, Learnt]) -> str:
+    taus = [f"{one} {_number(alike.tau)}" for one, other, alike in _pairs(runs, RECONSTRUCTION) if other == PUBLISHED]
+    return f"Kendall's τ with the published order: {style.listed(taus)}"
+
+
+def compared(runs: dict[str, Learnt]) -> str:
+    """Kendall's tau of the orders of reconstruction, as prose says it: with the published one, and between runs."""
+    between = [alike.tau for _, other, alike in _pairs(runs, RECONSTRUCTION) if other != PUBLISHED]
+    told = [tau for tau in between if tau is not None]
+    ends = " to ".join(f"{tau:.2f}" for tau in sorted({min(told), max(told)})) if told else ""
+    return f"{_with_published(runs)}{f'; of runs with each other {ends}' if told else ''}"
 
 
 def _number(value: float | None) -> str:

@@ -21,6 +21,32 @@ def test_figures_are_drawn_of_all_groups(beyond):
     assert set(frequency.numbers(beyond)) == set(frequency.NUMBERS)
 
 
+def test_runs_stand_below_each_other_and_one_without_counts_says_so(series):
+    brief = beyond_frequency.brief(series)
+    briefs = {"one": brief, "other": "its words were not counted"}
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in frequency.of_runs(briefs).data.split("<tr>")[1:]]
+    assert [row[0] for row in rows] == ["one", "other"]
+    taus = (brief.orders.run_and_frequency.tau, brief.orders.run_and_published.tau)
+    assert rows[0][1:3] == ["undefined" if tau is None else f"{tau:.2f}" for tau in taus]
+    added = brief.gains["word"].loc["part of speech"]
+    assert rows[0][6] == f"{added['value']:.3f} ({added['low']:.3f} to {added['high']:.3f})"
+    assert rows[1][1:] == ["its words were not counted", *[""] * 6]
+    counts = [int(brief.gains[kind].loc["part of speech", "low"] > 0) for kind in ("word type", "word")]
+    assert frequency.in_runs(briefs) == (
+        "Of word types that were held out, part of speech is shown to tell more than frequency alone in "
+        f"{counts[0]} of 1 runs; of single words in {counts[1]}."
+    )
+    assert frequency.in_runs({"other": "x"}) == "How much of these orders is that of frequency cannot be told."
+
+
+def test_verb_forms_have_tests_of_their_own(beyond):
+    assert set(beyond.forms.units.types["group"]) <= {"VB", "VBD", "VBG", "VBN", "VBZ"}
+    said = frequency.numbers(beyond)["forms"]
+    assert said.startswith("The same of the forms of verbs, by word type: ")
+    assert "frequency adds" in said
+    assert frequency._forms("no word is acquired") == "Of the forms of verbs it cannot be told: no word is acquired."
+
+
 def test_too_few_checkpoints_are_one_sentence_and_no_figure(series):
     reason = beyond_frequency.read(series, "last")
     assert reason == ("Not told for synthetic: when words are acquired cannot be told from 1 checkpoints; it takes 4.")
@@ -34,7 +60,7 @@ def test_too_few_checkpoints_are_one_sentence_and_no_figure(series):
     [
         (0.1, 0.3, "part of speech tells more than frequency alone: 0.200 nats (0.100 to 0.300) a word"),
         (-0.1, 0.3, "that part of speech tells more than frequency alone is not shown: 0.200 nats"),
-        (-0.3, -0.1, "part of speech tells nothing that frequency does not: 0.200 nats"),
+        (-0.3, -0.1, "what is told by frequency is told worse with part of speech: 0.200 nats"),
     ],
 )
 def test_a_sentence_follows_the_interval_and_not_the_value(low, high, said):
