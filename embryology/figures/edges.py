@@ -303,7 +303,8 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     half = pd.DataFrame(widths, columns=["series", "half"])
     published = half["series"].str.startswith("published")
     table = pd.concat(drawn, ignore_index=True)
-    items = table.loc[table["series"].str.startswith("published"), "n"]
+    sizes = table.loc[table["series"].str.startswith("published"), "n"]
+    items = " to ".join(map(str, sorted({sizes.min(), sizes.max()})))
     answer = (
         f"Mean half-width of an interval: {100 * half.loc[~published, 'half'].mean():.1f} points on whole test sets, "
         f"{100 * half.loc[published, 'half'].mean():.1f} on the published items"
@@ -316,7 +317,7 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
         "Do skills rise in the same way as in the published curves? Micro F1 over the share of the steps shown, of "
         f"this run with 95% intervals over test {tables.units(frame, 'sentence')}, and of the published BERT and "
         "ELECTRA with the 95% Wilson "
-        f"interval that the items behind each of their points allow ({items.min()} to {items.max()} by task). "
+        f"interval that the items behind each of their points allow ({items} items). "
         "Corpora, sizes, label sets and test sets differ, so heights do not compare; shapes do. No baseline was "
         "published.",
         f"{len(tasks)} line charts of micro F1 over the share of training steps. {answer}.",

@@ -105,7 +105,7 @@ def factors(beyond: Beyond | str, series: str) -> HTML:
     axes[0].set_yticks(places, [f"{NAMES.get(group, '')} {group}" for group in groups])
     axes[0].set_ylim(len(groups) - 0.5, -0.5)
     style.legend(figure, axes, 3)
-    answer = f"By word type, groups lie {_spread(beyond.tests[TYPE])} apart"
+    answer = f"By word type, groups lie {_spread(beyond.tests[TYPE])}"
     tables = [tests.factors.reset_index().assign(by=kind) for kind, tests in beyond.tests.items()]
     left = ", ".join(
         f"{group} {row['matched']:.0f} of {row['types']:.0f}"
@@ -127,7 +127,7 @@ def factors(beyond: Beyond | str, series: str) -> HTML:
 
 def _spread(tests: Tests) -> str:
     unmatched, matched = tests.spreads
-    return f"up to {unmatched:.1f}-fold beside all other words, up to {matched:.1f}-fold beside words as frequent"
+    return f"up to {unmatched:.1f}-fold apart beside all other words, {matched:.1f}-fold beside words as frequent"
 
 
 @style.styled
@@ -355,18 +355,24 @@ def _tau(alike: Agreement) -> str:
 
 def verdict(beyond: Beyond) -> str:
     """Whether the plainest tests agree, and on what."""
-    found = {f"by {kind}, held-out words": tests.adds for kind, tests in beyond.tests.items()} | {
-        f"by {kind}, words as frequent": not tests.apart.empty for kind, tests in beyond.tests.items()
+    found = {
+        "for words that were held out": {kind: tests.adds for kind, tests in beyond.tests.items()},
+        "among words as frequent": {kind: not tests.apart.empty for kind, tests in beyond.tests.items()},
     }
-    if not any(found.values()):
+    answers = {answer for kinds in found.values() for answer in kinds.values()}
+    if answers == {False}:
         return "All four tests agree: beyond frequency, part of speech is not shown to matter"
-    if all(found.values()):
+    if answers == {True}:
         return "All four tests agree: part of speech matters beyond frequency"
-    yes, no = ([name for name, each in found.items() if each is wanted] for wanted in (True, False))
-    return (
-        f"The tests disagree: part of speech matters beyond frequency {style.listed(yes)}; it is not shown to "
-        f"{style.listed(no)}"
+    yes, no = (
+        " and ".join(
+            f"{name} (by {' and by '.join(chosen)})"
+            for name, kinds in found.items()
+            if (chosen := [kind for kind, answer in kinds.items() if answer is wanted])
+        )
+        for wanted in (True, False)
     )
+    return f"The tests disagree: part of speech matters beyond frequency {yes}; it is not shown to matter {no}"
 
 
 def _plural(group: str) -> str:

@@ -31,7 +31,7 @@ def _sentence(table: pd.DataFrame) -> str:
         return "No sentence and no 13 words of any item stand in the training text."
     most = table.loc[(table["overlapping"] / table["items"]).idxmax()]
     sentence = (
-        f"Most of it is of {_label(most)}, where {most['overlapping']:,} of {most['items']:,} items share text with "
+        f"Most of it is in {_label(most)}, where {most['overlapping']:,} of {most['items']:,} items share text with "
         "what the model was trained on."
     )
     change = table["difference"].abs()

@@ -39,7 +39,9 @@ def numbers(followed: Followed) -> dict[str, str]:
         "relearnt": f"{int(counts['relearnt'].sum()):,}",
         "chance": followed.against_chance,
     }
-    return values | {"histories": followed.why_not or _come_and_go(followed, values), "frequency": _correlation(paths)}
+    if followed.why_not:
+        return values | {"histories": followed.why_not, "frequency": "not told, as no facts are followed"}
+    return values | {"histories": _come_and_go(followed, values), "frequency": _correlation(paths)}
 
 
 def left_out(followed: Followed) -> str:
@@ -111,7 +113,7 @@ def flow(followed: Followed, values: dict[str, str]) -> HTML:
         values: of :func:`numbers`, which takes a while.
     """
     if followed.why_not:
-        return style.paragraph(followed.why_not)
+        return HTML("")  # which the text below says
     paths = followed.paths
     table = trajectories.states(paths.known).assign(step=paths.steps)
     figure, (stock, change) = style.panels(2, 1, 9, 5.6, sharex=True)
@@ -156,7 +158,7 @@ def flow(followed: Followed, values: dict[str, str]) -> HTML:
 def frequency(followed: Followed, values: dict[str, str]) -> HTML:
     """Whether facts that the training text tells more often are more often learnt; arguments as of :func:`flow`."""
     if followed.why_not:
-        return style.paragraph(followed.why_not)
+        return HTML("")
     paths = followed.paths
     if paths.facts["together"].isna().any():
         return HTML("<p>The training text was not at hand when this run was measured: nothing was counted.</p>")
@@ -195,7 +197,7 @@ def frequency(followed: Followed, values: dict[str, str]) -> HTML:
 def histories(followed: Followed, values: dict[str, str]) -> HTML:
     """Each fact with its history, to search and sort; those never right are left out of a large set."""
     if followed.why_not:
-        return style.paragraph(followed.why_not)
+        return style.paragraph("Not listed, as no facts are followed.")
     paths = followed.paths
     counts = trajectories.events(paths.known)
     shown = np.ones(len(counts), bool)

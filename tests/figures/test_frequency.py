@@ -1,6 +1,7 @@
 """What is said of frequency, and that nothing is drawn where it cannot be told."""
 
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -37,6 +38,32 @@ def test_runs_stand_below_each_other_and_one_without_counts_says_so(series):
         f"{counts[0]} of 1 runs; of single words in {counts[1]}."
     )
     assert frequency.in_runs({"other": "x"}) == "How much of these orders is that of frequency cannot be told."
+
+
+@pytest.mark.parametrize(
+    ("held_out", "apart", "said"),
+    [
+        (
+            (False, False),
+            (False, False),
+            "All four tests agree: beyond frequency, part of speech is not shown to matter",
+        ),
+        ((True, True), (True, True), "All four tests agree: part of speech matters beyond frequency"),
+        (
+            (False, False),
+            (True, False),
+            "The tests disagree: part of speech matters beyond frequency among words as frequent (by word type); it is "
+            "not shown to matter for words that were held out (by word type and by word) and among words as frequent "
+            "(by word)",
+        ),
+    ],
+)
+def test_the_verdict_names_the_tests_that_disagree(held_out, apart, said):
+    tests = {
+        kind: SimpleNamespace(adds=adds, apart=pd.DataFrame({"value": [2.0] if differs else []}))
+        for kind, adds, differs in zip(("word type", "word"), held_out, apart, strict=True)
+    }
+    assert frequency.verdict(SimpleNamespace(tests=tests)) == said
 
 
 def test_verb_forms_have_tests_of_their_own(beyond):

@@ -125,19 +125,21 @@ def test_where_too_little_is_known_one_sentence_says_so_and_nothing_is_drawn(fol
     known[:, :4] = followed.paths.known[:, -1:]  # one of them untrained
     for of_few, checkpoints in ((known_as(followed, never), 0), (known_as(followed, known), 3)):
         values = trajectories.numbers(of_few)
-        for draw in (trajectories.flow, trajectories.frequency, trajectories.histories):
-            page = draw(of_few, values).data
-            assert page.startswith(f"<p>Facts are known at {checkpoints} checkpoints")
-            assert "<img" not in page
+        assert [draw(of_few, values).data for draw in (trajectories.flow, trajectories.frequency)] == ["", ""]
+        assert trajectories.histories(of_few, values).data == "<p>Not listed, as no facts are followed.</p>"
         assert values["histories"].startswith(f"Facts are known at {checkpoints} checkpoints")
+        assert values["frequency"] == "not told, as no facts are followed"
 
 
 def test_what_is_no_more_than_permuted_subjects_is_not_drawn(followed):
     by_chance = replace(followed, chance=Chance(100.0, 99.0, 0.03))
-    assert "may be answers alone: 100 known" in trajectories.flow(by_chance, trajectories.numbers(by_chance)).data
+    values = trajectories.numbers(by_chance)
+    assert "may be answers alone: 100 known" in values["histories"]
+    assert trajectories.flow(by_chance, values).data == ""
     frozen = replace(followed, chance=None)
     values = trajectories.numbers(frozen)
-    assert "cannot be told" in trajectories.flow(frozen, values).data
+    assert "cannot be told" in values["histories"]
+    assert trajectories.flow(frozen, values).data == ""
     assert "frozen without its answers" in values["left_out"]
 
 

@@ -9,7 +9,7 @@ from tests.synthetic import make_run
 def test_what_overlaps_is_said_with_the_change_of_scores(series):
     values = drawn.numbers(series)
     assert "5 of 20" not in values["overlap"]
-    assert values["overlap"].startswith("Most of it is of ")
+    assert values["overlap"].startswith("Most of it is in ")
     table = overlap.table(series)
     change = table.loc[table["difference"].abs().idxmax(), "difference"]
     assert f"by {-100 * change:+.2f} points" in values["overlap"]
