@@ -5,7 +5,8 @@ seed gives.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,8 @@ from embryology.specs import knowledge as facts
 from embryology.specs import tokens
 
 VALUES = ["value", "low", "high"]
-ENDS = ["one", "other", "measure", "step", *VALUES, *(f"{name}_other" for name in VALUES), "apart"]
+DIFFERENCE = ["more", "more_low", "more_high"]
+ENDS = ["one", "other", "measure", "step", *VALUES, *(f"{name}_other" for name in VALUES), *DIFFERENCE, "apart"]
 
 
 def ends(series: Sequence[Series]) -> pd.DataFrame:
@@ -30,50 +32,87 @@ def ends(series: Sequence[Series]) -> pd.DataFrame:
 
     Returns:
         A row a pair and measure that both have: ``one`` and ``other`` (names of series), ``measure``, ``step``,
-        ``value``, ``low``, ``high`` of one and ``value_other``, ``low_other``, ``high_other``, and ``apart``: whether
-        the two 95% intervals, which are over items, do not meet.
+        ``value``, ``low``, ``high`` of one and ``value_other``, ``low_other``, ``high_other``; ``more``, how much more
+        the other has of the items that both were asked, with the 95% t interval ``more_low``, ``more_high``, paired
+        over the probe's units, null where the measure is no share of items; and ``apart``: whether that interval leaves
+        out 0, or else the two intervals do not meet.
     """
     rows = []
     for one, other in seed_pairs(series):
-        curves_of_other = dict(_curves(other))
-        for measure, curve in _curves(one):
-            if measure in curves_of_other:
-                both = curve.merge(curves_of_other[measure], on="step", suffixes=("", "_other"))
-                last = both.sort_values("step").tail(1)
-                rows.append(last.assign(one=one.name, other=other.name, measure=measure))
-    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=ENDS[:-1], dtype=float)
+        of_other = {curve.measure: curve for curve in _curves(other)}
+        for curve in _curves(one):
+            if curve.measure in of_other:
+                theirs = of_other[curve.measure]
+                both = curve.rows.merge(theirs.rows, on="step", suffixes=("", "_other"))
+                for last in both.sort_values("step").tail(1).to_dict("records"):
+                    more = dict(zip(DIFFERENCE, _more(curve, theirs, last["step"]), strict=True))
+                    rows.append(last | more | {"one": one.name, "other": other.name, "measure": curve.measure})
+    table = pd.DataFrame(rows, columns=ENDS[:-1])
     apart = table[["low", "low_other"]].max(axis=1) > table[["high", "high_other"]].min(axis=1)
-    return table.assign(apart=apart)[ENDS]
+    paired = (table["more_low"] > 0) | (table["more_high"] < 0)
+    return table.assign(apart=paired.where(table["more_low"].notna(), apart))[ENDS]
 
 
-def _curves(series: Series) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The name of each measure that a series has, and its curve: step, value, low, high."""
+@dataclass(frozen=True)
+class Curve:
+    """One measure of a series over its checkpoints."""
+
+    measure: str
+    rows: pd.DataFrame
+    """``step``, ``value``, ``low``, ``high``."""
+    right: Callable[[], pd.DataFrame] | None = None
+    """Reads the items whose share it is: ``item_id``, ``step``, ``correct`` and their ``unit``."""
+
+
+def _more(one: Curve, other: Curve, step: int) -> tuple[float, float, float]:
+    """How much more the other has at a step, with its interval; nan where items cannot be paired."""
+    if one.right is None or other.right is None:
+        return np.nan, np.nan, np.nan
+    first, second = (items[items["step"] == step].set_index("item_id") for items in (one.right(), other.right()))
+    if first.empty or set(first.index) != set(second.index):
+        return np.nan, np.nan, np.nan
+    more = second["correct"].reindex(first.index).to_numpy(float) - first["correct"].to_numpy(float)
+    low, high = intervals.of_mean(*intervals.by_unit(more, first["unit"].to_numpy()))
+    return float(more.mean()), float(low), float(high)
+
+
+def _curves(series: Series) -> Iterator[Curve]:
+    """The measures that a series has."""
     for probe, curves_of in HEADLINES.items():
         if measurements.lacking(series, probe) is None:
-            yield from curves_of(tables.read([series], probe, measured=MEASURED.get(probe, measurements.read)))
+            yield from curves_of(series, tables.read([series], probe, measured=MEASURED.get(probe, measurements.read)))
 
 
-def _of_words(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "words reconstructed", curves.curve(frame, tokens.RECONSTRUCTION, "")
+def _of_words(series: Series, frame: pd.DataFrame) -> Iterator[Curve]:
+    def right() -> pd.DataFrame:
+        items = measurements.read_items(series, tokens.SPECIFICATION.name)
+        return items[items["task"] == tokens.RECONSTRUCTION].assign(unit=lambda words: words["sentence"])
+
+    yield Curve("words reconstructed", curves.curve(frame, tokens.RECONSTRUCTION, ""), right)
 
 
-def _of_facts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _of_facts(series: Series, frame: pd.DataFrame) -> Iterator[Curve]:
+    def right(name: str, copies: bool) -> pd.DataFrame:
+        items = measurements.read_items(series, facts.SPECIFICATION.name)
+        items = items[(items["task"] == name) & (items["pieces"] == 1) & (copies | ~items["named"])]
+        return items.assign(unit=items["group"].str.cat(items["object_number"].astype(str), sep=" "))
+
     for name in knowledge.sets(frame):
         label = facts.SPECIFICATION.tasks[name]
-        yield f"facts right, {label}", knowledge.curve(frame, name)
+        yield Curve(f"facts right, {label}", knowledge.curve(frame, name), partial(right, name, True))
         if len(unnamed := knowledge.curve(frame, f"{name}/{facts.NOT_NAMED}")):
-            yield f"facts right that are not named, {label}", unnamed
+            yield Curve(f"facts right that are not named, {label}", unnamed, partial(right, name, False))
 
 
-def _of_frozen(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "tasks, frozen", downstream.curve(downstream.with_mean(frame), downstream.MEAN)
+def _of_frozen(series: Series, frame: pd.DataFrame) -> Iterator[Curve]:
+    yield Curve("tasks, frozen", downstream.curve(downstream.with_mean(frame), downstream.MEAN))
 
 
-def _of_finetuned(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "tasks, fine-tuned", downstream.curve(downstream.with_mean(frame), downstream.MEAN)
+def _of_finetuned(series: Series, frame: pd.DataFrame) -> Iterator[Curve]:
+    yield Curve("tasks, fine-tuned", downstream.curve(downstream.with_mean(frame), downstream.MEAN))
 
 
-HEADLINES: dict[str, Callable[[pd.DataFrame], Iterator[tuple[str, pd.DataFrame]]]] = {
+HEADLINES: dict[str, Callable[[Series, pd.DataFrame], Iterator[Curve]]] = {
     tokens.SPECIFICATION.name: _of_words,
     facts.SPECIFICATION.name: _of_facts,
     tasks.FROZEN: _of_frozen,

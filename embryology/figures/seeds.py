@@ -1,6 +1,7 @@
 """What another seed changes: where runs of one recipe end, and which facts they share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ def ends(table: pd.DataFrame) -> HTML:
             "step": [f"{step:,.0f}" for step in table["step"]],
             "one": _percents(table[seeds.VALUES]),
             "the other": _percents(table[[f"{name}_other" for name in seeds.VALUES]]),
-            "intervals": np.where(table["apart"], "apart", "meet"),
+            "the other has more, points": [_more(row) for row in table.to_dict("records")],
         }
     )
     return style.table(shown)
@@ -40,7 +41,17 @@ def sentence(table: pd.DataFrame) -> str:
         return "No two of these runs differ by their seed alone."
     apart = table["apart"]
     consequence = "an interval over facts or sentences is not one over runs" if apart.any() else "none is beyond them"
-    return f"In {apart.sum()} of {len(apart)} comparisons the intervals of two seeds lie apart: {consequence}."
+    return (
+        f"In {apart.sum()} of {len(apart)} comparisons two seeds differ by more than the intervals over items allow: "
+        f"{consequence}."
+    )
+
+
+def _more(row: dict[str, Any]) -> str:
+    """The paired difference; whether intervals meet where there is none."""
+    if np.isnan(row["more_low"]):
+        return f"not paired; the intervals {'do not ' if row['apart'] else ''}meet"
+    return style.ranged(pd.Series([row[name] for name in seeds.DIFFERENCE], ["value", "low", "high"]), "+.1f", "", 100)
 
 
 def facts(series: Sequence[Series]) -> HTML:

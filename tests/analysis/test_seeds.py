@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.spatial import distance
 
 from embryology.analysis import seeds
 from embryology.analysis.trajectories import Trajectories
 from embryology.errors import EmbryologyError
+from embryology.runs import measurements
 from embryology.storage.files import read_json, write_json
 from tests.synthetic import STEPS, make_run
 
@@ -87,8 +89,26 @@ def test_intervals_that_do_not_meet_are_apart(runs):
     table = seeds.ends([one, other])
     words = table.iloc[0]
     assert words["low"] > words["high_other"]
-    assert table["apart"].tolist() == [True, False, False, False, False, False]
-    assert seeds.ends([other, one])["apart"].tolist() == table["apart"].tolist()
+    assert words["more"] == pytest.approx(words["value_other"] - words["value"])
+    assert words["apart"]
+    back = seeds.ends([other, one])
+    assert back["apart"].tolist() == table["apart"].tolist()
+    assert back[["more", "more_low", "more_high"]].to_numpy()[:3] == pytest.approx(
+        -table[["more", "more_high", "more_low"]].to_numpy()[:3]
+    )
+    assert table["more"].isna().tolist() == [False] * 3 + [True] * 3  # without items of their own
+
+
+def test_seeds_are_paired_item_by_item_over_the_probes_units(runs):
+    """Against scipy's paired t test of sentences' sums, all sentences being as long."""
+    one, _, other = runs
+    words = seeds.ends([one, other]).iloc[0]
+    items = [measurements.read_items(run, "tokens").query("task == 'reconstruction'") for run in (one, other)]
+    last = [table[table["step"] == STEPS[-1]] for table in items]
+    by_sentence = [table.groupby("sentence")["correct"].mean() for table in last]
+    assert last[0].groupby("sentence").size().nunique() == 1
+    test = stats.ttest_rel(by_sentence[1], by_sentence[0]).confidence_interval(0.95)
+    assert (words["more_low"], words["more_high"]) == pytest.approx((test.low, test.high))
 
 
 def test_facts_are_compared_where_both_were_asked(runs):

@@ -16,7 +16,12 @@ def test_where_no_two_runs_are_of_one_recipe_that_is_said(runs):
 
 def test_intervals_that_do_not_meet_are_said(runs):
     sentence = drawn.sentence(seeds.ends(runs))
-    assert sentence.startswith("In 1 of 6 comparisons the intervals of two seeds lie apart: an interval over")
+    assert re.match(
+        r"In \d of 6 comparisons two seeds differ by more than the intervals over items allow: an ", sentence
+    )
+    cells = re.findall(r"<td>(.*?)</td>", drawn.ends(seeds.ends(runs)).data)
+    assert re.fullmatch(r"-\d+\.\d \(-\d+\.\d to -\d+\.\d\)", cells[5])
+    assert cells[-1] == "not paired; the intervals meet"
 
 
 def test_facts_are_drawn_where_both_were_asked(runs):
