@@ -34,14 +34,16 @@ def _sentence(table: pd.DataFrame) -> str:
         f"Most of it is in {_label(most)}, where {most['overlapping']:,} of {most['items']:,} items share text with "
         "what the model was trained on."
     )
-    change = table["difference"].abs()
-    if change.notna().any():
-        at = table.loc[change.idxmax()]
-        sentence += (
-            f" Without such items the share of right answers changes most for {_label(at)}, by "
-            f"{100 * -at['difference']:+.2f} points."
-        )
-    return sentence
+    change = 100 * table["difference"].abs()
+    if change.isna().all():
+        return sentence
+    if change.max() < 0.005:
+        return f"{sentence} Without such items no share of right answers changes by 0.01 points."
+    at = table.loc[change.idxmax()]
+    return (
+        f"{sentence} Without such items the share of right answers changes most for {_label(at)}, by "
+        f"{100 * -at['difference']:+.2f} points."
+    )
 
 
 def _label(row: pd.Series) -> str:

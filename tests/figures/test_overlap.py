@@ -13,6 +13,8 @@ def test_what_overlaps_is_said_with_the_change_of_scores(series):
     table = overlap.table(series)
     change = table.loc[table["difference"].abs().idxmax(), "difference"]
     assert f"by {-100 * change:+.2f} points" in values["overlap"]
+    hardly = drawn._sentence(table.assign(difference=-1e-6))
+    assert hardly.endswith("Without such items no share of right answers changes by 0.01 points.")
     assert values["held_out_facts"] == "No fact of an article that was kept out of training was asked for."
 
 
