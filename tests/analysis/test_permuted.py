@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.analysis import knowledge, over_objects
+from embryology.analysis import knowledge, over_objects, permuted
+from embryology.analysis.trajectories import Trajectories
 from embryology.runs import measurements
 from embryology.specs.knowledge import NO_OBJECT
 
@@ -89,6 +90,23 @@ def test_random_answers_are_beyond_permuted_subjects_no_more_often_than_said(fol
         table["correct"] = table["answer"] == table["object_number"]
         yes += followed(table).chance.beyond
     assert yes <= 5
+
+
+@pytest.mark.long
+def test_subjects_that_make_no_difference_are_beyond_chance_in_125_of_2000_series_at_most():
+    """Every fact's answers are a path drawn from a few, whatever its object: constant, changing, and lasting ones."""
+    rng, objects = np.random.default_rng(1), np.repeat(np.arange(20), 6)
+    facts = pd.DataFrame({"group": np.repeat(["P0", "P1"], 60), "object_number": objects})
+    alone = np.full((len(objects), len(STEPS)), NO_OBJECT)
+    yes = 0
+    for seed in range(2000):
+        paths = rng.choice(20, (8, len(STEPS)), p=np.arange(1, 21) / 210)
+        paths[:4] = paths[:4, :1]
+        answers = paths[rng.integers(8, size=len(objects))]
+        known = answers == objects[:, None]
+        yes += permuted.permuted(Trajectories(facts, np.array(STEPS), known, objects), answers, alone, 200, seed).beyond
+    print(f"{yes} of 2,000")
+    assert yes <= 125
 
 
 def test_frozen_without_answers_the_common_object_is_left_out_and_nothing_is_told(followed):
