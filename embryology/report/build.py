@@ -70,7 +70,10 @@ def report(
     places = {RunFolder.named(run).root: run for run in runs}
     frozen = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
     opened = Series.open_all([*places.values(), *frozen])
-    contents = _contents(opened[: len(places)], opened[len(places) :], root)
+    asked, others = opened[: len(places)], opened[len(places) :]
+    # A frozen run of the recipe and the seed that are reported would say everything twice.
+    again = {(each.recipe, each.seed) for each in asked if each.recipe is not None}
+    contents = _contents(asked, [each for each in others if (each.recipe, each.seed) not in again], root)
     for series, page, reasons in contents.left_out:
         why = "; ".join(reasons)
         console.print(f"{series.name}/{page.name}.ipynb: left out: {why}", highlight=False, soft_wrap=True)
@@ -98,7 +101,7 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
         lacking = [(each, page.lacks(each)) for each in (*series, *frozen)]
         ready = [each for each, reasons in lacking if not reasons]
         # What the seed changes is shown beside the first run of a recipe, which has the pages.
-        other_seeds = [other for one, other in seed_pairs(frozen) if one in ready]
+        other_seeds = [other for one, other in seed_pairs([*series, *frozen]) if one in ready]
         contents.comparable[page.name] = [each for each in ready if each.is_frozen]
         for each, reasons in lacking:
             if each in frozen and (page.metadata.kind not in ("losses", "probe") or each in other_seeds):

@@ -192,13 +192,24 @@ def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, e
 def test_what_another_seed_changes_is_told_beside_it_and_not_on_a_second_page(project, executed, monkeypatch):
     monkeypatch.chdir(project)
     for seed, name in enumerate(("baby-seed0", "baby-seed1")):
-        freeze_stub(folder := measured_run(project / "results" / name, seed=seed))
+        freeze_stub(folder := measured_run(project / "results" / name, seed=seed, steps=50))
     said(project)
     assert sorted(page.label for page in executed if page.label.startswith("baby")) == ["baby-seed0/tokens.ipynb"]
     measured_run(folder.root, seed=1, steps=200)
     executed.clear()
     said(project)
     assert sorted(page.label for page in executed) == ["baby-seed1/tokens.ipynb", "reference_runs.ipynb"]
+
+
+def test_frozen_seeds_of_the_recipe_that_is_reported_have_no_pages(project, executed, monkeypatch):
+    monkeypatch.chdir(project)
+    measured_run(RunFolder.named("tiny").root, seed=0)
+    for seed in (0, 1):
+        freeze_stub(measured_run(project / "results" / f"tiny-seed{seed}", seed=seed))
+    said(project)
+    assert sorted(page.label for page in executed) == ["index.ipynb", "reference_runs.ipynb", "tokens.ipynb"]
+    (comparison,) = (page for page in executed if page.page.name == "reference_runs")
+    assert comparison.parameters["compare"] == ["results/tiny-seed1"]  # the other is this run
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])
