@@ -18,7 +18,9 @@ class CannotBeTold(EmbryologyError):  # noqa: N818 - an outcome, not an error
     """There are too few checkpoints or words; the message is a clause."""
 
 
-def tokens(items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: list[str]) -> pd.DataFrame:
+def tokens(
+    items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: list[str], values: str = "correct"
+) -> pd.DataFrame:
     """Every scored word of some groups, a row each, with the checkpoints at which it was right.
 
     Args:
@@ -26,6 +28,7 @@ def tokens(items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: lis
         properties: of the same items, the kind ``frequency`` of :func:`embryology.runs.properties.read`.
         task: ``reconstruction`` or ``mask-prediction``.
         groups: tags.
+        values: the column of the items that is told instead.
 
     Returns:
         ``type``, ``group``, ``count``, ``frequency`` (log2 of the count in the training text and one), ``words`` (1),
@@ -36,7 +39,7 @@ def tokens(items: pd.DataFrame, properties: pd.DataFrame, task: str, groups: lis
         EmbryologyError: the properties lack an item.
     """
     chosen = items[(items["task"] == task) & items["group"].isin(groups)]
-    right = chosen.pivot(index="item_id", columns="step", values="correct").astype(float)
+    right = chosen.pivot(index="item_id", columns="step", values=values).astype(float)
     if right.shape[1] < CHECKPOINTS:
         raise CannotBeTold(
             f"when words are acquired cannot be told from {right.shape[1]} checkpoints; it takes {CHECKPOINTS}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from embryology.analysis import acquisition, curves, frequency, matched, published, tables
+from embryology.analysis import acquisition, curves, frequency, matched, published, surprisal, tables
 from embryology.analysis.frequency import PART_OF_SPEECH, Units
 from embryology.analysis.learning_order import Agreement, agreement, learning_times
 from embryology.analysis.matched import Beside
+from embryology.analysis.surprisal import Surprisal
 from embryology.runs import measurements, properties
 from embryology.runs.series import Series
 from embryology.specs.properties import FREQUENCY
@@ -80,6 +81,8 @@ class Beyond:
     """Groups of too few types for an interval or a coefficient."""
     forms: Tests | str
     """Of the verb forms, by type; a clause that says why they tell nothing."""
+    surprisal: Surprisal | str
+    """Of masked words; a clause that says why it tells nothing."""
 
 
 def words_of(
@@ -167,7 +170,18 @@ def _read(series: Series, frame: pd.DataFrame) -> Beyond:
         matched.beside(types, right, types["words"].to_numpy(float)),
         [group for group in curves.groups(frame) if group in set(types["group"]) and group not in large],
         _forms(series, frame, items),
+        _surprisal(series, frame, items),
     )
+
+
+def _surprisal(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Surprisal | str:
+    assert series.manifest is not None  # else nothing was counted
+    counted = properties.read(series, SPECIFICATION.name, FREQUENCY)
+    some = items[items["step"].isin(frame["step"].unique())]
+    try:
+        return surprisal.read(some, counted, list(curves.groups(frame)), series.manifest.outcome.tokenizer.vocab_size)
+    except acquisition.CannotBeTold as reason:
+        return str(reason)
 
 
 def _forms(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Tests | str:

@@ -201,9 +201,14 @@ def rank_shares(units: Units) -> dict[str, float]:
     times = units.events.shape[1]
     rows = np.repeat(np.arange(len(units.events) * times), units.events.ravel().astype(int))
     of_type, when = rows // times, rows % times
-    ranks = stats.rankdata(when)
-    by_frequency = stats.rankdata(units.types["frequency"].to_numpy()[of_type])[:, None]
-    by_group = pd.get_dummies(units.types["group"]).to_numpy(float)[of_type]
+    types = units.types.iloc[of_type]
+    return shares(stats.rankdata(when), types["frequency"].to_numpy(), types["group"])
+
+
+def shares(ranks: np.ndarray, often: np.ndarray, groups: pd.Series) -> dict[str, float]:
+    """R² of (units,) ranks by the rank of how often, by group, and by both; nan where all ranks are one."""
+    by_frequency = stats.rankdata(often)[:, None]
+    by_group = pd.get_dummies(groups).to_numpy(float)
     one = np.ones((len(ranks), 1))
     shares = {}
     for name, columns in (

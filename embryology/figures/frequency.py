@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from embryology.analysis import acquisition, frequency
-from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Brief, Tests
+from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Tests
 from embryology.analysis.frequency import DRAWS, FEWEST, PART_OF_SPEECH
-from embryology.analysis.learning_order import Agreement
+from embryology.analysis.surprisal import Surprisal
 from embryology.figures import style
 from embryology.figures.learning_order import NAMES, agreement_words
 from embryology.intervals import SEED, percentile_interval
@@ -216,6 +216,7 @@ NUMBERS = (
         "spread_by_type",
         "spread_by_word",
         "forms",
+        "surprisal",
         "verdict",
     ),
 )
@@ -242,6 +243,7 @@ def numbers(beyond: Beyond | str) -> dict[str, str]:
         "spread_by_type": _spread(by_type),
         "spread_by_word": _spread(by_word),
         "forms": _forms(beyond.forms),
+        "surprisal": _likely(beyond.surprisal),
         "verdict": verdict(beyond),
     }
 
@@ -278,6 +280,22 @@ def _forms(tests: Tests | str) -> str:
     )
 
 
+def _likely(surprisal: Surprisal | str) -> str:
+    """What surprisal says of masked words, in sentences."""
+    if isinstance(surprisal, str):
+        return f"When masked words become likely cannot be told: {surprisal}."
+    types, shares = surprisal.types, surprisal.shares
+    told = types["step"].notna().sum()
+    said = f"Of {len(types):,} types of masked words {told:,} become likely within the run"
+    if not told:
+        return f"{said}."
+    by_chance = (types["group"].nunique() - 1) / (len(types) - 1)
+    return (
+        f"{said}. Of the variance of the ranks of when, frequency alone tells {shares[frequency.FREQUENCY]:.2f}, part "
+        f"of speech alone {shares[PART_OF_SPEECH]:.2f} (any groups {by_chance:.2f}), both {shares[frequency.BOTH]:.2f}."
+    )
+
+
 def _apart(tests: Tests) -> str:
     told = int(tests.factors["low"].notna().sum())
     if not told:
@@ -289,68 +307,6 @@ def _apart(tests: Tests) -> str:
         for group, row in tests.apart.iterrows()
     ]
     return f"of {told} groups these are earlier or later than words as frequent: {style.listed(sides)}"
-
-
-def beside_it(brief: Brief | str) -> str:
-    """A sentence for the front page: how much of the order of learning is that of frequency.
-
-    Args:
-        brief: of :func:`embryology.analysis.beyond_frequency.brief`.
-    """
-    if isinstance(brief, str):
-        return f"How much of this order is that of frequency is not told: {brief}."
-    orders = brief.orders
-    return (
-        "Is it just frequency? Ranked by how often the training text has their words, and by nothing else, the groups "
-        f"have τ = {_tau(orders.run_and_frequency)} with this run's order and {_tau(orders.published_and_frequency)} "
-        f"with the published one, which has {_tau(orders.run_and_published)} with this run's. Of words that were held "
-        f"out, {adds(brief.gains[TYPE], TYPE)}."
-    )
-
-
-COLUMNS = [
-    "τ with frequency's order",
-    "τ with the published order",
-    "τ of these two",
-    *(f"{what} adds, nats a {kind}" for kind in (TYPE, WORD) for what in ("part of speech", "frequency")),
-]
-
-
-def of_runs(briefs: dict[str, Brief | str]) -> HTML:
-    """A row a run: its order beside that of frequency, and what each adds to the other.
-
-    Args:
-        briefs: of :func:`embryology.analysis.beyond_frequency.brief`, by name of the run.
-    """
-    rows = []
-    for name, brief in briefs.items():
-        if isinstance(brief, str):
-            rows.append({"run": name, **dict.fromkeys(COLUMNS, ""), COLUMNS[0]: brief})
-            continue
-        orders = (brief.orders.run_and_frequency, brief.orders.run_and_published, brief.orders.published_and_frequency)
-        added = [
-            style.ranged(brief.gains[kind].loc[what], ".3f")
-            for kind in (TYPE, WORD)
-            for what in (PART_OF_SPEECH, frequency.FREQUENCY)
-        ]
-        rows.append({"run": name, **dict(zip(COLUMNS, [*map(_tau, orders), *added], strict=True))})
-    return style.table(pd.DataFrame(rows))
-
-
-def in_runs(briefs: dict[str, Brief | str]) -> str:
-    """In how many runs part of speech tells more than frequency, as a sentence; of :func:`of_runs`'s briefs."""
-    told = [brief for brief in briefs.values() if not isinstance(brief, str)]
-    if not told:
-        return "How much of these orders is that of frequency cannot be told."
-    counts = [sum(brief.gains[kind].loc[PART_OF_SPEECH, "low"] > 0 for brief in told) for kind in (TYPE, WORD)]
-    return (
-        f"Of word types that were held out, part of speech is shown to tell more than frequency alone in {counts[0]} "
-        f"of {len(told)} runs; of single words in {counts[1]}."
-    )
-
-
-def _tau(alike: Agreement) -> str:
-    return "undefined" if alike.tau is None else f"{alike.tau:.2f}"
 
 
 def verdict(beyond: Beyond) -> str:

@@ -6,7 +6,7 @@ from IPython.display import HTML, Markdown
 from embryology.analysis import beyond_frequency, plateau, tables
 from embryology.analysis.beyond_frequency import TYPE
 from embryology.analysis.learning_order import learning_times, ranks
-from embryology.figures import frequency, learning_order, pretraining, style
+from embryology.figures import frequency_of_runs, learning_order, pretraining, style
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
@@ -42,7 +42,7 @@ def findings(series: Series, steps: str = "all") -> Markdown:
         bullets += [
             first,
             *order,
-            frequency.beside_it(beyond_frequency.brief(series, steps, [TYPE])),
+            frequency_of_runs.beside_it(beyond_frequency.brief(series, steps, [TYPE])),
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
             f"{values['worst_accuracy']} ({values['worst']}).",
             f"Of words that are *masked*, {values['mask_learnt']}.",

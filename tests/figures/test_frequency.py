@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 
 from embryology.analysis import beyond_frequency
-from embryology.figures import frequency
+from embryology.analysis.surprisal import Surprisal
+from embryology.figures import frequency, frequency_of_runs
+
+
+COVERS = ("embryology/figures/frequency_of_runs.py",)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def test_figures_are_drawn_of_all_groups(beyond):
 def test_runs_stand_below_each_other_and_one_without_counts_says_so(series):
     brief = beyond_frequency.brief(series)
     briefs = {"one": brief, "other": "its words were not counted"}
-    rows = [re.findall(r"<td>(.*?)</td>", row) for row in frequency.of_runs(briefs).data.split("<tr>")[1:]]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in frequency_of_runs.of_runs(briefs).data.split("<tr>")[1:]]
     assert [row[0] for row in rows] == ["one", "other"]
     taus = (brief.orders.run_and_frequency.tau, brief.orders.run_and_published.tau)
     assert rows[0][1:3] == ["undefined" if tau is None else f"{tau:.2f}" for tau in taus]
@@ -33,11 +37,11 @@ def test_runs_stand_below_each_other_and_one_without_counts_says_so(series):
     assert rows[0][6] == f"{added['value']:.3f} ({added['low']:.3f} to {added['high']:.3f})"
     assert rows[1][1:] == ["its words were not counted", *[""] * 6]
     counts = [int(brief.gains[kind].loc["part of speech", "low"] > 0) for kind in ("word type", "word")]
-    assert frequency.in_runs(briefs) == (
+    assert frequency_of_runs.in_runs(briefs) == (
         "Of word types that were held out, part of speech is shown to tell more than frequency alone in "
         f"{counts[0]} of 1 runs; of single words in {counts[1]}."
     )
-    assert frequency.in_runs({"other": "x"}) == "How much of these orders is that of frequency cannot be told."
+    assert frequency_of_runs.in_runs({"other": "x"}) == "How much of these orders is that of frequency cannot be told."
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,19 @@ def test_verb_forms_have_tests_of_their_own(beyond):
     assert said.startswith("The same of the forms of verbs, by word type: ")
     assert "frequency adds" in said
     assert frequency._forms("no word is acquired") == "Of the forms of verbs it cannot be told: no word is acquired."
+
+
+def test_surprisal_is_told_or_why_it_is_not(beyond):
+    said = frequency.numbers(beyond)["surprisal"]
+    assert said.startswith("Of ")  # the fixture's words are all as likely at every step
+    assert "types of masked words 0 become likely within the run." in said
+    types = pd.DataFrame({"group": ["NN", "VB", "VB"], "step": [10.0, float("nan"), float("nan")]})
+    shares = {"frequency": 0.5, "part of speech": 0.25, "both": 0.75}
+    assert frequency._likely(Surprisal(types, shares)) == (
+        "Of 3 types of masked words 1 become likely within the run. Of the variance of the ranks of when, frequency "
+        "alone tells 0.50, part of speech alone 0.25 (any groups 0.50), both 0.75."
+    )
+    assert frequency._likely("not kept").endswith("cannot be told: not kept.")
 
 
 def test_too_few_checkpoints_are_one_sentence_and_no_figure(series):
