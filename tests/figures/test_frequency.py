@@ -10,7 +10,6 @@ from embryology.analysis import beyond_frequency
 from embryology.analysis.surprisal import Surprisal
 from embryology.figures import frequency, frequency_of_runs
 
-
 COVERS = ("embryology/figures/frequency_of_runs.py",)
 
 
