@@ -34,8 +34,8 @@ def ends(series: Sequence[Series]) -> pd.DataFrame:
         A row a pair and measure that both have: ``one`` and ``other`` (names of series), ``measure``, ``step``,
         ``value``, ``low``, ``high`` of one and ``value_other``, ``low_other``, ``high_other``; ``more``, how much more
         the other has of the items that both were asked, with the 95% t interval ``more_low``, ``more_high``, paired
-        over the probe's units, null where the measure is no share of items; and ``apart``: whether that interval leaves
-        out 0, or else the two intervals do not meet.
+        over the probe's units, null where the measure is no share of items or no item differs; and ``apart``: whether
+        that interval leaves out 0, or else the two intervals do not meet.
     """
     rows = []
     for one, other in seed_pairs(series):
@@ -72,6 +72,8 @@ def _more(one: Curve, other: Curve, step: int) -> tuple[float, float, float]:
     if first.empty or set(first.index) != set(second.index):
         return np.nan, np.nan, np.nan
     more = second["correct"].reindex(first.index).to_numpy(float) - first["correct"].to_numpy(float)
+    if not more.any():
+        return 0.0, np.nan, np.nan  # a variance of none would make it certain
     low, high = intervals.of_mean(*intervals.by_unit(more, first["unit"].to_numpy()))
     return float(more.mean()), float(low), float(high)
 

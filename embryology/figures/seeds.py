@@ -9,6 +9,7 @@ from IPython.display import HTML
 
 from embryology import intervals
 from embryology.analysis import knowledge, seeds
+from embryology.analysis.knowledge import Followed
 from embryology.errors import EmbryologyError
 from embryology.figures import style
 from embryology.figures.knowledge import OVER
@@ -49,29 +50,43 @@ def sentence(table: pd.DataFrame) -> str:
 
 def _more(row: dict[str, Any]) -> str:
     """The paired difference; whether intervals meet where there is none."""
+    if row["more"] == 0 and np.isnan(row["more_low"]):
+        return "no item differs"
     if np.isnan(row["more_low"]):
         return f"not paired; the intervals {'do not ' if row['apart'] else ''}meet"
     return style.ranged(pd.Series([row[name] for name in seeds.DIFFERENCE], ["value", "low", "high"]), "+.1f", "", 100)
 
 
 def facts(series: Sequence[Series]) -> HTML:
-    """:func:`shared_facts` of every two series of one recipe that were asked for facts."""
+    """:func:`shared_facts` of every two series of one recipe that were asked for facts, or why it is not drawn."""
     asked = [each for each in series if measurements.lacking(each, SPECIFICATION.name) is None]
-    return HTML("".join(_shared_facts_or_why(*pair) for pair in seed_pairs(asked)))
-
-
-def _shared_facts_or_why(one: Series, other: Series) -> str:
-    try:
-        return str(shared_facts(one, other).data)
-    except EmbryologyError as error:
-        return str(style.paragraph(f"Facts: {error}.").data)
+    drawn, said = [], dict[str, None]()  # each sentence once
+    for one, other in seed_pairs(asked):
+        try:
+            followed = seeds.same_facts(one, other)
+        except EmbryologyError as error:
+            said[f"Facts: {error}."] = None
+            continue
+        reasons = [
+            f"Facts that {name} shares with other seeds are not told. {each.why_not}"
+            for name, each in zip((one.name, other.name), followed, strict=True)
+            if each.chance is not None and each.why_not
+        ]
+        said |= dict.fromkeys(reasons)
+        if not reasons:
+            drawn.append(str(shared_facts(one, other, *followed).data))
+    return HTML("".join([*drawn, *(str(style.paragraph(sentence).data) for sentence in said)]))
 
 
 @style.styled
-def shared_facts(one: Series, other: Series) -> HTML:
-    """How many facts each of two series knows, and how far they are the same ones."""
+def shared_facts(one: Series, other: Series, followed: Followed, followed_of_other: Followed) -> HTML:
+    """How many facts each of two series knows, and how far they are the same ones.
+
+    Args:
+        one, other: of one recipe.
+        followed, followed_of_other: of :func:`embryology.analysis.seeds.same_facts`.
+    """
     names = [one.name, other.name]
-    followed, followed_of_other = seeds.same_facts(one, other)
     paths, paths_of_other = followed.paths, followed_of_other.paths
     table = seeds.overlap(paths, paths_of_other)
     figure, (known, shared) = style.panels(1, 2, 9, 3.7)

@@ -1,8 +1,10 @@
 """Figures of series that differ by their seed alone."""
 
 import re
+from dataclasses import replace
 
 from embryology.analysis import seeds
+from embryology.analysis.permuted import Chance
 from embryology.errors import EmbryologyError
 from embryology.figures import seeds as drawn
 from embryology.storage.files import read_json, write_json
@@ -22,6 +24,7 @@ def test_intervals_that_do_not_meet_are_said(runs):
     cells = re.findall(r"<td>(.*?)</td>", drawn.ends(seeds.ends(runs)).data)
     assert re.fullmatch(r"-\d+\.\d \(-\d+\.\d to -\d+\.\d\)", cells[5])
     assert cells[-1] == "not paired; the intervals meet"
+    assert "no item differs" in cells
 
 
 def test_facts_are_drawn_where_both_were_asked(runs):
@@ -30,6 +33,15 @@ def test_facts_are_drawn_where_both_were_asked(runs):
     last = seeds.overlap(one, other).iloc[-1]
     assert f"share {100 * last['value']:.0f}% of them" in re.search("<strong>(.*?)</strong>", page)[1]
     assert page.count("<figure") == 1
+
+
+def test_facts_that_are_no_more_than_chance_are_not_compared(runs, monkeypatch):
+    followed = [replace(each, chance=Chance(100.0, 99.0, 0.03)) for each in seeds.same_facts(runs[0], runs[2])]
+    monkeypatch.setattr(seeds, "same_facts", lambda *_: tuple(followed))
+    page = drawn.facts(runs).data
+    assert page.count("Facts that one shares with other seeds are not told. It is not shown that more facts are") == 1
+    assert page.count("<p>") == 2
+    assert "<figure" not in page
 
 
 def test_facts_that_are_not_compared_are_a_sentence(runs, monkeypatch):
