@@ -31,8 +31,8 @@ def tokens(
         values: the column of the items that is told instead.
 
     Returns:
-        ``type``, ``group``, ``count``, ``frequency`` (log2 of the count in the training text and one), ``words`` (1),
-        and a column a step with whether it was right, as numbers.
+        ``type``, ``group``, ``pieces``, ``count``, ``frequency`` (log2 of the count in the training text and one),
+        ``words`` (1), and a column a step with whether it was right, as numbers.
 
     Raises:
         CannotBeTold: there are fewer than :data:`CHECKPOINTS`.
@@ -54,8 +54,9 @@ def tokens(
 
 def types(words: pd.DataFrame) -> pd.DataFrame:
     """The word types of each group: as :func:`tokens`, ``words`` how many, and the share of them that is right."""
+    of_type = dict.fromkeys(["pieces", "count", "frequency"], "first")
     return words.groupby(["group", "type"], sort=True, as_index=False).agg(
-        {"count": "first", "frequency": "first", "words": "sum"} | dict.fromkeys(steps_of(words), "mean")
+        of_type | {"words": "sum"} | dict.fromkeys(steps_of(words), "mean")
     )
 
 

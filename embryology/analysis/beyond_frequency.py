@@ -72,11 +72,13 @@ class Beyond:
     groups: dict[str, str]
     words: pd.DataFrame
     """Of :func:`embryology.analysis.acquisition.tokens`."""
+    types: pd.DataFrame
+    """Of :func:`embryology.analysis.acquisition.types`, with ``acquired``, the number of a checkpoint."""
     orders: Orders
     tests: dict[str, Tests]
-    """By :data:`TYPE` and :data:`WORD`."""
+    """By :data:`TYPE` and :data:`WORD`, of words of one piece."""
     accuracy: Beside
-    """Curves of the share of words that is right."""
+    """Curves of the share of words of one piece that is right."""
     small: list[str]
     """Groups of too few types for an interval or a coefficient."""
     forms: Tests | str
@@ -104,6 +106,11 @@ def words_of(
     return acquisition.tokens(items[items["step"].isin(frame["step"].unique())], table, RECONSTRUCTION, chosen)
 
 
+def of_one_piece(words: pd.DataFrame) -> pd.DataFrame:
+    """The words whose frequency is that of what the model reads: pieces of others are more frequent than they are."""
+    return words[words["pieces"] == 1]
+
+
 def orders(frame: pd.DataFrame, items: pd.DataFrame, words: pd.DataFrame) -> Orders:
     """How alike the orders of the run, the published ALBERT and frequency are."""
     run, other, by_frequency = (
@@ -128,7 +135,7 @@ def brief(series: Series, steps: str = "all", kinds: Iterable[str] = (TYPE, WORD
     items = measurements.read_items(series, SPECIFICATION.name)
     try:
         words = words_of(series, frame, items)
-        units = {kind: frequency.units(words, by_type=kind == TYPE) for kind in kinds}
+        units = {kind: frequency.units(of_one_piece(words), by_type=kind == TYPE) for kind in kinds}
         gains = {kind: frequency.gains(frequency.held_out(each)) for kind, each in units.items()}
     except acquisition.CannotBeTold as cause:
         return str(cause)
@@ -155,16 +162,18 @@ def read(series: Series, steps: str = "all") -> Beyond | str:
 def _read(series: Series, frame: pd.DataFrame) -> Beyond:
     items = measurements.read_items(series, SPECIFICATION.name)
     words = words_of(series, frame, items)
-    types = acquisition.types(words)
+    whole = of_one_piece(words)
+    types, all_types = acquisition.types(whole), acquisition.types(words)
     tests = {
-        TYPE: tests_of(frequency.units(words, by_type=True)),
-        WORD: tests_of(frequency.units(words, by_type=False)),
+        TYPE: tests_of(frequency.units(whole, by_type=True)),
+        WORD: tests_of(frequency.units(whole, by_type=False)),
     }
     large = frequency.large(tests[TYPE].units)
     right = types[acquisition.steps_of(types)].to_numpy()
     return Beyond(
         curves.groups(frame),
         words,
+        all_types.assign(acquired=acquisition.acquired(all_types)),
         orders(frame, items, words),
         tests,
         matched.beside(types, right, types["words"].to_numpy(float)),
@@ -186,7 +195,8 @@ def _surprisal(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Surp
 
 def _forms(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Tests | str:
     try:
-        return tests_of(frequency.units(words_of(series, frame, items, curves.VERB_FORMS), by_type=True))
+        words = of_one_piece(words_of(series, frame, items, curves.VERB_FORMS))
+        return tests_of(frequency.units(words, by_type=True))
     except acquisition.CannotBeTold as reason:
         return str(reason)
 

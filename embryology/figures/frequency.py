@@ -1,5 +1,6 @@
 """Whether words are learnt in another order than that of their frequency in the training text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,27 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
     """
     if isinstance(beyond, str):
         return style.paragraph(beyond)
-    units = beyond.tests[TYPE].units
-    types = units.types.assign(count=2 ** units.types["frequency"], place=units.events.argmax(axis=1))
+    steps, types = acquisition.steps_of(beyond.types)[:-1], beyond.types
     # Spread within their row, as dots would hide each other.
-    types["row"] = types["place"] + np.random.default_rng(SEED).uniform(-0.35, 0.35, len(types))
+    spread = np.random.default_rng(SEED).uniform(-0.35, 0.35, len(types))
+    types = types.assign(row=types["acquired"] + spread, at=types["count"] + 1)
+    several = types["pieces"] > 1
     groups = [group for group in beyond.groups if group in set(types["group"])]
     figure, axes = style.grid(len(groups), 3, 2.3, sharex=True, sharey=True)
     figure.set_dpi(144)  # of the dots, which are a picture: thousands of shapes would make a page of megabytes
-    last = len(units.steps)
+    last = len(steps)
     ticks = [*range(0, last, max(1, last // 5)), last]
-    labels = [*(style.short(units.steps[tick]) for tick in ticks[:-1]), "not by\nthe end"]
+    labels = [*(style.short(steps[tick]) for tick in ticks[:-1]), "not by\nthe end"]
+    looks = (
+        ("words of other groups", style.GRID, 6, 1),
+        ("words of several pieces", style.LINES[1][0], 9, 0.5),
+        ("words of one piece", style.LINES[0][0], 12, 0.6),
+    )
     for axis, group in zip(axes, groups, strict=True):
         mine = types["group"] == group
-        for some, color, size, alpha in ((~mine, style.GRID, 6, 1), (mine, style.LINES[0][0], 12, 0.6)):
+        for some, (label, color, size, alpha) in zip((~mine, mine & several, mine & ~several), looks, strict=True):
             look: dict[str, Any] = {"color": color, "s": size, "alpha": alpha, "linewidth": 0, "rasterized": True}
-            sns.scatterplot(types[some], x="count", y="row", ax=axis, **look)
+            sns.scatterplot(types[some], x="at", y="row", ax=axis, label=label, legend=False, **look)
         axis.set_title(f"{group} {NAMES.get(group, '')} · {mine.sum():,} types")
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value)))
@@ -54,25 +61,30 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
         axis.set_ylabel("stays right from step")
     for axis in axes[-3:]:
         axis.set_xlabel("count in the training text, plus one")
-    never = (types["place"] == last).mean()
-    answer = f"The more frequent a word, the earlier it is acquired; {never:.0%} of word types are not by the end"
-    rank = float(types["frequency"].corr(types["place"], method="spearman"))
-    if rank > -0.1:
-        answer = "The more frequent words are not acquired earlier"
+    style.legend(figure, axes, 3)
+    never = (types["acquired"] == last).mean()
+    of_one, of_several = (
+        float(some["frequency"].corr(some["acquired"], method="spearman")) for some in (types[~several], types[several])
+    )
+    answer = (
+        f"Frequency and the step of acquisition have Spearman's ρ = {of_one:.2f} for words of one piece"
+        + (f", {of_several:.2f} for words of several" if np.isfinite(of_several) else "")
+        + f"; {never:.0%} of word types are not acquired"
+    )
     return style.show(
         figure,
         "frequency-of-words",
         answer,
-        types[["group"]].assign(count=types["count"] - 1, step=[*map(_step(units.steps), types["place"])]),
+        types[["group", "pieces", "count"]].assign(step=[*map(_step(steps), types["acquired"])]),
         f"Is a word acquired when its frequency says? Each dot is a word type of {series}, grey those of the other "
         f"groups; across, how often the training text has it; up, the checkpoint from which more than half of its "
-        f"words in the test text stay right, at two checkpoints or more (dots are spread within their row). "
-        f"Spearman's correlation over all types {rank:.2f}.",
+        f"words in the test text stay right, at two checkpoints or more (dots are spread within their row). A word of "
+        f"several pieces is right where all of them are, and those are more frequent than it is.",
         f"{len(groups)} scatter plots of word types, frequency against the step of acquisition. {answer}.",
     )
 
 
-def _step(steps: np.ndarray) -> Any:
+def _step(steps: Sequence[int]) -> Any:
     return lambda place: f"{steps[place]}" if place < len(steps) else "not by the end"
 
 
@@ -207,7 +219,16 @@ def table(beyond: Beyond | str) -> HTML:
 
 
 NUMBERS = (
-    *("types", "words", "never", "small", "run_and_published", "run_and_frequency", "published_and_frequency"),
+    *(
+        "types",
+        "words",
+        "of_one_piece",
+        "never",
+        "small",
+        "run_and_published",
+        "run_and_frequency",
+        "published_and_frequency",
+    ),
     *(
         "adds_by_type",
         "adds_by_word",
@@ -229,8 +250,9 @@ def numbers(beyond: Beyond | str) -> dict[str, str]:
     by_type, by_word = beyond.tests[TYPE], beyond.tests[WORD]
     small = f" Groups of fewer than {FEWEST} types, told without interval: {style.listed(beyond.small)}."
     return {
-        "types": f"{len(by_type.units.types):,}",
+        "types": f"{len(beyond.types):,}",
         "words": f"{len(beyond.words):,}",
+        "of_one_piece": f"{len(by_type.units.types):,}",
         "never": f"{(beyond.words['count'] == 0).mean():.0%}",
         "small": small if beyond.small else "",
         "run_and_published": agreement_words(beyond.orders.run_and_published),

@@ -34,7 +34,7 @@ def words(seed, delay=None, says_the=False):
                     right = np.array(STEPS) >= (10 if number == 0 else np.inf)
                 rows.append((f"{group}{number}", group, number + 1000 * list(SHAPES).index(group), often, 1, *right))
     table = pd.DataFrame(rows, columns=["item_id", "group", "type", "frequency", "words", *STEPS])
-    return table.assign(count=(2 ** table["frequency"] - 1).round().astype(int))
+    return table.assign(count=(2 ** table["frequency"] - 1).round().astype(int), pieces=1)
 
 
 def test_a_word_is_acquired_where_it_stays_right_at_two_checkpoints_or_more():

@@ -1,6 +1,7 @@
 """What is said of frequency, and that nothing is drawn where it cannot be told."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -88,6 +89,24 @@ def test_surprisal_is_told_or_why_it_is_not(beyond):
         "alone tells 0.50, part of speech alone 0.25 (any groups 0.50), both 0.75."
     )
     assert frequency._likely("not kept").endswith("cannot be told: not kept.")
+
+
+def test_words_of_several_pieces_are_drawn_and_not_tested(series, monkeypatch):
+    read = beyond_frequency.properties.read
+
+    def some_of_several(*where):
+        table = read(*where)
+        return table.assign(pieces=1 + (table["type"] % 4 == 0))
+
+    monkeypatch.setattr(beyond_frequency.properties, "read", some_of_several)
+    beyond = beyond_frequency.read(series)
+    several = beyond.types[beyond.types["pieces"] > 1]
+    assert len(several)
+    for tests in beyond.tests.values():
+        assert not set(tests.units.types["type"]) & set(several["type"])
+    assert len(beyond.tests["word type"].units.types) == len(beyond.types) - len(several)
+    assert "for words of several; " in frequency.dots(beyond, "synthetic").data
+    assert "for words of several" not in frequency.dots(replace(beyond, types=beyond.types.assign(pieces=1)), "x").data
 
 
 def test_too_few_checkpoints_are_one_sentence_and_no_figure(series):
