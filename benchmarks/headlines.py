@@ -28,6 +28,8 @@ ROWS = {
     "beside types as frequent": ("", "frequency.frequency_apart_by_type"),
     "beside words as frequent": ("", "frequency.frequency_apart_by_word"),
     "verb forms": ("", "frequency.frequency_forms"),
+    "what the tests say together": ("", "frequency.frequency_verdict"),
+    "when masked words become likely": ("", "frequency.frequency_surprisal"),
     "half of the gain of vectors": ("edges.order", "edges.halves"),
     "selectivity": ("edges.selectivity", "edges.selectivity"),
     "description length": ("edges.compression", "edges.no_shorter"),
