@@ -35,9 +35,11 @@ def tokens(
         ``words`` (1), and a column a step with whether it was right, as numbers.
 
     Raises:
-        CannotBeTold: there are fewer than :data:`CHECKPOINTS`.
+        CannotBeTold: there are fewer than :data:`CHECKPOINTS`, or the items were frozen without those values.
         EmbryologyError: the properties lack an item.
     """
+    if values not in items:
+        raise CannotBeTold(f"{values.replace('_', '-')} was not kept when it was frozen")
     chosen = items[(items["task"] == task) & items["group"].isin(groups)]
     right = chosen.pivot(index="item_id", columns="step", values=values).astype(float)
     if right.shape[1] < CHECKPOINTS:
@@ -50,6 +52,11 @@ def tokens(
         raise EmbryologyError(f"the frequency of {lacking:,} words was not counted: embryology count RUN")
     words = words.assign(frequency=np.log2(words["count"] + 1), words=1)
     return words.join(right, on="item_id")
+
+
+def of_one_piece(words: pd.DataFrame) -> pd.DataFrame:
+    """The words whose frequency is that of what the model reads: pieces of others are more frequent than they are."""
+    return words[words["pieces"] == 1]
 
 
 def types(words: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from embryology.analysis.surprisal import Surprisal
 from embryology.runs import measurements, properties
 from embryology.runs.series import Series
 from embryology.specs.properties import FREQUENCY
-from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
+from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
 TYPE, WORD = "word type", "word"
 
@@ -88,27 +88,28 @@ class Beyond:
 
 
 def words_of(
-    series: Series, frame: pd.DataFrame, items: pd.DataFrame, groups: Iterable[str] | None = None
+    series: Series,
+    frame: pd.DataFrame,
+    items: pd.DataFrame,
+    groups: Iterable[str] | None = None,
+    task: str = RECONSTRUCTION,
+    values: str = "correct",
 ) -> pd.DataFrame:
-    """The reconstructed words of some groups with their frequency.
+    """The words of some groups with their frequency.
 
     Args:
         series: whose words.
         frame: of :func:`embryology.analysis.tables.read`, of the tokens probe; decides the checkpoints.
         items: of the same series.
         groups: tags; None takes the nine groups.
+        task, values: as of :func:`embryology.analysis.acquisition.tokens`.
 
     Raises:
-        CannotBeTold: there are too few checkpoints.
+        CannotBeTold: as of :func:`embryology.analysis.acquisition.tokens`.
     """
     table = properties.read(series, SPECIFICATION.name, FREQUENCY)
     chosen = list(curves.groups(frame) if groups is None else groups)
-    return acquisition.tokens(items[items["step"].isin(frame["step"].unique())], table, RECONSTRUCTION, chosen)
-
-
-def of_one_piece(words: pd.DataFrame) -> pd.DataFrame:
-    """The words whose frequency is that of what the model reads: pieces of others are more frequent than they are."""
-    return words[words["pieces"] == 1]
+    return acquisition.tokens(items[items["step"].isin(frame["step"].unique())], table, task, chosen, values)
 
 
 def orders(frame: pd.DataFrame, items: pd.DataFrame, words: pd.DataFrame) -> Orders:
@@ -135,7 +136,7 @@ def brief(series: Series, steps: str = "all", kinds: Iterable[str] = (TYPE, WORD
     items = measurements.read_items(series, SPECIFICATION.name)
     try:
         words = words_of(series, frame, items)
-        units = {kind: frequency.units(of_one_piece(words), by_type=kind == TYPE) for kind in kinds}
+        units = {kind: frequency.units(acquisition.of_one_piece(words), by_type=kind == TYPE) for kind in kinds}
         gains = {kind: frequency.gains(frequency.held_out(each)) for kind, each in units.items()}
     except acquisition.CannotBeTold as cause:
         return str(cause)
@@ -162,7 +163,7 @@ def read(series: Series, steps: str = "all") -> Beyond | str:
 def _read(series: Series, frame: pd.DataFrame) -> Beyond:
     items = measurements.read_items(series, SPECIFICATION.name)
     words = words_of(series, frame, items)
-    whole = of_one_piece(words)
+    whole = acquisition.of_one_piece(words)
     types, all_types = acquisition.types(whole), acquisition.types(words)
     tests = {
         TYPE: tests_of(frequency.units(whole, by_type=True)),
@@ -185,17 +186,16 @@ def _read(series: Series, frame: pd.DataFrame) -> Beyond:
 
 def _surprisal(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Surprisal | str:
     assert series.manifest is not None  # else nothing was counted
-    counted = properties.read(series, SPECIFICATION.name, FREQUENCY)
-    some = items[items["step"].isin(frame["step"].unique())]
     try:
-        return surprisal.read(some, counted, list(curves.groups(frame)), series.manifest.outcome.tokenizer.vocab_size)
+        words = words_of(series, frame, items, task=MASK_PREDICTION, values="log_probability")
+        return surprisal.of_words(acquisition.of_one_piece(words), series.manifest.outcome.tokenizer.vocab_size)
     except acquisition.CannotBeTold as reason:
         return str(reason)
 
 
 def _forms(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Tests | str:
     try:
-        words = of_one_piece(words_of(series, frame, items, curves.VERB_FORMS))
+        words = acquisition.of_one_piece(words_of(series, frame, items, curves.VERB_FORMS))
         return tests_of(frequency.units(words, by_type=True))
     except acquisition.CannotBeTold as reason:
         return str(reason)

@@ -88,7 +88,8 @@ def _curves(series: Series) -> Iterator[Curve]:
 def _of_words(series: Series, frame: pd.DataFrame) -> Iterator[Curve]:
     def right() -> pd.DataFrame:
         items = measurements.read_items(series, tokens.SPECIFICATION.name)
-        return items[items["task"] == tokens.RECONSTRUCTION].assign(unit=lambda words: words["sentence"])
+        words = items[items["task"] == tokens.RECONSTRUCTION]
+        return words.assign(unit=words["sentence"])
 
     yield Curve("words reconstructed", curves.curve(frame, tokens.RECONSTRUCTION, ""), right)
 

@@ -8,7 +8,6 @@ from scipy import optimize, special
 
 from embryology.analysis import acquisition, frequency
 from embryology.analysis.acquisition import CHECKPOINTS, CannotBeTold
-from embryology.specs.tokens import MASK_PREDICTION
 
 LEAST = 1.0
 """Nats below chance that a word has to come: halfway to less lies in the noise of a word that was never learnt."""
@@ -24,21 +23,16 @@ class Surprisal:
     """Of :func:`embryology.analysis.frequency.rank_shares`, types without a step tied last."""
 
 
-def read(items: pd.DataFrame, properties: pd.DataFrame, groups: list[str], pieces: int) -> Surprisal:
-    """The masked words of some groups, by type.
+def of_words(words: pd.DataFrame, pieces: int) -> Surprisal:
+    """Masked words, by type.
 
     Args:
-        items: of :func:`embryology.runs.measurements.read_items`, of the tokens probe.
-        properties: as of :func:`embryology.analysis.acquisition.tokens`.
-        groups: tags.
+        words: of :func:`embryology.analysis.acquisition.tokens`, with log-probabilities.
         pieces: of the vocabulary; all of them alike are chance.
 
     Raises:
-        CannotBeTold: log-probabilities were not kept, or there are too few checkpoints.
+        CannotBeTold: there are too few checkpoints.
     """
-    if "log_probability" not in items:
-        raise CannotBeTold("log-probabilities were not kept when it was frozen")
-    words = acquisition.tokens(items, properties, MASK_PREDICTION, groups, "log_probability")
     types = acquisition.types(words)
     steps = np.array(acquisition.steps_of(types))
     trained = steps > 0

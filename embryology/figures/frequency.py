@@ -219,27 +219,9 @@ def table(beyond: Beyond | str) -> HTML:
 
 
 NUMBERS = (
-    *(
-        "types",
-        "words",
-        "of_one_piece",
-        "never",
-        "small",
-        "run_and_published",
-        "run_and_frequency",
-        "published_and_frequency",
-    ),
-    *(
-        "adds_by_type",
-        "adds_by_word",
-        "apart_by_type",
-        "apart_by_word",
-        "spread_by_type",
-        "spread_by_word",
-        "forms",
-        "surprisal",
-        "verdict",
-    ),
+    *("types", "words", "of_one_piece", "never", "small", "verdict", "forms", "surprisal"),
+    *("run_and_published", "run_and_frequency", "published_and_frequency", "adds_by_type", "adds_by_word"),
+    *("apart_by_type", "apart_by_word", "spread_by_type", "spread_by_word"),
 )
 
 
@@ -308,7 +290,7 @@ def _likely(surprisal: Surprisal | str) -> str:
         return f"When masked words become likely cannot be told: {surprisal}."
     types, shares = surprisal.types, surprisal.shares
     told = types["step"].notna().sum()
-    said = f"Of {len(types):,} types of masked words {told:,} become likely within the run"
+    said = f"Of {len(types):,} types of masked words of one piece {told:,} become likely within the run"
     if not told:
         return f"{said}."
     by_chance = (types["group"].nunique() - 1) / (len(types) - 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.analysis import surprisal
+from embryology.analysis import acquisition, surprisal
 from embryology.analysis.acquisition import CannotBeTold
 from embryology.analysis.frequency import BOTH, FREQUENCY, PART_OF_SPEECH
 
@@ -54,9 +54,13 @@ def items(delay):
     return pd.DataFrame(rows, columns=names), pd.DataFrame(counted, columns=["item_id", "type", "pieces", "count"])
 
 
+def words(table, counted):
+    return acquisition.tokens(table, counted, "mask-prediction", ["NN", "VB"], "log_probability")
+
+
 @pytest.mark.parametrize("delay", [0, 3])
 def test_words_that_frequency_alone_makes_likely_are_told_by_it_and_late_groups_by_both(delay):
-    found = surprisal.read(*items(delay), ["NN", "VB"], 8192)
+    found = surprisal.of_words(words(*items(delay)), 8192)
     assert found.types["step"].notna().mean() > 0.9
     assert found.shares[PART_OF_SPEECH] < 0.1 if delay == 0 else found.shares[PART_OF_SPEECH] > 0.2
     assert (found.shares[FREQUENCY] > 0.95) == (delay == 0)
@@ -66,6 +70,6 @@ def test_words_that_frequency_alone_makes_likely_are_told_by_it_and_late_groups_
 def test_without_log_probabilities_or_checkpoints_it_cannot_be_told():
     table, counted = items(0)
     with pytest.raises(CannotBeTold, match="not kept when it was frozen"):
-        surprisal.read(table.drop(columns="log_probability"), counted, ["NN", "VB"], 8192)
+        words(table.drop(columns="log_probability"), counted)
     with pytest.raises(CannotBeTold, match="4 checkpoints after step 0"):
-        surprisal.read(table[table["step"] < 80], counted, ["NN", "VB"], 8192)
+        surprisal.of_words(words(table[table["step"] < 80], counted), 8192)

@@ -81,12 +81,12 @@ def test_verb_forms_have_tests_of_their_own(beyond):
 def test_surprisal_is_told_or_why_it_is_not(beyond):
     said = frequency.numbers(beyond)["surprisal"]
     assert said.startswith("Of ")  # the fixture's words are all as likely at every step
-    assert "types of masked words 0 become likely within the run." in said
+    assert "types of masked words of one piece 0 become likely within the run." in said
     types = pd.DataFrame({"group": ["NN", "VB", "VB"], "step": [10.0, float("nan"), float("nan")]})
     shares = {"frequency": 0.5, "part of speech": 0.25, "both": 0.75}
     assert frequency._likely(Surprisal(types, shares)) == (
-        "Of 3 types of masked words 1 become likely within the run. Of the variance of the ranks of when, frequency "
-        "alone tells 0.50, part of speech alone 0.25 (any groups 0.50), both 0.75."
+        "Of 3 types of masked words of one piece 1 become likely within the run. Of the variance of the ranks of when, "
+        "frequency alone tells 0.50, part of speech alone 0.25 (any groups 0.50), both 0.75."
     )
     assert frequency._likely("not kept").endswith("cannot be told: not kept.")
 
