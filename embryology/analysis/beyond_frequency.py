@@ -185,7 +185,8 @@ def _read(series: Series, frame: pd.DataFrame) -> Beyond:
 
 
 def _surprisal(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Surprisal | str:
-    assert series.manifest is not None  # else nothing was counted
+    if series.manifest is None:
+        return "the size of its vocabulary is not recorded"
     try:
         words = words_of(series, frame, items, task=MASK_PREDICTION, values="log_probability")
         return surprisal.of_words(acquisition.of_one_piece(words), series.manifest.outcome.tokenizer.vocab_size)
