@@ -137,11 +137,15 @@ def report(
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="name=value for every notebook; may be given again.")
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, show_default="cores", help="Notebooks executed at a time, half a GB each."),
+    ] = None,
 ) -> None:
     """Execute the notebooks on measured runs and build the book."""
     from embryology.report.build import report as build
 
-    build(runs, parameter or [], console)
+    build(runs, parameter or [], console, jobs=jobs)
 
 
 @app.command()

@@ -43,7 +43,7 @@ class Tests:
 
     units: Units
     nats: dict[str, float]
-    """Held-out log-likelihood a unit, by the names of :data:`embryology.analysis.frequency.FORMULAS`."""
+    """Held-out log-likelihood a unit, by the names of :data:`embryology.analysis.frequency.MODELS`."""
     gains: pd.DataFrame
     """Of :func:`embryology.analysis.frequency.gains`."""
     rank_shares: dict[str, float]
@@ -205,7 +205,7 @@ def _forms(series: Series, frame: pd.DataFrame, items: pd.DataFrame) -> Tests | 
 def tests_of(units: Units) -> Tests:
     """All tests of units of one kind."""
     told = frequency.held_out(units)
-    means = told[[*frequency.FORMULAS]].sum() / told["words"].sum()
+    means = told[[*frequency.MODELS]].sum() / told["words"].sum()
     curves_of_groups = matched.beside(units.types, units.shares, units.sizes)
     return Tests(
         units,

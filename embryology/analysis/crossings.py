@@ -51,31 +51,35 @@ def lasting(steps: np.ndarray, values: np.ndarray, level: np.ndarray, drawn: np.
 
     Args:
         steps: (s,) rising.
-        values: (curves, s).
-        level: (curves,).
-        drawn: (s,) how often a resample drew each checkpoint; those that it did not draw are not there. The first one
-            and the last :data:`LAST` always are, as blind answers and final values rest on them.
+        values: (..., curves, s).
+        level: (..., curves).
+        drawn: (..., s) how often a resample drew each checkpoint; those that it did not draw are not there. The first
+            one and the last :data:`LAST` always are, as blind answers and final values rest on them.
 
     Returns:
-        (curves,) steps, linear between checkpoints; infinite as of :func:`first_crossing`.
+        (..., curves) steps, linear between checkpoints; infinite as of :func:`first_crossing`.
     """
+    steps = np.asarray(steps, float)
     weights = np.ones(len(steps)) if drawn is None else drawn.astype(float)
     always = [0, *range(max(len(steps) - LAST, 0), len(steps))]
-    weights[always] = np.maximum(weights[always], 1)
-    there = weights > 0
-    steps, weights = np.asarray(steps, float)[there], weights[there]
-    above = np.cumsum(weights * (values[:, there] - level[:, None]), axis=1)
-    above, weight = np.insert(above, 0, 0, axis=1), np.insert(np.cumsum(weights), 0, 0)
-    below = above.argmin(axis=1)  # how many checkpoints the fit lies below the level
-    number, own = np.arange(len(steps) + 1), below[:, None]
-    with np.errstate(invalid="ignore"):  # its own place: nothing over nothing
-        means = (above - np.take_along_axis(above, own, axis=1)) / (weight - weight[own])
-    before = np.where(number < own, means, -np.inf).max(axis=1)  # the fit less the level, on either side
-    after = np.where(number > own, means, np.inf).min(axis=1)
-    inside = (below > 0) & (below < len(steps))
+    weights[..., always] = np.maximum(weights[..., always], 1)
+    weights = weights[..., None, :]
+    above, weight = (
+        np.insert(each.cumsum(axis=-1), 0, 0, axis=-1) for each in (weights * (values - level[..., None]), weights)
+    )
+    below = above.argmin(axis=-1)[..., None]  # how many checkpoints the fit lies below the level, up to one there
+    rise = above - np.take_along_axis(above, below, axis=-1)
+    weight = np.broadcast_to(weight, above.shape)
+    run = weight - np.take_along_axis(weight, below, axis=-1)
+    means = np.divide(rise, run, out=np.zeros_like(rise), where=run != 0)
+    before = np.where(run < 0, means, -np.inf).max(axis=-1)  # the fit less the level, on either side
+    after = np.where(run > 0, means, np.inf).min(axis=-1)
+    below = below[..., 0]
+    inside = (below > 0) & (run[..., -1] > 0)
     left = np.where(inside, below, 1) - 1
+    right = np.where(inside, (run > 0).argmax(axis=-1), 1) - 1
     share = np.divide(before, before - after, out=np.zeros_like(before), where=inside)
-    crossing = steps[left] + share * (steps[np.minimum(left + 1, len(steps) - 1)] - steps[left])
+    crossing = steps[left] + share * (steps[right] - steps[left])
     return np.where(inside, crossing, np.where(below == 0, -np.inf, np.inf))
 
 
@@ -93,8 +97,7 @@ def resampled(steps: np.ndarray, values: np.ndarray, level: np.ndarray, seed: in
     Returns:
         (draws, curves).
     """
-    drawn = intervals.resamples(len(steps), len(values), seed + 1)
-    return np.stack([lasting(steps, *draw) for draw in zip(values, level, drawn, strict=True)])
+    return lasting(steps, values, level, intervals.resamples(len(steps), len(values), seed + 1))
 
 
 def interval(steps: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,14 +27,12 @@ RIDGE = 0.1
 MIXED = 0.002
 """So much of every hazard is that of all words together: else a single word of which a fit is sure, and wrong, would
 outweigh all others."""
+EXTREMES = (-30, 6)
+"""A predictor beyond is as good as never or always: the logarithm of its chance would be that of 0."""
 FREQUENCY, PART_OF_SPEECH, BOTH, NEITHER = "frequency", "part of speech", "both", "neither"
-OFTEN = "te(cr(gap, df=6), cr(frequency, knots=knots), constraints='center')"
-FORMULAS = {
-    NEITHER: "0 + cr(gap, df=8)",
-    FREQUENCY: f"0 + cr(gap, df=8) + {OFTEN}",
-    PART_OF_SPEECH: "0 + cr(gap, df=8) + C(group, Sum)",
-    BOTH: f"0 + cr(gap, df=8) + {OFTEN} + C(group, Sum)",
-}
+GAP, OFTEN = "cr(gap, df=8)", "te(cr(gap, df=6), cr(frequency, knots=knots), constraints='center')"
+GROUP = "C(group, Sum)"
+MODELS = {NEITHER: [GAP], FREQUENCY: [GAP, OFTEN], PART_OF_SPEECH: [GAP, GROUP], BOTH: [GAP, OFTEN, GROUP]}
 """What the hazard of a gap between two checkpoints depends on. ``cr``: natural cubic splines; ``te``: their products,
 as frequency may matter more early than late. With knots that lie evenly, not where most words are: else part of speech
 stands in for a curve of frequency that does not fit the few frequent words."""
@@ -110,7 +108,7 @@ def held_out(units: Units, seed: int = intervals.SEED) -> pd.DataFrame:
         seed: of the folds.
 
     Returns:
-        (types, models) log-likelihood in nats, the sum over a type's words, of each of :data:`FORMULAS`; indexed by
+        (types, models) log-likelihood in nats, the sum over a type's words, of each of :data:`MODELS`; indexed by
         ``group`` and ``type``.
 
     Raises:
@@ -133,9 +131,12 @@ def held_out(units: Units, seed: int = intervals.SEED) -> pd.DataFrame:
     happened, risky = collect @ units.events[:, :-1], collect @ at_risk
     knots = np.linspace(table["frequency"].min(), table["frequency"].max(), 8)[1:-1]
     rows = table.loc[table.index.repeat(gaps)].assign(gap=np.tile(np.arange(gaps), len(table)))
+    rows["group"] = rows["group"].astype("category")
+    columns = patsy.dmatrix(" + ".join(["0", *MODELS[BOTH]]), dict(rows, knots=knots))
+    of_term = columns.design_info.term_name_slices
     told = {}
-    for name, formula in FORMULAS.items():
-        design = np.asarray(patsy.dmatrix(formula, dict(rows, knots=knots))).reshape(len(table), gaps, -1)
+    for name, terms in MODELS.items():
+        design = np.hstack([columns[:, of_term[term]] for term in terms]).reshape(len(table), gaps, -1)
         hazards = np.empty((len(table), gaps))
         for number in range(FOLDS):
             held = (table["fold"] == number).to_numpy()
@@ -151,28 +152,47 @@ def _hazards(
     design: np.ndarray, happened: np.ndarray, at_risk: np.ndarray, learn: np.ndarray, held: np.ndarray
 ) -> np.ndarray:
     """(held cells, gaps): hazards that the regression on the cells to learn from gives."""
-    import statsmodels.api as sm  # late: a second
-
     columns = design.shape[2]
     overall = (happened[learn].sum(axis=0) + 0.5) / (at_risk[learn].sum(axis=0) + 1)
     some = at_risk[learn] > 0
-    counts = np.column_stack([happened[learn][some], (at_risk - happened)[learn][some]])
-    family = sm.families.Binomial(sm.families.links.CLogLog())
-    model = sm.GLM(counts, design[learn][some], family=family)
-    # The likelihood is concave, but statsmodels' own steps have no damping and run away from it; and where all words of
-    # a group are acquired in one gap it has no finite maximum, hence the ridge.
-    start = np.linalg.lstsq(design[learn].reshape(-1, columns), np.tile(family.link(overall), int(learn.sum())))[0]
+    rows, events, survived = design[learn][some], happened[learn][some], (at_risk - happened)[learn][some]
+    ridge = RIDGE * np.eye(columns)
+    prior = np.broadcast_to(np.log(-np.log1p(-overall)), some.shape)[some]
+    # Concave, but steps without damping run away from its top (statsmodels' do); and where all words of a group are
+    # acquired in one gap it has no finite maximum, hence the ridge.
     found = optimize.minimize(
-        lambda at: RIDGE / 2 * at @ at - model.loglike(at),
-        start,
-        jac=lambda at: RIDGE * at - model.score(at),
-        hess=lambda at: RIDGE * np.eye(columns) - model.hessian(at, observed=False),
+        lambda at: at @ ridge @ at / 2 - loglikelihood(rows @ at, events, survived)[0],
+        np.linalg.solve(rows.T @ rows + ridge, rows.T @ prior),
+        jac=lambda at: ridge @ at - loglikelihood(rows @ at, events, survived)[1] @ rows,
+        hess=lambda at: ridge - rows.T @ (rows * loglikelihood(rows @ at, events, survived)[2][:, None]),
         method="trust-exact",
-        options={"gtol": 0.001},
+        options={"gtol": 1e-4},
     )
-    told = model.predict(found.x, design[held].reshape(-1, columns)).reshape(-1, design.shape[1])
+    told = -np.expm1(-np.exp(design[held] @ found.x))
     hazards: np.ndarray = (1 - MIXED) * told + MIXED * overall
     return hazards
+
+
+def loglikelihood(
+    predictor: np.ndarray, events: np.ndarray, survived: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Of a binomial with a complementary log-log link, and its first two derivatives by the linear predictor.
+
+    Args:
+        predictor: (n,) logarithms of cumulative hazards.
+        events, survived: (n,) how many there are, and how many there could have been beside these.
+
+    Returns:
+        In nats without the binomial coefficient; (n,); (n,).
+    """
+    hazard = np.exp(np.clip(predictor, *EXTREMES))
+    chance = -np.expm1(-hazard)
+    first = events * hazard * (1 - chance) / chance  # of the events' part
+    return (
+        float(events @ np.log(chance) - survived @ hazard),
+        first - survived * hazard,
+        first * (1 - hazard / chance) - survived * hazard,
+    )
 
 
 def gains(told: pd.DataFrame, draws: int = DRAWS, seed: int = intervals.SEED) -> pd.DataFrame:
@@ -182,10 +202,10 @@ def gains(told: pd.DataFrame, draws: int = DRAWS, seed: int = intervals.SEED) ->
         ``value``, ``low`` and ``high``, a row :data:`PART_OF_SPEECH` (beside frequency) and one :data:`FREQUENCY`
         (beside part of speech).
     """
-    sums = told.groupby("type")[[*FORMULAS, "words"]].sum()
+    sums = told.groupby("type")[[*MODELS, "words"]].sum()
     weights = np.concatenate([np.ones((1, len(sums))), intervals.resamples(len(sums), draws, seed)])
-    means = (weights @ sums[[*FORMULAS]]) / (weights @ sums["words"])[:, None]
-    means = pd.DataFrame(means, columns=[*FORMULAS])
+    means = (weights @ sums[[*MODELS]]) / (weights @ sums["words"])[:, None]
+    means = pd.DataFrame(means, columns=[*MODELS])
     added = {PART_OF_SPEECH: means[BOTH] - means[FREQUENCY], FREQUENCY: means[BOTH] - means[PART_OF_SPEECH]}
     rows = {
         name: (each.iloc[0], *intervals.percentile_interval(each.iloc[1:].to_numpy())) for name, each in added.items()

@@ -6,6 +6,8 @@ of them, so that half of the final value, the published definition (:func:`publi
 learning there. Outcomes that are no numbers have states of their own.
 """
 
+import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +16,7 @@ import pandas as pd
 
 from embryology import intervals
 from embryology.analysis import blind_answers, crossings, curves, tables
+from embryology.specs.tokens import ACCURACY
 
 REACHED = "reached"
 BEFORE_FIRST = "before the first checkpoint"
@@ -61,9 +64,23 @@ def learning_times(
         whether the interval of final less blind lies above 0; ``beyond_everywhere``, whether it does for blind answers
         that are not told the group; ``n`` words; and the times that were ``resampled``, an array (draws,).
     """
-    tags = [tag for tag in (curves.groups(frame) if tags is None else tags) if not curves.curve(frame, task, tag).empty]
+    return at_levels(frame, items, task, [level], tags, draws, seed)[level]
+
+
+def at_levels(
+    frame: pd.DataFrame,
+    items: pd.DataFrame,
+    task: str,
+    levels: Iterable[float | None],
+    tags: Iterable[str] | None = None,
+    draws: int = intervals.RESAMPLES,
+    seed: int = intervals.SEED,
+) -> dict[float | None, pd.DataFrame]:
+    """:func:`learning_times` by level, all of the same resamples."""
+    measured = set(tables.of(frame, task, ACCURACY)["group"])
+    tags = [tag for tag in (curves.groups(frame) if tags is None else tags) if tag in measured]
     if not tags:
-        return of_curves(np.arange(1), pd.DataFrame(np.empty((0, 1))))
+        return dict.fromkeys(levels, of_curves(np.arange(1), pd.DataFrame(np.empty((0, 1)))))
     steps = _steps(frame)
     items = items[(items["task"] == task) & items["group"].isin(tags)]
     sums, counts = blind_answers.by_sentence(items, tags, steps)
@@ -76,24 +93,27 @@ def learning_times(
     )
     told = (np.count_nonzero(counts[..., -1], axis=0) >= FEWEST_SENTENCES) & (untellable(frame) is None)
     told &= ~np.isnan(own[0])
-    if level is None:
-        levels, above = (blind + final) / 2, learnt
-    else:
-        levels, above = np.full_like(blind, level), intervals.percentile_interval(blind[1:])[1] < level
-    table = _table(tags, steps, crossings.lasting(steps, values[0], levels[0]))
-    resampled = crossings.resampled(steps, values[1:], levels[1:], seed)
-    table["low"], table["high"] = crossings.interval(steps, resampled)
-    table["resampled"] = list(resampled.T)
-    numbers = ["step", "low", "high", "spacing"]
-    table[numbers] = table[numbers].where((table["state"] == REACHED) & told & learnt & above)
-    table["state"] = table["state"].where(above, BLIND_REACH_IT).where(learnt, NEVER_BEYOND).where(told, UNTOLD)
-    return table.assign(
-        blind=blind[0],
-        final=final[0],
-        learnt=learnt & told,
-        beyond_everywhere=beyond_everywhere & told,
-        n=counts.sum(axis=0)[:, -1].astype(int),
-    )[COLUMNS]
+    tables_at = {}
+    for level in levels:
+        if level is None:
+            asked, above = (blind + final) / 2, learnt
+        else:
+            asked, above = np.full_like(blind, level), intervals.percentile_interval(blind[1:])[1] < level
+        table = _table(tags, steps, crossings.lasting(steps, values[0], asked[0]))
+        resampled = crossings.resampled(steps, values[1:], asked[1:], seed)
+        table["low"], table["high"] = crossings.interval(steps, resampled)
+        table["resampled"] = list(resampled.T)
+        numbers = ["step", "low", "high", "spacing"]
+        table[numbers] = table[numbers].where((table["state"] == REACHED) & told & learnt & above)
+        table["state"] = table["state"].where(above, BLIND_REACH_IT).where(learnt, NEVER_BEYOND).where(told, UNTOLD)
+        tables_at[level] = table.assign(
+            blind=blind[0],
+            final=final[0],
+            learnt=learnt & told,
+            beyond_everywhere=beyond_everywhere & told,
+            n=counts.sum(axis=0)[:, -1].astype(int),
+        )[COLUMNS]
+    return tables_at
 
 
 def published_definition(frame: pd.DataFrame, task: str, tags: Iterable[str] | None = None) -> pd.DataFrame:
@@ -240,13 +260,19 @@ def _exact_p(a: np.ndarray, b: np.ndarray) -> float:
     n = len(a)
     if n > 9:
         raise ValueError(f"{n} groups have too many permutations to go through them all; at most 9")
-    orders = _permutations(n)
-    total = np.zeros(len(orders), int)
-    for i in range(n):
-        for j in range(i + 1, n):
-            if a[i, j]:
-                total += a[i, j] * b[orders[:, i], orders[:, j]]
+    pairs = _pairs_of_permutations(n)
+    total = np.zeros(pairs.shape[1], np.int8)
+    for sign, permuted in zip(a[np.triu_indices(n, 1)], pairs, strict=True):
+        if sign:
+            total += (sign * b).astype(np.int8).take(permuted)
     return float(np.mean(np.abs(total) >= abs(total[0])))  # the identity comes first
+
+
+@functools.cache
+def _pairs_of_permutations(n: int) -> np.ndarray:
+    """(pairs, n!): where in (n, n) each pair of groups lies when they are permuted, the identity first."""
+    orders = _permutations(n)
+    return np.stack([orders[:, i] * n + orders[:, j] for i, j in itertools.combinations(range(n), 2)])
 
 
 def _permutations(n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 from embryology.analysis import blind_answers, curves, learning_order, tables
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
+from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ def read(series: Sequence[Series], steps: str = "all") -> dict[str, Learnt]:
         frame = tables.read([each], SPECIFICATION.name, "all" if number else steps)
         items = measurements.read_items(each, SPECIFICATION.name)
         grid = frame[["step", "tokens"]].drop_duplicates().sort_values("step", ignore_index=True).astype(float)
-        times = {task: learning_order.learning_times(frame, items, task) for task in SPECIFICATION.tasks}
+        at = {
+            RECONSTRUCTION: learning_order.at_levels(frame, items, RECONSTRUCTION, [None, *learning_order.LEVELS]),
+            MASK_PREDICTION: learning_order.at_levels(frame, items, MASK_PREDICTION, [None]),
+        }
         learnt[each.name] = Learnt(
             measurements.source_of(items),
             groups,
             grid,
-            times,
+            {task: times[None] for task, times in at.items()},
             half=learning_order.published_definition(frame, RECONSTRUCTION),
-            levels={
-                level: learning_order.learning_times(frame, items, RECONSTRUCTION, level=level)
-                for level in learning_order.LEVELS
-            },
+            levels={level: at[RECONSTRUCTION][level] for level in learning_order.LEVELS},
             kept=blind_answers.are_kept(items),
         )
     return learnt

@@ -11,7 +11,6 @@ same text and tokenizer::
 
 import hashlib
 import itertools
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import filelock
+import joblib
 import numpy as np
 from numpy.lib import format as npy
 from rich.console import Console
@@ -274,7 +274,7 @@ def _tokenise(batch: list[Article], tokenizer: Backend, dtype: np.dtype) -> list
 def _store(folder: Path, source: Iterable[Article], tokenizer: Backend, dtype: np.dtype) -> dict[str, dict]:
     """Write both sides as the articles come. Returns their counts."""
     # Threads suffice: nearly all of the time is spent in the tokenizer, which holds no lock of Python's.
-    with ExitStack() as files, ThreadPoolExecutor(_cores()) as pool:
+    with ExitStack() as files, ThreadPoolExecutor(joblib.cpu_count()) as pool:
         sides = {name: files.enter_context(_Side(folder / name, dtype)) for name, _ in SIDES}
         waiting: deque = deque()
 
@@ -285,7 +285,7 @@ def _store(folder: Path, source: Iterable[Article], tokenizer: Backend, dtype: n
         try:
             for batch in _batches(source):
                 waiting.append(pool.submit(_tokenise, batch, tokenizer, dtype))
-                if len(waiting) > 2 * _cores():
+                if len(waiting) > 2 * joblib.cpu_count():
                     add_oldest()
             while waiting:
                 add_oldest()
@@ -293,10 +293,6 @@ def _store(folder: Path, source: Iterable[Article], tokenizer: Backend, dtype: n
             for future in waiting:
                 future.cancel()
     return {name: side.counts() for name, side in sides.items()}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _batches(source: Iterable[Article]) -> Iterator[list[Article]]:

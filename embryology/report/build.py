@@ -5,12 +5,16 @@ get pages too. An executed notebook carries the hash of all that it was made of,
 changed.
 """
 
+import logging
+import threading
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import yaml
 from rich.console import Console
 
@@ -49,7 +53,11 @@ class Execution:
 
 
 def report(
-    runs: Sequence[str], parameters: Sequence[str] = (), console: Console | None = None, root: Path = ROOT
+    runs: Sequence[str],
+    parameters: Sequence[str] = (),
+    console: Console | None = None,
+    root: Path = ROOT,
+    jobs: int | None = None,
 ) -> Path:
     """Execute the notebooks on measured runs and build the book; what did not change is skipped.
 
@@ -58,6 +66,7 @@ def report(
         parameters: ``name=value`` for every notebook of ``runs``, beside ``run``.
         console: where progress is shown; None shows none.
         root: the project's folder.
+        jobs: how many notebooks are executed at a time; None takes the processor's cores.
 
     Returns:
         The page to open.
@@ -77,15 +86,15 @@ def report(
     for series, page, reasons in contents.left_out:
         why = "; ".join(reasons)
         console.print(f"{series.name}/{page.name}.ipynb: left out: {why}", highlight=False, soft_wrap=True)
+    stale = []
     for execution in _executions(contents, places, dict(map(_split, parameters)), root):
         if execution.is_current():
             because = "same template, parameters, measurements, code"
             console.print(f"{execution.label}: unchanged, skipped ({because})", highlight=False, soft_wrap=True)
-            continue
-        started = time.monotonic()
-        with console.status(f"{execution.label}: executing"):
-            _execute(execution)
-        console.print(f"{execution.label}: executed in {time.monotonic() - started:.1f} s", highlight=False)
+        else:
+            stale.append(execution)
+    if stale:
+        _execute_all(stale, console, jobs or joblib.cpu_count())
     index = book.build(root, book.contents(root, contents), console)
     console.print(f"open {index}", highlight=False, soft_wrap=True)
     return index
@@ -198,6 +207,44 @@ def _code(page: Page) -> list[str]:
 
 def _hashes(root: Path, files: Iterable[Path]) -> list[tuple[str, str]]:
     return [(file.relative_to(root).as_posix(), sha256_of_file(file)) for file in files]
+
+
+def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -> None:
+    """In threads, each of which waits for a kernel of its own; where one fails no other is begun."""
+    from jupyter_core.utils import ensure_event_loop  # late, as papermill
+
+    from embryology.report.kernel import OwnKernel
+
+    # Of many runs, and so the longest: begun first, it is not waited for last.
+    ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind != "comparison")
+    failed = threading.Event()
+    with console.status("") as status, ThreadPoolExecutor(jobs) as pool:
+
+        def timed(execution: Execution) -> float | None:
+            if failed.is_set():
+                return None
+            started = time.monotonic()
+            try:
+                _execute(execution)
+            except BaseException:
+                failed.set()
+                raise
+            finally:
+                ensure_event_loop().close()  # nbclient leaves the thread's open
+            return time.monotonic() - started
+
+        futures = {pool.submit(timed, execution): execution for execution in ordered}
+        try:
+            for number, future in enumerate(as_completed(futures)):
+                status.update(f"executing notebooks, {len(futures) - number} of {len(futures)} to go")
+                if (seconds := future.result()) is not None:
+                    console.print(f"{futures[future].label}: executed in {seconds:.1f} s", highlight=False)
+        except BaseException:
+            failed.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            logging.getLogger("papermill").setLevel(logging.CRITICAL)  # which kernels died is no news
+            OwnKernel.kill_all()
+            raise
 
 
 def _execute(execution: Execution) -> None:

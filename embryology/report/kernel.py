@@ -1,11 +1,21 @@
 """The Jupyter kernel that notebooks are executed with: the interpreter that runs this."""
 
+import os
+from typing import Any, ClassVar
+from weakref import WeakSet
+
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 
 class OwnKernel(AsyncKernelManager):
     """Starts ``sys.executable``, whatever kernels named ``python3`` are installed on the machine."""
+
+    all: ClassVar[WeakSet["OwnKernel"]] = WeakSet()
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.all.add(self)
 
     def _kernel_spec_manager_default(self) -> KernelSpecManager:
         return KernelSpecManager(kernel_dirs=[], parent=self)
@@ -15,3 +25,15 @@ class OwnKernel(AsyncKernelManager):
         # called embryology where somebody happens to be is not this package.
         own = ["--log-level=CRITICAL", "--InteractiveShellApp.ignore_cwd=True"]
         return super().format_kernel_cmd([*(extra_arguments or []), *own])
+
+    async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
+        # As many kernels as cores: more threads would wait for each other, and sum in another order.
+        options["env"] = {**(options.get("env") or os.environ), "OMP_NUM_THREADS": "1"}
+        return await super()._async_pre_start_kernel(**options)
+
+    @classmethod
+    def kill_all(cls) -> None:
+        """At once, from any thread; what waits for them fails."""
+        for kernel in list(cls.all):
+            if kernel.provisioner is not None and (process := getattr(kernel.provisioner, "process", None)):
+                process.kill()

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+from scipy import stats
 
 from embryology.analysis import acquisition, beyond_frequency, frequency, matched
 from embryology.analysis.frequency import BOTH, FREQUENCY, NEITHER, PART_OF_SPEECH
@@ -124,6 +126,22 @@ def test_the_regression_finds_the_hazards_that_words_were_drawn_from():
     assert told[NEITHER].mean() == pytest.approx(np.sum(shares * np.log(shares)), abs=0.02)
 
 
+def test_the_likelihood_and_its_derivatives_are_those_of_statsmodels():
+    rng = np.random.default_rng(2)
+    rows, at = rng.normal(size=(400, 3)), np.array([0.3, -1.0, 0.5])
+    events, survived = rng.integers(0, 4, 400), rng.integers(0, 4, 400)
+    events[0] += events[0] + survived[0] == 0
+    there = events + survived > 0
+    rows, events, survived = rows[there], events[there].astype(float), survived[there].astype(float)
+    value, first, second = frequency.loglikelihood(rows @ at, events, survived)
+    family = sm.families.Binomial(sm.families.links.CLogLog())
+    model = sm.GLM(np.column_stack([events, survived]), rows, family=family)
+    coefficients = stats.binom(events + survived, 0.5).logpmf(events) + (events + survived) * np.log(2)
+    assert value + coefficients.sum() == pytest.approx(model.loglike(at))
+    assert first @ rows == pytest.approx(model.score(at))
+    assert rows.T @ (rows * second[:, None]) == pytest.approx(model.hessian(at, observed=True))
+
+
 def test_what_was_held_out_was_not_seen():
     """Of types in pure noise a group that was seen tells nothing: what is told of them is worse than of none."""
     table = words(5)
@@ -193,7 +211,9 @@ def test_a_factor_is_the_ratio_of_the_steps_at_half_of_the_lower_last_value():
 
 @pytest.mark.long
 def test_simultaneous_intervals_rarely_set_a_group_apart_whose_words_are_learnt_by_frequency_alone():
-    """Of 200 series at most 20 have any group apart, and at most 13 say that part of speech adds, where 5% may."""
+    """Of 200 series at most 13 have any group apart, and as many say that part of speech adds, where 5% may."""
     told = [beyond_frequency.tests_of(frequency.units(words(seed), by_type=True)) for seed in range(100, 300)]
-    assert sum(not each.apart.empty for each in told) <= 20
-    assert sum(each.adds for each in told) <= 13
+    apart, adds = sum(not each.apart.empty for each in told), sum(each.adds for each in told)
+    print(f"of 200: a group apart {apart}, part of speech adds {adds}")
+    assert apart <= 13
+    assert adds <= 13

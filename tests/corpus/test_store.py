@@ -97,7 +97,7 @@ def test_the_files_are_the_same_whatever_the_cores_and_the_size_of_a_batch(texts
     first = store.prepare("text", str(texts), Tokenizer(vocab_size=600), print)
     tokenizer = load(first.tokenizer_folder)
     for cores, size in ((1, 1), (3, 2000), (8, 10**9)):
-        monkeypatch.setattr(store, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(store.joblib, "cpu_count", lambda cores=cores: cores)
         monkeypatch.setattr(store, "CHARACTERS_A_BATCH", size)
         again = texts.parent / f"{cores}"
         counts = store._store(again, articles("text", str(texts)), tokenizer.backend_tokenizer, np.dtype(np.uint16))
