@@ -2,7 +2,7 @@
 
 Items of one unit (words of a sentence, facts of one object) are not independent. What is no mean of items, such as a
 learning time, is resampled by whole units, of which there have to be 30 at least: the percentile bootstrap of fewer
-covers less than it says.
+covers less than it says. :func:`jackknife` does with fewer.
 """
 
 import warnings
@@ -97,6 +97,25 @@ def of_mean(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarra
         half = special.stdtrit(freedom, 0.975) * np.sqrt(variance)
     half = np.where(evenness > LEAST_OF_MEAN - 1e-9, half, np.nan)
     return mean - half, mean + half
+
+
+def jackknife(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95% t interval of what is no mean of items, of few units: each is left out once (Tukey 1958).
+
+    Degrees of freedom are those of :func:`of_mean`.
+
+    Args:
+        values: (1 + units, ...) of all units, then without each.
+        counts: (units,) items of each.
+
+    Returns:
+        Lower and upper ends, (...); nan below :data:`LEAST_OF_SHARE` even units, or where a value is not finite.
+    """
+    _, _, freedom, evenness = _moments(np.zeros(len(counts)), counts)
+    with np.errstate(invalid="ignore"):
+        half = special.stdtrit(freedom, 0.975) * np.sqrt((len(counts) - 1) * values[1:].var(axis=0))
+    half = np.where((evenness > LEAST_OF_SHARE - 1e-9) & np.isfinite(half), half, np.nan)
+    return values[0] - half, values[0] + half
 
 
 def _moments(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -92,3 +92,15 @@ def test_the_bootstrap_of_the_fewest_units():
         values = rng.normal(rng.normal(-3, 1, (DRAWS // 4, units)), 1 / np.sqrt(counts)) * counts
         drawn = intervals.bootstrap_means(values.T, np.repeat(counts[:, None], len(values), axis=1), weights)
         covered(*intervals.percentile_interval(drawn), -3)
+
+
+@pytest.mark.parametrize("units", [15, 26, 29])
+def test_the_jackknife_of_fewer_units(units):
+    """Of the logarithm of a ratio of sums, of documents of uneven sizes: 0 in truth, as both count the same items."""
+    rng = np.random.default_rng(4)
+    counts = documents(units, rng)
+    easy = rng.beta(3, 3, (DRAWS, 2, units))
+    right = rng.binomial(counts, easy).astype(float)
+    sums = np.concatenate([right.sum(-1, keepdims=True), right.sum(-1, keepdims=True) - right], axis=-1)
+    values = np.log(sums[:, 0] / sums[:, 1]).T
+    covered(*intervals.jackknife(values, counts), 0)

@@ -79,6 +79,16 @@ def test_a_mean_over_single_items_is_students():
     assert intervals.of_mean(values, np.ones(7)) == pytest.approx((theirs.low, theirs.high))
 
 
+def test_the_jackknife_of_a_mean_of_even_units_is_students_and_of_few_there_is_none():
+    rng = np.random.default_rng(4)
+    values = rng.normal(5, 2, 15)
+    without = (values.sum() - values) / 14
+    found = intervals.jackknife(np.array([values.mean(), *without]), np.full(15, 7))
+    assert found == pytest.approx(stats.t(14, values.mean(), stats.sem(values)).interval(0.95))
+    assert np.isnan(intervals.jackknife(np.arange(10.0), np.full(9, 7))).all()
+    assert np.isnan(intervals.jackknife(np.array([1.0, np.inf, *np.ones(14)]), np.full(15, 7))).all()
+
+
 def test_a_mean_over_units_has_the_variance_of_their_quadratic_form():
     """Bell and McCaffrey's matrix written out, of units of different sizes."""
     rng = np.random.default_rng(2)

@@ -5,6 +5,7 @@ layers at once. What is chosen as the best of many, a layer or a checkpoint, is 
 scored on the other one, both ways round.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,6 @@ from embryology.analysis import crossings, edges, tables
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.edges import SPECIFICATION, STATIC_LAYER
-
-FEWEST = 30
-"""Documents, below which a bootstrap covers too little for an interval."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,6 @@ class Documents:
         """(draws, steps, layers): micro F1 of documents that are drawn as often as ``weights`` (draws, documents)."""
         shares: np.ndarray = np.tensordot(weights, self.right, axes=1) / (weights @ self.edges)[:, None, None]
         return shares
-
-    def draws(self) -> np.ndarray | None:
-        """:meth:`scores` of bootstrap samples; None below :data:`FEWEST` documents."""
-        return self.scores(intervals.resamples(len(self.edges))) if len(self.edges) >= FEWEST else None
 
 
 def lacking(series: Series) -> str | None:
@@ -78,19 +72,37 @@ def read(series: Series, frame: pd.DataFrame) -> dict[str, Documents]:
 def half_gain(documents: Documents, layer: int) -> tuple[float, float]:
     """The interval of the step at which a layer has half of its gain from the first checkpoint to the last.
 
-    Its ends move out to the checkpoints around. One is -inf where samples have it at the first checkpoint; both are nan
-    where a sample has no gain, so that its half is nowhere, or documents are too few.
+    Its ends move out to the checkpoints around, and are infinite beyond the first and the last one. One is -inf where
+    samples have it at the first checkpoint; both are nan where a sample has no gain, or documents do not show that
+    there is one, so that its half is nowhere, or documents are too few.
     """
-    draws = documents.draws()
-    if draws is None:
-        return np.nan, np.nan
-    curves = draws[:, :, layer]
-    first, last = curves[:, 0], curves[:, -1]
-    if (last <= first).any():
-        return np.nan, np.nan
     steps = documents.steps
-    low, high = crossings.interval(steps, crossings.first_crossing(steps, curves, (first + last) / 2))
-    return float(low), float(high)
+    if not intervals.of_mean(documents.right[:, -1, layer] - documents.right[:, 0, layer], documents.edges)[0] > 0:
+        return np.nan, np.nan
+
+    def log_step(scores: np.ndarray) -> np.ndarray:
+        first, last = scores[:, 0, layer], scores[:, -1, layer]
+        with np.errstate(divide="ignore"):  # -inf: at the first checkpoint already
+            logs = np.log1p(crossings.first_crossing(steps, scores[:, :, layer], (first + last) / 2).clip(-1))
+        return np.where(last > first, logs, np.nan)
+
+    ends = np.round(np.expm1(_interval(documents, log_step)), 6)  # a checkpoint stays one
+    ends = np.where(ends < steps[0], -np.inf, np.where(ends > steps[-1], np.inf, ends))
+    before, after = crossings.bracket(steps, ends)
+    return float(before[0]), float(after[1])
+
+
+def _interval(documents: Documents, of: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """The 95% interval over documents of what ``of`` makes of scores (draws, steps, layers): percentiles of a
+    bootstrap, the jackknife's where they are few for that; nan where it is nan of any sample."""
+    count = len(documents.edges)
+    few = count < intervals.LEAST_OF_BOOTSTRAP
+    values = of(documents.scores(np.vstack([np.ones(count), 1 - np.eye(count)]) if few else intervals.resamples(count)))
+    if np.isnan(values).any():
+        return np.nan, np.nan
+    ends = intervals.jackknife(values, documents.edges) if few else intervals.percentile_interval(values)
+    low, high = map(float, ends)
+    return low, high
 
 
 def half_gains(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] | None) -> pd.DataFrame:
@@ -106,13 +118,14 @@ def half_gains(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] 
 def centre_of_gravity(documents: Documents) -> tuple[float, float]:
     """The interval of the mean layer at the last checkpoint, weighted as in
     :func:`embryology.analysis.edges.centre_of_gravity`; nan where documents are too few."""
-    draws = documents.draws()
-    if draws is None:
-        return np.nan, np.nan
-    gains = (draws[:, -1] - draws[:, -1, [STATIC_LAYER]]).clip(min=0)
-    with np.errstate(invalid="ignore"):
-        low, high = intervals.percentile_interval(gains @ np.arange(gains.shape[1]) / gains.sum(axis=1))
-    return float(low), float(high)
+
+    def centre(scores: np.ndarray) -> np.ndarray:
+        gains = (scores[:, -1] - scores[:, -1, [STATIC_LAYER]]).clip(min=0)
+        with np.errstate(invalid="ignore"):
+            centres: np.ndarray = gains @ np.arange(gains.shape[1]) / gains.sum(axis=1)
+        return centres
+
+    return _interval(documents, centre)
 
 
 def chosen(documents: Documents) -> dict[str, object]:
@@ -121,8 +134,8 @@ def chosen(documents: Documents) -> dict[str, object]:
 
     Returns:
         ``layers`` and ``steps``, of both halves; ``score`` of the layers, ``gain`` of them over the static embeddings,
-        and ``best_gain`` of the best checkpoints over the last one, each with ``_low`` and ``_high`` by a bootstrap
-        over documents (nan where they are too few); empty where there is a single document.
+        and ``best_gain`` of the best checkpoints over the last one, each with ``_low`` and ``_high`` over documents
+        (nan where they are too few); empty where there is a single document.
     """
     halves = np.arange(len(documents.edges)) % 2
     last, layers, steps = np.empty((3, *documents.edges.shape)), [], []
@@ -139,12 +152,8 @@ def chosen(documents: Documents) -> dict[str, object]:
         score = right[:, -1, layer]
         last[:, other] = score, score - right[:, -1, STATIC_LAYER], right[:, step, layer] - score
     found: dict[str, object] = {"layers": layers, "steps": steps}
-    draws = intervals.resamples(len(halves)) if len(halves) >= FEWEST else None
     for name, sums in zip(("score", "gain", "best_gain"), last, strict=True):
-        low = high = np.nan
-        if draws is not None:
-            drawn = intervals.bootstrap_means(sums, documents.edges, draws)
-            low, high = map(float, intervals.percentile_interval(drawn))
+        low, high = map(float, intervals.of_mean(sums, documents.edges))
         found |= {name: sums.sum() / documents.edges.sum(), f"{name}_low": low, f"{name}_high": high}
     return found
 

@@ -72,7 +72,7 @@ def chosen(documents: dict[str, Documents]) -> HTML:
 def _ends(row: pd.Series, name: str, form: str) -> str:
     value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
     if np.isnan(low):
-        return f"{form.format(value)} (fewer than {edge_documents.FEWEST} documents)"
+        return f"{form.format(value)} (too few documents for an interval)"
     return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
 
 

@@ -59,7 +59,7 @@ SPECIFICATION = Specification(
     kept_items=(
         *("item_id", "group", "task", "correct", "source", "step"),
         *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),
-        *("answer", "answer_alone", "choice", "choice_alone"),
+        *("answer", "answer_alone", "choice", "choice_alone", "log_probability", "gain"),
     ),
     resampled=("object",),
     properties=(OVERLAP,),

@@ -41,7 +41,10 @@ SPECIFICATION = Specification(
     settings=TokensSettings,
     needs=frozenset({MASKED_HEAD}),
     probe="embryology.probes.tokens:TokensProbe",
-    kept_items=("item_id", "sentence", "group", "task", "correct", FREQUENT_WORD, FREQUENT_IN_GROUP, "source", "step"),
+    kept_items=(
+        *("item_id", "sentence", "group", "task", "correct", FREQUENT_WORD, FREQUENT_IN_GROUP),
+        *("log_probability", "source", "step"),
+    ),
     resampled=("word", "sentence"),
     properties=(FREQUENCY, OVERLAP),
     pages=("tokens", "frequency"),

@@ -78,7 +78,7 @@ def test_no_text_is_kept_and_what_was_left_out_is_said(frozen):
     assert "layers" in edges.column_names
     said = read_yaml(frozen.folder.frozen)
     assert said["command"] == "embryology freeze baby"
-    assert said["left_out"]["item_columns"]["tokens"] == ["word", "log_probability"]
+    assert said["left_out"]["item_columns"]["tokens"] == ["word"]
 
 
 def test_a_probe_can_be_left_out_and_that_is_said(run, tmp_path):
