@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -194,3 +195,14 @@ def test_a_frozen_run_is_neither_frozen_nor_probed_again(frozen, tmp_path):
         freeze(frozen, tmp_path / "other")
     with pytest.raises(EmbryologyError, match="baby-seed0 is frozen: its measurements are kept and its checkpoints"):
         run_probes(frozen, registry.asked_for(["tokens"], {}))
+
+
+def test_logarithms_of_probabilities_are_kept_to_a_hundredth(run, tmp_path):
+    file = file_of(run, "tokens", STEPS[-1], items=True)
+    items = pd.read_parquet(file)
+    exact = np.random.default_rng(0).normal(-5, 2, len(items))
+    items.assign(log_probability=exact).to_parquet(file, index=False)
+    kept = measurements.read_items(Series.open(freeze(opened(run), tmp_path / "results" / "x")), "tokens")
+    kept = kept[kept["step"] == STEPS[-1]].set_index(["task", "item_id"])["log_probability"]
+    expected = pd.Series(exact, pd.MultiIndex.from_frame(items[["task", "item_id"]])).loc[kept.index]
+    assert 0.004 < np.abs(kept - expected).max() <= 0.005
