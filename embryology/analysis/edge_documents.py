@@ -96,6 +96,8 @@ def _interval(documents: Documents, of: Callable[[np.ndarray], np.ndarray]) -> t
     """The 95% interval over documents of what ``of`` makes of scores (draws, steps, layers): percentiles of a
     bootstrap, the jackknife's where they are few for that; nan where it is nan of any sample."""
     count = len(documents.edges)
+    if count < intervals.LEAST_OF_SHARE:
+        return np.nan, np.nan
     few = count < intervals.LEAST_OF_BOOTSTRAP
     values = of(documents.scores(np.vstack([np.ones(count), 1 - np.eye(count)]) if few else intervals.resamples(count)))
     if np.isnan(values).any():

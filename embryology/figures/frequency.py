@@ -314,7 +314,7 @@ def _apart(tests: Tests) -> str:
 
 
 def verdict(beyond: Beyond) -> str:
-    """Whether the plainest tests agree, and on what."""
+    """Whether the plainest tests agree, and on what; and how much part of speech adds beside what frequency adds."""
     found = {
         "for words that were held out": {kind: tests.adds for kind, tests in beyond.tests.items()},
         "among words as frequent": {kind: not tests.apart.empty for kind, tests in beyond.tests.items()},
@@ -322,8 +322,14 @@ def verdict(beyond: Beyond) -> str:
     answers = {answer for kinds in found.values() for answer in kinds.values()}
     if answers == {False}:
         return "All four tests agree: beyond frequency, part of speech is not shown to matter"
+    added = [
+        f"{gains.loc[PART_OF_SPEECH, 'value']:.3f} nats a {kind} where frequency adds "
+        f"{gains.loc[frequency.FREQUENCY, 'value']:.3f}"
+        for kind, gains in ((kind, tests.gains) for kind, tests in beyond.tests.items() if tests.adds)
+    ]
+    size = f". Of words that were held out it adds {' and '.join(added)}" if added else ""
     if answers == {True}:
-        return "All four tests agree: part of speech matters beyond frequency"
+        return f"All four tests agree: part of speech matters beyond frequency{size}"
     yes, no = (
         " and ".join(
             f"{name} (by {' and by '.join(chosen)})"
@@ -332,7 +338,7 @@ def verdict(beyond: Beyond) -> str:
         )
         for wanted in (True, False)
     )
-    return f"The tests disagree: part of speech matters beyond frequency {yes}; it is not shown to matter {no}"
+    return f"The tests disagree: part of speech matters beyond frequency {yes}; it is not shown to matter {no}{size}"
 
 
 def _plural(group: str) -> str:

@@ -1,6 +1,7 @@
 """Orders of learning in several runs beside each other, and beside the published one."""
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,8 @@ def _time(times: pd.DataFrame, tag: str) -> str:
 def agreements(runs: dict[str, Learnt]) -> HTML:
     """A table of Kendall's tau for every pair of orders: those of the runs by task, and the published one.
 
+    Pairs of which one order is all ties have none, and are counted below it.
+
     Args:
         runs: of :func:`embryology.analysis.side_by_side.read`.
     """
@@ -105,21 +108,25 @@ def agreements(runs: dict[str, Learnt]) -> HTML:
         )
         for name, run in runs.items()
     ]
-    return style.table(
-        pd.DataFrame(
-            {
-                "order of": task,
-                "in": one,
-                "and in": other,
-                "Kendall's τ": _number(alike.tau),
-                "exact p": "undefined" if alike.p is None else exact(alike.p),
-                "pairs of groups alike": alike.same,
-                "reversed": alike.reversed,
-                "tied": alike.tied,
-            }
-            for task, one, other, alike in pairs
-        )
-    )
+    rows = [
+        {
+            "order of": task,
+            "in": one,
+            "and in": other,
+            "Kendall's τ": _number(alike.tau),
+            "exact p": exact(alike.p),
+            "pairs of groups alike": alike.same,
+            "reversed": alike.reversed,
+            "tied": alike.tied,
+        }
+        for task, one, other, alike in pairs
+        if alike.p is not None
+    ]
+    lines = [
+        f"<p>Pairs of orders of {task} that have no τ, as one of them is all ties: {number}.</p>"
+        for task, number in Counter(task for task, _, _, alike in pairs if alike.p is None).items()
+    ]
+    return HTML("".join([*([style.table(pd.DataFrame(rows)).data] if rows else []), *lines]))
 
 
 def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement]]:

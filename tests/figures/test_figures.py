@@ -13,7 +13,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from embryology.analysis import curves, plateau, published, side_by_side, tables
-from embryology.analysis.learning_order import agreement, learning_times
+from embryology.analysis.learning_order import NEVER_BEYOND, agreement, learning_times
 from embryology.errors import EmbryologyError
 from embryology.figures import front, learning_order, pretraining, provenance, style, tokens
 from embryology.figures import side_by_side as side_by_side_figures
@@ -228,6 +228,17 @@ def test_runs_side_by_side_are_each_held_against_their_own_unigram_line_and_the_
         alike = agreement(orders[one], orders[other])
         assert (tau, float(p)) == (f"{alike.tau:.2f}", pytest.approx(alike.p, rel=0.05))
         assert (f"{one} {tau}" if other == "published ALBERT" else f"with each other {tau}") in taus
+    tied = {
+        name: replace(
+            learnt,
+            times=learnt.times
+            | {"mask-prediction": learnt.times["mask-prediction"].assign(state=NEVER_BEYOND, step=np.nan)},
+        )
+        for name, learnt in run.learnt.items()
+    }
+    table = side_by_side_figures.agreements(tied).data
+    assert "mask prediction that have no τ, as one of them is all ties: 1." in table
+    assert table.count("<td>mask prediction</td>") == 0 < table.count("<td>reconstruction</td>")
 
 
 @pytest.mark.parametrize("steps", ["last", "0", "0,20"])

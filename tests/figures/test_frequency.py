@@ -52,7 +52,19 @@ def test_runs_stand_below_each_other_and_one_without_counts_says_so(series):
             (False, False),
             "All four tests agree: beyond frequency, part of speech is not shown to matter",
         ),
-        ((True, True), (True, True), "All four tests agree: part of speech matters beyond frequency"),
+        (
+            (True, True),
+            (True, True),
+            "All four tests agree: part of speech matters beyond frequency. Of words that were held out it adds 0.010 "
+            "nats a word type where frequency adds 0.500 and 0.010 nats a word where frequency adds 0.500",
+        ),
+        (
+            (False, True),
+            (False, False),
+            "The tests disagree: part of speech matters beyond frequency for words that were held out (by word); it is "
+            "not shown to matter for words that were held out (by word type) and among words as frequent (by word type "
+            "and by word). Of words that were held out it adds 0.010 nats a word where frequency adds 0.500",
+        ),
         (
             (False, False),
             (True, False),
@@ -63,8 +75,9 @@ def test_runs_stand_below_each_other_and_one_without_counts_says_so(series):
     ],
 )
 def test_the_verdict_names_the_tests_that_disagree(held_out, apart, said):
+    gains = pd.DataFrame({"value": [0.01, 0.5]}, index=["part of speech", "frequency"])
     tests = {
-        kind: SimpleNamespace(adds=adds, apart=pd.DataFrame({"value": [2.0] if differs else []}))
+        kind: SimpleNamespace(adds=adds, apart=pd.DataFrame({"value": [2.0] if differs else []}), gains=gains)
         for kind, adds, differs in zip(("word type", "word"), held_out, apart, strict=True)
     }
     assert frequency.verdict(SimpleNamespace(tests=tests)) == said
