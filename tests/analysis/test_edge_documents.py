@@ -107,6 +107,11 @@ def test_half_of_a_gain_of_few_documents_is_that_of_leaving_each_out():
     assert edge_documents.half_gain(few, 1) == (STEPS_OF[ends[0] > STEPS_OF][-1], STEPS_OF[ends[1] < STEPS_OF][0])
 
 
+def test_half_of_a_gain_that_may_come_after_the_last_checkpoint_has_no_upper_end():
+    late = np.array([[0.3, 0.3], [0.3, 0.32], [0.3, 0.36], [0.3, 0.5]])
+    assert edge_documents.half_gain(made(late, documents=12, spread=0.1), 1)[1] == np.inf
+
+
 @pytest.mark.parametrize("documents", [26, 100])
 def test_a_centre_of_gravity_has_an_interval_around_the_truth(documents):
     rates = np.tile([0.3, 0.4, 0.6, 0.5], (4, 1))

@@ -284,6 +284,8 @@ def test_a_fixed_level_is_told_where_blind_answers_do_not_reach_it(frame, items)
     low, high = (learning_times(frame, items, "reconstruction", level=level) for level in (0.25, 0.75))
     assert low.loc["DT", "state"] == BLIND_REACH_IT  # "the" gets 0.55 right
     assert low.loc["NNP", "state"] == NEVER_BEYOND
+    within = learning_times(frame, items, "reconstruction", level=low.loc["DT", "blind"] + 0.001)
+    assert within.loc["DT", "state"] == BLIND_REACH_IT  # by chance they may
     assert high.loc["DT", "state"] == REACHED
     half, final, _ = KNOWN["DT"]
     assert high.loc["DT", "step"] == pytest.approx(half * (0.75 / (final - 0.75)) ** (1 / 3), rel=0.15)
