@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from embryology import intervals
 from embryology.corpus import articles
 from embryology.corpus.articles import is_held_out
 from embryology.errors import EmbryologyError
@@ -221,6 +222,23 @@ def test_metrics_are_their_definitions(seed):
     ranks = [values.argsort().argsort() for values in (gold, predicted)]
     assert of["pearson"](gold, predicted) == pytest.approx(np.corrcoef(gold, predicted)[0, 1])
     assert of["spearman"](gold, predicted) == pytest.approx(np.corrcoef(*ranks)[0, 1])
+
+
+@pytest.mark.parametrize("metrics", [("accuracy",), ("accuracy", "f1")])
+def test_intervals_are_those_of_items_drawn_one_by_one(metrics):
+    gold, predicted = np.random.default_rng(1).integers(0, 2, (2, 60))
+    rng, draws = np.random.default_rng(intervals.SEED), []
+    for pick in rng.integers(0, 60, (intervals.RESAMPLES, 60)):
+        right, both = (gold[pick] == predicted[pick]).sum(), (gold[pick] * predicted[pick]).sum()
+        f1 = 2 * both / (gold[pick].sum() + predicted[pick].sum())
+        draws.append([{"accuracy": right / 60, "f1": f1}[metric] for metric in metrics])
+    expected = np.column_stack([np.array(draws), np.mean(draws, axis=1)])
+    found = scores.rows(SimpleNamespace(name="x", metrics=metrics), "", gold, predicted)
+    assert [row["metric"] for row in found] == [*metrics, "score"]
+    low, high = np.quantile(expected, [0.025, 0.975], axis=0, method="inverted_cdf")
+    assert [row["low"] for row in found] == pytest.approx(list(low))
+    assert [row["high"] for row in found] == pytest.approx(list(high))
+    assert found[0]["value"] == (gold == predicted).mean()
 
 
 def test_predictions_that_are_all_alike_have_no_correlation():
