@@ -323,9 +323,10 @@ def verdict(beyond: Beyond) -> str:
     if answers == {False}:
         return "All four tests agree: beyond frequency, part of speech is not shown to matter"
     added = [
-        f"{gains.loc[PART_OF_SPEECH, 'value']:.3f} nats a {kind} where frequency adds "
-        f"{gains.loc[frequency.FREQUENCY, 'value']:.3f}"
-        for kind, gains in ((kind, tests.gains) for kind, tests in beyond.tests.items() if tests.adds)
+        f"{tests.gains.loc[PART_OF_SPEECH, 'value']:.3f} nats a {kind} where frequency adds "
+        f"{tests.gains.loc[frequency.FREQUENCY, 'value']:.3f}"
+        for kind, tests in beyond.tests.items()
+        if tests.adds
     ]
     size = f". Of words that were held out it adds {' and '.join(added)}" if added else ""
     if answers == {True}:

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,7 +243,8 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
             failed.set()
             pool.shutdown(wait=False, cancel_futures=True)
             logging.getLogger("papermill").setLevel(logging.CRITICAL)  # which kernels died is no news
-            OwnKernel.kill_all()
+            while wait(futures, timeout=0.2).not_done:  # one that was about to start is killed in the next round
+                OwnKernel.kill_all()
             raise
 
 

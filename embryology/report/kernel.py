@@ -11,11 +11,11 @@ from jupyter_client.manager import AsyncKernelManager
 class OwnKernel(AsyncKernelManager):
     """Starts ``sys.executable``, whatever kernels named ``python3`` are installed on the machine."""
 
-    all: ClassVar[WeakSet["OwnKernel"]] = WeakSet()
+    made: ClassVar[WeakSet["OwnKernel"]] = WeakSet()
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
-        self.all.add(self)
+        self.made.add(self)
 
     def _kernel_spec_manager_default(self) -> KernelSpecManager:
         return KernelSpecManager(kernel_dirs=[], parent=self)
@@ -33,7 +33,7 @@ class OwnKernel(AsyncKernelManager):
 
     @classmethod
     def kill_all(cls) -> None:
-        """At once, from any thread; what waits for them fails."""
-        for kernel in list(cls.all):
+        """Those that have started, at once and from any thread; what waits for them fails."""
+        for kernel in list(cls.made):
             if kernel.provisioner is not None and (process := getattr(kernel.provisioner, "process", None)):
                 process.kill()

@@ -158,14 +158,10 @@ def _measured(
 
 
 def _kept(items: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The columns to keep, all checkpoints of an item in a row: a tenth of the size, in the same order of items.
-
-    Logarithms of probabilities are kept to a hundredth of a nat.
-    """
+    """The columns to keep, all checkpoints of an item in a row: a tenth of the size, in the same order of items."""
     place = items.groupby(["task", "item_id"], sort=False).ngroup()
     kept = items.assign(place=place).sort_values(["place", "step"], kind="stable", ignore_index=True)
-    kept = kept[[column for column in columns if column in items]]
-    return kept.assign(**kept.select_dtypes("floating").round(2))
+    return kept[[column for column in columns if column in items]]
 
 
 def _name(series: Series, manifest: Manifest) -> str:
