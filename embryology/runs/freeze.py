@@ -20,7 +20,7 @@ from embryology.runs.manifest import Manifest, commit
 from embryology.runs.measurements import ALL, Configuration
 from embryology.runs.paths import ROOT, RunFolder
 from embryology.runs.series import Series, thinned
-from embryology.specs import registry
+from embryology.specs import Specification, registry
 from embryology.storage.files import write_table, write_yaml, written_whole
 
 DIRECTORIES = re.compile(r"""(?<![\w.~/-])[~]?/(?:[^\s'"/]+/)+""")
@@ -104,7 +104,7 @@ def write_all(folder: RunFolder, configuration: Configuration, rows: pd.DataFram
     place = configuration.folder(folder)
     measurements.write(place / ALL, rows)
     if items is not None:
-        write_table(place / "items" / ALL, _kept(items, registry.get(configuration.probe).kept_items))
+        write_table(place / "items" / ALL, _kept(items, registry.get(configuration.probe)))
 
 
 def _left_out(without: Sequence[str]) -> LeftOut:
@@ -157,11 +157,12 @@ def _measured(
     return configuration, rows, items
 
 
-def _kept(items: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def _kept(items: pd.DataFrame, specification: Specification) -> pd.DataFrame:
     """The columns to keep, all checkpoints of an item in a row: a tenth of the size, in the same order of items."""
     place = items.groupby(["task", "item_id"], sort=False).ngroup()
     kept = items.assign(place=place).sort_values(["place", "step"], kind="stable", ignore_index=True)
-    return kept[[column for column in columns if column in items]]
+    kept = kept[[column for column in specification.kept_items if column in items]]
+    return kept.round(dict.fromkeys(specification.rounded, 2))
 
 
 def _name(series: Series, manifest: Manifest) -> str:

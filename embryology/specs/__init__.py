@@ -79,12 +79,16 @@ class Specification:
     """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
     properties: tuple[str, ...] = ()
     """Kinds of properties that are counted of its items, of :data:`embryology.specs.properties.VERSIONS`."""
+    rounded: tuple[str, ...] = ()
+    """Of the columns that are kept, those that are kept to two decimals, which takes a fourth of the room."""
     pages: tuple[str | Path, ...] = ()
     """Notebooks about it: names of those in ``notebooks/``, or paths of a plug-in's."""
 
     def __post_init__(self) -> None:
         if unknown := set(self.resampled) - set(UNITS):
             raise ValueError(f"{self.name} resamples {', '.join(sorted(unknown))}; units are {', '.join(UNITS)}")
+        if unknown := set(self.rounded) - set(self.kept_items):
+            raise ValueError(f"{self.name} rounds {', '.join(sorted(unknown))}, which it does not keep")
 
     def load(self) -> Any:
         """The probe itself, an instance of :class:`embryology.probes.Probe`."""

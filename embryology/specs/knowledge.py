@@ -62,6 +62,7 @@ SPECIFICATION = Specification(
         *("answer", "answer_alone", "choice", "choice_alone", "log_probability", "gain"),
     ),
     resampled=("object",),
+    rounded=("log_probability", "gain"),
     properties=(OVERLAP,),
     pages=("knowledge",),
 )

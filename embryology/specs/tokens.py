@@ -46,6 +46,7 @@ SPECIFICATION = Specification(
         *("log_probability", "source", "step"),
     ),
     resampled=("word", "sentence"),
+    rounded=("log_probability",),
     properties=(FREQUENCY, OVERLAP),
     pages=("tokens", "frequency"),
 )
