@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,8 +243,9 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
             failed.set()
             pool.shutdown(wait=False, cancel_futures=True)
             logging.getLogger("papermill").setLevel(logging.CRITICAL)  # which kernels died is no news
-            while wait(futures, timeout=0.2).not_done:  # one that was about to start is killed in the next round
-                OwnKernel.kill_all()
+            while not all(future.done() for future in futures):  # `wait` takes cancelled ones for not done
+                OwnKernel.kill_all()  # again, for one that was about to start
+                time.sleep(0.2)
             raise
 
 

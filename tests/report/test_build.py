@@ -13,6 +13,7 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.report import book
 from embryology.report import build as reports
+from embryology.report.kernel import OwnKernel
 from embryology.runs.paths import RunFolder
 from embryology.storage.files import write_json
 from tests.stub_project import freeze_stub, make_project, measured_run, write_notebook
@@ -389,3 +390,25 @@ def test_where_a_page_fails_no_other_is_begun_and_those_that_run_are_stopped(pro
     assert not (tmp_path / "slept").exists()
     assert not (tmp_path / "third").exists()
     assert not page_of(project, "tiny", "index").exists()
+
+
+def test_an_interrupt_stops_what_runs_and_begins_no_more(project, monkeypatch):
+    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="The report", order=11)
+    begun, second, stopped = [], threading.Event(), threading.Event()
+
+    def execute(execution):
+        begun.append(execution.label)
+        if len(begun) == 2:
+            second.set()
+            assert stopped.wait(20)
+
+    class Interrupted(Console):
+        def print(self, *objects, **options):
+            assert second.wait(20)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(reports, "_execute", execute)
+    monkeypatch.setattr(OwnKernel, "kill_all", stopped.set)
+    with pytest.raises(KeyboardInterrupt):
+        reports.report(["tiny"], console=Interrupted(file=io.StringIO()), root=project, jobs=1)
+    assert len(begun) == 2
