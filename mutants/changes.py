@@ -61,9 +61,11 @@ class Change:
 
 
 def listed(name: str) -> list[Change]:
-    """The changes of a list in this folder."""
-    entries = yaml.safe_load((HERE / f"{name}.yaml").read_text()) or []
-    return [Change(kind=entry.pop("kind", name), **entry) for entry in entries]
+    """The changes of a list: a folder with a file for each room."""
+    if not (HERE / name).is_dir():
+        raise SystemExit(f"error: there is no list {name}; lists are folders in {HERE.name}/")
+    entries = [entry for file in sorted((HERE / name).glob("*.yaml")) for entry in yaml.safe_load(file.read_text())]
+    return [Change(**entry, kind=name) for entry in entries]
 
 
 def drawn(room: str, number: int, seed: int) -> list[Change]:

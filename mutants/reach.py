@@ -14,8 +14,11 @@ SHARED = "*"
 """Instead of a test's name: lines reached while modules are read or fixtures of several tests are made."""
 PRELOADED = ["torch", "transformers", "pandas", "scipy.stats", "sklearn.linear_model", "statsmodels.api", "seaborn"]
 
+OPTIONS = ["-q", "-m", "not long", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+"""Of pytest; modules that are loaded already are none of the tests', so that it need not rewrite their asserts."""
+
 FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload([*PRELOADED, "matplotlib.pyplot", "spacy", "hypothesis", "pytest"])
+FORKS.set_forkserver_preload([*PRELOADED, "matplotlib.pyplot", "spacy", "pytest"])
 
 
 class Meter:
@@ -63,7 +66,7 @@ def measure(tree: Path, test_file: str, to: Path) -> None:
     cover.start()
     cover.switch_context(SHARED)
     meter = Meter(cover)
-    pytest.main(["-q", "-m", "not long", "-p", "no:cacheprovider", test_file], plugins=[meter.hooks()])
+    pytest.main([*OPTIONS, test_file], plugins=[meter.hooks()])
     cover.stop()
     data = cover.get_data()
     lines: dict[str, dict[str, list[int]]] = {}
@@ -84,7 +87,7 @@ def some(tree: Path, tests: list[str], to: Path) -> None:
             if report.failed and not to.exists():
                 to.write_text(f"{report.nodeid}\n{str(report.longrepr)[-2000:]}")
 
-    status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests], plugins=[First()])
+    status = pytest.main([*OPTIONS, "-x", *tests], plugins=[First()])
     if status not in (0, 1) and not to.exists():
         to.write_text(f"pytest ended with {status!r}, before any test")
 
