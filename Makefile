@@ -1,6 +1,7 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
 # make test   all tests but the long ones
 # make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs
+# make mutants   which changes of the code does no test see? (hours; see CONTRIBUTING.md)
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
@@ -15,7 +16,7 @@ EMBRYOLOGY := $(VENV)/bin/embryology
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test test-long lint install clean
+.PHONY: book test test-long mutants lint install clean
 
 book: $(INSTALLED)
 	$(EMBRYOLOGY) pretrain $(RUN) --resume
@@ -29,6 +30,10 @@ test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
 		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -rP -m long --ignore tests/test_mutated_inputs.py $(PYTEST_ARGS)
+
+mutants: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) -r requirements-mutants.lock
+	$(VENV)/bin/python -m mutants $(MUTANTS_ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

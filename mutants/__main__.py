@@ -21,6 +21,7 @@ from mutants.changes import PACKAGE, ROOT, Change, drawn, listed
 ROOMS = ("corpus", "pretraining", "models", "probes", "treebanks", "facts", "tasks", "analysis", "figures", "runs")
 ROOMS += ("intervals", "presets", "specs", "storage", "report")
 SEEN, SURVIVED, UNREACHED = "seen", "survived", "unreached"
+LISTS = ("by_hand",)
 BUDGET = 240
 """Seconds of tests, quickest first, that one change is given; what survives them is confirmed by a whole run."""
 
@@ -28,9 +29,9 @@ BUDGET = 240
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("mutants", description=__doc__)
     parser.add_argument("--rooms", nargs="+", default=ROOMS, metavar="ROOM", help="rooms of the package (all)")
-    parser.add_argument("--files", nargs="+", metavar="FILE", help="instead: changes in these files alone")
-    parser.add_argument("--lists", nargs="*", default=["by_hand"], help="lists of changes in mutants/ (by_hand)")
-    parser.add_argument("--drawn", type=int, default=15, help="changes drawn for each room (15)")
+    parser.add_argument("--since", metavar="REVISION", help="instead: the files that changed since a revision")
+    parser.add_argument("--lists", nargs="*", default=LISTS, metavar="LIST", help="folders of changes (all)")
+    parser.add_argument("--drawn", type=int, default=15, help="changes drawn for each room, or each file (15)")
     parser.add_argument("--seed", type=int, default=0, help="of the drawing (0)")
     parser.add_argument("--jobs", type=int, default=2, help="tests side by side (2)")
     parser.add_argument("--state", type=Path, default=ROOT / ".mutants", help="folder to resume from (.mutants)")
@@ -226,18 +227,31 @@ def _table(outcomes: dict[Change, dict]) -> Iterable[str]:
         yield f"| {room} | " + " | ".join(cells) + " |"
 
 
+def _changes(options: argparse.Namespace) -> list[Change]:
+    if options.since:
+        command = ["git", "diff", "--name-only", "--diff-filter=d", options.since, "--", "embryology/*.py"]
+        names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+        places = [ROOT / name for name in names]
+    else:
+        places = [
+            next((file for file in (PACKAGE / room, PACKAGE / f"{room}.py") if file.exists()), None)
+            for room in options.rooms
+        ]
+        if None in places:
+            sys.exit(f"error: no room {options.rooms[places.index(None)]}; choose of {', '.join(ROOMS)}")
+    changes = [change for name in options.lists for change in listed(name)]
+    changes = [change for change in changes if any((ROOT / change.file).is_relative_to(place) for place in places)]
+    changes += [change for place in places for change in drawn(place, options.drawn, options.seed)]
+    same = {(change.file, change.old, change.new) for change in listed("equivalent")}
+    return [change for change in changes if (change.file, change.old, change.new) not in same]
+
+
 def main() -> None:
     options = _arguments()
     os.environ.update(OMP_NUM_THREADS="1", PYTHONHASHSEED="0", HF_HUB_OFFLINE="1")
-    same = {(change.file, change.old, change.new) for change in listed("equivalent")}
-    rooms = ROOMS if options.files else options.rooms
-    if unknown := [room for room in rooms if not (PACKAGE / room).exists() and not (PACKAGE / f"{room}.py").exists()]:
-        sys.exit(f"error: there is no room {', '.join(unknown)}; choose of {', '.join(ROOMS)}")
-    changes = [change for name in options.lists for change in listed(name) if change.room in rooms]
-    changes += [change for room in rooms for change in drawn(room, options.drawn, options.seed)]
-    if options.files:
-        changes = [change for change in changes if change.file in options.files]
-    changes = [change for change in changes if (change.file, change.old, change.new) not in same]
+    changes = _changes(options)
+    if not changes:
+        sys.exit("no changes to try")
     options.state.mkdir(parents=True, exist_ok=True)
     trees, results = Trees(options.state, options.jobs), Results(options.state / "results.jsonl")
     with ThreadPoolExecutor(options.jobs) as pool:

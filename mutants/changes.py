@@ -39,18 +39,12 @@ class Change:
     @property
     def lines(self) -> range:
         """The lines of the file that it touches, from 1."""
-        before = self._source().split(self.old)[0].count("\n") + 1
+        before = (ROOT / self.file).read_text().split(self.old)[0].count("\n") + 1
         return range(before, before + self.old.rstrip("\n").count("\n") + 1)
 
     @property
     def key(self) -> str:
         return hashlib.sha256("\0".join((self.file, self.old, self.new)).encode()).hexdigest()[:16]
-
-    def _source(self) -> str:
-        source = (ROOT / self.file).read_text()
-        if source.count(self.old) != 1:
-            raise SystemExit(f"error: {self.file} holds {source.count(self.old)} times, not once: {self.old!r}")
-        return source
 
     def applied(self, source: str) -> str | None:
         """The source with it, nothing where another change took its place."""
@@ -65,15 +59,18 @@ def listed(name: str) -> list[Change]:
     if not (HERE / name).is_dir():
         raise SystemExit(f"error: there is no list {name}; lists are folders in {HERE.name}/")
     entries = [entry for file in sorted((HERE / name).glob("*.yaml")) for entry in yaml.safe_load(file.read_text())]
-    return [Change(**entry, kind=name) for entry in entries]
+    changes = [Change(**entry, kind=name) for entry in entries]
+    if gone := [change for change in changes if change.applied((ROOT / change.file).read_text()) is None]:
+        places = "\n".join(f"  {change.file}: {change.old!r}" for change in gone)
+        raise SystemExit(f"error: text of mutants/{name} stands no more in its file, or more than once:\n{places}")
+    return changes
 
 
-def drawn(room: str, number: int, seed: int) -> list[Change]:
-    """``number`` changes that cosmic-ray's operators make in a room, at places drawn with equal chance."""
-    path = PACKAGE / room
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+def drawn(path: Path, number: int, seed: int) -> list[Change]:
+    """``number`` changes that cosmic-ray's operators make in a file or folder, at places drawn with equal chance."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     places = [(file, place) for file in files for place in _places(file)]
-    draw = random.Random(f"{seed} {room}")
+    draw = random.Random(f"{seed} {path.relative_to(ROOT).as_posix()}")
     draw.shuffle(places)
     found: list[Change] = []
     for file, (_, ways) in places:

@@ -1,0 +1,63 @@
+"""A change by hand is one place of one file, and is given the tests that reach it, quickest first."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mutants import __main__ as mutants
+from mutants import changes
+from mutants.changes import Change
+
+SOURCE = "def mean(values):\n    total = sum(values)\n    return total / len(values)\n"
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    (tmp_path / "embryology").mkdir()
+    (tmp_path / "embryology" / "means.py").write_text(SOURCE)
+    (tmp_path / "tests").mkdir()
+    for module in (mutants, changes):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    mutants._hash.cache_clear()
+    return tmp_path
+
+
+def change(old, new="0"):
+    return Change("embryology/means.py", old, new, "by_hand")
+
+
+def test_a_change_has_its_lines(root):
+    assert list(change("len(values)").lines) == [3]
+    assert list(change("sum(values)\n    return total").lines) == [2, 3]
+    assert change("len(values)").room == "means"
+    assert change("len(values)").applied(SOURCE) == SOURCE.replace("len(values)", "0")
+
+
+def test_text_that_stands_twice_or_no_more_is_refused(root, monkeypatch):
+    monkeypatch.setattr(changes, "HERE", root)
+    (root / "by_hand").mkdir()
+    entries = [{"file": "embryology/means.py", "old": old, "new": "0", "what": ""} for old in ("total", "mode", "len")]
+    (root / "by_hand" / "means.yaml").write_text(json.dumps(entries))
+    with pytest.raises(SystemExit) as refusal:
+        changes.listed("by_hand")
+    assert [line.rpartition(": ")[2] for line in str(refusal.value).splitlines()[1:]] == ["'total'", "'mode'"]
+
+
+def test_a_change_is_given_the_tests_that_reach_it_quickest_first(root):
+    lines = {"quick": {"a": [3], "b": [1]}, "slow": {"c": [3]}, "shared": {"*": [2, 3], "d": [1]}}
+    seconds = {"quick": {"a": 1, "b": 1}, "slow": {"c": 100}, "shared": {"d": 5, "e": 4}}
+    (root / "reach").mkdir()
+    for name, by_test in lines.items():
+        file = f"tests/test_{name}.py"
+        (root / file).write_text(name)
+        found = {"lines": {"embryology/means.py": by_test}, "seconds": seconds[name], "failed": []}
+        found["hashes"] = {"embryology/means.py": mutants._hash("embryology/means.py")}
+        (root / "reach" / f"{file.replace('/', '.')}.{mutants._hash(file)}.json").write_text(json.dumps(found))
+    with ThreadPoolExecutor(1) as pool:
+        reach = mutants.Reach(root / "reach", None, pool)
+    assert reach.of(change("len(values)")) == (["a", "e", "d", "c"], 110)
+    assert reach.of(change("sum(values)")) == (["e", "d"], 9)
+    (root / "embryology" / "means.py").write_text("# moved\n" + SOURCE)
+    mutants._hash.cache_clear()
+    assert reach.of(change("sum(values)"))[0] == ["a", "b", "e", "d", "c"]
