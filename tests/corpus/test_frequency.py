@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.corpus import frequency
+from embryology.corpus import frequency, occurrences
 from embryology.corpus.store import TokenStore
 
 COVERS = ("embryology/corpus/occurrences.py",)
@@ -45,9 +45,11 @@ def plain(tokenizer, ids, word):
     return count, len(left), len(right)
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 100])
-def test_words_are_counted_as_a_plain_walk_counts_them(tokenizer, monkeypatch, chunk):
-    monkeypatch.setattr(frequency, "SENTENCES_A_CHUNK", chunk)
+@pytest.mark.parametrize(("sentences", "pieces"), [(1, 1), (2, 7), (100, 2**22)])
+def test_words_are_counted_as_a_plain_walk_counts_them(tokenizer, monkeypatch, sentences, pieces):
+    """Whatever the size of a chunk."""
+    monkeypatch.setattr(frequency, "SENTENCES_A_CHUNK", sentences)
+    monkeypatch.setattr(occurrences, "PIECES_A_CHUNK", pieces)
     store, ids = stored(tokenizer, SENTENCES)
     words = {tuple(s[i:j]) for s in ids for i in range(len(s)) for j in range(i + 1, min(i + 6, len(s)) + 1)}
     words = [*sorted(words), (999, 998, 997)]
@@ -66,10 +68,41 @@ def test_a_word_is_whole_beside_punctuation_and_not_within_another(tokenizer):
 
 
 def test_types_and_pieces_of_items_are_told_and_words_of_the_same_pieces_are_one(tokenizer):
-    store, _ = stored(tokenizer, SENTENCES)
-    words = [tuple(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in ("king", "King", "sea")]
-    texts = pd.DataFrame({"item_id": ["a", "b", "c"], "text": "", "word": "", "pieces": words})
-    table = frequency.properties({"tokens": texts}, store, tokenizer)["tokens"]
-    assert table["type"].tolist() == [0, 0, 1]
-    assert table["pieces"].tolist() == [len(word) for word in words]
-    assert table["count"].tolist()[0] == table["count"].tolist()[1] >= 3
+    """Of several probes, whose items come in an order of their own and share words."""
+    store, ids = stored(tokenizer, SENTENCES)
+    words = {word: tuple(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in ("sea", "king", "King")}
+    items = {"tokens": ["king", "King", "sea"], "other": ["sea", "king"]}
+    texts = {
+        probe: pd.DataFrame({"item_id": [f"{probe}-{word}" for word in some], "pieces": [words[word] for word in some]})
+        for probe, some in items.items()
+    }
+    tables = frequency.properties(texts, store, tokenizer)
+    assert {probe: table["type"].tolist() for probe, table in tables.items()} == {"tokens": [0, 0, 1], "other": [1, 0]}
+    for probe, some in items.items():
+        assert tables[probe]["item_id"].tolist() == texts[probe]["item_id"].tolist()
+        assert tables[probe]["pieces"].tolist() == [len(words[word]) for word in some]
+        expected = [list(plain(tokenizer, ids, words[word])) for word in some]
+        assert tables[probe][["count", "before", "after"]].to_numpy().tolist() == expected
+    assert tables["tokens"]["count"].nunique() == 2
+
+
+def test_sequences_are_found_at_every_place_in_one_sentence_as_a_plain_walk_finds_them(monkeypatch):
+    """One within another, overlapping itself, at both ends of a sentence; not over its end."""
+    monkeypatch.setattr(occurrences, "PIECES_A_CHUNK", 5)
+    sentences = [[1, 1, 1], [2], [1, 2, 1, 2, 1], [3, 1], [2, 3]]
+    sequences = [(1, 2), (1,), (2, 1, 2), (), (1, 1), (3, 3), (2, 3)]
+    offsets = np.cumsum([0, *map(len, sentences)])
+    store = TokenStore(np.concatenate(sentences).astype(np.uint16), offsets, np.array([0, len(sentences)]))
+    found = {
+        tuple(map(int, place))
+        for some in occurrences.occurrences(store, sequences, 4)
+        for place in zip(*some, strict=True)
+    }
+    assert found == {
+        (number, offsets[which] + at, offsets[which] + at + len(sequence), which)
+        for which, sentence in enumerate(sentences)
+        for number, sequence in enumerate(sequences)
+        for at in range(len(sentence))
+        if sequence and tuple(sentence[at : at + len(sequence)]) == sequence
+    }
+    assert not list(occurrences.occurrences(store, [()], 4))

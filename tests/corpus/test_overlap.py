@@ -17,6 +17,14 @@ LINE = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi
 OTHER = "nothing of this was ever seen by anybody who reads so many long and dull test texts as we do"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _small_tables():
+    """Quickly made, and with more to look up behind them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlap, "TABLE_BITS", 6)
+        yield
+
+
 def plain_words(text):
     """For ASCII: punctuation becomes a space."""
     return text.lower().translate(str.maketrans(dict.fromkeys(string.punctuation, " "))).split()
@@ -90,15 +98,28 @@ def test_a_character_of_a_script_without_spaces_is_a_word():
     assert overlap.words_of("がぎ, 한국 Éte") == ["が", "ぎ", "한국", "ete"]
 
 
-def test_items_are_compared_as_the_model_reads_them(tokenizer):
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_items_are_compared_as_the_model_reads_them(tokenizer, monkeypatch, at_once):
     """Both sides go through the tokenizer, which has no accents; an unknown character is one on both."""
-    documents = [f"{OTHER}.", "Über ☃ snowmen there is nothing at all to be said here.", "Nothing in it."]
-    ids = [tokenizer(document, add_special_tokens=False).input_ids for document in documents]
+    monkeypatch.setattr(overlap, "DOCUMENTS_AT_ONCE", at_once)
+    unknown = "Über ☃ snowmen there is nothing at all to be said here."
+    ids = [
+        tokenizer(document, add_special_tokens=False).input_ids for document in ("Nothing in it.", f"{OTHER}.", unknown)
+    ]
     ends = np.cumsum([0, *map(len, ids)])
     store = TokenStore(np.concatenate(ids).astype(np.uint16), ends, np.arange(4))
     tokens = pd.DataFrame({"item_id": ["a", "b", "c"], "text": [OTHER.upper(), LINE, "Nothing in it."], "word": "x"})
+    other_unknown = unknown.replace("Über", "Uber").replace("☃", "☂")
     pairs = pd.DataFrame(
-        {"item_id": ["d"], "task": "t", "text": f"{LINE}\nUber ☃ snowmen there is nothing at all to be"}
+        {
+            "item_id": ["d", "e", "f"],
+            "task": "t",
+            "text": [
+                f"Short.\n{LINE}",
+                f"Short.\n{other_unknown}",
+                f"{LINE}\nUber ☃ snowmen there is nothing at all to be",
+            ],
+        }
     )
     tables = overlap.properties({"tokens": tokens, "finetune": pairs}, store, tokenizer)
     assert tables["tokens"].to_dict("list") == {
@@ -109,7 +130,15 @@ def test_items_are_compared_as_the_model_reads_them(tokenizer):
         "ngram": [True, False, False],
         "passage": [0, 1, 2],
     }
-    assert tables["finetune"].iloc[0].tolist() == ["d", "t", True, True, True, False, 1]  # with b's line and another
+    assert tables["finetune"].to_dict("list") == {
+        "item_id": ["d", "e", "f"],
+        "task": ["t"] * 3,
+        "has_sentence": [True] * 3,
+        "has_ngram": [True, False, True],
+        "sentence": [False, True, True],
+        "ngram": [False] * 3,
+        "passage": [1, 3, 1],  # of the longest line: with b's, whatever stands before or after it
+    }
 
 
 def titles(held_out, count):
@@ -144,9 +173,3 @@ def test_articles_of_the_training_side_that_hold_test_text_are_left_out_and_coun
             "three": {"articles": 0, "words": 0},
         },
     }
-
-
-def test_the_identity_is_that_of_the_texts():
-    one = overlap.identity({"one": ["a", "b"], "two": []})
-    assert one == overlap.identity({"two": [], "one": ["b", "a"]})
-    assert one != overlap.identity({"one": ["a", "c"], "two": []})

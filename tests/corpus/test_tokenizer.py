@@ -1,5 +1,11 @@
+"""A tokenizer of one's own: against SentencePiece itself, and as transformers loads it."""
+
+import itertools
+import unicodedata
+
 import pytest
-from transformers import AutoTokenizer
+import sentencepiece
+from transformers import AlbertTokenizer, AutoTokenizer
 
 from embryology.corpus import tokenizer as tokenizers
 from embryology.corpus.articles import articles
@@ -8,7 +14,24 @@ from embryology.errors import EmbryologyError
 
 
 def some_sentences(count):
-    return [sentence for article in list(articles("bundled"))[:count] for sentence in split(article.text)]
+    some = itertools.islice(articles("bundled"), count)
+    return [sentence for article in some for sentence in split(article.text)]
+
+
+@pytest.fixture(scope="module")
+def lines():
+    """Some text as the tokenizer prepares it: nothing is left to do but to divide it."""
+    text = unicodedata.normalize("NFKD", " ".join(some_sentences(20)).lower())
+    return ["".join(filter(str.isascii, line)) for line in text.split(". ")]
+
+
+def test_text_is_divided_as_sentencepiece_divides_it(lines):
+    """Into the likeliest pieces, by the same scores; the same text gives the same ones every time."""
+    made = tokenizers.train(lines, 200)
+    oracle = sentencepiece.SentencePieceProcessor(model_proto=tokenizers._trained(lines, 200))
+    assert len(made) == 200
+    assert [made.tokenize(line) for line in lines] == oracle.encode(lines, out_type=str)
+    assert made(lines, add_special_tokens=False).input_ids == oracle.encode(lines)
 
 
 def test_special_pieces_stand_where_albert_has_them(tokenizer):
@@ -41,17 +64,12 @@ def test_saved_and_loaded_by_transformers_it_is_the_same(tokenizer, tmp_path):
     assert len(again) == len(tokenizer) == 1000
 
 
-def test_the_same_text_gives_the_same_pieces():
-    sentences = some_sentences(200)
-    first, second = (tokenizers.train(sentences, 500) for _ in range(2))
-    assert first.get_vocab() == second.get_vocab()
-
-
-def test_word_starts(tokenizer):
-    starts = tokenizers.word_starts(tokenizer)
-    ids = tokenizer("the unquestionably", add_special_tokens=False).input_ids
-    assert [starts[i] for i in ids] == [piece.startswith("▁") for piece in tokenizer.convert_ids_to_tokens(ids)]
-    assert starts[tokenizer.mask_token_id]
+def test_words_start_where_a_space_a_character_without_spaces_or_a_special_piece_stands():
+    pieces = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "▁the", "the", "▁", "北", "北京", "ト", "ส", "한", ",", "1"]
+    made = AlbertTokenizer(vocab=[(piece, -1.0) for piece in pieces])
+    assert made.convert_ids_to_tokens(list(range(len(pieces)))) == pieces
+    starts = dict(zip(pieces, tokenizers.word_starts(made), strict=True))
+    assert [piece for piece, start in starts.items() if not start] == ["the", "한", ",", "1"]
 
 
 def test_too_little_text_is_said():

@@ -1,12 +1,18 @@
+"""The sample that a tokenizer is trained on, and the process that trains it."""
+
 import functools
+import io
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from scipy import stats
 
 from embryology.corpus import tokenizer, unigram
 from embryology.errors import EmbryologyError
@@ -14,13 +20,39 @@ from embryology.errors import EmbryologyError
 COMMAND = [sys.executable, "-P", str(tokenizer.TRAINER), "100"]
 
 
-def test_a_sample_is_uniform_and_the_same_every_time():
+def test_a_sample_is_the_same_every_time_and_in_order_where_all_fit():
     assert unigram.sample(iter("abc"), 3) == ["a", "b", "c"]
     kept = unigram.sample(map(str, range(10_000)), 1000)
     assert kept == unigram.sample(map(str, range(10_000)), 1000)
-    assert len(set(kept)) == 1000
-    counts, _ = np.histogram(np.array(kept, dtype=int), bins=10, range=(0, 10_000))
-    assert (abs(counts - 100) < 40).all()  # more than four standard deviations
+    assert len(set(kept)) == len(kept) == 1000
+
+
+def test_every_set_of_lines_is_as_likely(monkeypatch):
+    """Over seeds; of one, an error by one line could not be seen."""
+    seeds = iter(range(6000))
+    monkeypatch.setattr(unigram, "random", SimpleNamespace(Random=lambda _: random.Random(next(seeds))))
+    counts = Counter(frozenset(unigram.sample(iter("abcd"), 2)) for _ in range(6000))
+    assert len(counts) == 6
+    assert stats.chisquare(list(counts.values())).pvalue > 0.01
+
+
+def test_what_is_trained_on_is_the_sample(monkeypatch):
+    """In the order in which it came, and so many pieces as were asked for."""
+    asked = {}
+
+    def train(sentence_iterator, **options):
+        asked.update(options, sentences=list(sentence_iterator))
+        options["model_writer"].write(b"model")
+
+    monkeypatch.setattr(unigram.sentencepiece, "SentencePieceTrainer", SimpleNamespace(train=train))
+    monkeypatch.setattr(unigram, "SENTENCES", 3)
+    monkeypatch.setattr(unigram, "lines_of_the_caller", lambda: iter("abcde"))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=written))
+    monkeypatch.setattr(sys, "argv", ["unigram.py", "700"])
+    unigram.main()
+    assert asked["sentences"] == unigram.sample(iter("abcde"), 3)
+    assert (asked["vocab_size"], asked["model_type"], written.getvalue()) == (700, "unigram", b"model")
 
 
 @pytest.mark.parametrize("text", [b"one sentence\n", b"one sentence\n\n"])

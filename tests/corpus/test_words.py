@@ -1,3 +1,5 @@
+"""What counts as a word, in scripts with spaces and without."""
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ CHINESE = [
         ("don't", 1),
         ("我们住在 Berlin。", 5),
         ("東京タワー", 5),
+        ("a中b", 3),
         ("สวัสดี", 6),
         ("नमस्ते दुनिया", 2),
         ("안녕 세계", 2),
