@@ -1,14 +1,19 @@
+"""Universal Dependencies' format: words, tags and heads, and the catalogue of sets of tagged sentences."""
+
 import gzip
 import os
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from embryology.corpus import articles
+from embryology.corpus import language
 from embryology.errors import EmbryologyError
-from embryology.treebanks import Edge, Word, catalogue, conllu_reader, edge_sets, silver
+from embryology.treebanks import Edge, Word, catalogue, conllu_reader, edge_sets
+from tests.treebank_files import conllu
 
-COVERS = ("embryology/treebanks/catalogue.py", "embryology/treebanks/silver.py")
+COVERS = ("embryology/treebanks/catalogue.py",)
 GOLD = """# sent_id = a-1
 # text = I can't, don't.
 1\tI\ti\tPRON\tPRP\t_\t3\tnsubj\t_\t_
@@ -69,12 +74,13 @@ def test_malformed_files_name_file_and_line(tmp_path, damage, message):
 
 def test_dependencies_go_from_a_word_to_its_head(tmp_path):
     file = tmp_path / "x.conllu"
-    file.write_text(GOLD, encoding="utf-8")
+    file.write_text(GOLD.replace("2\taux\t", "2\taux:pass\t"), encoding="utf-8")
     first, second = conllu_reader.read_edges(file).sentences
     assert (replace(first, edges=()), replace(second, edges=())) == tuple(conllu_reader.read(file))
     assert [edge[1:] for edge in first.edges if edge.task == "pos"][5] == ("RB", (5, 6), None)
     dependencies = [edge[1:] for edge in first.edges if edge.task == "dependency"]
     assert dependencies[:2] == [("nsubj", (0, 1), (2, 3)), ("advmod", (2, 3), (1, 2))]
+    assert dependencies[3] == ("aux:pass", (4, 5), (1, 2))
     assert len(dependencies) == 6  # the root is none, and empty nodes are no words
     assert second.edges == (Edge("pos", "UH", (0, 1)),)
 
@@ -127,35 +133,32 @@ def test_the_catalogue_takes_gold_where_it_is_there(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "en_ewt-ud-dev.conllu").write_text(GOLD, encoding="utf-8")
     treebank = catalogue.find("auto", "dev")
-    assert treebank.label == "gold tags, UD English-EWT dev"
+    assert (treebank.name, treebank.label) == ("ewt", "gold tags, UD English-EWT dev")
     assert len(treebank.read()) == 2
-    before = treebank.identity()
-    (folder / "en_ewt-ud-dev.conllu").write_text(GOLD.replace("Yes", "No"), encoding="utf-8")
-    assert catalogue.find("auto", "dev").identity() != before
     with pytest.raises(EmbryologyError, match=r"en_ewt-ud-test\.conllu"):
         catalogue.find("auto", "test")
 
 
-def test_silver_tags_are_of_held_out_articles_alone(monkeypatch):
-    held_out = [a for a in articles.articles("bundled") if articles.is_held_out(a.title)][:3]
-    trained = next(a for a in articles.articles("bundled") if not articles.is_held_out(a.title))
-    monkeypatch.setattr(articles, "articles", lambda source: iter([trained, *held_out]))
-    sentences = silver.read()
-    assert {sentence.id.rsplit("-", 1)[0] for sentence in sentences} == {article.id for article in held_out}
-    assert len({sentence.id for sentence in sentences}) == len(sentences)
-    words = [(sentence.text[word.start : word.end], word) for sentence in sentences for word in sentence.words]
-    assert all(form == word.form and not form.isspace() for form, word in words)
-    tags = {word.tag for form, word in words if form == "the"}
-    assert tags == {"DT"}
-    assert set(silver.versions()) == set(silver.PACKAGES)
-
-
-def test_missing_silver_packages_are_named(monkeypatch):
-    monkeypatch.setattr(silver, "PACKAGES", ("no-such-tagger",))
-    with pytest.raises(EmbryologyError, match=r"need the package no-such-tagger; run: pip install --no-deps"):
-        catalogue.find("silver").identity()
-    with pytest.raises(EmbryologyError, match="no-such-tagger"):
-        silver.read()
+def test_each_split_is_its_own_file_and_known_by_its_bytes(tmp_path, monkeypatch):
+    """Of a set that is there and of one's own, with one size and time; splits of the same bytes are one."""
+    monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
+    own = str(tmp_path / catalogue.EWT / "en_ewt-ud-{split}.conllu")
+    files = {split: Path(own.replace("{split}", split)) for split in catalogue.SPLITS}
+    files["train"].parent.mkdir(parents=True)
+    for number, file in enumerate(files.values()):
+        file.write_text(GOLD.replace("Yes", f"Ye{number}"), encoding="utf-8")
+        os.utime(file, ns=(1, 1))
+    for name in ("ewt", own):
+        keys = []
+        for number, split in enumerate(files):
+            treebank = catalogue.find(name, split)
+            assert treebank.read()[1].text == f"Ye{number}"
+            keys.append(treebank.identity())
+        files["dev"].write_bytes(files["test"].read_bytes())
+        keys.append(catalogue.find(name, "dev").identity())
+        assert keys[3] == keys[2]
+        assert len({str(key) for key in keys}) == 3
+        files["dev"].write_text(GOLD.replace("Yes", "Ye1"), encoding="utf-8")
 
 
 @pytest.mark.skipif(not os.environ.get("EMBRYOLOGY_DATA"), reason="needs EMBRYOLOGY_DATA")
@@ -193,12 +196,41 @@ def test_a_treebank_of_ones_own_has_universal_tags_where_it_has_no_penn_tags(tmp
     english.write_text(GOLD, encoding="utf-8")
     assert catalogue.find(str(english)).identity()["tags"] == "xpos"
     assert {word.tag for word in catalogue.find(str(english)).read()[1].words} == {"UH"}
+    assert catalogue.find(str(english)).label == "Penn tags, en.conllu"
     own.write_text(GERMAN.replace("VERB", "VVFIN"), encoding="utf-8")
     with pytest.raises(EmbryologyError, match=r"line 4: unknown tag: 'VVFIN' is none of the universal tags"):
         treebank.read()
     assert catalogue.find(str(own)).identity()["file"] != identity["file"]
     with pytest.raises(EmbryologyError, match=r"there is no treebank at .*de-dev.conllu \(or .gz\)"):
         catalogue.find(str(tmp_path / "de-{split}.conllu"), "dev")
+
+
+def test_the_language_is_that_of_most_sentences_at_the_beginning(tmp_path, monkeypatch):
+    """As classified from the forms of their words, so that the alphabet of languages does not decide."""
+    file = tmp_path / "x.conllu"
+    file.write_text(
+        GERMAN * 2 + conllu("x", "The/DT child/NN sleeps/VBZ in/IN the/DT old/JJ house/NN"), encoding="utf-8"
+    )
+    told = []
+
+    def shares(texts):
+        told.extend(texts)
+        return {"de": 0.67, "af": 0.33}
+
+    monkeypatch.setattr(language, "shares", shares)
+    monkeypatch.setattr(language, "TEXTS", 3)
+    assert conllu_reader.look(file) == ("upos", "de")
+    assert told == ["Der Hund schläft im in dem Garten ."] * 2 + ["The child sleeps in the old house"]
+    monkeypatch.setattr(language, "shares", lambda texts: {})
+    assert conllu_reader.look(file) == ("upos", None)
+
+
+def test_sentences_belong_to_the_document_that_began_last(tmp_path):
+    file = tmp_path / "x.conllu"
+    file.write_text(GERMAN + conllu("a", "Yes/UH", "No/UH", "So/RB") + conllu("b", "Hm/UH"), encoding="utf-8")
+    documents = list(conllu_reader.documents(file, Counter(), skip_bad=True, column="xpos"))
+    assert [name for name, _ in documents] == ["", "a", "a", "a", "b"]
+    assert [sentence.text for _, sentence in documents[1:]] == ["Yes", "No", "So", "Hm"]
 
 
 def test_a_stray_tag_leaves_a_treebank_penns(tmp_path):
@@ -211,12 +243,28 @@ def test_a_stray_tag_leaves_a_treebank_penns(tmp_path):
 
 
 def test_edges_of_a_treebank_of_ones_own(tmp_path):
-    for split in ("train", "test"):
-        (tmp_path / f"de-{split}.conllu").write_text(GERMAN, encoding="utf-8")
-    chosen = edge_sets.find(str(tmp_path / "de-{split}.conllu"))
-    assert chosen.identity()["language"] == "de"
-    edges = chosen.read().sentences[0].edges
-    assert Edge("pos", "NOUN", (1, 2)) in edges
-    assert Edge("dependency", "case", (3, 4), (5, 6)) in edges
+    """Its tags are those of one column in all splits: that which the training split has Penn's in, or the other."""
+    name = str(tmp_path / "de-{split}.conllu")
+    files = {split: Path(name.replace("{split}", split)) for split in ("train", "test")}
+    files["train"].write_text(GERMAN, encoding="utf-8")
+    files["test"].write_text(GERMAN.replace("Hund", "Rind"), encoding="utf-8")
+    chosen = edge_sets.find(name)
+    assert chosen.label == "universal tags and dependencies, de-test.conllu"
+    (sentence,) = chosen.read().sentences
+    assert sentence.text == "Der Rind schläft im Garten."
+    assert Edge("pos", "NOUN", (1, 2)) in sentence.edges
+    assert Edge("dependency", "case", (3, 4), (5, 6)) in sentence.edges
     with pytest.raises(EmbryologyError, match=r"needs \{split\} in its path"):
-        edge_sets.find(str(tmp_path / "de-test.conllu"))
+        edge_sets.find(str(files["test"]))
+
+    keys = [chosen.identity(), edge_sets.find(name, "train").identity()]
+    assert {key["language"] for key in keys} == {"de"}
+    files["test"].write_text(GERMAN.replace("Hund", "Rund"), encoding="utf-8")
+    keys.append(edge_sets.find(name).identity())
+    files["train"].write_text(GOLD.replace("_\t_\t_\t", ""), encoding="utf-8")  # English, with Penn's tags
+    chosen = edge_sets.find(name)
+    assert chosen.label == "Penn tags and dependencies, de-test.conllu"
+    assert Edge("pos", "ART", (0, 1)) in chosen.read().sentences[0].edges
+    keys.append(chosen.identity())
+    assert keys[3]["files"] == keys[2]["files"]
+    assert len({str(key) for key in keys}) == 4

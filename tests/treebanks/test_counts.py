@@ -1,3 +1,5 @@
+"""Counts of edge sets, printed and held against those that are known."""
+
 import os
 from collections import Counter
 
@@ -8,10 +10,12 @@ from embryology.errors import EmbryologyError
 from embryology.treebanks import Edge, Reading, Sentence, counts, edge_sets
 from embryology.treebanks.edge_sets import EdgeSet
 
+ROLE = Edge("role", "ARG0", (0, 1), (0, 1))
+POS = Edge("pos", "NNS", (0, 1))
 READING = Reading(
-    [Sentence("a", "Cats", (), (Edge("role", "ARG0", (0, 1), (0, 1)),))],
-    skipped=Counter({"ragged columns": 2}),
-    left_out=Counter({"role C-V": 3}),
+    [Sentence("a", "Cats", (), (POS, ROLE, ROLE)), Sentence("b", "Dogs", (), (POS, ROLE))],
+    skipped=Counter({"ragged columns": 2, "empty span": 3}),
+    left_out=Counter({"role C-V": 3, "constituent TOP": 2, "constituent of one word": 5}),
     counts=Counter({"predicates": 1}),
 )
 
@@ -35,22 +39,23 @@ def check(monkeypatch, capsys):
 
 
 def test_everything_is_printed_of_a_set_and_known_counts_hold(check, monkeypatch):
-    monkeypatch.setitem(counts.KNOWN, "toy", (("sentences", "role", "predicates"), {"test": (1, 1, 1)}))
+    monkeypatch.setitem(counts.KNOWN, "toy", (("sentences", "role", "predicates"), {"test": (2, 3, 1)}))
     assert check("toy") == [
-        "toy test: sentences 1, skipped 2; role 1",
-        "  skipped: ragged columns 2",
-        "  makes no edge: role C-V 3",
+        "toy test: sentences 2, skipped 5; pos 2, role 3",
+        "  skipped: empty span 3, ragged columns 2",
+        "  makes no edge: constituent TOP 2, constituent of one word 5, role C-V 3",
         "  counted besides: predicates 1",
         "  known counts: all 3 hold",
     ]
-    monkeypatch.setitem(counts.KNOWN, "toy", (("sentences", "role"), {"test": (1, 1_000)}))
-    with pytest.raises(EmbryologyError, match="1 known counts do not hold: toy test has 1 role instead of 1,000"):
-        check("toy")
+    for known, said in (((2, 1_000), "3 role instead of 1,000"), ((1, 3), "2 sentences instead of 1")):
+        monkeypatch.setitem(counts.KNOWN, "toy", (("sentences", "role"), {"test": known}))
+        with pytest.raises(EmbryologyError, match=f"1 known counts do not hold: toy test has {said}"):
+            check("toy")
 
 
 def test_ontonotes_is_counted_as_it_was_published(check):
     assert check("ontonotes")[-1].endswith(
-        "pos 0 (212,121), constituent 0 (190,535), role 4 (61,716), coreference 0 (27,800)"
+        "pos 2 (212,121), constituent 7 (190,535), role 6 (61,716), coreference 0 (27,800)"
     )
 
 

@@ -1,9 +1,52 @@
+"""The named sets of edges: what is read of which files, and that every one of these is in the identity."""
+
+import os
+
 import pytest
 
-from embryology.corpus import articles
 from embryology.errors import EmbryologyError
-from embryology.treebanks import TASKS, edge_sets, silver
+from embryology.treebanks import TASKS, Edge, edge_sets
 from tests.treebank_files import assert_sound, conllu, gold_conll, gum_layer, skeletons
+
+EWT = "treebanks/UD_English-EWT"
+ROWS = "NNS (TOP(S* - - (ARG0*)\nVBP *)) sleep sleep.01 (V*)"
+FORMS = {"train": "Cats", "dev": "Dogs", "test": "Pigs", "test2": "Hens", "conll-2012-test": "Rats"}
+"""The first word of every split is another one, of the same length, so that no two are taken for each other."""
+PIECES = {
+    "ewt": {"train": [f"{EWT}/en_ewt-ud-train.conllu"], "test": [f"{EWT}/en_ewt-ud-test.conllu"]},
+    "ewt-propbank": {
+        split: [
+            f"{EWT}/en_ewt-ud-{split}.conllu",
+            f"{edge_sets.PROPBANK}/answers.gold_skel",
+            f"{edge_sets.PROPBANK}/weblog.gold_skel",
+        ]
+        for split in ("train", "dev", "test")
+    },
+    "gum": {
+        split: [f"{edge_sets.GUM}/{place}" for place in places]
+        for split, places in {
+            split: (f"dep/{split}.conllu", f"coref/gum/conll/{split}.conll", f"coref/ontogum/conll/{split}.conll")
+            for split in ("train", "test")
+        }.items()
+    },
+    "gentle": {
+        "test": [
+            f"{edge_sets.GUM}/{place}"
+            for place in ("dep/test2.conllu", "coref/gum/conll/test2.conll", "coref/ontogum/conll/test2.conll")
+        ]
+    },
+    "ontonotes": {
+        split: [f"{edge_sets.ONTONOTES}/{folder}/{name}.v4_gold_conll" for name in "xyz"]
+        for split, folder in {"dev": "development", "test": "test", "conll-2012-test": "conll-2012-test"}.items()
+    },
+}
+"""The files of a set by split."""
+CASES = [(name, split) for name, splits in PIECES.items() for split in splits]
+FIRST = {("gentle", "test"): "Hens"}
+
+
+def first_of(name, split):
+    return FIRST.get((name, split), FORMS[split])
 
 
 @pytest.fixture
@@ -15,47 +58,73 @@ def data(tmp_path, monkeypatch):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text(text, encoding="utf-8")
 
-    write("treebanks/UD_English-EWT/en_ewt-ud-test.conllu", conllu("answers-x", "Cats/NNS sleep/VBP"))
-    rows = "NNS (TOP(S* - - (ARG0*)\nVBP *)) sleep sleep.01 (V*)"
-    write(f"{edge_sets.PROPBANK}/answers.gold_skel", skeletons("google/ewt/answers/00/x.xml", rows))
-    for stem in ("train", "test2"):
-        write(f"{edge_sets.GUM}/dep/{stem}.conllu", conllu("GUM_x", "Cats/NNS sleep/VBP"))
-        write(f"{edge_sets.GUM}/coref/gum/conll/{stem}.conll", gum_layer("GUM_x", "Cats (animal-1)", "sleep _"))
-        write(f"{edge_sets.GUM}/coref/ontogum/conll/{stem}.conll", gum_layer("GUM_x", "Cats (1)", "sleep (1)"))
-    rows = "Cats NNS (TOP(S* - - (PRODUCT*) (ARG0*) (1)\nsleep VBP *)) sleep - * (V*) (1)"
-    write(f"{edge_sets.ONTONOTES}/data/test/x.v4_gold_conll", gold_conll("bc/x", rows))
+    for split in ("train", "dev", "test"):
+        sentences = (conllu(f"{genre}-x", f"{FORMS[split]}/NNS sleep/VBP") for genre in ("answers", "weblog"))
+        write(f"{EWT}/en_ewt-ud-{split}.conllu", "".join(sentences))
+    for genre in ("answers", "weblog"):
+        write(f"{edge_sets.PROPBANK}/{genre}.gold_skel", skeletons(f"google/ewt/{genre}/00/x.xml", ROWS))
+    for stem in ("train", "test", "test2"):
+        word = FORMS[stem]
+        write(f"{edge_sets.GUM}/dep/{stem}.conllu", conllu("GUM_x", f"{word}/NNS sleep/VBP"))
+        write(f"{edge_sets.GUM}/coref/gum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (animal-1)", "sleep _"))
+        write(f"{edge_sets.GUM}/coref/ontogum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (1)", "sleep (1)"))
+    for split, places in PIECES["ontonotes"].items():
+        rows = f"{FORMS[split]} NNS (TOP(S* - - (PRODUCT*) (ARG0*) (1)\nsleep VBP *)) sleep - * (V*) (1)"
+        for place in places:
+            write(place, gold_conll(f"bc/{place[-14]}", rows))
     return write
 
 
 @pytest.mark.parametrize(
-    ("name", "split", "tasks"),
+    ("name", "label", "tasks"),
     [
-        ("ewt", "test", "pos dependency"),
-        ("ewt-propbank", "test", "pos constituent role"),
-        ("gum", "train", "pos dependency entity coreference"),
-        ("gentle", "test", "pos dependency entity coreference"),
-        ("ontonotes", "test", "pos constituent entity coreference role"),
+        ("ewt", "gold, UD English-EWT {split}", "pos dependency"),
+        ("ewt-propbank", "gold, English Web Treebank with PropBank {split}", "pos constituent role"),
+        ("gum", "gold, GUM {split}", "pos dependency entity coreference"),
+        ("gentle", "gold, GENTLE {split}", "pos dependency entity coreference"),
+        ("ontonotes", "gold, OntoNotes 5 {split}", "pos constituent entity coreference role"),
     ],
 )
-def test_sets_are_found_read_and_known_by_their_files(data, tmp_path, name, split, tasks):
-    edge_set = edge_sets.find(name, split)
-    assert edge_set.tasks == tuple(tasks.split())
-    reading = edge_set.read()
-    assert_sound(reading)
-    assert set(reading.edges()) == set(edge_set.tasks) <= set(TASKS)
-    before = edge_set.identity()
-    for file in tmp_path.rglob("*.*"):
-        if file.is_file():
-            file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert edge_sets.find(name, split).identity() != before
+def test_sets_are_found_and_read_split_by_split(data, name, label, tasks):
+    """Every file is read, and no split for another."""
+    for split in PIECES[name]:
+        edge_set = edge_sets.find(name, split)
+        assert (edge_set.name, edge_set.split, edge_set.label) == (name, split, label.format(split=split))
+        assert edge_set.tasks == tuple(tasks.split())
+        reading = edge_set.read()
+        assert_sound(reading)
+        assert set(reading.edges()) == set(edge_set.tasks) <= set(TASKS)
+        assert {sentence.words[0].form for sentence in reading.sentences} == {first_of(name, split)}
+        assert len(reading.sentences) == {"gum": 1, "gentle": 1, "ontonotes": 3}.get(name, 2)
+        assert not reading.skipped
+
+
+@pytest.mark.parametrize(("name", "split"), CASES)
+def test_an_edit_of_any_file_alone_is_known_and_an_edit_of_another_split_is_none(data, tmp_path, name, split):
+    """Of the same size, at the same time."""
+    before = edge_sets.find(name, split).identity()
+    others = [place for other, places in PIECES[name].items() if other != split for place in places]
+    keys = [before]
+    for place in PIECES[name][split]:
+        file = tmp_path / place
+        content, status = file.read_bytes(), file.stat()
+        file.write_bytes(content.replace(b"x", b"y", 1) if b"x" in content else content.replace(b"NNS", b"NNP", 1))
+        assert file.stat().st_size == status.st_size
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        keys.append(edge_sets.find(name, split).identity())
+        file.write_bytes(content)
+    assert len({str(key) for key in keys}) == 1 + len(PIECES[name][split])
+    for place in set(others) - set(PIECES[name][split]):
+        (tmp_path / place).write_bytes((tmp_path / place).read_bytes() + b"\n")
+    os.utime(tmp_path / PIECES[name][split][0], ns=(1, 1))
+    assert edge_sets.find(name, split).identity() == before
 
 
 def test_what_is_not_there_is_said(data, tmp_path, monkeypatch):
     for name, split, message in (
-        ("ewt", "dev", r"embryology data get ewt"),
-        ("gum", "test", r"'gum' is not there: set EMBRYOLOGY_DATA to .* treebanks/gum/dep/test\.conllu"),
+        ("gum", "dev", r"'gum' is not there: set EMBRYOLOGY_DATA to .* treebanks/gum/dep/dev\.conllu"),
         ("gentle", "train", "has no split 'train'; choose one of test"),
-        ("ontonotes", "dev", r"\*gold_conll files in a folder 'development'"),
+        ("ontonotes", "train", r"\*gold_conll files in a folder 'train'"),
         ("conll", "test", "there is no edge set 'conll'; choose ewt, ewt-propbank, gum"),
         ("verbs:x", "test", "'verbs:x' names no task before the colon; choose one of pos, constituent"),
         (f"role:{tmp_path}/no", "test", "is no folder; give one that holds test.jsonl, or a path with {split} in it"),
@@ -63,6 +132,9 @@ def test_what_is_not_there_is_said(data, tmp_path, monkeypatch):
     ):
         with pytest.raises(EmbryologyError, match=message):
             edge_sets.find(name, split)
+    (tmp_path / EWT / "en_ewt-ud-dev.conllu").unlink()
+    with pytest.raises(EmbryologyError, match="embryology data get ewt"):
+        edge_sets.find("ewt", "dev")
     monkeypatch.delenv("EMBRYOLOGY_DATA")
     for name in ("ewt", "ewt-propbank", "gum", "ontonotes"):
         with pytest.raises(EmbryologyError, match="is not there: set EMBRYOLOGY_DATA"):
@@ -70,13 +142,22 @@ def test_what_is_not_there_is_said(data, tmp_path, monkeypatch):
 
 
 def test_json_lines_are_named_by_task_and_path(data, tmp_path):
-    line = '{"text": "Cats sleep", "targets": [{"span1": [0, 1], "label": "NNS"}]}'
-    data("pos/development.json", line)
-    data("pos/pos-test.jsonl", line)
-    for name, split in ((f"pos:{tmp_path}/pos", "dev"), (f"pos:{tmp_path}/pos/pos-{{split}}.jsonl", "test")):
-        edge_set = edge_sets.find(name, split)
-        assert edge_set.read().edges() == {"pos": 1}
-        assert edge_set.identity().keys() == {"files"}
+    """Splits are files of their own, ``dev`` by two names."""
+    line = '{{"text": "{} sleep", "targets": [{{"span1": [0, 1], "label": "NNS"}}]}}'
+    for place, split in (("train.jsonl", "train"), ("development.json", "dev"), ("test.json", "test")):
+        data(f"pos/{place}", line.format(FORMS[split]))
+        data(f"pos/pos-{split}.jsonl", line.format(FORMS[split]))
+    keys = []
+    for name in (f"pos:{tmp_path}/pos", f"pos:{tmp_path}/pos/pos-{{split}}.jsonl"):
+        for split in ("train", "dev", "test"):
+            edge_set = edge_sets.find(name, split)
+            (sentence,) = edge_set.read().sentences
+            assert (sentence.text, sentence.edges) == (f"{FORMS[split]} sleep", (Edge("pos", "NNS", (0, 1)),))
+            keys.append(edge_set.identity()["files"])
+    assert keys[:3] == keys[3:]
+    assert len(set(keys)) == 3
+    data("pos/test.json", line.format("Eels"))
+    assert edge_sets.find(f"pos:{tmp_path}/pos").identity()["files"] not in keys
 
 
 def test_a_task_without_edges_is_an_error(data):
@@ -88,21 +169,3 @@ def test_a_task_without_edges_is_an_error(data):
     data("treebanks/UD_English-EWT/en_ewt-ud-test.conllu", "")
     with pytest.raises(EmbryologyError, match=r"no edges of the task 'pos'$"):
         edge_sets.find("ewt").read()
-
-
-def test_silver_edges_are_of_a_part_of_the_held_out_articles(monkeypatch):
-    held_out = [a for a in articles.articles("bundled") if articles.is_held_out(a.title)][:12]
-    monkeypatch.setattr(articles, "articles", lambda source: iter(held_out))
-    tags = {sentence.id: sentence for sentence in silver.read()}
-    seen = set()
-    for split in ("train", "dev", "test"):
-        reading = silver.read_edges(split)
-        assert_sound(reading)
-        for sentence in reading.sentences:
-            assert sentence.words == tags[sentence.id].words
-            assert not sentence.edges == tags[sentence.id].edges == ()
-            seen.add(sentence.id)
-    assert seen == set(tags)
-    edge_set = edge_sets.find("silver", "train")
-    assert set(edge_set.read().edges()) == {"pos", "dependency", "entity"}
-    assert edge_set.identity()["split"] == "train"

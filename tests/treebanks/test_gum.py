@@ -1,3 +1,5 @@
+"""GUM: layers of a document meet in its sentences."""
+
 import pytest
 
 from embryology.errors import EmbryologyError
@@ -55,7 +57,7 @@ def test_mentions_cross_open_twice_and_pass_sentences(read):
     cells = ("Ann (1", "and (2", "her (2", "old 1)", "cat 2)2)", "It (4", "sleeps 4)")
     reading = read(chains=gum_layer("GUM_x", *cells))
     assert edges(reading, 0, "coreference") == [("0", (0, 4), (1, 5)), ("0", (0, 4), (2, 5)), ("1", (1, 5), (2, 5))]
-    assert reading.counts["chains of one"] == 2
+    assert reading.counts == {"documents": 1, "mentions": 4, "chains": 1, "chains of one": 2}
     cells = ("Ann (1", "and _", "her _", "old _", "cat _", "It 1)", "sleeps _")
     assert read(chains=gum_layer("GUM_x", *cells)).left_out == {gum.ACROSS: 1}
 
@@ -107,12 +109,12 @@ def test_malformed_layers_name_file_and_line(read, layer, old, new, message):
 
 
 def test_a_malformed_sentence_takes_its_document_with_it(read):
-    words = WORDS.replace("\tsleeps\t", "\t\t")
+    words = WORDS.replace("\tsleeps\t", "\t\t") + conllu("GUM_x", "Hm/UH", "Hm/UH").partition("\n")[2]
     with pytest.raises(EmbryologyError, match=r"dep\.conllu, line 11: word without form or tag"):
         read(words)
     reading = read(words, skip_bad=True)
     assert reading.sentences == []
-    assert reading.skipped == {"word without form or tag": 1, gum.IN_DOCUMENT: 1}
+    assert reading.skipped == {"word without form or tag": 1, gum.IN_DOCUMENT: 3}
 
 
 def test_a_document_of_a_layer_alone_is_said(read):

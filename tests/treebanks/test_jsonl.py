@@ -1,3 +1,5 @@
+"""Edge probing as jiant writes it: a line an object."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""OntoNotes: the columns of CoNLL-2012, and which files are of which split."""
+
 import pytest
 
 from embryology.errors import EmbryologyError
@@ -53,6 +55,29 @@ def test_a_sentence_without_a_parse_has_no_tags_and_no_constituents(read):
     assert [edge.task for edge in reading.sentences[0].edges] == ["coreference"]
     assert reading.left_out["tags and constituents of a sentence without a parse"] == 1
     assert len({sentence.id for sentence in reading.sentences}) == 2
+
+
+@pytest.mark.parametrize(("old", "new"), [("Ann  XX", "Ann  NNP"), ("Ann  XX", "XX   NNP")])
+def test_one_word_without_a_tag_is_enough(read, old, new):
+    reading = read(gold_conll("tc/x/01", UNPARSED.replace(old, new)))
+    assert reading.edges() == {"coreference": 1}
+    assert reading.left_out["tags and constituents of a sentence without a parse"] == 1
+
+
+def test_documents_are_counted_not_files_or_parts_and_names_are_of_all_of_them(tmp_path):
+    one = gold_conll("bc/x/01", CATS)
+    other = gold_conll("bc/x/01", CATS).replace("bc/x/01 0 ", "bc/x/01 1 ")
+    for name, text in (
+        ("a", one + other),
+        ("b", gold_conll("bc/y/01", CATS, CATS)),
+        ("c", gold_conll("bc/z/01", CATS)),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    reading = ontonotes.read([tmp_path / name for name in "abc"])
+    assert reading.counts == {"documents": 3, "predicates": 5, "mentions": 15}
+    names = [sentence.id for sentence in reading.sentences]
+    assert len(set(names)) == 5
+    assert names[:2] == ["bc/x/01-0-0", "bc/x/01-1-1"]
 
 
 @pytest.mark.parametrize(

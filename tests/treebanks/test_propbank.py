@@ -1,3 +1,5 @@
+"""PropBank: skeletons find their words, or are counted as not found."""
+
 import pytest
 
 from embryology.errors import EmbryologyError
@@ -74,6 +76,45 @@ def test_documents_of_other_numbers_of_sentences_pair_by_tags_and_never_shift(re
     assert reading.skipped == {propbank.UNJOINED: 1}
     reading = read(conllu("answers-pets", "Cats/NNS"), skeletons(SOURCE, YES, "NNS (TOP(NP*)) - -", PAIR))
     assert len(reading.sentences) == 1
+
+
+def rows(tags):
+    return "\n".join(f"{tag} * - -" for tag in tags.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "joined"),
+    [
+        # Half of the longer sentence agrees, and all of the shorter one; both pairs would cross.
+        (("a/NN b/NN c/VB d/VB", "Yes/UH"), ("UH", "NN NN JJ JJ", "IN IN IN IN IN"), ["Yes"]),
+        # Of other lengths, nothing agrees.
+        (("a/UH b/UH",), ("UH UH UH", "NN UH"), ["a b"]),
+        # All three pairs, in order, with one skeleton left over.
+        (("a/NN", "b/VB c/VB", "d/UH"), ("NN", "JJ JJ", "VB VB", "UH"), ["a", "b c", "d"]),
+    ],
+)
+def test_sentences_pair_so_that_the_largest_shares_of_tags_agree(read, words, tags, joined):
+    reading = read(conllu("answers-pets", *words), skeletons(SOURCE, *map(rows, tags)))
+    assert [sentence.text for sentence in reading.sentences] == joined
+    assert reading.skipped[propbank.UNJOINED] == len(words) - len(joined)
+
+
+def test_a_predicate_is_the_word_with_the_roleset_where_no_verb_covers_it(read):
+    skeleton = """
+    NN  (TOP(NP*  -     -         (ARG0*)  *       (V*)
+    NN  *         view  view.01   *        (ARG1*) *
+    VB  *         nap   nap.01    (ARG1*)  (V*     *
+    RP  *))       out   out.01    *        *)      (ARG2*)
+    """
+    reading = read(conllu("answers-pets", "a/NN view/NN nap/VB out/RP"), skeletons(SOURCE, skeleton))
+    roles = [edge[1:] for edge in reading.sentences[0].edges if edge.task == "role"]
+    assert roles == [
+        ("ARG0", (1, 2), (0, 1)),
+        ("ARG1", (1, 2), (2, 3)),
+        ("ARG1", (2, 4), (1, 2)),
+        ("ARG2", (3, 4), (3, 4)),  # its verb is another's word
+    ]
+    assert reading.counts["predicates"] == 3
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""Spans written as brackets, and the edges they make."""
+
 from collections import Counter
 
 import pytest
@@ -34,7 +36,10 @@ def test_roles_go_from_the_verb_and_its_particle_to_each_argument():
     ]
     assert left_out == {"role V": 1, "role C-V": 1}
     assert roles(cells, Counter(), 6)[0].first == (6, 7)  # V is elsewhere: the predicate is its own word
+    assert roles(cells, Counter(), 2)[0].first == (1, 3)  # the particle's row
     assert roles(cells, Counter())[0].first == (1, 3)
+    twice = roles(column("(V*)", "(ARG0*)", "(V*)"), Counter(), 2)
+    assert [(edge.first, edge.second) for edge in twice] == [((2, 3), (1, 2))]
     assert roles(column("(ARG0*)", "*"), left_out) == []
     assert left_out["role of no predicate"] == 1
 
