@@ -14,6 +14,7 @@ from embryology.corpus.articles import Article, is_held_out
 from embryology.corpus.store import TokenStore
 
 LINE = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
+SPACELESS = "山川草木花鳥風月春夏秋冬雪"
 OTHER = "nothing of this was ever seen by anybody who reads so many long and dull test texts as we do"
 
 
@@ -92,8 +93,7 @@ def test_of_texts_that_share_n_grams_each_is_found():
 
 
 def test_a_character_of_a_script_without_spaces_is_a_word():
-    text = "山川草木花鳥風月春夏秋冬雪"
-    assert found([text], [f"我們說{text}了"]).tolist() == [[True, True]]
+    assert found([SPACELESS], [f"我們說{SPACELESS}了"]).tolist() == [[True, True]]
     assert overlap.words_of("हिन्दी भाषा।") == ["हिन्दी", "भाषा"]
     assert overlap.words_of("がぎ, 한국 Éte") == ["が", "ぎ", "한국", "ete"]
 
@@ -147,8 +147,8 @@ def titles(held_out, count):
 
 @pytest.fixture
 def corpus():
-    """Four training articles, the second and third with test text, and a held-out one with it too."""
-    first, second, third, fourth = titles(False, 4)
+    """Five training articles, all but the first and the fourth with test text, and a held-out one with it too."""
+    first, second, third, fourth, fifth = titles(False, 5)
     (out,) = titles(True, 1)
     return [
         Article("0", first, OTHER),
@@ -156,20 +156,27 @@ def corpus():
         Article("2", out, LINE),
         Article("3", third, f"Seven: {LINE}. We all of us walk home every single night."),
         Article("4", fourth, "We walk home."),
+        Article("5", fifth, f"我們說{SPACELESS}了。 The end."),
     ]
 
 
 def test_articles_of_the_training_side_that_hold_test_text_are_left_out_and_counted_by_set(corpus):
-    sets = {"one": [LINE], "two": ["We all of us walk home every single night"], "three": ["We walk home."]}
+    sets = {
+        "one": [LINE],
+        "two": ["We all of us walk home every single night"],
+        "three": ["We walk home.", SPACELESS],
+        "none": ["We walk home."],
+    }
     numbers, record = overlap.left_out(iter(corpus), sets)
-    assert numbers == {1, 3}
-    words = {number: len(corpus[number].text.split()) for number in numbers}
+    assert numbers == {1, 3, 5}
+    words = {1: len(corpus[1].text.split()), 3: len(corpus[3].text.split()), 5: 3 + 13 + 1 + 1 + 2}
     assert record == {
-        "articles": 2,
-        "words": words[1] + words[3],
+        "articles": 3,
+        "words": sum(words.values()),
         "by_set": {
             "one": {"articles": 2, "words": words[1] + words[3]},
             "two": {"articles": 1, "words": words[3]},
-            "three": {"articles": 0, "words": 0},
+            "three": {"articles": 1, "words": words[5]},
+            "none": {"articles": 0, "words": 0},
         },
     }

@@ -72,12 +72,17 @@ def test_words_start_where_a_space_a_character_without_spaces_or_a_special_piece
     assert [piece for piece, start in starts.items() if not start] == ["the", "한", ",", "1"]
 
 
-def test_too_little_text_is_said():
-    message = (
-        r"tokenizer of 5000 pieces cannot be trained on this text: it is enough for \d+; set tokenizer\.vocab_size"
-    )
-    with pytest.raises(EmbryologyError, match=message):
-        tokenizers.train(["One short sentence."], 5000)
+@pytest.mark.parametrize(
+    ("text", "size", "message"),
+    [
+        ("One short sentence.", 5000, r"it is enough for \d+; set tokenizer\.vocab_size to that or less"),
+        ("All letters", 5, r"Vocabulary size is smaller than required_chars\. 5 vs \d+"),
+        (" ", 100, "too little text"),
+    ],
+)
+def test_too_little_text_is_said(text, size, message):
+    with pytest.raises(EmbryologyError, match=f"tokenizer of {size} pieces cannot be trained on this text: {message}"):
+        tokenizers.train([text], size)
 
 
 def test_a_folder_without_tokenizer_is_named(tmp_path):

@@ -22,6 +22,7 @@ COMMAND = [sys.executable, "-P", str(tokenizer.TRAINER), "100"]
 
 def test_a_sample_is_the_same_every_time_and_in_order_where_all_fit():
     assert unigram.sample(iter("abc"), 3) == ["a", "b", "c"]
+    assert unigram.sample(iter("abcdefghij"), 4) == ["a", "b", "h", "d"]  # of which published tokenizers are made
     kept = unigram.sample(map(str, range(10_000)), 1000)
     assert kept == unigram.sample(map(str, range(10_000)), 1000)
     assert len(set(kept)) == len(kept) == 1000

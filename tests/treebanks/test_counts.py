@@ -59,6 +59,60 @@ def test_ontonotes_is_counted_as_it_was_published(check):
     )
 
 
+def test_malformed_sentences_are_left_out_where_that_is_asked_for(monkeypatch):
+    asked = []
+    chosen = EdgeSet("toy", "test", "", ("role",), dict, lambda skip_bad: asked.append(skip_bad) or READING)
+    monkeypatch.setattr(edge_sets, "NAMES", ("gentle",))
+    monkeypatch.setattr(edge_sets, "find", lambda name, split: chosen)
+    for skip_bad in (False, True):
+        counts.check(Console(quiet=True), skip_bad)
+    assert asked == [False, True]
+
+
+TOTALS = {
+    "ewt": {"sentences": 16_622, "pos": 254_818},
+    "ewt-propbank": {
+        "documents": 1_174,
+        "sentences": 16_552,
+        "pos": 254_061,
+        "constituent": 170_779,
+        "role": 100_145,
+        "predicates": 50_187,
+    },
+    "gum": {
+        "documents": 237,
+        "sentences": 13_263,
+        "pos": 233_926,
+        "entity": 65_473,
+        "mentions": 30_719,
+        "chains": 7_016,
+        "chains of one": 10,
+    },
+    "gentle": {
+        "documents": 26,
+        "sentences": 1_334,
+        "pos": 17_799,
+        "entity": 5_680,
+        "mentions": 1_909,
+        "chains": 455,
+        "chains of one": 2,
+    },
+}
+"""Of all splits, as the description of the data has them in a column of their own."""
+
+
+def test_known_counts_add_up_to_those_of_whole_sets():
+    """And all words but the root of each sentence depend on another."""
+    for name, (columns, splits) in counts.KNOWN.items():
+        totals = {column: sum(row[place] for row in splits.values()) for place, column in enumerate(columns)}
+        if "dependency" in columns:
+            for row in splits.values():
+                counted = dict(zip(columns, row, strict=True))
+                assert counted["pos"] - counted["dependency"] == counted["sentences"]
+            del totals["dependency"]
+        assert totals == TOTALS[name]
+
+
 def test_a_set_that_is_not_there_is_said_once(monkeypatch, capsys):
     monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
     monkeypatch.setattr(edge_sets, "NAMES", ("gum",))

@@ -1,6 +1,7 @@
 """The named sets of edges: what is read of which files, and that every one of these is in the identity."""
 
 import os
+from collections import Counter
 
 import pytest
 
@@ -118,6 +119,17 @@ def test_an_edit_of_any_file_alone_is_known_and_an_edit_of_another_split_is_none
         (tmp_path / place).write_bytes((tmp_path / place).read_bytes() + b"\n")
     os.utime(tmp_path / PIECES[name][split][0], ns=(1, 1))
     assert edge_sets.find(name, split).identity() == before
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_malformed_sentences_are_left_out_where_that_is_asked_for(data, tmp_path, name):
+    sentences = edge_sets.find(name).read().sentences
+    with (tmp_path / PIECES[name]["test"][0]).open("a") as stream:
+        stream.write("# newdoc id = bad\n1\tx\n\n")
+    with pytest.raises(EmbryologyError, match="ragged columns"):
+        edge_sets.find(name).read()
+    reading = edge_sets.find(name).read(skip_bad=True)
+    assert (reading.sentences, reading.skipped) == (sentences, Counter({"ragged columns": 1}))
 
 
 def test_what_is_not_there_is_said(data, tmp_path, monkeypatch):

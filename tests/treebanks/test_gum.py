@@ -112,9 +112,11 @@ def test_a_malformed_sentence_takes_its_document_with_it(read):
     words = WORDS.replace("\tsleeps\t", "\t\t") + conllu("GUM_x", "Hm/UH", "Hm/UH").partition("\n")[2]
     with pytest.raises(EmbryologyError, match=r"dep\.conllu, line 11: word without form or tag"):
         read(words)
-    reading = read(words, skip_bad=True)
-    assert reading.sentences == []
+    more = gum_layer("GUM_z", "Hm _")
+    reading = read(words + conllu("GUM_z", "Hm/UH"), ENTITIES + more, CHAINS + more, skip_bad=True)
+    assert [sentence.text for sentence in reading.sentences] == ["Hm"]
     assert reading.skipped == {"word without form or tag": 1, gum.IN_DOCUMENT: 3}
+    assert reading.counts["documents"] == 1
 
 
 def test_a_document_of_a_layer_alone_is_said(read):
