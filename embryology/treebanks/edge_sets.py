@@ -204,7 +204,7 @@ def _jsonl(name: str, split: str) -> EdgeSet:
     return EdgeSet(
         name,
         split,
-        f"{path.name} {split}",
+        file.name if "{split}" in place else f"{path.name} {split}",
         (task,),
         partial(_hashes, [file]),
         partial(jsonl.read, file, task),

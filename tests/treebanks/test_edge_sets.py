@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -12,42 +13,35 @@ from tests.treebank_files import assert_sound, conllu, gold_conll, gum_layer, sk
 EWT = "treebanks/UD_English-EWT"
 ROWS = "NNS (TOP(S* - - (ARG0*)\nVBP *)) sleep sleep.01 (V*)"
 FORMS = {"train": "Cats", "dev": "Dogs", "test": "Pigs", "test2": "Hens", "conll-2012-test": "Rats"}
-"""The first word of every split is another one, of the same length, so that no two are taken for each other."""
-PIECES = {
-    "ewt": {"train": [f"{EWT}/en_ewt-ud-train.conllu"], "test": [f"{EWT}/en_ewt-ud-test.conllu"]},
-    "ewt-propbank": {
-        split: [
-            f"{EWT}/en_ewt-ud-{split}.conllu",
-            f"{edge_sets.PROPBANK}/answers.gold_skel",
-            f"{edge_sets.PROPBANK}/weblog.gold_skel",
-        ]
-        for split in ("train", "dev", "test")
-    },
-    "gum": {
-        split: [f"{edge_sets.GUM}/{place}" for place in places]
-        for split, places in {
-            split: (f"dep/{split}.conllu", f"coref/gum/conll/{split}.conll", f"coref/ontogum/conll/{split}.conll")
-            for split in ("train", "test")
-        }.items()
-    },
-    "gentle": {
-        "test": [
-            f"{edge_sets.GUM}/{place}"
-            for place in ("dep/test2.conllu", "coref/gum/conll/test2.conll", "coref/ontogum/conll/test2.conll")
-        ]
-    },
+"""The first word of every split is another one, so that none can be taken for another."""
+
+
+def of_gum(stem):
+    places = (f"dep/{stem}.conllu", f"coref/gum/conll/{stem}.conll", f"coref/ontogum/conll/{stem}.conll")
+    return [f"{edge_sets.GUM}/{place}" for place in places]
+
+
+def of_propbank(split):
+    skeletons = [f"{edge_sets.PROPBANK}/{genre}.gold_skel" for genre in ("answers", "weblog")]
+    return [f"{EWT}/en_ewt-ud-{split}.conllu", *skeletons]
+
+
+def of_ontonotes(folder):
+    return [f"{edge_sets.ONTONOTES}/{folder}/{name}.v4_gold_conll" for name in "xyz"]
+
+
+FILES = {
+    "ewt": {split: [f"{EWT}/en_ewt-ud-{split}.conllu"] for split in ("train", "test")},
+    "ewt-propbank": {split: of_propbank(split) for split in ("train", "dev", "test")},
+    "gum": {split: of_gum(split) for split in ("train", "test")},
+    "gentle": {"test": of_gum("test2")},
     "ontonotes": {
-        split: [f"{edge_sets.ONTONOTES}/{folder}/{name}.v4_gold_conll" for name in "xyz"]
-        for split, folder in {"dev": "development", "test": "test", "conll-2012-test": "conll-2012-test"}.items()
+        "dev": of_ontonotes("development"),
+        "test": of_ontonotes("test"),
+        "conll-2012-test": of_ontonotes("conll-2012-test"),
     },
 }
-"""The files of a set by split."""
-CASES = [(name, split) for name, splits in PIECES.items() for split in splits]
-FIRST = {("gentle", "test"): "Hens"}
-
-
-def first_of(name, split):
-    return FIRST.get((name, split), FORMS[split])
+"""Of each set by split."""
 
 
 @pytest.fixture
@@ -69,10 +63,10 @@ def data(tmp_path, monkeypatch):
         write(f"{edge_sets.GUM}/dep/{stem}.conllu", conllu("GUM_x", f"{word}/NNS sleep/VBP"))
         write(f"{edge_sets.GUM}/coref/gum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (animal-1)", "sleep _"))
         write(f"{edge_sets.GUM}/coref/ontogum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (1)", "sleep (1)"))
-    for split, places in PIECES["ontonotes"].items():
+    for split, places in FILES["ontonotes"].items():
         rows = f"{FORMS[split]} NNS (TOP(S* - - (PRODUCT*) (ARG0*) (1)\nsleep VBP *)) sleep - * (V*) (1)"
         for place in places:
-            write(place, gold_conll(f"bc/{place[-14]}", rows))
+            write(place, gold_conll(f"bc/{Path(place).name[0]}", rows))
     return write
 
 
@@ -88,25 +82,26 @@ def data(tmp_path, monkeypatch):
 )
 def test_sets_are_found_and_read_split_by_split(data, name, label, tasks):
     """Every file is read, and no split for another."""
-    for split in PIECES[name]:
+    for split in FILES[name]:
         edge_set = edge_sets.find(name, split)
         assert (edge_set.name, edge_set.split, edge_set.label) == (name, split, label.format(split=split))
         assert edge_set.tasks == tuple(tasks.split())
         reading = edge_set.read()
         assert_sound(reading)
         assert set(reading.edges()) == set(edge_set.tasks) <= set(TASKS)
-        assert {sentence.words[0].form for sentence in reading.sentences} == {first_of(name, split)}
+        form = FORMS["test2" if name == "gentle" else split]
+        assert {sentence.words[0].form for sentence in reading.sentences} == {form}
         assert len(reading.sentences) == {"gum": 1, "gentle": 1, "ontonotes": 3}.get(name, 2)
         assert not reading.skipped
 
 
-@pytest.mark.parametrize(("name", "split"), CASES)
+@pytest.mark.parametrize(("name", "split"), [(name, split) for name in FILES for split in FILES[name]])
 def test_an_edit_of_any_file_alone_is_known_and_an_edit_of_another_split_is_none(data, tmp_path, name, split):
     """Of the same size, at the same time."""
     before = edge_sets.find(name, split).identity()
-    others = [place for other, places in PIECES[name].items() if other != split for place in places]
+    others = [place for other, places in FILES[name].items() if other != split for place in places]
     keys = [before]
-    for place in PIECES[name][split]:
+    for place in FILES[name][split]:
         file = tmp_path / place
         content, status = file.read_bytes(), file.stat()
         file.write_bytes(content.replace(b"x", b"y", 1) if b"x" in content else content.replace(b"NNS", b"NNP", 1))
@@ -114,17 +109,17 @@ def test_an_edit_of_any_file_alone_is_known_and_an_edit_of_another_split_is_none
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
         keys.append(edge_sets.find(name, split).identity())
         file.write_bytes(content)
-    assert len({str(key) for key in keys}) == 1 + len(PIECES[name][split])
-    for place in set(others) - set(PIECES[name][split]):
+    assert len({str(key) for key in keys}) == 1 + len(FILES[name][split])
+    for place in set(others) - set(FILES[name][split]):
         (tmp_path / place).write_bytes((tmp_path / place).read_bytes() + b"\n")
-    os.utime(tmp_path / PIECES[name][split][0], ns=(1, 1))
+    os.utime(tmp_path / FILES[name][split][0], ns=(1, 1))
     assert edge_sets.find(name, split).identity() == before
 
 
-@pytest.mark.parametrize("name", PIECES)
+@pytest.mark.parametrize("name", FILES)
 def test_malformed_sentences_are_left_out_where_that_is_asked_for(data, tmp_path, name):
     sentences = edge_sets.find(name).read().sentences
-    with (tmp_path / PIECES[name]["test"][0]).open("a") as stream:
+    with (tmp_path / FILES[name]["test"][0]).open("a") as stream:
         stream.write("# newdoc id = bad\n1\tx\n\n")
     with pytest.raises(EmbryologyError, match="ragged columns"):
         edge_sets.find(name).read()
@@ -160,9 +155,11 @@ def test_json_lines_are_named_by_task_and_path(data, tmp_path):
         data(f"pos/{place}", line.format(FORMS[split]))
         data(f"pos/pos-{split}.jsonl", line.format(FORMS[split]))
     keys = []
-    for name in (f"pos:{tmp_path}/pos", f"pos:{tmp_path}/pos/pos-{{split}}.jsonl"):
+    for name, label in (("", "pos {split}"), ("/pos-{split}.jsonl", "pos-{split}.jsonl")):
+        name = f"pos:{tmp_path}/pos{name}"
         for split in ("train", "dev", "test"):
             edge_set = edge_sets.find(name, split)
+            assert edge_set.label == label.replace("{split}", split)
             (sentence,) = edge_set.read().sentences
             assert (sentence.text, sentence.edges) == (f"{FORMS[split]} sleep", (Edge("pos", "NNS", (0, 1)),))
             keys.append(edge_set.identity()["files"])
