@@ -63,10 +63,10 @@ def test_a_folder_of_text_files_one_article_each_compressed_or_not(tmp_path):
 
 def test_a_file_holds_articles_between_blank_lines(tmp_path):
     file = tmp_path / "book.txt"
-    file.write_text("One.\nStill one.\n\n\nTwo.\r\n\r\nThree.\n")
+    file.write_text("One.\nStill one.\n\n\nTwo.\r\nStill two.\r\n\r\nThree.\n", newline="")
     assert list(articles.articles("text", str(file))) == [
         Article("0", "book.txt:0", "One.\nStill one."),
-        Article("1", "book.txt:1", "Two."),
+        Article("1", "book.txt:1", "Two.\nStill two."),
         Article("2", "book.txt:2", "Three."),
     ]
 

@@ -70,13 +70,13 @@ def test_documents_are_counted_not_files_or_parts_and_names_are_of_all_of_them(t
     for name, text in (
         ("a", one + other),
         ("b", gold_conll("bc/y/01", CATS, CATS)),
-        ("c", gold_conll("bc/z/01", CATS)),
+        ("c", gold_conll("bc/z/01", CATS) + gold_conll("bc/z/02", CATS)),
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
     reading = ontonotes.read([tmp_path / name for name in "abc"])
-    assert reading.counts == {"documents": 3, "predicates": 5, "mentions": 15}
+    assert reading.counts == {"documents": 4, "predicates": 6, "mentions": 18}
     names = [sentence.id for sentence in reading.sentences]
-    assert len(set(names)) == 5
+    assert len(set(names)) == 6
     assert names[:2] == ["bc/x/01-0-0", "bc/x/01-1-1"]
 
 
