@@ -1,8 +1,11 @@
 """How often the training text has a word: against a plain walk over its pieces."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
+from transformers import AlbertTokenizer
 
 from embryology.corpus import frequency, occurrences
 from embryology.corpus.store import TokenStore
@@ -45,18 +48,25 @@ def plain(tokenizer, ids, word):
     return count, len(left), len(right)
 
 
-@pytest.mark.parametrize(("sentences", "pieces"), [(1, 1), (2, 7), (100, 2**22)])
-def test_words_are_counted_as_a_plain_walk_counts_them(tokenizer, monkeypatch, sentences, pieces):
-    """Whatever the size of a chunk."""
+PIECES = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "▁", "▁a", "a", "b", "▁(", ",", "'s"]
+
+
+@pytest.mark.parametrize(("sentences", "pieces"), [(1, 1), (4, 7), (1000, 2**22)])
+def test_words_are_counted_as_a_plain_walk_counts_them(monkeypatch, sentences, pieces):
+    """Sentences of pieces in any order, which begin and end with any; whatever the size of a chunk."""
     monkeypatch.setattr(frequency, "SENTENCES_A_CHUNK", sentences)
     monkeypatch.setattr(occurrences, "PIECES_A_CHUNK", pieces)
-    store, ids = stored(tokenizer, SENTENCES)
-    words = {tuple(s[i:j]) for s in ids for i in range(len(s)) for j in range(i + 1, min(i + 6, len(s)) + 1)}
-    words = [*sorted(words), (999, 998, 997)]
-    table = frequency.count_words(store, tokenizer, words)
-    expected = pd.DataFrame([plain(tokenizer, ids, word) for word in words], columns=["count", "before", "after"])
-    np.testing.assert_array_equal(table.to_numpy(), expected.to_numpy())
-    assert table.iloc[-1].tolist() == [0, 0, 0]
+    tokenizer = AlbertTokenizer(vocab=[(piece, -1.0) for piece in PIECES])
+    assert tokenizer.convert_ids_to_tokens(list(range(len(PIECES)))) == PIECES
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(4, len(PIECES), length).tolist() for length in rng.integers(1, 8, 40)]
+    ids += [[6, 7, 8, 6], [6, 8, 7, 6]]  # neighbours of the same pieces in another order
+    store = TokenStore(np.concatenate(ids).astype(np.uint16), np.cumsum([0, *map(len, ids)]), np.array([0, len(ids)]))
+    words = [*itertools.product(range(5, len(PIECES)), repeat=1), *itertools.product(range(5, 9), repeat=2), (7, 8, 8)]
+    table = frequency.count_words(store, tokenizer, [*words, (2, 3, 2)])
+    expected = [plain(tokenizer, ids, word) for word in words]
+    assert table.to_numpy().tolist() == [*map(list, expected), [0, 0, 0]]
+    assert max(expected)[0] > 10
 
 
 def test_a_word_is_whole_beside_punctuation_and_not_within_another(tokenizer):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from embryology.corpus import overlap
 from embryology.corpus.articles import Article, is_held_out
+from embryology.corpus.sentences import split
 from embryology.corpus.store import TokenStore
 
 LINE = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
@@ -73,6 +74,13 @@ def test_no_n_gram_goes_over_a_line_of_the_test_text_or_from_one_document_to_the
     pair = " ".join(words[:7]) + "\n" + " ".join(words[7:])
     assert found([pair], [LINE]).tolist() == [[True, False]]  # its second line has nine words
     assert not found([LINE], [" ".join(words[:8]), " ".join(words[8:])]).any()
+
+
+def test_an_n_gram_goes_over_the_end_of_a_sentence():
+    words = LINE.split()
+    text = f"{' '.join(words[:7]).capitalize()}. {' '.join(words[7:13]).capitalize()}."
+    assert len(split(text)) == 2
+    assert found([text], [LINE]).tolist() == [[False, True]]
 
 
 WORDS = st.lists(st.sampled_from("ab"), max_size=40).map(" ".join)
