@@ -163,6 +163,7 @@ def layer(
     )
     x = norm(x + attended, parameters.attended_norm, config)
     wide = gelu(functional.linear(x.to(weight.dtype), *parameters.widened))
+    # As in the released code of all three papers; transformers has no dropout here for ALBERT.
     narrow = dropped(functional.linear(wide, *parameters.narrowed), config.hidden_dropout_prob, training)
     return norm(x + narrow, parameters.norm, config)
 

@@ -18,12 +18,15 @@ def encoder(tiny_series):
 
 @pytest.fixture(scope="module")
 def questions(tokenizer):
-    subjects = [f"The {word} {number}" for word in ("film", "city", "music", "house") for number in range(20)]
-    facts = tuple(Fact(subject, subject, "city") for subject in subjects)
+    """Objects of one and of several pieces; those of one make the same question, which comes twice and apart."""
+    subjects = [f"The {word} {number}" for word in ("film", "city", "music", "house") for number in range(10)]
+    objects = ("city", "people of the city", "film")
+    facts = tuple(Fact(f"{subject} {object}", subject, object) for object in objects for subject in subjects)
     return ask(Relation("P1", "made up", "N-1", ("[X] is in the [Y].",), facts), tokenizer, 64, Counter()).questions[0]
 
 
 def test_logits_are_those_of_the_model_at_the_mask(encoder, questions):
+    assert len({len(question.positions) for question in questions}) == 2
     answers = Answers(encoder, questions).logits(questions[::-1])
     for question, logits in zip(questions[::-1], answers, strict=True):
         with torch.no_grad():
