@@ -123,7 +123,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
         unanswerable = sum(not question.answers for question in questions)
         ours = {"questions": len(questions), "without an answer": unanswerable}
         say(f"{squad.NAME} {part}: {', '.join(f'{count:,} {what}' for what, count in ours.items())}")
-        if split != "dev":
+        if part != "dev":
             continue
         wrong += [
             f"SQuAD dev has {ours[what]:,} {what} instead of {n:,}" for what, n in SQUAD_DEV.items() if ours[what] != n

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embryology.corpus import occurrences
@@ -19,6 +19,7 @@ SENTENCES = (
     "In Paris .",
     "France has cities .",  # the name before ends a sentence, and this begins one
     "New York City is in New York .",
+    "A ☃ fell in France .",
 )
 
 
@@ -30,20 +31,35 @@ def stored(tokenizer, sentences):
     )
 
 
-@pytest.mark.parametrize(
-    ("pair", "count"),
-    [
-        (("Paris", "France"), 2),  # not "Parisian"
-        (("France", "Paris"), 2),
-        (("city", "Paris"), 2),  # twice in one sentence is one sentence
-        (("New York", "New York City"), 1),
-        (("Berlin", "France"), 0),
-        (("", "France"), 0),
-        (("☃", "France"), 0),
-    ],
-)
-def test_sentences_are_counted_that_hold_both_names_whole(tokenizer, pair, count):
-    assert together(stored(tokenizer, SENTENCES), tokenizer, [pair]).tolist() == [count]
+COUNTS = {
+    ("Paris", "France"): 2,  # not "Parisian"
+    ("France", "Paris"): 2,
+    ("city", "Paris"): 2,  # twice in one sentence is one sentence
+    ("New York", "New York City"): 1,
+    ("Berlin", "France"): 0,
+    ("", "France"): 0,
+    ("☃", "France"): 0,  # an unknown piece may be any
+    ("fell", "France"): 1,
+}
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1000])
+def test_sentences_are_counted_that_hold_both_names_whole(tokenizer, monkeypatch, chunk):
+    monkeypatch.setattr(module, "PAIRS_A_CHUNK", chunk)
+    assert together(stored(tokenizer, SENTENCES), tokenizer, [*COUNTS]).tolist() == [*COUNTS.values()]
+
+
+def test_a_word_ends_before_a_piece_that_begins_one_or_with_no_letter_or_digit():
+    class Pieces:
+        all_special_ids = (0,)
+
+        def __len__(self):
+            return 7
+
+        def convert_ids_to_tokens(self, ids):
+            return ["<unk>", "▁city", "ian", ".", "n-", "'s", "7"]
+
+    assert module._ends_words(Pieces()).tolist() == [True, True, False, True, False, True, False]
 
 
 def test_no_pair_and_no_text_count_nothing(tokenizer):
@@ -54,13 +70,15 @@ def test_no_pair_and_no_text_count_nothing(tokenizer):
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "ab", "bc"]), max_size=6)
 
 
+@settings(max_examples=60)
 @given(
     sentences=st.lists(WORDS, min_size=1, max_size=5),
     names=st.lists(WORDS, min_size=2, max_size=6),
     chunk=st.integers(1, 7),
+    begins=st.lists(st.booleans(), min_size=5, max_size=5),
 )
-def test_any_names_are_found_where_a_plain_search_finds_them(sentences, names, chunk):
-    """Words are pieces here, each of which begins a word."""
+def test_any_names_are_found_where_a_plain_search_finds_them(sentences, names, chunk, begins):
+    """Words are pieces here, some of which begin a word."""
     number = {"a": 0, "b": 1, "c": 2, "ab": 3, "bc": 4}
     offsets = np.cumsum([0, *map(len, sentences)])
     text = np.array([number[word] for sentence in sentences for word in sentence], np.uint16)
@@ -68,11 +86,12 @@ def test_any_names_are_found_where_a_plain_search_finds_them(sentences, names, c
     distinct = list(dict.fromkeys(tuple(number[word] for word in name) for name in names))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(occurrences, "PIECES_A_CHUNK", chunk)
-        holds = module._sentences(store, distinct, np.ones(5, bool)).toarray()
+        holds = module._sentences(store, distinct, np.array(begins)).toarray()
     for row, name in zip(holds, distinct, strict=True):
         for column, sentence in enumerate(sentences):
             pieces = [number[word] for word in sentence]
-            inside = any(tuple(pieces[i : i + len(name)]) == name for i in range(len(pieces) - len(name) + 1))
+            ends = [i + len(name) for i in range(len(pieces)) if tuple(pieces[i : i + len(name)]) == name]
+            inside = any(end == len(pieces) or begins[pieces[end]] for end in ends)
             assert row[column] == (inside and bool(name))
 
 

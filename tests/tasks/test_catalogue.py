@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,6 @@ from rich.console import Console
 
 from embryology import intervals
 from embryology.corpus import articles
-from embryology.corpus.articles import is_held_out
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
 from embryology.tasks import Example, catalogue, glue, scores, squad, topics
@@ -45,7 +45,7 @@ def test_pairs_are_read_with_their_labels_as_numbers(folder):
     task = glue.read(folder, "RTE")
     first, second = task.train.examples
     assert (first.first, first.second, first.label) == ("It rains.", 'The "grass is wet.', 0)  # quotes are text
-    assert second.label == 1
+    assert (second.second, second.label) == ("B.", 1)
     assert task.classes == ("not_entailment", "entailment")
     assert list(task.dev) == ["dev"]
 
@@ -72,6 +72,33 @@ def test_mnli_has_two_development_sets_and_parts_are_told(tmp_path):
     assert list(task.dev) == ["matched"]
     write(tmp_path / "MNLI" / "dev_mismatched.tsv", "\ufeff" + text)  # some copies begin with a byte order mark
     assert list(glue.read(tmp_path, "MNLI").dev) == ["matched", "mismatched"]
+
+
+def test_the_whole_train_set_is_read_where_a_part_is_there_too(folder):
+    write(folder / "RTE" / "train-part.tsv", RTE[: RTE.index("1\tA.")])
+    task = glue.read(folder, "RTE")
+    assert (len(task.train.examples), task.train.part) == (2, False)
+
+
+METRICS = {
+    "CoLA": ("matthews",),
+    "SST-2": ("accuracy",),
+    "MRPC": ("accuracy", "f1"),
+    "STS-B": ("pearson", "spearman"),
+    "QQP": ("accuracy", "f1"),
+    "MNLI": ("accuracy",),
+    "QNLI": ("accuracy",),
+    "RTE": ("accuracy",),
+    "WNLI": ("accuracy",),
+}
+"""GLUE's, of table 1 of its paper."""
+
+
+def test_tasks_have_glues_metrics_and_class_one_is_that_of_f1():
+    assert {name: layout.metrics for name, layout in glue.TASKS.items()} == METRICS
+    assert {layout.classes.index("1") for layout in glue.TASKS.values() if "1" in layout.classes} == {1}
+    assert {name for name, layout in glue.TASKS.items() if layout.second is None} == {"CoLA", "SST-2"}
+    assert glue.TASKS["MNLI"].dev == ("dev_matched", "dev_mismatched")
 
 
 def test_a_task_without_a_train_set_has_none(folder):
@@ -112,7 +139,7 @@ def test_bad_lines_are_counted_where_that_is_asked_for(folder):
 
 
 @given(st.lists(st.binary(max_size=40), max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_only_our_own_error_comes_out_of_any_bytes(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("glue")
     write(folder / "RTE" / "dev.tsv", RTE)
@@ -125,13 +152,35 @@ def test_only_our_own_error_comes_out_of_any_bytes(tmp_path_factory, lines):
             continue
 
 
-def test_topics_are_told_of_articles_that_were_held_out():
+def test_topics_are_told_of_articles_that_were_held_out(monkeypatch):
+    """A topic of exactly the fewest held-out articles is a class, one of less is none however many are read."""
+    monkeypatch.setattr(articles, "is_held_out", lambda title: title.startswith("out"))
+    of_topics = {"Arts": (20, 30), "Maths": (19, 300), "Zoos": (25, 40), topics.NONE: (50, 50)}
+    titles = [
+        (f"{side}{n}", topic)
+        for topic, both in of_topics.items()
+        for side, m in zip(("out", "in"), both, strict=True)
+        for n in range(m)
+    ]
+    found = [articles.Article(f"{topic} {title}", title, f"text of {title}") for title, topic in titles]
+    found[0] = articles.Article("Arts out0", "out0", " ")  # without text
+    monkeypatch.setattr(articles, "bundled", lambda: iter(found))
+    monkeypatch.setattr(articles, "descriptions", lambda: ((title, "", topic) for title, topic in titles))
+    assert topics.read().classes == ("Zoos",)
+    found[0] = articles.Article("Arts out0", "out0", "text")
+    task = topics.read()
+    assert task.classes == ("Arts", "Zoos")
+    for split, side, (arts, zoos) in ((task.train, "in", (30, 40)), (task.dev["dev"], "out", (20, 25))):
+        assert [example.id for example in split.examples] == [
+            *(f"Arts {side}{n}" for n in range(arts)),
+            *(f"Zoos {side}{n}" for n in range(zoos)),
+        ]
+        assert [example.label for example in split.examples] == [0] * arts + [1] * zoos
+
+
+def test_the_bundled_articles_have_topics_enough():
     task = topics.read()
     assert len(task.classes) >= 5
-    title = {article.id: article.title for article in articles.bundled()}
-    assert all(is_held_out(title[example.id]) for example in task.dev["dev"].examples)
-    assert not any(is_held_out(title[example.id]) for example in task.train.examples)
-    assert {example.label for example in task.train.examples} == set(range(len(task.classes)))
     assert len(task.train.examples) > 10 * len(task.dev["dev"].examples)
 
 
@@ -180,11 +229,15 @@ def test_what_is_no_squad_is_said(tmp_path, content, message):
         ((), "Denver", 0, 0),
         ((("the", 0),), "", 1, 1),  # an answer of articles alone is none
         ((("a a b", 0),), "b b", 0, 2 / 3),
+        ((("two two b", 0),), "two c two d", 0, 4 / 7),
+        ((("b", 0), ("two c", 0)), "two", 0, 2 / 3),
     ],
 )
 def test_the_metric_is_that_of_hand_checked_answers(answers, prediction, exact, f1):
     asked = [squad.Question("q", "?", "", answers)]
     assert squad.by_question(asked, {"q": prediction}).tolist() == [[exact, pytest.approx(f1)]]
+    both = squad.by_question([*asked, replace(asked[0], id="other")], {"q": prediction, "other": "x y"})
+    assert both[0].tolist() == squad.by_question(asked, {"q": prediction})[0].tolist()
     assert squad.by_question(asked, {}).tolist() == squad.by_question(asked, {"q": ""}).tolist()
 
 
@@ -224,8 +277,22 @@ def test_metrics_are_their_definitions(seed):
     assert of["spearman"](gold, predicted) == pytest.approx(np.corrcoef(*ranks)[0, 1])
 
 
-@pytest.mark.parametrize("metrics", [("accuracy",), ("accuracy", "f1")])
-def test_intervals_are_those_of_items_drawn_one_by_one(metrics):
+def test_means_have_the_intervals_of_resampled_items():
+    right = np.random.default_rng(0).random((200, 2)) < (0.2, 0.7)
+    rows = scores.means("x", ("exact", "f1"), right.astype(float))
+    assert [row["metric"] for row in rows] == ["exact", "f1", "score"]
+    for row, values in zip(rows, [right[:, 0], right[:, 1], right.mean(axis=1)], strict=True):
+        spread = 1.96 * values.std() / np.sqrt(200)
+        assert (row["value"], row["n"]) == (pytest.approx(values.mean()), 200)
+        assert row["low"] == pytest.approx(values.mean() - spread, abs=0.2 * spread)
+        assert row["high"] == pytest.approx(values.mean() + spread, abs=0.2 * spread)
+    for row in scores.means("x", ("exact",), np.ones((9, 1))):  # where all are alike nothing else is drawn
+        assert (row["value"], row["low"], row["high"]) == pytest.approx((1, 1, 1))
+
+
+@pytest.mark.parametrize("metrics", [("accuracy",), ("f1", "accuracy")])
+def test_intervals_are_those_of_items_drawn_one_by_one(metrics, monkeypatch):
+    monkeypatch.setattr(intervals, "RESAMPLES", 200)
     gold, predicted = np.random.default_rng(1).integers(0, 2, (2, 60))
     rng, draws = np.random.default_rng(intervals.SEED), []
     for pick in rng.integers(0, 60, (intervals.RESAMPLES, 60)):
@@ -238,7 +305,10 @@ def test_intervals_are_those_of_items_drawn_one_by_one(metrics):
     low, high = np.quantile(expected, [0.025, 0.975], axis=0, method="inverted_cdf")
     assert [row["low"] for row in found] == pytest.approx(list(low))
     assert [row["high"] for row in found] == pytest.approx(list(high))
-    assert found[0]["value"] == (gold == predicted).mean()
+    f1 = 2 * (gold * predicted).sum() / (gold.sum() + predicted.sum())
+    values = [{"accuracy": (gold == predicted).mean(), "f1": f1}[metric] for metric in metrics]
+    assert [row["value"] for row in found] == pytest.approx([*values, np.mean(values)])
+    assert values[0] != values[-1] or len(metrics) == 1
 
 
 def test_predictions_that_are_all_alike_have_no_correlation():
@@ -252,13 +322,15 @@ def test_tasks_come_from_the_hub_too(monkeypatch):
     def load_dataset(name, config):
         assert (name, config) == ("nyu-mll/glue", "mnli")
         row = {"idx": 3, "premise": "A.", "hypothesis": "B.", "label": 2}
-        return {"train": [row, row], "validation_matched": [row], "validation_mismatched": [row], "test_matched": []}
+        hidden = [row | {"label": -1}]
+        validation = {"validation_matched": [row], "validation_mismatched": [row | {"idx": 4}]}
+        return {"train": [row, row], "test_matched": hidden, "test_mismatched": hidden} | validation
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     task = catalogue.find("hub:MNLI")
     assert task.name == "MNLI"
     assert [len(task.train.examples), *map(len, (split.examples for split in task.dev.values()))] == [2, 1, 1]
-    assert task.dev["mismatched"].examples[0] == Example("3", "A.", "B.", 2)
+    assert task.dev["mismatched"].examples == [Example("4", "A.", "B.", 2)]
     assert catalogue.identity("hub:MNLI") == {"hub": "nyu-mll/glue"}
 
     def unreachable(*_):

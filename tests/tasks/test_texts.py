@@ -18,6 +18,7 @@ def data(tmp_path, monkeypatch):
     squad = tmp_path / "downstream/squad/dev-v2.0.json"
     for folder in (ewt.parent, rte, squad.parent):
         folder.mkdir(parents=True)
+    ewt.with_name("en_ewt-ud-dev.conllu").write_text(conllu("d", "No/DT test/NN"))
     ewt.write_text(conllu("d", "The/DT cat/NN sleeps/VBZ", "Dogs/NNS bark/VBP"))
     header = "index\tsentence1\tsentence2\tlabel\n"
     (rte / "train.tsv").write_text(header + "0\tTo learn from.\tAlso.\tentailment\n")
