@@ -1,7 +1,12 @@
+"""Words and pieces: what holds of any sentence, and sentences whose pieces are known."""
+
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from transformers import BertTokenizerFast
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from embryology.errors import EmbryologyError
 from embryology.models.alignment import align, longest_input
@@ -79,6 +84,24 @@ def test_words_that_share_a_piece_are_unaligned(tokenizer):
     assert [bool(word) for word in aligned.words] == [True, False, False, True]
 
 
+def test_a_piece_of_two_words_is_that_of_both_where_that_is_allowed(wordpieces):
+    text, spans = "xab y", [(0, 2), (2, 3), (4, 5)]  # x, ##ab, y
+    (apart,), (both,) = (align(wordpieces, [text], [spans], shared=shared) for shared in (False, True))
+    assert apart.words == [(), (), (3,)]
+    assert both.words == [(1, 2), (2,), (3,)]
+
+
+def test_a_space_that_is_a_piece_belongs_to_the_word_after_it():
+    """Byte-level tokenizers count spaces to what follows; here every byte is a piece."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    (aligned,) = align(
+        PreTrainedTokenizerFast(tokenizer_object=backend), ["ab c, d"], [[(0, 2), (3, 4), (4, 5), (6, 7)]]
+    )
+    assert aligned.words == [(0, 1), (2, 3), (4,), (5, 6)]
+
+
 def test_a_word_that_is_normalised_away_is_unaligned(tokenizer):
     (aligned,) = align(tokenizer, ["one \u0301 two"], [[(0, 3), (4, 5), (6, 9)]])
     assert [bool(word) for word in aligned.words] == [True, False, True]
@@ -127,7 +150,10 @@ def test_the_longest_input_is_the_models(tokenizer, tmp_path):
         config = {"model_type": kind, "max_position_embeddings": 64, "vocab_size": 9, "pad_token_id": 1}
         write_json(tmp_path / "config.json", config)
         assert longest_input(tokenizer, tmp_path) == longest
+    short = SimpleNamespace(model_max_length=20)
+    assert longest_input(short, tmp_path) == 20  # whichever reads less
     write_json(tmp_path / "config.json", {"model_type": "t5", "vocab_size": 9})
+    assert longest_input(short, tmp_path) == 20
     assert longest_input(tokenizer, tmp_path) > 10**9
     write_json(tmp_path / "config.json", {"max_position_embeddings": 64})
     with pytest.raises(EmbryologyError, match="has no configuration that transformers can use"):

@@ -1,7 +1,10 @@
+"""A loaded checkpoint against the same one as transformers loads it, a sequence at a time."""
+
 import numpy as np
 import pytest
 import torch
 from transformers import (
+    AutoModelForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
     ElectraConfig,
@@ -11,10 +14,10 @@ from transformers import (
 )
 
 from embryology.errors import EmbryologyError
-from embryology.models import precision
 from embryology.models.encoder import Encoder
 from embryology.runs.checkpoints import WEIGHTS
 from embryology.runs.series import Series
+from embryology.specs import BOTH_DIRECTIONS
 
 
 def random_sequences(count=23, seed=0):
@@ -42,19 +45,28 @@ def save_as_series(folder, model):
 
 
 @pytest.fixture(scope="module", params=["albert", "bert", "distilbert"])
-def encoder(request, make_series, tmp_path_factory):
+def checkpoint(request, make_series, tmp_path_factory):
     if request.param == "distilbert":  # a head that is not known by name
         torch.manual_seed(0)
         config = DistilBertConfig(vocab_size=1000, dim=32, n_layers=2, n_heads=2, hidden_dim=64, initializer_range=0.3)
-        series = save_as_series(tmp_path_factory.mktemp("other"), DistilBertForMaskedLM(config))
-    else:
-        series = make_series(request.param, steps=(0,))
-    return Encoder.load(series.checkpoints[0], device="cpu")
+        return save_as_series(tmp_path_factory.mktemp("other"), DistilBertForMaskedLM(config)).checkpoints[0]
+    return make_series(request.param, steps=(0,)).checkpoints[0]
 
 
-def test_predictions_are_those_of_the_whole_model(encoder):
+@pytest.fixture(scope="module")
+def encoder(checkpoint):
+    return Encoder.load(checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def plain(checkpoint):
+    """As transformers loads it, with its own activations."""
+    return AutoModelForMaskedLM.from_pretrained(checkpoint.location).eval()
+
+
+def test_predictions_are_those_of_the_whole_model(encoder, plain):
     asked = random_sequences()
-    top, log_probability = slowly(encoder.model, *asked)
+    top, log_probability = slowly(plain, *asked)
     predicted = encoder.predict(*asked)
     np.testing.assert_array_equal(predicted.top, top)
     np.testing.assert_allclose(predicted.log_probability, log_probability, atol=2e-5)
@@ -118,6 +130,7 @@ def test_what_models_have(tiny_series, tmp_path, capfd):
         ("gpt2", "other", False),
     ]
     assert all("hidden-states" in e.has and not e.model.training for e in encoders)
+    assert [BOTH_DIRECTIONS in e.has for e in encoders] == [True, True, False]
 
 
 def test_damaged_checkpoints_are_refused(make_series, tmp_path):
@@ -142,22 +155,30 @@ def test_damaged_checkpoints_are_refused(make_series, tmp_path):
         Encoder.load(Series.open(tmp_path / "cut").checkpoints[0])
 
 
-def test_native_bfloat16_asks_the_processor(monkeypatch):
-    def with_flags(text):
-        monkeypatch.setattr("pathlib.Path.read_text", lambda self, encoding: text)
-        return precision.native_bfloat16("cpu")
+@pytest.mark.parametrize("tokens_per_batch", [1, 100, None])
+def test_the_head_makes_the_whole_models_logits_of_vectors(encoder, plain, tokens_per_batch):
+    sequences, *_ = random_sequences()
+    places = [len(ids) * 2 // 3 for ids in sequences]
+    vectors = encoder.vectors(sequences, places, tokens_per_batch=tokens_per_batch)
+    assert vectors.shape == (len(sequences), encoder.hidden_size)
+    with torch.no_grad():
+        alone = [plain(torch.tensor([ids])).logits[0, place] for ids, place in zip(sequences, places, strict=True)]
+    torch.testing.assert_close(encoder.head(vectors), torch.stack(alone), atol=1e-4, rtol=0)
+    rough = encoder.head(encoder.vectors(sequences, places, "bfloat16", tokens_per_batch)) - torch.stack(alone)
+    assert 0 < rough.abs().mean() < 0.2
 
-    assert with_flags("processor : 0\nflags\t\t: fpu avx512_bf16 sse\n")
-    assert with_flags("flags : amx_bf16\n")
-    assert not with_flags("model name : avx512_bf16\nflags : fpu avx512_bf16x\n")
-    assert precision.resolve("auto") == "float32"
-    assert precision.resolve("bfloat16") == "bfloat16"
+
+def test_where_it_computes_is_recorded_as_it_was(encoder):
+    found = encoder.machine("float32")
+    assert (found["precision"], found["torch"]) == ("float32", torch.__version__)
+    assert found["threads"] == torch.get_num_threads()
+    assert encoder.machine("bfloat16")["precision"] == "bfloat16"
 
 
-def test_hidden_states_are_those_of_each_sequence_alone(encoder):
+def test_hidden_states_are_those_of_each_sequence_alone(encoder, plain):
     sequences, *_ = random_sequences()
     states = encoder.hidden_states(sequences, tokens_per_batch=60)
-    body = encoder.model.base_model
+    body = plain.base_model
     with torch.no_grad():
         alone = [body(torch.tensor([ids]), output_hidden_states=True).hidden_states for ids in sequences]
     expected = torch.cat([torch.stack(layers)[:, 0] for layers in alone], dim=1)

@@ -1,3 +1,5 @@
+"""Optimizers against their definitions, and the schedule of their rate."""
+
 import pytest
 import torch
 
@@ -66,6 +68,26 @@ def test_lamb_is_alberts(norm):
         plain.step(gradients, rate)
     for parameter, expected in zip(layer.parameters(), plain.weights, strict=True):
         assert (parameter.double() - expected).norm() <= 1e-6 * expected.norm()
+
+
+def test_adamw_is_its_definition():
+    """Loshchilov and Hutter 2019, algorithm 2, in float64; gradients are so small that epsilon is seen."""
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.nn.Linear(4, 3)
+    optimizer = optimizer_for(layer, SETTINGS)
+    weights = [parameter.detach().double() for parameter in layer.parameters()]
+    m, v = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
+    for step in range(1, 6):
+        for i, parameter in enumerate(layer.parameters()):
+            gradient = 1e-6 * torch.randn(parameter.shape, generator=generator)
+            parameter.grad, gradient = gradient.clone(), gradient.double()
+            decay = 0.01 if parameter.ndim == 2 else 0.0
+            m[i], v[i] = 0.9 * m[i] + 0.1 * gradient, 0.99 * v[i] + 0.01 * gradient**2
+            update = m[i] / (1 - 0.9**step) / ((v[i] / (1 - 0.99**step)).sqrt() + 1e-6)
+            weights[i] = weights[i] - 0.1 * (update + decay * weights[i])
+        optimizer.step()
+    for parameter, expected in zip(layer.parameters(), weights, strict=True):
+        torch.testing.assert_close(parameter.detach().double(), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb"])
