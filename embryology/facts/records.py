@@ -21,7 +21,7 @@ class Record(BaseModel):
 
 
 def records(
-    path: Path, kind: type[RecordType], skipped: Counter[str], skip_bad: bool = False
+    path: Path, kind: type[RecordType], skipped: Counter[str], skip_bad: bool
 ) -> Iterator[tuple[int, RecordType]]:
     """The records of a file and the numbers of their lines, from 1. Blank lines are none.
 

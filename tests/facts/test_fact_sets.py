@@ -83,6 +83,17 @@ def test_what_is_malformed_is_said_with_file_and_line(folder, file, lines, messa
         lama.trex(folder)
 
 
+def test_every_set_refuses_a_malformed_line_unless_it_may_be_left_out(tmp_path):
+    for file in (*(f"Google_RE/{name}_test.jsonl" for name in lama.GOOGLE_RE), "Squad/test.jsonl"):
+        write(tmp_path / file, ["{broken\n"])
+    for part in ("graphs_json", "trex_lms_vocab"):
+        write(tmp_path / part / "P17.jsonl", ["{broken\n"])
+    for read in (lama.google_re, lama.squad, pararel.read):
+        with pytest.raises(EmbryologyError, match=r"jsonl, line 1: Invalid JSON"):
+            read(tmp_path)
+    assert lama.google_re(tmp_path, skip_bad=True).skipped == {"malformed line": 3}
+
+
 def test_another_encoding_is_said(folder):
     (folder / "TREx" / "P36.jsonl").write_bytes(json.dumps(FACT).encode() + b"\n" + b'{"sub_label": "Caf\xe9"}')
     with pytest.raises(EmbryologyError, match=r"P36\.jsonl cannot be read at line 2, which is not UTF-8"):
@@ -351,6 +362,13 @@ def test_unknown_and_missing_sets_are_said(monkeypatch):
         fact_sets.find("x")
     with pytest.raises(EmbryologyError, match=r"the facts 'trex' need knowledge/LAMA/relations\.jsonl"):
         fact_sets.find("trex")
+
+
+def test_known_counts_are_those_of_the_papers():
+    trex, squad = fact_sets.KNOWN["trex"], fact_sets.KNOWN["squad"]
+    assert trex["1-1"] + trex["N-1"] + trex["N-M"] == trex["facts"]
+    assert (trex["relations"], trex["1-1"], trex["N-1"], trex["N-M"]) == (41, 937, 20_006, 13_096)  # Petroni 2019
+    assert squad["facts"] == 302  # of 305, three of which have no sentence with one mask
 
 
 @pytest.mark.skipif(data_folder() is None, reason="EMBRYOLOGY_DATA is not set")

@@ -81,6 +81,14 @@ def test_tasks_are_trainable_whose_whole_sets_are_there(data):
     assert catalogue.trainable() == []
 
 
+def test_known_counts_are_those_of_the_papers():
+    """Of all labelled examples that are published; MNLI's two sets have 9,815 and 9,832."""
+    published = {"CoLA": 9_594, "SST-2": 68_221, "MRPC": 4_076, "STS-B": 7_249, "QQP": 404_276, "QNLI": 110_206}
+    published |= {"MNLI": 392_702 + 19_647, "RTE": 2_767, "WNLI": 706}
+    assert {name: sum(parts.values()) for name, parts in catalogue.KNOWN.items()} == published
+    assert (catalogue.SQUAD_DEV["questions"], catalogue.SQUAD_DEV["without an answer"]) == (5_928 + 5_945, 5_945)
+
+
 def questions(n, unanswerable):
     asked = [
         {"id": str(i), "question": "Who?", "is_impossible": i < unanswerable}
