@@ -75,11 +75,11 @@ def test_items_come_in_another_order_each_time():
 
 
 def published(weight, bias, train, dev, recipe):
-    """One layer after the published procedure: what it keeps, and the rate and score of each scoring."""
+    """One layer after the published procedure: what it keeps, of which scoring, and the rate and score of each."""
     own = nn.Linear(*weight.shape)
     own.weight.data, own.bias.data = weight.T.clone(), bias.clone()
     optimizer = torch.optim.Adam(own.parameters(), lr=recipe.learning_rate)
-    best, kept, history, without, since_halved = -1.0, None, [], 0, 0
+    best, kept, kept_at, history, without, since_halved = -1.0, None, 0, [], 0, 0
     for step in range(1, recipe.steps + 1):
         optimizer.zero_grad()
         nn.functional.cross_entropy(own(train[0]), train[1]).backward()
@@ -90,6 +90,7 @@ def published(weight, bias, train, dev, recipe):
             history.append((optimizer.param_groups[0]["lr"], score))
             if score > best:
                 best, kept, without, since_halved = score, [p.detach().clone() for p in own.parameters()], 0, 0
+                kept_at = len(history)
                 continue
             without, since_halved = without + 1, since_halved + 1
             if without == recipe.stop_after + 1:
@@ -97,40 +98,39 @@ def published(weight, bias, train, dev, recipe):
             if since_halved == recipe.halve_after + 1:
                 optimizer.param_groups[0]["lr"] /= 2
                 since_halved = 0
-    return kept, history
+    return kept, kept_at, history
 
 
 @pytest.mark.parametrize("max_grad_norm", [5.0, 0.01])
 def test_the_published_procedure_is_that_of_each_layer_alone(max_grad_norm):
-    """With all items in each batch, so that their order plays no part; the last steps are no whole round."""
-    vectors, labels = drawn(layers=4)
-    other, other_labels = drawn(layers=4, seed=0, items=40)
-    other = other + 2 * torch.randn(other.shape, generator=torch.Generator().manual_seed(2))
-    recipe = Published(
-        learning_rate=0.05,
-        batch_size=60,
-        steps=83,
-        every=2,
-        halve_after=2,
-        stop_after=7,
-        seed=3,
-        max_grad_norm=max_grad_norm,
-    )
-    still = Published(learning_rate=0.0, batch_size=60, steps=1, every=1, seed=3)
+    """With all items in each batch, so that their order plays no part; the first layer has nothing to learn."""
+    vectors, labels = drawn(items=260, layers=4)
+    vectors[0] = 0.0
+    vectors, other, labels, other_labels = vectors[:, :60], vectors[:, 60:], labels[:60], labels[60:]
+    how = {"batch_size": 60, "seed": 3, "max_grad_norm": max_grad_norm}
+    recipe = Published(learning_rate=0.02, steps=121, every=2, halve_after=1, stop_after=6, **how)
+    still, once = (Published(learning_rate=rate, steps=1, every=2, **how) for rate in (0.0, 0.02))
     begun = fit_published(vectors, labels, 3, still, other, other_labels)
     assert begun.weight.abs().max() <= 5**-0.5
-    ours = fit_published(vectors, labels, 3, recipe, other, other_labels)
-    ended, rates = set(), set()
-    for layer in range(4):
-        train, dev = (vectors[layer], labels), (other[layer], other_labels)
-        (weight, bias), history = published(begun.weight[layer], begun.bias[layer, 0], train, dev, recipe)
-        torch.testing.assert_close(ours.weight[layer].T, weight, atol=1e-4, rtol=1e-3)
-        torch.testing.assert_close(ours.bias[layer, 0], bias, atol=1e-4, rtol=1e-3)
-        ended.add(len(history))
-        rates.add(history[-1][0])
-    assert len(ended) > 1 or max_grad_norm < 1  # some layers stop while others go on
-    assert (ours.mean == 0).all()
-    assert (ours.deviation == 1).all()
+    ended, kept, rates = [], [], []
+    for recipe_of_run in (recipe, once):  # whose last step is scored, though no whole round
+        ours = fit_published(vectors, labels, 3, recipe_of_run, other, other_labels)
+        for layer in range(4):
+            train, dev = (vectors[layer], labels), (other[layer], other_labels)
+            (weight, bias), at, history = published(
+                begun.weight[layer], begun.bias[layer, 0], train, dev, recipe_of_run
+            )
+            torch.testing.assert_close(ours.weight[layer].T, weight, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(ours.bias[layer, 0], bias, atol=1e-4, rtol=1e-3)
+            ended.append(len(history))
+            kept.append(at)
+            rates.append(history[at - 1][0])
+        assert (ours.mean == 0).all()
+        assert (ours.deviation == 1).all()
+    assert ended[0] == 1 + 7  # the first score, and more than six without a new best
+    assert min(kept[1:4]) >= ended[0]  # others go on learning after it
+    assert max_grad_norm < 1 or min(rates) < 0.02 / 7  # the best comes after its rate was halved three times
+    assert ended[4:] == kept[4:] == [1] * 4
 
 
 def test_the_code_of_each_block_is_that_of_classifiers_of_what_was_sent_before():
