@@ -121,6 +121,23 @@ def test_words_beyond_the_longest_input_are_unaligned(tokenizer):
             assert positions == (before if inside else ())
 
 
+@pytest.mark.parametrize(
+    ("longest", "ids", "words"),
+    [
+        (8, 8, [(1, 2), (3, 4, 5), (6,)]),
+        (7, 7, [(1, 2), (3, 4, 5), ()]),
+        (6, 6, [(1, 2), (), ()]),  # a word that the cut divides is none
+        (3, 3, [(), (), ()]),
+    ],
+)
+@pytest.mark.parametrize("method", ["running", "words"])
+def test_a_sentence_is_cut_before_its_end_and_a_word_that_is_divided_left_out(wordpieces, longest, ids, words, method):
+    spans = [(0, 2), (3, 6), (7, 8)]
+    (aligned,) = align(wordpieces, ["xy acx z"], [spans], method, max_length=longest)  # x ##y, a ##c ##x, z
+    assert (len(aligned.ids), aligned.ids[-1]) == (ids, wordpieces.sep_token_id)
+    assert aligned.words == words
+
+
 def test_the_released_way_marks_every_word(tokenizer):
     text = "it's blue, the sky"
     spans = [(0, 2), (2, 4), (5, 9), (9, 10), (11, 14), (15, 18)]
