@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from embryology import intervals
 from embryology.tasks import Example, Split, Task, baselines, catalogue, drawn, prepared, squad
 from embryology.tasks.squad import Data, Question
 
@@ -27,6 +28,7 @@ def made(monkeypatch):
         "scores": task("scores", True, {"dev": 5}, (), ("pearson",)),
     }
     monkeypatch.setattr(catalogue, "find", lambda name: tasks[name])
+    monkeypatch.setattr(intervals, "RESAMPLES", 20)  # of the baselines, whose intervals are tested elsewhere
     return tasks
 
 
