@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -15,20 +14,22 @@ from embryology.probes.runner import run_probes
 from embryology.runs import freeze as freezing
 from embryology.runs import measurements
 from embryology.runs.freeze import freeze
+from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.storage.files import read_yaml, write_json, write_table, write_yaml
 from tests.screen import shown
-from tests.synthetic import GOLD, STEPS, configuration, make_run, write_manifest
+from tests.synthetic import STEPS, configuration, write_manifest
+
+
+@pytest.fixture(scope="module")
+def frozen(made, tmp_path_factory):
+    """For tests that do not write."""
+    return Series.open(freeze(made, tmp_path_factory.mktemp("results") / "baby-seed0"))
 
 
 @pytest.fixture
-def run(tmp_path):
-    return make_run(tmp_path / "runs" / "baby", sentences=30, source=GOLD)
-
-
-@pytest.fixture
-def frozen(run, tmp_path):
+def frozen_before(run, tmp_path):
     return Series.open(freeze(run, tmp_path / "results" / "baby-seed0"))
 
 
@@ -42,25 +43,42 @@ def file_of(run, probe, step, items=False):
     return configuration(probe).files(run.folder, checkpoint)[items]
 
 
-def test_what_figures_are_made_of_is_the_same_before_and_after(run, frozen):
+def test_what_figures_are_made_of_is_the_same_before_and_after(made, frozen):
     reads = [measurements.read, lambda series: plateau.read([series])]
     reads += [lambda series, probe=probe: tables.read([series], probe) for probe in registry.specifications()]
     for read in reads:
-        before, after = read(run), read(frozen)
+        before, after = read(made), read(frozen)
         assert set(after["series"]) == {"baby-seed0"}
         pd.testing.assert_frame_equal(before.drop(columns="series"), after.drop(columns="series"))
-    items = [measurements.read_items(series, "tokens") for series in (run, frozen)]
+    items = [measurements.read_items(series, "tokens") for series in (made, frozen)]
     assert items[1].dtypes.equals(items[0].dtypes[items[1].columns])
     for task in ("reconstruction", "mask-prediction"):
         before, after = (
             learning_times(tables.read([series], "tokens"), table, task)
-            for series, table in zip((run, frozen), items, strict=True)
+            for series, table in zip((made, frozen), items, strict=True)
         )
         assert before["low"].notna().any()
         pd.testing.assert_frame_equal(before, after, check_exact=True)
-    assert shown(frozen).replace("baby-seed0", "baby").split() == shown(run).split()
+    assert shown(frozen).replace("baby-seed0", "baby").split() == shown(made).split()
     assert [checkpoint.step for checkpoint in frozen.checkpoints] == list(STEPS)
-    assert measurements.standing(frozen.folder) == measurements.standing(run.folder)
+    assert measurements.standing(frozen.folder) == measurements.standing(made.folder)
+
+
+def test_items_stand_in_their_order_each_with_all_its_checkpoints(made, frozen):
+    before, after = (measurements.read_items(series, "tokens") for series in (made, frozen))
+    first = before[before["step"] == 0]
+    expected = [(*item, step) for item in zip(first["task"], first["item_id"], strict=True) for step in STEPS]
+    names = ["task", "item_id", "step"]
+    assert list(after[names].itertuples(index=False, name=None)) == expected
+    before, after = before.set_index(names), after.set_index(names)
+    pd.testing.assert_frame_equal(before.loc[after.index, after.columns], after)
+
+
+def test_a_file_says_the_name_that_it_was_frozen_under(frozen):
+    rows = pd.read_parquet(configuration("tokens").folder(frozen.folder) / "all.parquet")
+    assert set(rows["series"]) == {"baby-seed0"}
+    assert read_yaml(frozen.folder.manifest)["preset"] == "synthetic"
+    pd.testing.assert_frame_equal(frozen.losses, pd.read_parquet(frozen.folder.losses))
 
 
 def test_a_probe_of_some_checkpoints_is_held_to_those(run, tmp_path):
@@ -98,7 +116,7 @@ def test_checkpoints_of_a_probe_can_be_left_out(run, tmp_path):
     gone, unwanted = STEPS[1:3]
     for items in (False, True):
         file_of(run, "tokens", gone, items).unlink()
-    without = [f"tokens:{gone},{unwanted}"]
+    without = [f"tokens:{unwanted},{gone}"]
     kept = Series.open(freeze(run, tmp_path / "results" / "x", without=without))
     steps = set(STEPS) - {gone, unwanted}
     assert set(measurements.read(kept, probe="tokens")["step"]) == steps
@@ -120,35 +138,36 @@ def test_places_on_the_machine_are_not_kept(run, tmp_path):
     assert kept.outcome.corpus.path == "wiki"
 
 
-@pytest.mark.parametrize("name", ["baby", "baby-seed0"])
-def test_the_folder_is_named_by_run_and_seed(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["baby", "baby-seed3"])
+def test_the_folder_is_named_by_run_and_seed(name, run, tmp_path, monkeypatch):
     monkeypatch.setattr(freezing, "ROOT", tmp_path)
-    run = make_run(tmp_path / name, steps=(0, 20), sentences=5)
-    assert freeze(run) == tmp_path / "results" / "baby-seed0"
+    write_manifest(run.folder, run.manifest.outcome.model_copy(update={"seed": 3}))
+    run.folder.root.rename(tmp_path / name)
+    assert freeze(Series.open(tmp_path / name), without=["tokens", "edges"]) == tmp_path / "results" / "baby-seed3"
 
 
-def test_a_frozen_run_is_replaced_only_where_that_is_asked_for(run, frozen):
-    root = frozen.folder.root
+def test_a_frozen_run_is_replaced_only_where_that_is_asked_for(run, frozen_before):
+    root = frozen_before.folder.root
     (root / "old").touch()
     with pytest.raises(EmbryologyError, match="is there already; --replace takes its place"):
         freeze(run, root)
     assert (root / "old").exists()
     freeze(run, root, replace=True)
     assert not (root / "old").exists()
-    frozen.folder.frozen.unlink()
+    frozen_before.folder.frozen.unlink()
     with pytest.raises(EmbryologyError, match="holds no frozen run, give another --to"):
         freeze(run, root, replace=True)
 
 
-def test_what_fails_half_way_leaves_nothing_behind_and_the_old_one_in_place(run, frozen, monkeypatch):
+def test_what_fails_half_way_leaves_nothing_behind_and_the_old_one_in_place(run, frozen_before, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(freezing, "write_yaml", fail)
     with pytest.raises(EmbryologyError, match="No space left"):
-        freeze(run, frozen.folder.root, replace=True)
-    assert [path.name for path in frozen.folder.root.parent.iterdir()] == ["baby-seed0"]
-    assert frozen.folder.frozen.exists()
+        freeze(run, frozen_before.folder.root, replace=True)
+    assert [path.name for path in frozen_before.folder.root.parent.iterdir()] == ["baby-seed0"]
+    assert frozen_before.folder.frozen.exists()
 
 
 @pytest.mark.parametrize(
@@ -156,6 +175,7 @@ def test_what_fails_half_way_leaves_nothing_behind_and_the_old_one_in_place(run,
     [
         ("manifest", r"there is no run at .*baby: it has no run\.yaml"),
         ("checkpoint", r"baby is unfinished: it lacks step 2000 of its 9 checkpoints; resume it"),
+        ("evaluation", r"baby is unfinished: it lacks step 2000 of its 9 checkpoints; resume it"),
         ("measurement", r"baby: probe tokens has not measured step 2000; measure it: embryology probe baby"),
         ("items", r"baby: probe tokens has not measured step 2000; measure it: embryology probe baby"),
         ("probe", r"baby: probe facts has not measured step 0, 20, 40, 80 …; measure it"),
@@ -171,6 +191,10 @@ def test_a_run_that_is_not_whole_is_refused(damage, message, run, tmp_path):
             run.folder.manifest.unlink()
         case "checkpoint":
             shutil.rmtree(run.folder.checkpoint(2000))
+        case "evaluation":
+            losses = run.losses
+            losses.loc[losses["step"] == 2000, "held_out_masked_loss"] = None
+            write_table(run.folder.losses, losses)
         case "measurement":
             rows.unlink()
         case "items":
@@ -185,8 +209,9 @@ def test_a_run_that_is_not_whole_is_refused(damage, message, run, tmp_path):
         case "weights":
             record = run.folder.checkpoint(20) / "checkpoint.json"
             write_json(record, {"step": 20, "tokens": 40960, "sha256": "f" * 64})
+    series = opened(run)
     with pytest.raises(EmbryologyError, match=message) as error:
-        freeze(opened(run), tmp_path / "results" / "baby")
+        freeze(series, tmp_path / "results" / "baby")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "results").exists()
 
@@ -198,16 +223,19 @@ def test_a_frozen_run_is_neither_frozen_nor_probed_again(frozen, tmp_path):
         run_probes(frozen, registry.asked_for(["tokens"], {}))
 
 
-@pytest.mark.parametrize("rounded", [(), ("log_probability",)])
-def test_only_columns_that_say_so_are_rounded(rounded, run, tmp_path, monkeypatch):
-    specification = replace(registry.get("tokens"), rounded=rounded)
-    monkeypatch.setitem(registry.specifications(), "tokens", specification)
-    file = file_of(run, "tokens", STEPS[-1], items=True)
-    items = pd.read_parquet(file)
-    exact = np.random.default_rng(0).normal(-5, 2, len(items))
-    items.assign(log_probability=exact).to_parquet(file, index=False)
-    kept = measurements.read_items(Series.open(freeze(opened(run), tmp_path / "results" / "x")), "tokens")
-    kept = kept[kept["step"] == STEPS[-1]].set_index(["task", "item_id"])["log_probability"]
-    expected = pd.Series(exact, pd.MultiIndex.from_frame(items[["task", "item_id"]])).loc[kept.index]
-    apart = np.abs(kept - expected).max()
-    assert 0.004 < apart <= 0.005 if rounded else apart == 0
+@pytest.mark.parametrize("rounded", [(), ("gain",), ("log_probability", "gain")])
+def test_columns_that_say_so_are_rounded_to_hundredths_and_no_others(rounded, tmp_path, monkeypatch):
+    specification = replace(registry.get("knowledge"), rounded=rounded)
+    monkeypatch.setitem(registry.specifications(), "knowledge", specification)
+    exact = {"log_probability": -1.23456, "gain": 0.98765, "answer": 0.12345}
+    items = pd.DataFrame([{"item_id": "a", "task": "trex", "step": 0, "secret": "text"} | exact])
+    row = measurements.row("trex", "", "accuracy", 0.123456, n=1)
+    row |= {"series": "s", "step": 0, "model": "m", "objective": "o", "probe": "knowledge", "key": "k", "tokens": 0}
+    folder = RunFolder(tmp_path)
+    freezing.write_all(folder, configuration("knowledge"), pd.DataFrame([row]), items)
+    place = configuration("knowledge").folder(folder)
+    expected = exact | {name: value for name, value in (("log_probability", -1.23), ("gain", 0.99)) if name in rounded}
+    assert pd.read_parquet(place / "items" / "all.parquet").to_dict("records") == [
+        {"item_id": "a", "task": "trex", "step": 0} | expected
+    ]
+    assert pd.read_parquet(place / "all.parquet")["value"].tolist() == [0.123456]

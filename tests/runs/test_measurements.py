@@ -1,5 +1,9 @@
+"""Which measurements count, what names them, and what a row may say."""
+
 import os
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,11 +11,12 @@ import pytest
 
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
-from embryology.runs.checkpoints import RECORD
+from embryology.runs.checkpoints import RECORD, Checkpoint
 from embryology.runs.measurements import Configuration
+from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.storage.files import read_json, write_json
-from tests.synthetic import configuration, make_run, measure
+from tests.synthetic import configuration, measure
 
 ROW = measurements.row("reconstruction", "DT", "accuracy", 0.5, (0.4, 0.6), 10) | {
     "series": "s", "step": 3, "tokens": 100, "model": "albert", "objective": "masked", "probe": "tokens", "key": "k",
@@ -21,9 +26,10 @@ ROW = measurements.row("reconstruction", "DT", "accuracy", 0.5, (0.4, 0.6), 10) 
 @pytest.fixture
 def series(tmp_path):
     """Two checkpoints, nothing measured."""
-    series = make_run(tmp_path / "run", steps=(0, 20), sentences=5)
-    shutil.rmtree(series.folder.measurements)
-    return series
+    folder = RunFolder(tmp_path / "run")
+    for step in (0, 20):
+        write_json(folder.checkpoint(step) / RECORD, {"step": step, "tokens": step * 100, "sha256": f"{step:064x}"})
+    return Series.open(folder.root)
 
 
 def rows(value):
@@ -53,6 +59,7 @@ def test_what_is_written_is_read(series):
         "standing.json",
         *[f"{step:08d}-{0:012x}.parquet" for step in (0, 20, 0, 20)],
     ]
+    assert [file.parent.name for file in measurements.files(series)[3:]] == ["items", "items"]
 
 
 @pytest.mark.parametrize(
@@ -63,21 +70,39 @@ def test_what_is_written_is_read(series):
         ({"metric": "not applicable"}, "value: it is missing, or there although the probe does not apply"),
         ({"series": None}, r"series: string.* non-nullable"),
         ({"low": 0.55}, "does not contain its value"),
+        ({"high": 0.45}, "does not contain its value"),
         ({"step": "three"}, "three"),
     ],
 )
 def test_a_table_that_breaks_the_contract_is_refused(tmp_path, change, message):
     path = tmp_path / "table.parquet"
-    with pytest.raises(ValueError, match=message):
-        measurements.write(path, [ROW | change])
+    for rows in ([ROW | change], [ROW, ROW | change, ROW]):
+        with pytest.raises(ValueError, match=message):
+            measurements.write(path, rows)
     assert not path.exists()
 
 
-def test_a_row_holds_its_value_within_its_interval():
-    assert measurements.row("t", "g", "m", 0.5, (0.50000001, 0.4), 3)["low"] == 0.5
-    row = measurements.row("t", "g", "m", np.float64(0.5), (np.float64(0.1), np.array(0.4)), 3, seed=1, baseline="b")
-    assert (row["low"], row["high"], row["n"], row["seed"], row["baseline"]) == (0.1, 0.5, 3, 1, "b")
-    assert measurements.row("t", "g", "m", 0.5)["low"] is None
+def test_a_row_says_what_it_was_given():
+    given = {"layer": 2, "seed": 1, "baseline": "b", "reason": "r", "unit": "word"}
+    expected = {"task": "t", "group": "g", "metric": "m", "value": 0.5, "low": 0.25, "high": 0.75, "n": 3} | given
+    assert measurements.row("t", "g", "m", 0.5, (0.25, 0.75), 3, **given) == expected
+    empty = dict.fromkeys(["value", "low", "high", *given]) | {"n": 0}
+    assert measurements.row("t", "g", "m", None) == expected | empty
+
+
+@pytest.mark.parametrize(
+    ("interval", "ends"),
+    [
+        ((0.50000001, 0.4), (0.5, 0.5)),
+        ((np.float64(0.1), np.array(0.4)), (0.1, 0.5)),
+        ((0.6, 0.7), (0.5, 0.7)),
+        ((0.1, 0.9), (0.1, 0.9)),
+        ((np.nan, np.nan), (None, None)),
+    ],
+)
+def test_a_row_holds_its_value_within_its_interval(interval, ends):
+    row = measurements.row("t", "g", "m", np.float64(0.5), interval, 3)
+    assert (row["low"], row["high"]) == ends
 
 
 def test_the_configuration_that_was_let_stand_last_counts_whatever_the_times_of_files(series):
@@ -119,26 +144,48 @@ def test_measurements_of_weights_that_were_replaced_are_refused_until_measured_a
     assert measurements.read_items(trained_again, "tokens")["item_id"].tolist() == ["0:0", "1:0"]
 
 
-def test_a_key_depends_on_all_that_the_number_does(series):
-    one, other = series.checkpoints[0], series.checkpoints[1]
-    base = configuration("tokens", sentences=1)
-    keys = [
-        base.key(one),
-        base.key(replace_weights(one)),
-        *(base.model_copy(update=change).key(one) for change in (
-            {"probe": "edges"}, {"version": 9}, {"settings": {"sentences": 2}}, {"data": {"made": "down"}},
-            {"tokenizer": "1" * 64},
-        )),
-        base.key(one, part={"seed": 0}),
-        base.key(one, part={"seed": 1}),
-    ]  # fmt: skip
+BASE = configuration("tokens", sentences=1, words=9)
+OTHERS = {
+    "probe": "edges",
+    "version": 99,
+    "settings": {"sentences": 1, "words": 8},
+    "data": {"made": "up", "more": 1},
+    "tokenizer": "1" * 64,
+}
+ONE = Checkpoint(20, 100, Path("here"), "d" * 64)
+RETRAINED = replace(ONE, recorded="e" * 64)
+ELSEWHERE = Checkpoint(40, None, Path("there"), "d" * 64, "words", "f" * 64)
+"""The same weights."""
+
+
+def test_the_key_of_a_measurement_depends_on_all_that_the_number_does_and_on_nothing_else():
+    assert OTHERS.keys() == Configuration.model_fields.keys()
+    others = [BASE.model_copy(update={name: value}) for name, value in OTHERS.items()]
+    keys = [BASE.key(ONE), BASE.key(RETRAINED), *(other.key(ONE) for other in others)]
     assert len(set(keys)) == len(keys)
-    assert base.key(other) != base.key(one)
-    assert Configuration.model_validate(base.model_dump(mode="json")).sha256 == base.sha256
+    assert BASE.key(ELSEWHERE) == BASE.key(ONE)
+    assert Configuration.model_validate(dict(reversed(BASE.model_dump(mode="json").items()))).key(ONE) == BASE.key(ONE)
 
 
-def replace_weights(checkpoint):
-    return type(checkpoint)(checkpoint.step, checkpoint.tokens, checkpoint.location, "e" * 64)
+def test_a_configuration_s_name_depends_on_all_of_it():
+    every = [BASE, *(BASE.model_copy(update={name: value}) for name, value in OTHERS.items())]
+    assert len({each.sha256 for each in every}) == len(every)
+    run = RunFolder(Path("run"))
+    assert len({each.folder(run) for each in every}) == len({each.properties(run) for each in every}) == len(every)
+    files = {file for each in (ONE, RETRAINED, replace(ONE, step=40)) for file in BASE.files(run, each)}
+    assert len(files) == 6
+    assert Configuration.model_validate(BASE.model_dump(mode="json")).sha256 == BASE.sha256
+
+
+def test_the_key_of_a_part_depends_on_what_it_is_and_on_no_settings():
+    others = [BASE.model_copy(update={name: OTHERS[name]}) for name in ("probe", "version", "tokenizer")]
+    parts = [{"data": "a", "number": 0}, {"data": "a", "number": 1}, {"data": "b", "number": 0}, {}]
+    keys = [*(BASE.key(ONE, **part) for part in parts), BASE.key(RETRAINED, **parts[0])]
+    keys += [other.key(ONE, **parts[0]) for other in others]
+    assert len(set(keys)) == len(keys)
+    for name in ("settings", "data"):
+        assert BASE.model_copy(update={name: OTHERS[name]}).key(ONE, **parts[0]) == BASE.key(ONE, **parts[0])
+    assert BASE.key(ELSEWHERE, **parts[0]) == BASE.key(ONE, **parts[0])
 
 
 def test_what_is_missing_is_said(series):
@@ -158,12 +205,45 @@ def test_what_is_missing_is_said(series):
         measurements.read(series)
 
 
+def test_a_probe_of_which_one_task_does_not_apply_applies(series):
+    reason = measurements.row("mask-prediction", "", "not applicable", None, reason="its model has no head")
+    measure(series.folder, "tokens", 0, [reason, *rows(0.1)])
+    assert measurements.lacking(series, "tokens") is None
+    assert len(measurements.read(series, "tokens")) == 3
+
+
+def test_measurements_are_of_these_weights_though_others_are_the_only_ones(series):
+    """Checkpoints of others have no recorded weights, which are read where there is a choice alone."""
+    measure(series.folder, "tokens", 0, rows(0.1), items(0))
+    first = replace(series.checkpoints[0], recorded=None)
+    assert values(replace(series, checkpoints=(first,))) == [[0, 0.1]]
+    record = series.folder.checkpoint(0) / RECORD
+    for order in ("0", "f"):  # files of other weights may come before those of the right ones, or after
+        write_json(record, read_json(record) | {"sha256": order * 64})
+        measure(series.folder, "tokens", 0, rows(0.2), items(1))
+    write_json(record, read_json(record) | {"sha256": "7" * 64})
+    measure(series.folder, "tokens", 0, rows(0.7), items(7))
+    again = Series.open(series.folder.root)
+    assert values(again) == [[0, 0.7]]
+    assert measurements.read_items(again, "tokens")["item_id"].tolist() == ["7:0"]
+
+
+@pytest.mark.parametrize("name", ["device", "precision", "torch", "threads"])
+def test_what_differs_between_the_machines_of_checkpoints_is_named(name):
+    alike = {"device": "a card", "precision": "float32", "torch": "2", "threads": 2}
+    frame = pd.DataFrame([alike, alike | {name: None}, alike])
+    assert measurements.machines(frame) == []
+    frame = pd.DataFrame([alike, alike | {name: 1}, alike])
+    assert measurements.machines(frame) == [f"{name} 1 and {alike[name]}"]
+
+
 def test_text_of_two_kinds_is_not_joined():
+    assert measurements.source_of(pd.DataFrame({"source": ["a", "a"]})) == "a"
     with pytest.raises(EmbryologyError, match="measured on different text"):
         measurements.source_of(pd.DataFrame({"source": ["a", "b"]}))
 
 
-def test_an_interval_names_its_unit(monkeypatch):
+def test_an_interval_names_its_unit():
     rows = pd.DataFrame([measurements.row("t", "", "m", 0.5, (0.4, 0.6), 9), measurements.row("t", "", "n", 0.5, n=9)])
     units = measurements.with_units(rows, "knowledge")["unit"]
     assert units[0] == "object"
@@ -173,8 +253,3 @@ def test_an_interval_names_its_unit(monkeypatch):
     assert measurements.with_units(rows.assign(unit="word"), "tokens")["unit"].fillna("").tolist() == ["word", ""]
     with pytest.raises(ValueError, match="declares object"):
         measurements.with_units(rows.assign(unit="word"), "knowledge")
-
-
-def test_ends_that_are_no_numbers_are_no_interval():
-    row = measurements.row("t", "g", "m", 0.5, (np.nan, np.nan), 3)
-    assert (row["low"], row["high"]) == (None, None)

@@ -1,3 +1,5 @@
+"""Where runs are looked for, and how what they hold is called."""
+
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,14 @@ def test_checkpoints_sort_by_name_as_by_step(tmp_path):
     folder = RunFolder(tmp_path)
     steps = [0, 20, 100, 3_000, 1_000_000]
     assert sorted(folder.checkpoint(step).name for step in steps) == [folder.checkpoint(step).name for step in steps]
+
+
+def test_every_part_of_a_measurement_has_a_file_of_its_own():
+    folder = RunFolder(Path("run"))
+    one, other = "0123456789abcdef" + "0" * 48, "0123456789abcde0" + "0" * 48
+    parts = [folder.part(probe, key, table) for probe in ("edges", "finetune") for key in (one, other)
+             for table in ("rows", "items")]  # fmt: skip
+    assert len(set(parts)) == 8
+    assert parts[0] == Path("run/measurements/edges/parts/0123456789abcdef.rows.parquet")
+    failures = {folder.failure(probe, step) for probe in ("edges", "finetune") for step in (1, 10)}
+    assert len(failures) == 4

@@ -1,15 +1,28 @@
+"""Which checkpoints a series has, in which order, and which runs are seeds of one recipe."""
+
 import shutil
-from dataclasses import replace
 
 import pytest
 from transformers import AlbertConfig, AlbertForMaskedLM
 
+from embryology import presets
 from embryology.errors import EmbryologyError
+from embryology.runs.manifest import Manifest
+from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series, seed_pairs, thinned
 from embryology.storage.files import read_json, read_yaml, sha256_of_file, write_json, write_yaml
-from tests.synthetic import make_run
+from tests.synthetic import write_manifest
 
-COVERS = ("embryology/runs/checkpoints.py",)
+OUTCOME = presets.load("smoke").outcome
+
+
+def of(name="run", version=1, preset="smoke", probes=None, **outcome):
+    """A run with no checkpoints, in memory; ``outcome`` changes that of ``smoke``."""
+    values = OUTCOME.model_dump(mode="json") | outcome
+    manifest = Manifest(
+        preset=preset, outcome=values, outcome_sha256="0", version=version, probes=probes or {}, sessions=()
+    )
+    return Series(name, RunFolder(None), (), manifest)
 
 
 @pytest.fixture
@@ -91,28 +104,29 @@ def test_what_was_not_trained_here_has_no_manifest_and_no_losses(saved):
     assert not series.is_frozen
 
 
-def test_a_run_is_opened_with_its_manifest_and_losses(tmp_path):
-    series = make_run(tmp_path / "run", steps=(0, 20), sentences=5, seed=3)
-    assert series.manifest.outcome.checkpoints == [0, 20]
+def test_a_run_is_opened_with_its_manifest_and_losses(run):
+    write_manifest(run.folder, run.manifest.outcome.model_copy(update={"seed": 3}))
+    series = Series.open(run.folder.root)
+    assert series.manifest.outcome.checkpoints == [checkpoint.step for checkpoint in series.checkpoints]
     assert series.seed == 3
-    assert [checkpoint.tokens for checkpoint in series.checkpoints] == [0, 40960]
-    assert series.losses["step"].max() == 20
+    assert [checkpoint.tokens for checkpoint in series.checkpoints[:2]] == [0, 40960]
+    assert series.losses["step"].max() == 2000
 
 
-def test_a_manifest_of_another_form_is_refused_in_one_line(tmp_path):
-    series = make_run(tmp_path / "run", steps=(0, 20), sentences=5)
-    recorded = read_yaml(series.folder.manifest)
+def test_a_manifest_of_another_form_is_refused_in_one_line(run):
+    recorded = read_yaml(run.folder.manifest)
     recorded["outcome"]["model"]["width"] = recorded["outcome"]["model"].pop("hidden_size")
-    write_yaml(series.folder.manifest, recorded)
+    write_yaml(run.folder.manifest, recorded)
     with pytest.raises(EmbryologyError, match=r"run\.yaml is damaged, or of another version of this project") as error:
-        Series.open(series.folder.root)
+        Series.open(run.folder.root)
     assert "\n" not in str(error.value)
 
 
 def test_series_of_one_name_are_told_apart_and_each_is_opened_once(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "a"))
     for folder in ("a/tiny", "b/tiny", "a/c/tiny", "b/other"):
-        make_run(tmp_path / folder, steps=(0, 20), sentences=5)
+        record = {"step": 0, "tokens": 0, "sha256": "0" * 64}
+        write_json(tmp_path / folder / "checkpoints" / "step-00000000" / "checkpoint.json", record)
     paths = [str(tmp_path / folder) for folder in ("b/tiny", "b/other", "a/tiny", "a/c/tiny")]
     opened = Series.open_all(["tiny", *paths])
     assert [series.name for series in opened] == ["a/tiny", "b/tiny", "other", "c/tiny"]
@@ -121,17 +135,38 @@ def test_series_of_one_name_are_told_apart_and_each_is_opened_once(tmp_path, mon
     assert [series.name for series in Series.open_all("tiny", paths[1])] == ["tiny", "other"]
 
 
-def test_runs_of_one_recipe_are_paired_in_the_order_given(tmp_path):
-    def made(name, seed, steps=(0, 20)):
-        return make_run(tmp_path / name, steps=steps, sentences=5, seed=seed)
-
-    one, longer, other, third, again = (
-        made("one", 0), made("longer", 0, (0, 20, 40)), made("other", 1), made("third", 2), made("again", 0)
-    )  # fmt: skip
-    foreign = replace(one, manifest=None)
+def test_runs_of_one_recipe_are_paired_in_the_order_given():
+    one, other, third = (of(name, seed=seed) for seed, name in enumerate(("one", "other", "third")))
+    longer, again = of("longer", steps=99, checkpoints=[0, 99]), of("again")
+    foreign = Series("foreign", RunFolder(None), (), None)
     assert seed_pairs([one, longer, other]) == [(one, other)]
     assert seed_pairs([other, longer, third, one]) == [(other, third), (other, one), (third, one)]
-    assert seed_pairs([one, again, foreign]) == []
+    assert seed_pairs([one, again, foreign, foreign]) == []
+
+
+CHANGES = {
+    "corpus": {"source": "text", "path": "other.txt"},
+    "tokenizer": {"vocab_size": 1001},
+    "model": OUTCOME.model.model_dump() | {"num_hidden_layers": 3},
+    "objective": OUTCOME.objective.model_dump() | {"pair_weight": 0.2},
+    "optimizer": OUTCOME.optimizer.model_dump() | {"warmup_steps": 6},
+    "steps": {"steps": 60, "checkpoints": [0, 60]},
+    "batch_size": 17,
+    "sequence_length": 65,
+    "long": {"from_step": 10, "sequence_length": 128, "batch_size": 8},
+    "held_out_sequences": 65,
+    "checkpoints": [0, 50],
+}
+
+
+def test_a_recipe_is_all_that_the_weights_depend_on_but_the_seed():
+    assert {*CHANGES, "seed"} == set(type(OUTCOME).model_fields)
+    changes = [value if name == "steps" else {name: value} for name, value in CHANGES.items()]
+    recipes = [of().recipe, of(version=2).recipe, *(of(**change).recipe for change in changes)]
+    assert len(set(recipes)) == len(recipes)
+    assert {of("other").recipe, of(seed=7).recipe, of(preset="other").recipe, of(probes={"edges": {}}).recipe} == {
+        of().recipe
+    }
 
 
 def test_thinned_checkpoints_have_the_first_and_the_last():

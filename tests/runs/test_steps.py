@@ -1,3 +1,5 @@
+"""How far training was, as names of folders say it."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,12 @@ from tests.foreign import save_bert
         ("multiberts-seed_0-step_20k", Place(20_000)),
         ("step1000-tokens4B", Place(1000, 4_000_000_000)),
         ("step-001000-2BT", Place(1000, 2_000_000_000)),
+        ("step1000-2T", Place(1000, 2 * 10**12)),
+        ("step1000-3t", Place(1000, 3 * 10**12)),
+        ("step1000-tokens4B-5Gtokens", Place(1000)),
+        ("10g-words", Place(10 * 10**9)),
+        ("update7", Place(7)),
+        ("20Mw", Place(20_000_000, None, "words")),
         ("128000", Place(128_000)),
         ("global_step52500", Place(52_500)),
         ("iter_0005000", Place(5000)),
@@ -94,7 +102,9 @@ def test_a_pattern_is_kept_for_all_commands_and_not_replaced(tmp_path):
         (folder / f"checkpoint-{step}").rename(folder / f"1-{step}")
     with pytest.raises(EmbryologyError, match=r"theirs: 1-[35] may be step 1 or [35]"):
         Series.open(folder)
+    (folder / "series.yaml").write_text("steps: {best: 7}")
     keep_pattern(folder, r"-(?P<step>\d+)$")
+    assert read(folder) == Record(steps={"best": 7}, step_pattern=r"-(?P<step>\d+)$")
     assert [checkpoint.step for checkpoint in Series.open(folder).checkpoints] == [3, 5]
     keep_pattern(folder, r"-(?P<step>\d+)$")
     with pytest.raises(EmbryologyError, match=r"has the step pattern .* already"):

@@ -1,3 +1,5 @@
+"""Each kind of damage is found, and nothing else; what is sound is said to be."""
+
 import json
 import shutil
 
@@ -11,12 +13,10 @@ from embryology.runs.freeze import freeze
 from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
-from embryology.runs.verify import check
+from embryology.runs.verify import HELD_OUT, check
 from embryology.storage.files import read_json, read_yaml, sha256_of_file, write_json, write_table, write_yaml
 from tests.synthetic import configuration, measure, write_manifest
 from tests.training import small_preset, train
-
-COVERS = ("embryology/runs/losses.py",)
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +73,31 @@ def change_record(run, at, **changes):
     write_json(file, read_json(file) | changes)
 
 
+def held_out(run, step):
+    return read_json(run.checkpoint(step) / RECORD)["held_out"]
+
+
 def change_losses(run, change):
     write_table(run.losses, change(losses.read(run)))
 
 
+def change_row(run, step, **values):
+    """Of the losses, numbers or null."""
+    change_losses(run, lambda table: table.assign(**{
+        name: table[name].mask(table["step"] == step, value) for name, value in values.items()
+    }))  # fmt: skip
+
+
+def end_off_the_grid(run):
+    """As a run that was killed after the state of step 50, before the row beside it."""
+    (run.state / "step-00000060.pt").unlink()
+    change_losses(run, lambda table: table[table["step"] < 50])
+
+
 def same_weights(run):
-    shutil.copy(run.checkpoint(5) / "model.safetensors", run.checkpoint(20))
-    change_record(run, 20, sha256=read_json(run.checkpoint(5) / RECORD)["sha256"])
+    """In checkpoints that are no neighbours."""
+    shutil.copy(run.checkpoint(0) / "model.safetensors", run.checkpoint(20))
+    change_record(run, 20, sha256=read_json(run.checkpoint(0) / RECORD)["sha256"])
 
 
 def off_the_grid(run):
@@ -103,7 +121,7 @@ DAMAGE = {
     ),
     "the same weights twice": (
         same_weights,
-        ["step-00000020: model.safetensors is the same as in step-00000005"],
+        ["step-00000020: model.safetensors is the same as in step-00000000"],
     ),
     "a checkpoint lost": (lambda run: shutil.rmtree(run.checkpoint(5)), ["step-00000005 is missing"]),
     "the last checkpoint lost": (lambda run: shutil.rmtree(run.checkpoint(60)), ["step-00000060 is missing"]),
@@ -122,9 +140,13 @@ DAMAGE = {
         lambda run: (run.checkpoint(5) / RECORD).unlink(),
         ["step-00000005: {run}/checkpoints/step-00000005/checkpoint.json is missing"],
     ),
-    "a manifest of another checkpoint": (
+    "a manifest of a later checkpoint": (
         lambda run: change_record(run, 5, step=20),
         ["step-00000005: checkpoint.json says step 20"],
+    ),
+    "a manifest of an earlier checkpoint": (
+        lambda run: change_record(run, 20, step=5),
+        ["step-00000020: checkpoint.json says step 5"],
     ),
     "a manifest without its hash": (
         lambda run: write_json(run.checkpoint(5) / RECORD, {"step": 5, "tokens": 1, "held_out": {}}),
@@ -140,6 +162,32 @@ DAMAGE = {
             f"losses.parquet: the row of step {step} and checkpoint.json disagree in held_out_masked_loss"
             for step in (0, 5, 20, 60)
         ],
+    ),
+    "a held-out value that is null in the losses": (
+        lambda run: change_row(run, 20, unigram_loss=None),
+        ["losses.parquet: the row of step 20 and checkpoint.json disagree in unigram_loss"],
+    ),
+    "a held-out value that is null in a manifest": (
+        lambda run: change_record(run, 60, held_out=held_out(run, 60) | {"held_out_pairs": None}),
+        ["losses.parquet: the row of step 60 and checkpoint.json disagree in held_out_pairs"],
+    ),
+    "a held-out value that a manifest lacks": (
+        lambda run: change_record(
+            run, 60, held_out={k: v for k, v in held_out(run, 60).items() if k != "held_out_pairs"}
+        ),
+        ["losses.parquet: the row of step 60 and checkpoint.json disagree in held_out_pairs"],
+    ),
+    "a held-out value that is null in neither but was": (
+        lambda run: change_row(run, 5, held_out_replaced_auc=0.5),
+        ["losses.parquet: the row of step 5 and checkpoint.json disagree in held_out_replaced_auc"],
+    ),
+    "every value of a row": (
+        lambda run: change_row(run, 60, **dict.fromkeys(["tokens", *HELD_OUT], 10**9)),
+        [f"losses.parquet: the row of step 60 and checkpoint.json disagree in {', '.join(['tokens', *HELD_OUT])}"],
+    ),
+    "the row of the last state lost, off the grid of checkpoints": (
+        end_off_the_grid,
+        ["losses.parquet: the row of step 50 is missing"],
     ),
     "rows lost": (
         lambda run: change_losses(run, lambda table: table[~table["step"].isin([20, 30])]),
@@ -171,6 +219,10 @@ DAMAGE = {
     "a damaged state": (
         lambda run: cut(run.state / "step-00000060.pt"),
         ["state/step-00000060.pt is damaged"],
+    ),
+    "an earlier state damaged": (
+        lambda run: shutil.copy(run.tokenizer / "tokenizer.json", run.state / "step-00000050.pt"),
+        ["state/step-00000050.pt is damaged"],
     ),
     "a changed state": (
         lambda run: flip_in_the_middle(run.state / "step-00000060.pt"),
@@ -204,6 +256,10 @@ DAMAGE = {
         lambda run: cut(measured(run)[0]),
         [" is damaged ("],
     ),
+    "the last measurement damaged": (
+        lambda run: cut(measured(run)[-1]),
+        [" is damaged ("],
+    ),
     "no manifest of the run": (
         lambda run: run.manifest.unlink(),
         ["run.yaml is missing: nothing else"],
@@ -233,9 +289,15 @@ def test_a_frozen_run_is_held_against_its_records(run, tmp_path):
     write_manifest(run, Manifest.read(run).outcome, {"tokens": {"every": 9}})
     frozen = RunFolder(freeze(Series.open(run.root), tmp_path / "frozen"))
     assert check(frozen) == ([], "the records of 4 checkpoints, 8 rows of losses, at step 60 of 60")
-    change_record(frozen, 60, sha256="f" * 64)
-    (finding,) = check(frozen)[0]
-    assert "all.parquet: the key of step 60 is not that of its weights" in finding
+    for step in (0, 60):
+        change_record(frozen, step, sha256="f" * 64)
+    findings, _ = check(frozen)
+    assert len(findings) == 2
+    for step, finding in zip((0, 60), findings, strict=True):
+        assert f"all.parquet: the key of step {step} is not that of its weights" in finding
+    write_json(frozen.standing, {"tokens": record_of(frozen) | {"data": None}})  # as it was before data were recorded
+    configuration("tokens").folder(frozen).rename(measurements.standing(frozen)["tokens"].folder(frozen))
+    assert check(frozen)[0] == []
 
 
 def test_measurements_of_weights_that_were_replaced_are_found(run):
