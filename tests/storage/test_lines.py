@@ -1,3 +1,5 @@
+"""Lines keep their text and their numbers, and what is malformed is counted by the sentence."""
+
 import gzip
 import lzma
 from collections import Counter
@@ -12,6 +14,8 @@ def test_blocks_keep_the_numbers_of_their_lines(tmp_path):
     file = tmp_path / "x.txt"
     file.write_bytes(b"\n\na\r\nb\n \t\nc")
     assert list(blocks(file)) == [[(3, "a"), (4, "b")], [(6, "c")]]
+    file.write_bytes(b"a\n\n\n  b\t\r\nc\n\n")
+    assert list(blocks(file)) == [[(1, "a")], [(4, "  b\t"), (5, "c")]]  # a column may be empty
     file.write_bytes(b"")
     assert list(blocks(file)) == []
 
@@ -52,5 +56,10 @@ def test_what_is_malformed_is_raised_or_counted(tmp_path):
     with tolerated(tmp_path / "x.txt", skipped, skip_bad=True, sentences=3):
         raise MalformedError("empty span", 7, "2 to 2")
     assert skipped == {"empty span": 3}
+    for reason in ("empty span", "no head"):
+        with tolerated(tmp_path / "x.txt", skipped, skip_bad=True, sentences=2):
+            raise MalformedError(reason, 9, "")
+    assert skipped == {"empty span": 5, "no head": 2}
     with pytest.raises(KeyError), tolerated(tmp_path / "x.txt", skipped, skip_bad=True):
         raise KeyError
+    assert skipped.total() == 7
