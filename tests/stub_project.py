@@ -1,13 +1,16 @@
 """A small project in a folder of its own: three notebooks, one written page, and runs with one measurement."""
 
+import io
 import shutil
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from rich.console import Console
 
 from embryology import presets
+from embryology.report import build as reports
 from embryology.runs import losses, measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import ROOT, RunFolder
@@ -83,3 +86,10 @@ def measured_run(name: str | Path, value: float = 0.5, seed: int = 0, steps: int
 def freeze_stub(folder: RunFolder) -> None:
     """Let a run stand as one that was frozen."""
     folder.frozen.write_text("command: embryology freeze\n")
+
+
+def said(project: Path, *runs: str, parameters: tuple[str, ...] = ()) -> str:
+    """What a report of ``tiny``, or of the runs, says."""
+    stream = io.StringIO()
+    reports.report(runs or ("tiny",), parameters, Console(file=stream, width=200), project)
+    return stream.getvalue()

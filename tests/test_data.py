@@ -41,9 +41,7 @@ def test_a_set_is_fetched_once_and_held_against_its_hash(folder, served):
     files = data.get("toy")
     assert files == [folder / "toy" / "0.conllu.gz", folder / "toy" / "1.conllu.gz"]
     assert [gzip.decompress(file.read_bytes()) for file in files] == [b"# train\n", b"# test\n"]
-    assert [file.read_bytes()[4:8] for file in files] == [
-        bytes(4)
-    ] * 2  # no time: always the same bytes
+    assert [file.read_bytes()[4:8] for file in files] == [bytes(4)] * 2  # no time: always the same bytes
     assert data.SETS[1].present() == files
     assert data.get("toy") == []
     files[0].write_bytes(b"my own")
@@ -80,7 +78,10 @@ def test_the_catalogue_says_what_is_there_and_what_stands_in(folder, served, mon
 LAYOUT = {
     "wikipedia": ("wikipedia/a.parquet", "wikipedia/b.parquet"),
     "ewt": ("treebanks/UD_English-EWT/en_ewt-ud-train.conllu.gz", "treebanks/UD_English-EWT/en_ewt-ud-test.conllu"),
-    "propbank": ("treebanks/propbank-release/data/google/ewt/email.gold_skel.gz",),
+    "propbank": (
+        "treebanks/propbank-release/data/google/ewt/email.gold_skel.gz",
+        "treebanks/propbank-release/data/google/ewt/answers/00/a.gold_skel",
+    ),
     "gum": ("treebanks/gum/dep/train.conllu.gz", "treebanks/gum/coref/gum/conll/train.conll.gz"),
     "ontonotes": ("treebanks/ontonotes/train/bc/cctv/00/cctv_0000.v4_gold_conll",),
     "lama": ("knowledge/LAMA/relations.jsonl.gz", "knowledge/LAMA/TREx/P17.jsonl"),

@@ -119,10 +119,10 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
                 for series in pages.frozen
                 for page in pages.of(series)
             ]
+        is_split = bool(others) and part is parts[0]
         if ordered:
-            made.append({"caption": caption, "chapters": ordered})
-        if others and part is parts[0]:
-            made[-1]["caption"] = f"{caption}: {first.name}"
+            made.append({"caption": f"{caption}: {first.name}" if is_split else caption, "chapters": ordered})
+        if is_split:
             for series in others:
                 own = [{"file": _file(series, page)} for page in pages.of(series)]
                 made.append({"caption": f"{caption}: {series.name}", "chapters": own})

@@ -1,17 +1,19 @@
 """The table of contents for the series at hand, and a book without a warning or none at all."""
 
 import io
+import os
 import shutil
 
 import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import book
+from embryology.report import book, source_links
 from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
+from embryology.storage.files import write_json
 from tests.processes import disk_of
 from tests.stub_project import make_project, measured_run, write_notebook
 from tests.synthetic import make_run
@@ -106,6 +108,79 @@ def test_frozen_runs_follow_in_the_part_of_the_comparison(project):
     ]
 
 
+def test_the_front_page_lists_the_pages_of_its_own_series_and_what_is_left_out_of_them(project):
+    write_notebook(project / "notebooks" / "study.ipynb", kind="study", part="Reference", order=30, parameters=None)
+    by_name = {page.name: page for page in pages(project)}
+    assert list(by_name) == ["index", "tokens", "reference_runs", "study"]
+    front, tokens, comparison, study = by_name.values()
+    one, other = (Series.open(measured_run(name).root) for name in ("tiny", "long"))
+    chosen = [(one, front), (one, comparison), (None, study), (other, front), (other, tokens)]
+    left_out = [(one, tokens, ["no measurements", "no losses"]), (other, comparison, ["nothing to compare"])]
+    made = book.Contents((one, other), (), chosen, left_out, {"tokens": [other], "reference_runs": [other, one]})
+    assert made.list_of_pages(one).splitlines() == [
+        "- [The reference_runs](reference_runs.ipynb): what reference_runs shows.",
+        "- [The study](../study.ipynb): what study shows.",
+        "",
+        "Left out of this report:",
+        "",
+        "- *The tokens*: no measurements; no losses.",
+    ]
+    assert made.list_of_pages(other).splitlines()[0] == "- [The tokens](tokens.ipynb): what tokens shows."
+    assert made.list_of_pages(other).splitlines()[-1] == "- *The reference_runs*: nothing to compare."
+    assert [made.compared(comparison, each) for each in (one, other)] == [[other], [one]]
+    assert made.compared(tokens, other) == []
+    assert made.of(one) == [front, comparison]
+    assert made.of(one, "Reference runs") == [comparison]
+    report, compared, reference = book.contents(project, made)["parts"]
+    assert report["caption"] == "The report: long"  # the other has no page in that part
+    assert [chapter["file"] for chapter in report["chapters"]] == [
+        f"book/executed/long/{n}" for n in ("index", "tokens")
+    ]
+    assert compared["chapters"] == [{"file": "book/executed/tiny/reference_runs"}]
+    assert reference["chapters"] == [{"file": "book/executed/study"}, {"file": "book/about"}]
+
+
+def test_whatever_the_book_is_made_of_builds_it_anew_and_nothing_else_does(project, monkeypatch, tmp_path):
+    def make(root, toc, sha256, html, console):
+        html.mkdir(exist_ok=True)
+        (html / "index.html").touch()
+        write_json(html / book.BUILT_FROM, {"sha256": sha256})
+
+    monkeypatch.setattr(book, "_build", make)
+    toc = book.contents(project, contents(project, ["tiny"]))
+    (project / "book" / "figures").mkdir()
+    (project / "book" / "figures" / "a.svg").write_text("1")
+
+    def is_built(toc=toc):
+        stream = io.StringIO()
+        book.build(project, toc, Console(file=stream, width=200))
+        return stream.getvalue() == "book: built\n"
+
+    assert is_built()
+    executed = [f"book/executed/tiny/{name}.ipynb" for name in ("index", "tokens")]
+    for name in (*executed, "book/about.md", "book/references.bib", "book/figures/a.svg", "_config.yml"):
+        assert not is_built()
+        status, text = (project / name).stat(), (project / name).read_text()
+        (project / name).write_text(text[:-1] + chr(ord(text[-1]) ^ 1))
+        os.utime(project / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert is_built()
+    (project / "book" / "more.md").touch()
+    assert is_built()
+    other = toc | {"parts": [part | {"caption": "Renamed"} for part in toc["parts"]]}
+    assert is_built(other)
+    assert is_built()
+    monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://github.com/somebody/embryology")
+    assert is_built()
+    (tmp_path / "source_links.py").touch()
+    monkeypatch.setattr(source_links, "__file__", str(tmp_path / "source_links.py"))
+    assert is_built()
+    write_notebook(project / "book" / "executed" / "tiny" / "gone.ipynb", "1")  # no longer in the table of contents
+    (project / "notebooks" / "tokens.ipynb").unlink()
+    for file in project.rglob("*"):
+        os.utime(file, (1, 1))
+    assert not is_built()
+
+
 def test_builds_once_and_keeps_the_old_book_where_the_new_one_has_warnings(project):
     assert build(project) == "book: built\n"
     page = project / "_build" / "html" / "book" / "executed" / "tiny" / "tokens.html"
@@ -178,9 +253,11 @@ def test_a_report_that_dies_while_it_replaces_a_book_leaves_no_half_of_one(proje
 
 
 def test_a_page_about_properties_of_items_needs_them_counted(tmp_path):
-    page = next(page for page in pages(ROOT) if page.name == "overlap")
-    run = make_run(tmp_path / "run", sentences=20, steps=(0, 20))
-    assert page.lacks(run) == []
-    for file in run.folder.measurements.glob("*/*/properties/overlap-*.parquet"):
+    by_name = {page.name: page for page in pages(ROOT)}
+    run = make_run(tmp_path / "run", sentences=5, steps=(0, 20))
+    assert by_name["overlap"].lacks(run) == by_name["frequency"].lacks(run) == []
+    for file in run.folder.measurements.glob("*/*/properties/*.parquet"):
         file.unlink()
-    assert page.lacks(run) == ["overlap was not counted (embryology count RUN)"]
+    assert by_name["overlap"].lacks(run) == ["overlap was not counted (embryology count RUN)"]
+    assert by_name["frequency"].metadata.needs[-1] == "tokens:frequency"
+    assert by_name["frequency"].lacks(run)[-1].startswith("the frequency of its items was not counted for probe tokens")

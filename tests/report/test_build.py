@@ -1,40 +1,17 @@
-"""Notebooks are executed once for the same inputs, with checked parameters, by this interpreter."""
+"""Which pages there are for which runs, executed with checked parameters by this interpreter."""
 
-import io
 import json
 import shutil
 import sys
 
 import papermill
 import pytest
-from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import build as reports
+from embryology.runs import measurements
 from embryology.runs.paths import RunFolder
-from embryology.storage.files import write_json
-from tests.stub_project import freeze_stub, measured_run, write_notebook
-from tests.synthetic import configuration
-
-
-@pytest.fixture
-def executed(monkeypatch):
-    """Pages in the order in which they would have been executed; no kernel is started."""
-    executions = []
-
-    def note(execution):
-        executions.append(execution)
-        execution.place.parent.mkdir(parents=True, exist_ok=True)
-        execution.place.write_text(json.dumps({"metadata": {"embryology": {"sha256": execution.sha256}}}))
-
-    monkeypatch.setattr(reports, "_execute", note)
-    return executions
-
-
-def said(project, *runs, parameters=()):
-    stream = io.StringIO()
-    reports.report(runs or ("tiny",), parameters, Console(file=stream, width=200), project)
-    return stream.getvalue()
+from tests.stub_project import freeze_stub, measured_run, said, write_notebook
+from tests.synthetic import measure
 
 
 def page_of(project, run, name):
@@ -79,57 +56,6 @@ def test_parameters_are_kept_out_of_the_book_and_the_same_inputs_give_the_same_b
     assert page.read_bytes() == first
 
 
-def test_unchanged_pages_are_skipped(project, executed):
-    said(project)
-    because = "unchanged, skipped (same template, parameters, measurements, code)"
-    assert said(project).splitlines()[:2] == [f"index.ipynb: {because}", f"tokens.ipynb: {because}"]
-    assert len(executed) == 2
-
-
-@pytest.mark.parametrize(
-    "change", ["measurement", "items", "checkpoint", "losses", "manifest", "results", "code", "parameter"]
-)
-def test_whatever_a_page_depends_on_makes_it_stale(change, project, executed, monkeypatch):
-    said(project)
-    folder, parameters = RunFolder.named("tiny"), []
-    match change:
-        case "measurement":
-            measured_run("tiny", value=0.6)
-        case "items":
-            (file,) = (configuration("tokens").folder(folder) / "items").glob("*.parquet")
-            file.write_bytes(file.read_bytes() + b" ")
-        case "checkpoint":
-            write_json(folder.checkpoint(100) / "checkpoint.json", {"step": 100, "tokens": 1, "sha256": "1" * 64})
-        case "losses":
-            folder.losses.write_bytes(folder.losses.read_bytes() + b" ")
-        case "manifest":
-            measured_run("tiny", steps=200)
-        case "results":
-            (project / "results" / "published").mkdir(parents=True)
-            (project / "results" / "published" / "albert.csv").write_text("step,value\n")
-        case "code":
-            monkeypatch.setattr(reports, "_code", lambda page: ["other"])
-        case "parameter":
-            parameters = ["steps=last"]
-    said(project, parameters=parameters)
-    assert len(executed) == 4
-
-
-def test_a_changed_template_makes_its_own_page_stale_alone(project, executed):
-    said(project)
-    write_notebook(project / "notebooks" / "tokens.ipynb", "print(1)")
-    said(project)
-    assert [page.label for page in executed] == ["index.ipynb", "tokens.ipynb", "tokens.ipynb"]
-
-
-def test_a_run_to_compare_with_is_depended_on(project, executed):
-    measured_run("other")
-    said(project, parameters=["compare=[other]"])
-    measured_run("other", value=0.6)
-    said(project, parameters=["compare=[other]"])
-    assert len(executed) == 4
-
-
 def test_several_runs_get_pages_of_their_own(project, executed):
     measured_run("other")
     assert "other/tokens.ipynb: executed" in said(project, "tiny", "other")
@@ -172,6 +98,32 @@ def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, e
     said(project, "results/baby")
     compared = {page.label: page.parameters["compare"] for page in executed}
     assert compared == {"index.ipynb": [], "reference_runs.ipynb": ["results/child"]}  # it had its page of tokens
+    shutil.rmtree(frozen[1].root)
+    executed.clear()
+    said(project, "results/baby", parameters=["steps=100"])
+    assert sorted((page.label, page.parameters["steps"]) for page in executed) == [
+        ("index.ipynb", "100"),
+        ("tokens.ipynb", "100"),  # and no comparison with itself
+    ]
+
+
+def test_a_comparison_is_with_what_was_asked_for_and_with_frozen_runs_that_have_what_it_needs(
+    project, executed, monkeypatch
+):
+    monkeypatch.chdir(project)
+    measured_run("other")
+    for name in ("baby", "unmeasured"):
+        freeze_stub(folder := measured_run(project / "results" / name, steps=50))
+    shutil.rmtree(folder.measurements)
+    measure(folder, "edges", 0, [measurements.row("pos", "", "f1_micro", 0.5, n=10)])
+    said(project, parameters=["compare=[other]"])
+    compared = {page.label: page.parameters["compare"] for page in executed}
+    assert compared == {
+        "index.ipynb": ["other"],
+        "tokens.ipynb": ["other"],
+        "reference_runs.ipynb": ["other", "results/baby"],
+        "baby/tokens.ipynb": [],
+    }
 
 
 def test_what_another_seed_changes_is_told_beside_it_and_not_on_a_second_page(project, executed, monkeypatch):
@@ -184,6 +136,17 @@ def test_what_another_seed_changes_is_told_beside_it_and_not_on_a_second_page(pr
     executed.clear()
     said(project)
     assert sorted(page.label for page in executed) == ["baby-seed1/tokens.ipynb", "reference_runs.ipynb"]
+
+
+def test_a_seed_has_the_page_where_the_first_of_its_recipe_has_none(project, executed, monkeypatch):
+    monkeypatch.chdir(project)
+    folders = [measured_run(project / "results" / f"baby-seed{seed}", seed=seed, steps=50) for seed in (0, 1)]
+    for folder in folders:
+        freeze_stub(folder)
+    shutil.rmtree(folders[0].measurements)
+    measure(folders[0], "edges", 0, [measurements.row("pos", "", "f1_micro", 0.5, n=10)])
+    said(project)
+    assert [page.label for page in executed if page.label.startswith("baby")] == ["baby-seed1/tokens.ipynb"]
 
 
 def test_frozen_seeds_of_the_recipe_that_is_reported_have_no_pages(project, executed, monkeypatch):
@@ -213,9 +176,11 @@ def test_a_page_whose_needs_are_not_met_is_left_out_and_named(is_frozen, project
     assert "(tokens.ipynb)" not in front.list
 
 
-def test_checkpoints_of_others_have_no_page_of_losses(project, executed):
+@pytest.mark.parametrize("has_manifest", [False, True])
+def test_what_has_no_losses_has_no_page_of_them(has_manifest, project, executed):
     folder = RunFolder.named("tiny")
-    folder.manifest.unlink()
+    if not has_manifest:
+        folder.manifest.unlink()
     folder.losses.unlink()
     write_notebook(project / "notebooks" / "tokens.ipynb", kind="losses", needs=["losses"])
     assert "tiny/tokens.ipynb: left out: it has no losses, as it was not trained here" in said(project)
@@ -307,14 +272,6 @@ def test_a_defect_of_a_notebook_keeps_its_traceback_and_the_page_before(project)
     folder = page_of(project, "tiny", "tokens").parent
     assert sorted(file.name for file in folder.iterdir()) == ["index.ipynb", "tokens.ipynb"]
     assert page_of(project, "tiny", "tokens").read_bytes() == before
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"metadata": {}}'])
-def test_a_damaged_page_is_made_again(damage, project, executed):
-    said(project)
-    page_of(project, "tiny", "index").write_text(damage)
-    said(project)
-    assert [page.label for page in executed] == ["index.ipynb", "tokens.ipynb", "index.ipynb"]
 
 
 @pytest.mark.parametrize(

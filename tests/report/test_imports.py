@@ -2,58 +2,20 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
 from embryology.report import imports
 from embryology.runs.paths import ROOT
-from embryology.storage.files import sha256_of_file
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def cells_of(notebook):
     return json.loads(notebook.read_text())["cells"]
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A copy of the package that may be changed."""
-    copy = shutil.copytree(ROOT / "embryology", tmp_path / "embryology")
-    monkeypatch.setattr(imports, "PACKAGE", copy)
-    clear()
-    yield copy
-    clear()
-
-
-def clear():
-    imports._top_level.cache_clear()
-    imports._imports_of.cache_clear()
-
-
-def stale(package, change):
-    """The notebooks whose code changes where ``change`` does something to a file of the package."""
-
-    def hashes():
-        clear()
-        return {notebook.stem: [sha256_of_file(file) for file in imports.imported(cells_of(notebook))]
-                for notebook in NOTEBOOKS}  # fmt: skip
-
-    before = hashes()
-    change(package)
-    after = hashes()
-    return {name for name in before if before[name] != after[name]}
-
-
-def append(file, line):
-    def change(package):
-        with open(package / file, "a") as stream:
-            stream.write(f"\n{line}\n")
-
-    return change
 
 
 LOADED = """
@@ -85,6 +47,16 @@ def test_all_that_python_loads_is_found():
         assert set(loaded[notebook.stem]) <= {str(file) for file in imports.imported(cells_of(notebook))}
 
 
+@pytest.fixture(scope="module")
+def importers():
+    """The notebooks that import each file of the package."""
+    found = {}
+    for notebook in NOTEBOOKS:
+        for file in imports.imported(cells_of(notebook)):
+            found.setdefault(file.relative_to(imports.PACKAGE).as_posix(), set()).add(notebook.stem)
+    return found
+
+
 @pytest.mark.parametrize(
     ("file", "pages"),
     [
@@ -96,17 +68,69 @@ def test_all_that_python_loads_is_found():
         ("probes/tokens.py", set()),
     ],
 )
-def test_a_changed_constant_makes_the_pages_that_import_it_stale_and_no_others(package, file, pages):
-    assert stale(package, append(file, "ANOTHER = 1")) == pages
+def test_a_file_belongs_to_the_pages_that_import_it_and_to_no_others(importers, file, pages):
+    assert importers.get(file, set()) == pages
 
 
 @pytest.mark.parametrize("file", ["runs/paths.py", "storage/files.py", "intervals.py", "figures/style.py"])
-def test_what_all_pages_import_makes_all_of_them_stale(package, file):
-    assert {"tokens", "edges", "layers", "knowledge", "downstream", "pretraining"} <= stale(
-        package, append(file, "ANOTHER = 1")
-    )
+def test_some_files_belong_to_nearly_all_pages(importers, file):
+    assert importers[file] >= {"tokens", "edges", "layers", "knowledge", "downstream", "pretraining"}
 
 
-def test_imports_within_functions_count(package):
-    append("figures/layers.py", "def late():\n    from embryology.pretraining import loop")(package)
-    assert "layers" in stale(package, append("pretraining/loop.py", "ANOTHER = 1"))
+FILES = {
+    "embryology/__init__.py": "",
+    "embryology/one.py": "def late():\n    if True:\n        import embryology.room.two as two, os",
+    "embryology/room/__init__.py": "import sys, embryology.three",
+    "embryology/room/two.py": "from embryology.room import nothing, four\nfrom embryology import one",  # a ring
+    "embryology/room/four.py": "from embryology.five import NAME",
+    "embryology/three.py": "",
+    "embryology/five.py": "",
+    "embryology/six.py": "",
+    "plugged/__init__.py": "",
+    "plugged/probe.py": "from plugged.other import A",
+    "plugged/other.py": "import embryology.six",
+    "single.py": "",
+}
+OWN = [name for name in FILES if name.startswith("embryology")]
+INIT = "embryology/__init__.py"
+
+
+@pytest.fixture
+def found(tmp_path, monkeypatch):
+    """The files that code of notebooks imports, of a package and two plug-ins that are made for this."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    entries = [EntryPoint("p", "plugged.probe:SPECIFICATION", "g"), EntryPoint("s", "single:SPECIFICATION", "g")]
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(imports, "entry_points", lambda group: entries)
+    monkeypatch.setattr(imports, "PACKAGE", tmp_path / "embryology")
+    imports._top_level.cache_clear()
+
+    def find(*cells):
+        prose = {"cell_type": "markdown", "source": ["import embryology.six"]}
+        listed = [prose, *({"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells)]
+        return {file.relative_to(tmp_path).as_posix() for file in imports.imported(listed)}
+
+    yield find
+    imports._top_level.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([], set()),
+        (["import os\nimport pandas as pd"], set()),
+        (["import embryology"], {INIT}),
+        (["x = 1", "y = 2", "import os, embryology.three"], {INIT, "embryology/three.py"}),
+        (
+            ["from os import path\nfrom embryology import five, three"],
+            {INIT, "embryology/five.py", "embryology/three.py"},
+        ),
+        (["from embryology import one"], {*OWN} - {"embryology/six.py"}),
+        (["import single"], {"single.py"}),
+        (["from plugged import probe"], {*FILES} - {*OWN, "single.py"} | {INIT, "embryology/six.py"}),
+    ],
+)
+def test_imports_are_followed_wherever_they_stand(found, cells, expected):
+    assert found(*cells) == expected

@@ -1,10 +1,11 @@
 """Where the book's buttons lead, and that no repository is invented."""
 
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
-from embryology.report.source_links import public_url, repository_url, rewrite_buttons, template_of
+from embryology.report.source_links import choose_buttons, public_url, repository_url, rewrite_buttons, template_of
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,27 @@ def test_the_repository_is_the_variable_then_the_remote_then_none(tmp_path, monk
     assert repository_url(tmp_path) == "https://github.com/somebody/embryology"
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://gitlab.com/other/embryology")
     assert repository_url(tmp_path) == "https://gitlab.com/other/embryology"
+
+
+@pytest.mark.parametrize(
+    ("address", "launch", "are_shown"),
+    [
+        ("https://github.com/a/b", {"colab_url": "colab", "binderhub_url": "binder"}, True),
+        ("https://gitlab.com/a/b", {"binderhub_url": "binder"}, True),
+        ("none", {}, False),
+    ],
+)
+def test_buttons_are_those_that_work_with_the_repository(address, launch, are_shown, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", address)
+    names = ("use_repository_button", "use_source_button", "use_edit_page_button", "use_issues_button")
+    options = {"repository_url": "old", "launch_buttons": {"colab_url": "colab", "binderhub_url": "binder"}}
+    options |= dict.fromkeys(names, True)
+    choose_buttons(SimpleNamespace(srcdir="."), SimpleNamespace(html_theme_options=options))
+    assert options == {
+        "repository_url": address if are_shown else "",
+        "launch_buttons": launch,
+        **dict.fromkeys(names, are_shown),
+    }
 
 
 def test_only_executed_notebooks_are_renamed():
