@@ -50,8 +50,9 @@ def test_a_set_is_fetched_once_and_held_against_its_hash(folder, served):
     assert files[0].read_bytes() == b"my own"
 
 
-def test_other_bytes_are_refused_and_not_written(folder, served):
-    served["https://example.org/toy/1"] = b"<html>moved</html>"
+@pytest.mark.parametrize("content", [b"<html>moved</html>", b"# tes\n", b"", b"# test\n\n", b"# Test\n", b"# train\n"])
+def test_other_bytes_are_refused_and_not_written(folder, served, content):
+    served["https://example.org/toy/1"] = content
     with pytest.raises(EmbryologyError, match="toy/1 gave other bytes than expected"):
         data.get("toy")
     assert [file.name for file in (folder / "toy").iterdir()] == ["0.conllu.gz"]

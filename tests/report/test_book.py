@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,7 @@ from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
+from embryology.specs import registry
 from embryology.storage.files import write_json
 from tests.processes import disk_of
 from tests.stub_project import make_project, measured_run, write_notebook
@@ -83,6 +85,19 @@ def test_a_notebook_that_does_not_say_what_it_is_is_refused(project, metadata, m
     write_notebook(project / "notebooks" / "tokens.ipynb", **metadata)
     with pytest.raises(EmbryologyError, match=message):
         pages(project)
+
+
+def test_two_pages_of_one_name_are_refused(project, monkeypatch):
+    more = project / "plug-in" / "tokens.ipynb"
+    write_notebook(more)
+    edges = registry.get("edges")
+    monkeypatch.setitem(registry.specifications(), "edges", replace(edges, pages=(*edges.pages, more)))
+    with pytest.raises(EmbryologyError, match="two pages are called tokens; rename one of the notebooks"):
+        pages(project)
+    monkeypatch.setitem(
+        registry.specifications(), "edges", replace(edges, pages=(more.rename(more.with_stem("more")),))
+    )
+    assert [page.name for page in pages(project)] == ["index", "more", "tokens", "reference_runs"]
 
 
 def test_written_pages_and_notebooks_stand_in_one_order(project):

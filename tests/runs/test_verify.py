@@ -94,6 +94,14 @@ def end_off_the_grid(run):
     change_losses(run, lambda table: table[table["step"] < 50])
 
 
+def end_at_a_checkpoint(run):
+    """Likewise after that of step 5, which has a row as a checkpoint alone."""
+    (run.state / "step-00000060.pt").rename(run.state / "step-00000005.pt")
+    for step in (40, 50):
+        (run.state / f"step-{step:08d}.pt").unlink(missing_ok=True)
+    change_losses(run, lambda table: table[table["step"] < 5])
+
+
 def same_weights(run):
     """In checkpoints that are no neighbours."""
     shutil.copy(run.checkpoint(0) / "model.safetensors", run.checkpoint(20))
@@ -188,6 +196,10 @@ DAMAGE = {
     "the row of the last state lost, off the grid of checkpoints": (
         end_off_the_grid,
         ["losses.parquet: the row of step 50 is missing"],
+    ),
+    "the row of the last state lost, of a checkpoint": (
+        end_at_a_checkpoint,
+        ["losses.parquet: the row of step 5 is missing"],
     ),
     "rows lost": (
         lambda run: change_losses(run, lambda table: table[~table["step"].isin([20, 30])]),

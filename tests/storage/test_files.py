@@ -239,6 +239,14 @@ def test_a_changed_number_in_a_table_is_found(tmp_path):
         files.read_table(tmp_path / "y")
 
 
+def test_text_in_a_table_that_is_no_text_is_found(tmp_path):
+    """As another program may write it, with a checksum that holds."""
+    bytes_ = pa.array([b"a\xff"], pa.binary())
+    pq.write_table(pa.table({"name": pa.Array.from_buffers(pa.string(), 1, bytes_.buffers())}), tmp_path / "x.parquet")
+    with pytest.raises(EmbryologyError, match=r"x\.parquet is damaged"):
+        files.read_table(tmp_path / "x.parquet")
+
+
 def test_files_of_one_name_are_told_apart_by_their_folders_wherever_those_lie(tmp_path):
     hashes = []
     for home in ("here", "there"):
@@ -275,3 +283,5 @@ def test_records_keep_their_values_and_the_order_of_their_keys(tmp_path):
             assert again == value
             assert (list(again), list(again["a"])) == (["z", "é", "a"], ["y", "x"])
         assert "é" in text  # for a person to read
+    files.write_json(tmp_path / "v", value["a"])
+    assert (tmp_path / "v").read_text(encoding="utf-8") == '{\n  "y": "é",\n  "x": true\n}\n'
