@@ -1,3 +1,5 @@
+"""Templates are plain, parametrized and free of typed numbers, and each runs and draws."""
+
 import ast
 import re
 import sys
