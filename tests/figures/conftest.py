@@ -13,8 +13,9 @@ def series(tmp_path_factory):
 def runs(tmp_path_factory):
     """Two runs of one recipe with different seeds, and a longer one between them; no test may change them."""
     home = tmp_path_factory.mktemp("runs")
+    steps = (0, *STEPS[4:])
     return (
-        make_run(home / "one", sentences=20),
-        make_run(home / "longer", sentences=20, steps=(*STEPS, 4000)),
-        make_run(home / "other", sentences=20, outcome={"seed": 1}, factor=4.0),
+        make_run(home / "one", steps, sentences=2),
+        make_run(home / "longer", (*steps, 4000), sentences=2),
+        make_run(home / "other", steps, sentences=2, outcome={"seed": 1}, factor=4.0),
     )

@@ -2,6 +2,8 @@
 
 import re
 
+import pandas as pd
+
 from embryology.figures import front
 from embryology.runs.series import Series
 from tests.synthetic import make_run
@@ -30,3 +32,9 @@ def test_the_front_page_tells_what_was_measured_and_why_there_is_no_more(tmp_pat
     reason = "<p>Not drawn for bert: probe tokens has not measured it (embryology probe RUN --probe tokens).</p>"
     assert front.order(without_losses).data == reason
     assert front.findings(without_losses).data == "Neither its losses nor its words were measured."
+
+
+def test_without_losses_the_last_checkpoint_tells_how_long_it_was_trained():
+    frame = pd.DataFrame({"series": "run", "step": [0, 2000, 1000], "tokens": [0.0, 4_096_000.0, 5.0]})
+    assert front._read(frame, pd.DataFrame()) == "2,000 steps (4,096,000 tokens)"
+    assert front._read(frame.assign(tokens=float("nan")), pd.DataFrame()) == "2,000 steps"

@@ -1,148 +1,208 @@
-"""Figures of the knowledge probe and of facts through time, of known curves."""
-
-import re
-from dataclasses import replace
+"""Figures of the knowledge probe, of shares that are made by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.analysis import knowledge, tables
-from embryology.analysis.permuted import Chance
-from embryology.figures import consistency, trajectories
 from embryology.figures import knowledge as drawn
-from embryology.specs.knowledge import SPECIFICATION, TEMPLATE
-from embryology.storage.files import write_table
-from tests.figures.reading import answer_of, csv_of
-from tests.synthetic import KNOWLEDGE, configuration, make_run
+from embryology.runs.paths import ROOT
+from embryology.specs.knowledge import TEMPLATE
+from tests.figures.reading import bands, cells_of, line, rows, seen
+from tests.synthetic import KNOWLEDGE
 
-COVERS = ("embryology/figures/consistency.py", "embryology/figures/trajectories.py")
+STEPS = [0, 10, 20, 40]
+ALL = [0.0, 0.2, 0.5, 0.4]
+OF = {"P140": [0.0, 0.3, 0.7, 0.6], "P103": [0.0, 0.1, 0.3, 0.2], "P999": [0.0] * 4}
+UNNAMED, KNOWN, UNNAMED_KNOWN, TEN, CANDIDATES = 0.75, 0.9, 0.6, 1.5, 1.25
+"""What other shares are, times that of all facts."""
 
 
-@pytest.fixture(scope="module")
-def frame(series):
-    return tables.read([series], "knowledge")
-
-
-@pytest.fixture(scope="module")
-def followed(series):
-    return knowledge.trajectories(series, "trex")
+def of_metric(metric, values, task="trex", **columns):
+    return rows(task, metric, values, STEPS, **columns)
 
 
 @pytest.fixture(scope="module")
-def told(series):
-    return knowledge.by_relation(series, "trex")
+def frame():
+    tables = []
+    for number, (relation, share) in enumerate({"": ALL, **OF}.items()):
+        known, share = {"group": relation, "n": 1000 + number}, np.array(share)
+        levels = {"most-common-object": 0.25 + number / 100, TEMPLATE: 0.125, "untrained": 0.0, "copy": 0.05}
+        tables += [
+            of_metric("accuracy", share, **known),
+            *(of_metric("accuracy", [level] * 4, baseline=name, **known) for name, level in levels.items()),
+            of_metric("accuracy", UNNAMED * share, "trex/not named", **known),
+            of_metric("accuracy", [0.2] * 4, "trex/not named", baseline="most-common-object", **known),
+            of_metric("known", KNOWN * share, **known),
+            of_metric("known", UNNAMED_KNOWN * share, "trex/not named", **known),
+            of_metric("precision_at_10", TEN * share, **known),
+            of_metric("accuracy_of_candidates", CANDIDATES * share, **known),
+            of_metric("reciprocal_rank", share / 2, **known),
+            of_metric("gain", 2 * share, **known),
+            of_metric("gain", 3 * share, "trex/not named", **known),
+            of_metric("log_probability", share - 9, **known),
+            of_metric("log_probability", share - 20, "trex/several pieces", group=relation, n=30 + number),
+        ]
+    tables.append(of_metric("accuracy", ALL, "pararel", n=7))
+    tables.append(of_metric("excluded", [5] * 4, group="P103", n=5))
+    return pd.concat(tables, ignore_index=True).assign(reason="object has an unknown piece")
 
 
 @pytest.fixture(scope="module")
-def histories(followed):
-    return trajectories.numbers(followed)
+def told():
+    columns = {"above": [True, False, False], "rises": [True, False, False], "falls": [False, True, False]}
+    return pd.DataFrame(columns | {"told": [True, True, False]}, index=["P140", "P103", "P999"])
 
 
-def known_as(followed, known):
-    return replace(followed, paths=replace(followed.paths, known=known))
+@pytest.fixture(scope="module")
+def values(frame, told):
+    return drawn.numbers(frame, "made-up facts", told)
 
 
-def test_the_prose_tells_what_known_curves_do(frame, series, told):
-    values = drawn.numbers(frame, knowledge.source(series, "trex"), told)
-    assert values["source"] == "made-up facts"
-    assert values["relations_beyond"] == "Of 3 relations 1 clears them, by chance alone 0.1 would: P140 religion."
-    assert values["relations_change"] == "none of 3 relations rises or falls"
-    assert values["beyond"] == "does not lie above all of them"
-    assert values["others"] == "; beside it were measured: ParaRel"
-    assert "does not say which article" in values["held_out"]
-    consistent = consistency.numbers(frame)
-    assert consistent["consistency"].startswith("75.0% (")
-    assert "asked about different subjects in 50.0%" in consistent["consistency"]
+def test_every_number_is_of_its_own_metric_facts_and_baseline(values):
+    """At the last checkpoint, which is not the best one."""
+    assert (
+        values
+        | {
+            "source": "made-up facts",
+            "others": "; beside it were measured: ParaRel",
+            "last": "40",
+            "n": "1,000",
+            "relations": "3",
+            "accuracy": "40.0% (30.0 to 42.0)",
+            "majority": "25.0%",
+            "template": "12.5%",
+            "copy": "5.0%",
+            "known": "36.0% (26.0 to 38.0)",
+            "not_named": "30.0% (20.0 to 32.0)",
+            "majority_not_named": "20.0%",
+            "known_not_named": "24.0% (14.0 to 26.0)",
+            "beyond": "lies above all of them",  # 0.3 above 0.27, as much as most common objects give at most
+            "at_10": "60.0% (50.0 to 62.0)",
+            "rank": "0.200",
+            "candidates": "50.0% (40.0 to 52.0)",
+            "gain": "0.80 nats (0.70 to 0.82)",
+            "gain_not_named": "1.20 nats (1.10 to 1.22)",
+            "held_out": "this set does not say which article a fact stands in",
+        }
+        == values
+    )
+
+
+def test_an_interval_that_holds_a_blind_answer_is_not_above_it(frame, told):
+    near = frame.assign(high=frame["high"].mask(frame["baseline"] == TEMPLATE, 0.3125))
+    assert drawn.numbers(near, "x", told)["beyond"] == "does not lie above all of them"
+
+
+def test_facts_of_articles_that_were_held_out_are_told_beside_the_others(frame, told):
+    parts = [of_metric("gain", 0.5 * np.array(ALL), "trex/held out", n=31)]
+    parts += [of_metric("gain", 1.5 * np.array(ALL), "trex/not held out", n=900)]
+    assert drawn.numbers(pd.concat([frame, *parts]), "x", told)["held_out"] == (
+        "0.20 nats (0.10 to 0.22) for 31 facts whose article was held out, and 0.60 nats (0.50 to 0.62) for the others"
+    )
+
+
+def test_relations_that_clear_all_and_that_change_are_named_with_what_chance_would_give(values, told):
+    assert values["relations_beyond"] == (
+        "Of 2 relations 1 clears them, by chance alone 0.1 would; 1 have too few objects to tell: P140 religion."
+    )
+    assert values["relations_change"] == (
+        "of 3 relations there rise P140 religion and there fall P103 native language, and by chance alone 0.2 would"
+    )
+    many = pd.concat([told] * 20)
+    assert drawn.above_all(many).startswith("Of 40 relations 20 clear them, by chance alone 1.0 would; 20 have too few")
+    assert drawn._changes(many).endswith("and by chance alone 3.0 would")
+    none = told.assign(rises=False, falls=False)
+    assert drawn._changes(none) == "none of 3 relations rises or falls"
+    assert drawn.above_all(told.assign(above=False)[1:]) == (
+        "Of 1 relations none clears them; 1 have too few objects to tell."
+    )
 
 
 def test_what_was_not_measured_is_said(frame, told):
     kept = frame[(frame["baseline"] != TEMPLATE) & (frame["metric"] != "gain")]
     values = drawn.numbers(kept[kept["task"] != "trex/not named"], "made-up facts", told)
     assert values["template"] == values["gain"] == values["not_named"] == "not measured"
-    assert answer_of(drawn.measures(kept, "made-up facts").data).startswith(
-        "How much likelier an object is with its own subject than with others: not measured"
+
+
+def test_scores_have_a_panel_for_all_facts_and_each_relation(frame, told):
+    other = frame[frame["baseline"].isna()].assign(series="other", tokens=lambda rows: 2 * rows["tokens"])
+    shown = seen(drawn.scores, pd.concat([frame, other], ignore_index=True), "made-up facts", told)
+    tokens = np.array(STEPS) * 2048
+    for title, share, level in (("all relations", ALL, 0.25), ("P140", OF["P140"], 0.26), ("P103", OF["P103"], 0.27)):
+        axis = shown.panel(title)
+        assert line(axis, "run") == pytest.approx(np.column_stack([tokens, share]))
+        assert line(axis, "other") == pytest.approx(np.column_stack([2 * tokens, share]))
+        assert bands(axis)[0] == pytest.approx(np.column_stack([tokens, np.array(share) - 0.1, np.array(share) + 0.02]))
+        assert line(axis, "most common object of the relation")[:, 1].tolist() == [level] * 4
+        assert line(axis, "template without a subject")[:, 1].tolist() == [0.125] * 4
+    assert shown.panel("P103").get_title(loc="left") == "P103 native language · n = 1,002"
+    assert shown.answer == (
+        "At the end 40.0% (30.0 to 42.0) of facts are answered right, 30.0% (20.0 to 32.0) where the object does not "
+        "stand in the subject's name; the most common objects alone would give 25.0%. Of the relations, without such "
+        "names, 1 clear all blind answers"
     )
+    assert "3 relations of which 3 are drawn" in shown.caption
+    assert shown.data.query("relation == 'P140' and series == 'run'")["value"].tolist() == OF["P140"]
 
 
-def test_histories_tell_what_known_trajectories_do(histories, followed):
-    assert histories["facts"] == "162"
-    assert histories["facts_all"] == "180"
-    assert histories["criterion"] == "the likeliest of all pieces"
-    assert "not more than chance" in histories["histories"]  # a tenth of the answers slip, nothing is forgotten
-    assert float(histories["frequency"].split()[0]) > 0.5
-    assert answer_of(trajectories.flow(followed, histories).data).startswith(
-        f"{histories['ever']} of 162 facts are known"
+def test_measures_have_their_own_metric_and_facts(frame):
+    shown = seen(drawn.measures, frame, "made-up facts")
+    all_facts, unnamed = "all facts", "object not in the subject's name"
+    ends = {
+        "precision at 10, all pieces": {all_facts: 0.6},
+        "precision at 1, the relation's objects": {all_facts: 0.5},
+        "mean reciprocal rank": {all_facts: 0.2},
+        "likelier with": {all_facts: 0.8, unnamed: 1.2},
+        "log-probability, objects of one piece": {"objects of one piece": -8.6},
+        "log-probability, objects of several pieces": {"objects of several pieces": -19.6},
+    }
+    for title, lines in ends.items():
+        axis = shown.panel(title)
+        assert {label: line(axis, label)[-1, 1] for label in lines} == pytest.approx(lines)
+        assert bands(axis)[0][-1, 1:] == pytest.approx(np.array([-0.1, 0.02]) + next(iter(lines.values())))
+    assert line(shown.panel("precision at 1,"), "most common object of the relation")[-1, 1] == 0.25
+    assert shown.answer == (
+        "How much likelier an object is with its own subject than with others: 0.80 nats (0.70 to 0.82); right among "
+        "the relation's objects: 50.0% (40.0 to 52.0)"
     )
+    assert shown.alt.endswith("the mean reciprocal rank is 0.200.")
+    gains = shown.data[(shown.data["metric"] == "gain") & (shown.data["facts"] == unnamed)]
+    assert gains["value"].tolist() == pytest.approx([0, 0.6, 1.5, 1.2])
 
 
-def test_every_figure_has_its_answer(frame, series, followed, told, histories):
-    source = knowledge.source(series, "trex")
-    answer = answer_of(drawn.scores(frame, source, told).data)
-    assert answer.endswith("Of the relations, without such names, 1 clear all blind answers")
-    assert "with others: 0.61 nats" in answer_of(drawn.measures(frame, source).data)
-    assert answer_of(drawn.beside_published(frame).data) == "21 of the 25 released curves are zero at every step"
+@pytest.fixture(scope="module")
+def released():
+    raw = pd.read_csv(ROOT / "results" / "published" / "bert_knowledge.csv")
+    return {relation: curve.set_index("step")["value"] for relation, curve in raw.groupby("series")}
+
+
+def test_released_curves_are_drawn_over_the_share_of_their_own_steps(frame, released):
+    """Beside ours over that of ours."""
+    shown = seen(drawn.beside_published, frame)
+    (axis,) = [axis for axis in shown.figure.axes if axis.get_title(loc="left") == "P140"]
+    theirs = released["P140"]
+    assert line(axis, "published BERT") == pytest.approx(np.column_stack([theirs.index / theirs.index.max(), theirs]))
+    assert line(axis, "this run") == pytest.approx(np.column_stack([[0, 0.25, 0.5, 1], OF["P140"]]))
+    assert line(axis, "most common object of the relation")[0, 1] == 0.26
+    zero = [relation for relation, curve in released.items() if not curve.any()]
+    assert shown.answer == f"{len(zero)} of the {len(released)} released curves are zero at every step"
+    some = sorted(set(released) - set(zero))
+    assert f"curves that are not zero are those of {', '.join(some[:-1])} and {some[-1]};" in shown.caption
+    assert any(0 in released[relation].to_numpy() for relation in some)  # at some steps these are zero too
+    assert shown.data.query("relation == 'P140' and whose == 'this run'")["value"].tolist() == OF["P140"]
+
+
+def test_without_a_relation_in_common_the_released_curves_that_are_not_zero_stand_alone(frame, released):
     none = frame[~frame["group"].isin(KNOWLEDGE)]
-    assert "asked for none of these relations" in drawn.beside_published(none).data
-    assert "Two templates get the same answer in 75.0%" in answer_of(consistency.consistency(frame).data)
-    assert "rank correlation 0." in answer_of(trajectories.frequency(followed, histories).data)
-    assert drawn.relations_table(frame).data.count("<tr") == 4
+    shown = seen(drawn.beside_published, none)
+    drawn_relations = {axis.get_title(loc="left") for axis in shown.figure.axes if axis.axison}
+    assert drawn_relations == {relation for relation, curve in released.items() if curve.any()}
+    assert "asked for none of these relations" in shown.caption
 
 
-def test_runs_are_drawn_side_by_side(series, told, tmp_path):
-    both = tables.read([series, make_run(tmp_path / "other", sentences=20)], "knowledge")
-    assert set(csv_of(drawn.scores(both, "made-up facts", told).data)["series"]) == {"synthetic", "other"}
-
-
-def test_the_table_of_facts_has_names_and_searches_without_a_network(followed, histories):
-    page = trajectories.histories(followed, histories).data
-    assert "Subject 7" in page
-    assert "All facts." in page
-    assert not re.search(r'src="https?:|href="https?:[^"]*\.(?:js|css)|from "https?:', page)
-    assert page == trajectories.histories(followed, histories).data
-
-
-def test_a_frozen_run_has_facts_without_names(histories, tmp_path):
-    frozen = make_run(tmp_path / "frozen", sentences=20)
-    for file in (configuration("knowledge").folder(frozen.folder) / "items").glob("*.parquet"):
-        table = pd.read_parquet(file)
-        write_table(file, table[[column for column in SPECIFICATION.kept_items if column in table]])
-    without_names = knowledge.trajectories(frozen, "trex")
-    assert without_names.chance is not None
-    assert "Subject 7" not in trajectories.histories(without_names, histories).data
-
-
-def test_text_that_was_not_at_hand_is_said(followed):
-    facts = followed.paths.facts.assign(together=np.nan)
-    uncounted = replace(followed, paths=replace(followed.paths, facts=facts))
-    values = trajectories.numbers(uncounted)
-    assert "not at hand" in values["frequency"]
-    assert "not at hand" in trajectories.frequency(uncounted, values).data
-
-
-def test_where_too_little_is_known_one_sentence_says_so_and_nothing_is_drawn(followed):
-    never, known = np.zeros_like(followed.paths.known), np.zeros_like(followed.paths.known)
-    known[:, :4] = followed.paths.known[:, -1:]  # one of them untrained
-    for of_few, checkpoints in ((known_as(followed, never), 0), (known_as(followed, known), 3)):
-        values = trajectories.numbers(of_few)
-        assert [draw(of_few, values).data for draw in (trajectories.flow, trajectories.frequency)] == ["", ""]
-        assert trajectories.histories(of_few, values).data == "<p>Not listed, as no facts are followed.</p>"
-        assert values["histories"].startswith(f"Facts are known at {checkpoints} checkpoints")
-        assert values["frequency"] == "not told, as no facts are followed"
-
-
-def test_what_is_no_more_than_permuted_subjects_is_not_drawn(followed):
-    by_chance = replace(followed, chance=Chance(100.0, 99.0, 0.03))
-    values = trajectories.numbers(by_chance)
-    assert "may be answers alone: 100 known" in values["histories"]
-    assert trajectories.flow(by_chance, values).data == ""
-    frozen = replace(followed, chance=None)
-    values = trajectories.numbers(frozen)
-    assert "cannot be told" in values["histories"]
-    assert trajectories.flow(frozen, values).data == ""
-    assert "frozen without its answers" in values["left_out"]
-
-
-def test_of_no_relation_and_of_none_that_can_be_told_there_is_no_list():
-    told = pd.DataFrame({"above": [False, False], "told": [True, False]}, index=["P1", "P2"])
-    assert drawn.above_all(told) == "Of 1 relations none clears them; 1 have too few objects to tell."
+def test_the_table_has_the_last_checkpoint_and_the_step_of_the_best_one(frame):
+    table = {row[0]: row[1:] for row in cells_of(drawn.relations_table(frame).data)}
+    assert table["P103 native language"] == [
+        "1,039", "1,002", "32", "5", "0.200 (0.100 to 0.220)", "0.150 (0.050 to 0.170)", "0.270", "20",
+    ]  # fmt: skip
+    assert table["P999"][-1] == "never right"
