@@ -102,7 +102,8 @@ def test_a_dot_lies_at_its_count_plus_one_in_the_row_of_its_checkpoint(dots, typ
     ):
         assert by_label[label][:, 0] == pytest.approx(types.loc[chosen, "count"].to_numpy() + 1)
         assert np.round(by_label[label][:, 1]).tolist() == types.loc[chosen, "acquired"].tolist()
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["0", "10", "100", "not by\nthe end"]
+    labels = [label.get_text() for label in dots.panel("DT").get_yticklabels()]
+    assert labels == ["0", "10", "100", "not by\nthe end"]
 
 
 def test_correlations_are_scipys_of_words_of_one_and_of_several_pieces(dots, types, beyond):
