@@ -71,6 +71,7 @@ def test_a_relation_is_a_point_of_the_last_checkpoint(frame):
     assert against.get_title(loc="left") == "relations at step 40"
     assert line(over, "same answer to two templates") == pytest.approx(np.column_stack([STEPS, SAME]))
     assert line(over, "templates asked about different subjects")[:, 1] == pytest.approx(SHUFFLED)
+    assert over.get_ylim() == (0, 1)
     first, second = bands(over)
     assert first[:, 1:] == pytest.approx(np.column_stack([np.array(SAME) - 0.1, np.array(SAME) + 0.02]))
     assert second[:, 1] == pytest.approx(np.array(RIGHT) - 0.1)

@@ -165,6 +165,7 @@ def test_each_task_has_its_own_correlation_with_the_frozen_model(frame, frozen):
     axis = shown.panel("acceptability")
     assert line(axis, "frozen") == pytest.approx(np.column_stack([STEPS, 100 * np.array(STEEP["CoLA"])]))
     assert line(axis, "fine-tuned")[:, 1] == pytest.approx([20, 50, 90, 80, 80])
+    assert line(axis, "most frequent class")[0, 1] == 30
     assert bands(axis)[1][:, 1:] == pytest.approx(100 * np.array(STEEP["CoLA"])[:, None] + [-10, 2])
 
 

@@ -174,14 +174,13 @@ def test_a_loss_has_the_line_of_its_series_and_no_panel_where_none_is_known(both
     assert second.get_xydata() == pytest.approx(np.array([[0, 9], [30_000, 4]]))
     assert (first.get_color(), second.get_color()) == (style.LINES[0][0], style.LINES[1][0])
     assert shown.panel("held-out masked loss").get_lines()[2].get_ydata()[0] == 6.75
-    alone = seen(drawn.scores, both, losses[losses["series"] == "late"], {}, 2)
-    assert alone.answer == "At step 80, layer 2 tells more than every baseline in 1 of 3 tasks"
+    assert shown.answer == "At step 80, layer 2 tells more than every baseline in 1 of 3 tasks"
+    roles = both[both["task"] == ROLE]
+    alone = seen(drawn.scores, roles, losses[losses["series"] == "late"], {}, 2)
     assert alone.panel("held-out masked loss").get_lines()[0].get_color() == style.LINES[1][0]
-    without = seen(drawn.scores, both, losses[:0], {}, 2)
+    without = seen(drawn.scores, roles, losses[:0], {}, 2)
     assert "one of the masked loss" not in without.alt
-    assert [axis.get_title(loc="left") for axis in without.figure.axes if axis.axison] == [
-        NAMES[task] for task in (POS, ENTITY, ROLE)
-    ]
+    assert [axis.get_title(loc="left") for axis in without.figure.axes if axis.axison] == [NAMES[ROLE]]
 
 
 def test_layers_are_those_of_the_last_checkpoint(frame):

@@ -151,6 +151,7 @@ def test_curves_are_of_their_own_group_with_bands_of_the_resamples(beyond):
         assert line(axis, label) == pytest.approx(np.column_stack([STEPS, draws[0, 2]]))
         assert band[:, 1:] == pytest.approx(np.sort(draws[1:, 2], axis=0)[[4, 194]].T)  # 2.5% and 97.5% of 200
     assert bands(shown.panel("NN noun")) == []  # too few types
+    assert {each.get_ylim() for each in shown.figure.axes if each.axison} == {(-0.03, 1.03)}
     gaps = np.abs(beyond.accuracy.own_matched[0] - beyond.accuracy.others_matched[0]).mean(axis=1)
     named = dict(zip(("CD", "determiners", "adjectives", "nouns"), gaps, strict=True))
     del named["CD"]

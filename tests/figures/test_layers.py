@@ -72,6 +72,7 @@ def test_centres_are_drawn_beside_the_best_layers_and_an_equal_gain(frame):  # n
     assert line(axis, "best layer").tolist() == [[0, 1], [10, 1], [20, 2], [40, 2], [80, 2]]
     assert line(shown.panel(NAMES[ROLE]), "best layer")[-1].tolist() == [80, 2]
     assert line(axis, "equal gain in every layer above the embeddings")[0, 1] == 1.5
+    assert {shown.panel(NAMES[task]).get_ylim() for task in SCORES} == {(-0.3, 2.3)}  # all layers
     texts = {task: words_in(shown.panel(NAMES[task])) for task in SCORES}
     assert texts == {POS: [], ROLE: [], ENTITY: ["no layer above the embeddings"]}
     assert shown.data.query("task == @POS")["best_layer"].tolist() == [1, 1, 2, 2, 2]

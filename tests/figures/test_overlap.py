@@ -57,6 +57,13 @@ def test_scores_are_told_with_and_without_and_their_interval(table, monkeypatch)
     ]  # fmt: skip
 
 
+def test_a_task_of_a_set_names_both():
+    rows = [("edges", "gold/ewt/pos"), ("edges", "ewt/role"), ("tokens", "reconstruction"), ("edges", "ewt/unknown")]
+    assert [drawn._label(pd.Series(row, ["probe", "task"])) for row in rows] == [
+        "part of speech (gold/ewt)", "semantic role (ewt)", "reconstruction", "unknown (ewt)",
+    ]  # fmt: skip
+
+
 def test_shares_have_sentences_first_and_a_column_a_series(table, monkeypatch):
     one, other = table.assign(series="one"), table[:2].assign(series="other", ngram=0.0625)
     monkeypatch.setattr(overlap, "shares", lambda series: pd.concat([one, other]))

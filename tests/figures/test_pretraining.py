@@ -141,6 +141,8 @@ def test_accuracies_have_wilson_intervals_of_as_many_as_were_scored(one):
     assert "masked words: the most frequent piece everywhere (0.062, of 4,000 scored); pairs of" in shown.caption
     assert "the best rule that reads no words (0.520, of 400 scored)." in shown.caption
     assert shown.data["held_out_pairs"].tolist() == [400] * 6
+    limits = [axis.get_ylim() for axis in shown.figure.axes]
+    assert (limits[0][0], limits[1]) == (0, (0.3, 1.02))
 
 
 def test_pairs_of_the_first_version_are_held_against_chance(one):
@@ -169,12 +171,15 @@ def test_a_discriminator_is_held_against_taking_every_piece_for_the_original_and
     assert seen(pretraining.held_out_accuracy, beyond).answer.endswith("replaced pieces, ranked 0.61")
 
 
-def test_a_task_that_the_first_run_was_not_asked_has_the_curve_of_the_other(one):
+def test_a_task_that_the_first_run_was_not_asked_has_the_curve_of_the_other(one, replaced):
     other = one.assign(series="other", tokens=one["tokens"] * 2)
     shown = seen(pretraining.held_out_accuracy, pd.concat([one.assign(held_out_pair_accuracy=np.nan), other]))
     assert words_in(shown.panel("pairs")) == ["not asked in this run"]
     assert line(shown.panel("pairs"), "other")[:, 0] == pytest.approx(np.array(STEPS) * 2000)
     assert shown.answer == "Right at the end: masked words 30%"
+    later = seen(pretraining.held_out_accuracy, pd.concat([replaced, other]))
+    assert words_in(later.panel("pairs")) == ["not asked in this run"]
+    assert "replaced pieces 90%" in later.answer
     assert "pairs of segments" not in pretraining.held_out_accuracy(one.assign(held_out_pair_accuracy=np.nan)).data
 
 
@@ -187,6 +192,8 @@ def test_the_last_gradient_and_the_largest_rate_are_told(both):
     assert line(norm, "one") == pytest.approx(first[["tokens", "gradient_norm"]].to_numpy(float))
     assert line(rate, "late")[:, 0].max() == 2_000_000
     assert line(rate, "one") == pytest.approx(first[["tokens", "learning_rate"]].to_numpy(float))
+    assert rate.get_lines()[-1].get_ydata()[0] == 0
+    assert line(norm, "sign of a stall (0.5)")[0, 1] == 0.5
 
 
 def test_numbers_are_those_of_the_last_checkpoint_of_the_first_run(both):

@@ -123,6 +123,7 @@ def test_sharing_is_drawn_with_its_interval_chance_and_the_checkpoint_before(sha
     shares = [2 * (run[:, 1] & run[:, 2]).sum() / (run[:, 1].sum() + run[:, 2].sum()) for run in (one, other)]
     assert line(axis, "a run and its checkpoint before")[2].tolist() == pytest.approx([20, 100 * np.mean(shares)])
     assert line(axis, "chance, objects alone")[1:, 1] == pytest.approx(100 * shared.data["chance"][1:].to_numpy())
+    assert axis.get_ylim() == (0, 102)
     (band,) = bands(axis)
     assert band[:, 1:] == pytest.approx(100 * shared.data.loc[1:, ["low", "high"]].to_numpy())
     counts = [each[:, -1].sum() for each in (one, other, one & other)]

@@ -64,6 +64,10 @@ def test_each_run_has_its_own_curve_and_whole_intervals_over_tokens(drawn):
     assert second == pytest.approx(np.column_stack([late, [-0.09, 0.2], [0.03, 0.32]]))
 
 
+def test_every_panel_has_room_for_all_accuracies(drawn):
+    assert {axis.get_ylim() for axis in drawn.figure.axes} == {(-0.03, 1.03)}
+
+
 def test_blind_answers_are_levels_and_the_untrained_model_has_its_interval(drawn):
     axis = drawn.panel("JJ")
     heights = {name: line(axis, label)[0, 1] for name, label in SPECIFICATION.baselines.items()}
@@ -136,6 +140,7 @@ def test_ours_are_divided_by_the_last_value_on_the_share_of_our_steps(rescaled):
     drawn = line(rescaled.panel("DT"), "published ALBERT")
     assert drawn == pytest.approx(theirs[["share_of_steps", "rescaled"]].to_numpy())
     assert words_in(rescaled.panel("NN ")) == ["ours ends at 0"]
+    assert {axis.get_ylim() for axis in rescaled.figure.axes} == {(-0.05, 1.3)}
     assert words_in(rescaled.panel("VB")) == ["no word of this tag"]
 
 

@@ -41,9 +41,16 @@ def followed():
     return Followed(Trajectories(facts, STEPS, known, number // 2), "correct", Chance(400.0, 100.0, 0.004), 150)
 
 
+def fit(low=0.01, high=0.5):
+    """Of two states, of which half goes in a doubling; to find one takes longer than all else."""
+    return Forgetting(TwoStates(0.0, 0.5, np.log(2), 0.0, 0.0), low, high, chance=0.25)
+
+
 @pytest.fixture(scope="module")
 def values(followed):
-    return drawn.numbers(followed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis, "forgetting", lambda paths: fit())
+        return drawn.numbers(followed)
 
 
 def test_facts_are_counted_as_their_histories_are(values):
@@ -69,8 +76,7 @@ def told(followed, values, monkeypatch):
     """A sentence on what comes and goes, of a fit and a half-life that are given."""
 
     def told(low=0.01, high=0.5, life=LIFE):
-        model = TwoStates(start=0.0, learn=0.5, forget=np.log(2), guess=0.0, slip=0.0)
-        monkeypatch.setattr(analysis, "forgetting", lambda *_: Forgetting(model, low, high, chance=0.25))
+        monkeypatch.setattr(analysis, "forgetting", lambda paths: fit(low, high))
         monkeypatch.setattr(analysis, "half_life", lambda *_: life)
         return drawn._come_and_go(followed, values)
 
