@@ -234,7 +234,7 @@ def _scored_relation(encoder: Encoder, given: Answers, asked: Asked) -> pd.DataF
             "correct": rank == 1,
             "right_at_10": rank <= 10,
             "known": (rank == 1) & (top != top_alone),
-            "chosen": answers[0] == targets,
+            "chosen": one & (answers[0] == targets),
             "answer": number(top),
             "answer_alone": number([top_alone] * len(pieces)),
             "choice": number(answers[0]),
