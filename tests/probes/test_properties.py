@@ -1,0 +1,156 @@
+"""Properties of items: counted in the training text, of the items that were measured, on the data of then."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from embryology import presets
+from embryology.corpus.store import TokenStore
+from embryology.errors import EmbryologyError
+from embryology.probes import properties
+from embryology.runs import measurements
+from embryology.runs import properties as kept
+from embryology.runs.checkpoints import RECORD
+from embryology.runs.paths import RunFolder
+from embryology.runs.series import Series
+from embryology.specs.properties import FREQUENCY, OVERLAP
+from embryology.storage.files import write_json
+from tests.probes.test_runner import CountProbe, specify
+from tests.synthetic import measure, write_manifest
+
+TRAINED = "The old city of the north is a city by the sea ."
+HELD_OUT = "The music of the south was known to all of the people of the city ."
+HASHES = {"text_sha256": "t", "tokenizer_sha256": "p"}
+
+
+@pytest.fixture
+def probe(monkeypatch, tokenizer):
+    """Its items: one of the training text and one of held-out text, and a word that only the one has."""
+    probe = CountProbe()
+    probe.now = {"made": "up"}
+    rows = [("x", "1", TRAINED, "city"), ("y", "1", HELD_OUT, "music"), ("y", "2", "The sea .", "sea")]
+    probe.rows = pd.DataFrame(rows, columns=["task", "item_id", "text", "word"])
+    pieces = [tuple(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in probe.rows["word"]]
+    probe.rows["pieces"] = pieces
+    monkeypatch.setattr(probe, "inputs", lambda *_: probe.now)
+    monkeypatch.setattr(probe, "texts", lambda *_: probe.rows, raising=False)
+    specify(monkeypatch, probe, properties=(OVERLAP,))
+    return probe
+
+
+@pytest.fixture
+def text(monkeypatch, tokenizer, tmp_path):
+    """A corpus that is at hand."""
+
+    def stored(*sentences):
+        ids = [tokenizer(sentence, add_special_tokens=False)["input_ids"] for sentence in sentences]
+        bounds = np.cumsum([0, *map(len, ids)])
+        return TokenStore(np.concatenate(ids).astype(np.uint16), bounds, np.array([0, len(ids)]))
+
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    text = SimpleNamespace(train=stored(TRAINED, TRAINED), held_out=stored(HELD_OUT), record=HASHES | {"languages": {}})
+    text.tokenizer_folder = tmp_path / "tokenizer"
+    monkeypatch.setattr(properties.store, "all_prepared", lambda: iter([SimpleNamespace(record={}), text]))
+    return text
+
+
+@pytest.fixture
+def series(probe, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    write_json(folder.checkpoint(0) / RECORD, {"step": 0, "tokens": 0, "epoch": 0.0, "sha256": "0" * 64})
+    outcome = presets.load("smoke").outcome
+    write_manifest(
+        folder, outcome.model_copy(update={"corpus": outcome.corpus.model_copy(update={"leave_out": ("ewt",)})})
+    )
+    write_json(folder.corpus, HASHES)
+    items = probe.rows[["task", "item_id"]].assign(value=1)
+    measure(folder, "count", 0, [measurements.row("x", "", "m", 1.0, n=1)], items)
+    return Series.open(folder.root)
+
+
+def count(series, prepare=True):
+    return properties.count(series, Console(file=io.StringIO()), prepare)
+
+
+def test_sentences_are_those_of_the_training_text(series, text):
+    assert count(series) == 1
+    overlap = kept.read(series, "count", OVERLAP)
+    assert overlap[["task", "item_id"]].to_numpy().tolist() == [["x", "1"], ["y", "1"], ["y", "2"]]
+    assert overlap["sentence"].tolist() == [True, False, False]
+    assert overlap["has_sentence"].tolist() == [True, True, False]
+    assert count(series) == 0
+
+
+def test_words_are_those_of_the_training_text(series, text, probe, monkeypatch):
+    specify(monkeypatch, probe, properties=(FREQUENCY,))
+    items = pd.DataFrame({"item_id": ["a", "b", "c"]})
+    probe.rows = probe.rows.assign(**items).drop(columns="task")
+    measure(series.folder, "count", 0, [measurements.row("x", "", "m", 1.0, n=1)], items)
+    assert count(series) == 1
+    frequency = kept.read(series, "count", FREQUENCY).set_index("item_id")
+    assert frequency["count"].to_dict() == {"a": 4, "b": 0, "c": 2}
+
+
+def test_an_item_that_was_measured_and_has_no_text_now_is_an_error(series, text, probe):
+    probe.rows = probe.rows.iloc[:2]
+    with pytest.raises(EmbryologyError, match="1 of 3 items that were measured are not among its texts now"):
+        count(series)
+    assert not kept.file_of(series.folder, measurements.standing(series.folder)["count"], OVERLAP).exists()
+
+
+def test_items_that_were_not_measured_are_not_counted(series, text, probe):
+    probe.rows = pd.concat([probe.rows, probe.rows.assign(task="z")])
+    count(series)
+    assert set(kept.read(series, "count", OVERLAP)["task"]) == {"x", "y"}
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        ({"made": "up"}, True),
+        ({"made": "up", "precision": "bfloat16", "training text": "another"}, True),  # the same items
+        ({"made": "otherwise"}, False),
+        ({}, False),
+        ({"made": "up", "more": 1}, False),
+    ],
+)
+def test_data_that_are_others_now_are_refused(series, text, probe, now, same):
+    probe.now = now
+    if same:
+        assert count(series) == 1
+    else:
+        with pytest.raises(EmbryologyError, match="it was measured on other data than there are now"):
+            count(series)
+
+
+@pytest.mark.parametrize(
+    ("record", "same"),
+    [
+        ({}, True),
+        ({"languages": {"en": 1}}, True),
+        ({"text_sha256": "other"}, False),
+        ({"tokenizer_sha256": "other"}, False),
+        ({"text_sha256": None}, False),
+    ],
+)
+def test_a_text_is_the_same_where_its_articles_and_pieces_are(record, same):
+    assert properties._is_same(HASHES, SimpleNamespace(record=HASHES | record)) == same
+    assert not properties._is_same({}, SimpleNamespace(record={}))  # nothing is known of either
+
+
+def test_a_text_that_is_not_at_hand_is_prepared_as_it_was(series, text, monkeypatch):
+    asked = []
+    monkeypatch.setattr(properties.store, "all_prepared", lambda: iter([]))
+    monkeypatch.setattr(properties.test_texts, "read", lambda names: {name: ["A text."] for name in names})
+    monkeypatch.setattr(
+        properties.store, "prepare", lambda *arguments: asked.append((*arguments[:3], *arguments[5:])) or text
+    )
+    assert count(series, prepare=False) == 0
+    assert not asked
+    assert count(series) == 1
+    outcome = series.manifest.outcome
+    assert asked == [(outcome.corpus.source, outcome.corpus.path, outcome.tokenizer, {"ewt": ["A text."]})]
