@@ -18,7 +18,7 @@ from embryology.models.encoder import Encoder
 from embryology.probes import edges
 from embryology.probes.edges import UNKNOWN, UNREAD, EdgesProbe, Targets, Task
 from embryology.runs.measurements import row
-from embryology.specs.edges import EdgesSettings
+from embryology.specs.edges import STATIC_LAYER, EdgesSettings
 from embryology.treebanks import Edge, Reading, Sentence, Word
 from embryology.treebanks.edge_sets import EdgeSet
 
@@ -367,6 +367,14 @@ def test_vectors_are_of_the_precision_that_was_asked_for(sets, tokenizer, tiny_s
     encoder = Encoder.load(tiny_series.checkpoints[0], device="cpu")
     EdgesProbe().measure(encoder, EdgesProbe().prepare(settings, tokenizer, tiny_series))
     assert asked == ["bfloat16"] * 2
+
+
+def test_the_static_layer_knows_no_context(tokenizer, tiny_series):
+    encoder = Encoder.load(tiny_series.checkpoints[0], device="cpu")
+    ids = tokenizer(["the city of the sea", "the city was old"])["input_ids"]
+    states = encoder.hidden_states(ids)
+    same = (states[:, 2] == states[:, len(ids[0]) + 2]).all(-1)  # "city" in its place
+    assert same.tolist() == [layer == STATIC_LAYER for layer in range(3)]
 
 
 def test_texts_are_those_of_the_items(sets, tokenizer, tiny_series):

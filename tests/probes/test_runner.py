@@ -16,6 +16,7 @@ from transformers import AutoModelForMaskedLM
 from embryology import presets, specs
 from embryology.analysis import tables
 from embryology.analysis.learning_order import learning_times
+from embryology.corpus import articles
 from embryology.errors import EmbryologyError
 from embryology.figures import provenance, tokens
 from embryology.probes import WHOLE, Probe
@@ -27,6 +28,7 @@ from embryology.specs import NotApplicable, ProbeSettings, Specification, regist
 from embryology.specs.edges import EdgesSettings
 from embryology.specs.tokens import TokensSettings
 from embryology.storage.files import read_json, sha256_of_file, write_json
+from embryology.tasks import baselines
 from tests.synthetic import make_run, write_manifest
 from tests.training import small_preset, train
 
@@ -331,6 +333,9 @@ def test_probes_that_predict_words_read_electras_generator(tmp_path, monkeypatch
     made = train(
         small_preset(tmp_path, model=model, objective=objective, steps=10, checkpoints=[0, 10]), tmp_path / "run"
     )
+    some = list(articles.articles("bundled"))[::10]
+    monkeypatch.setattr(articles, "articles", lambda *_: iter(some))
+    monkeypatch.setattr(baselines, "rows", lambda *_: [])
     series = Series.open(made.root)
     probes = {"tokens": TokensSettings(treebank="silver", sentences=10), "frozen": registry.settings_of("frozen", {})}
     probes["frozen"] = probes["frozen"].model_copy(update={"train": 40})
@@ -338,6 +343,9 @@ def test_probes_that_predict_words_read_electras_generator(tmp_path, monkeypatch
     for name, objective in {"tokens": "masked", "frozen": "replaced"}.items():
         assert set(measurements.read(series, name)["objective"]) == {objective}
     ours = measurements.read(series, "tokens")
+    likely = ours[(ours["metric"] == "log_probability") & (ours["group"] == "") & (ours["task"] == "reconstruction")]
+    assert likely["step"].tolist() == [0, 10]
+    assert likely["value"].nunique() == 2  # each step's own generator
     plain = AutoModelForMaskedLM.from_pretrained(series.checkpoints[-1].location / "generator").eval()
     assert plain.config.hidden_size == 16
     provenance.note([series], "tokens")
