@@ -301,6 +301,16 @@ def test_frozen_models_are_plain_regressions_on_mean_vectors(tasks, encoder, tok
             gold, predicted = answers[name, dev if len(made.dev) > 1 else ""]
             assert gold.tolist() == [example.label for example in split.examples]
             np.testing.assert_allclose(predicted, expected, atol=1e-3)
+    totals = {(one["task"], one["group"]): one for one in rows if (one["metric"], one["baseline"]) == ("score", None)}
+    assert {key: one["n"] for key, one in totals.items()} == {
+        ("made-up", ""): 20,
+        ("score", ""): 20,
+        ("pairs", ""): 40,
+        ("pairs", "matched"): 20,
+        ("pairs", "mismatched"): 20,
+    }
+    halves = [totals["pairs", dev]["value"] for dev in ("matched", "mismatched")]
+    assert totals["pairs", ""]["value"] == pytest.approx(np.mean(halves))
     data = examples.tasks["made-up"]
     model = frozen._fitted(frozen._features(data.examples, frozen._means(encoder, examples)), data)
     features = plain_features(encoder.model, tokenizer, tasks["made-up"].train.examples)

@@ -1,3 +1,5 @@
+"""The edges probe on sentences that are made up: what is learnt, what is not, and what lies beyond the input."""
+
 import re
 from dataclasses import replace
 from functools import partial
@@ -6,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.metrics import f1_score
 
 from embryology.errors import EmbryologyError
 from embryology.models import linear
@@ -103,26 +104,6 @@ def test_a_span_is_the_mean_of_its_pieces(examples, encoder):
     for number in (0, 17, -1):
         means = [states[:, first:last].mean(1) for first, last in (spans[number] for spans in task.test.spans)]
         assert torch.allclose(vectors[:, number], torch.cat(means, -1), atol=1e-6)
-
-
-def test_scores_are_those_of_scikit_learn(examples):
-    task = examples.sets[0].tasks[0]
-    rng = np.random.default_rng(1)
-    predicted = np.where(rng.random(len(task.test.labels)) < 0.6, task.test.labels, rng.integers(0, 4)).clip(min=0)
-    resamples = np.ones((1, int(task.test.units.max()) + 1))
-    rows = edges._scores(task, predicted, resamples, layer=1, seed=0)
-    found = {(row["metric"], row["group"]): row["value"] for row in rows}
-    there = sorted(set(task.test.labels) - {-1})
-    assert -1 in task.test.labels  # XX, which no answer can be
-    assert found["f1_micro", ""] == pytest.approx(np.mean(predicted == task.test.labels))
-    assert found["f1_macro", ""] == pytest.approx(
-        f1_score(task.test.labels, predicted, labels=there, average="macro", zero_division=0)
-    )
-    each = f1_score(task.test.labels, predicted, labels=there, average=None, zero_division=0)
-    assert [found["f1", task.classes[label]] for label in there] == pytest.approx(each.tolist())
-    (macro,) = (row for row in rows if row["metric"] == "f1_macro")
-    assert macro["low"] == pytest.approx(macro["value"]) == macro["high"]  # of the sample itself
-    assert {row["unit"] for row in rows} == {"sentence"}  # all of one document
 
 
 def test_units_are_documents_where_there_are_enough(made_up):

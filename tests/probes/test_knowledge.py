@@ -18,7 +18,7 @@ from embryology.probes import knowledge
 from embryology.probes.knowledge import KnowledgeProbe
 from embryology.runs import measurements
 from embryology.runs.paths import data_folder
-from embryology.specs.knowledge import MAJORITY, TEMPLATE, KnowledgeSettings
+from embryology.specs.knowledge import MAJORITY, KnowledgeSettings
 
 COVERS = ("embryology/facts/questions.py", "embryology/specs/knowledge.py")
 FACTS = (
@@ -222,7 +222,6 @@ def test_relations_and_totals_are_measured_with_their_baselines(measured, tmp_pa
     assert pick.loc[("made-up/not named", "P1", "accuracy", None), "n"].item() == 3
     assert pick.loc[("made-up", "P1", "accuracy", MAJORITY), "value"].item() == 2 / 4
     assert pick.loc[("made-up", "P2", "accuracy", MAJORITY), "value"].item() == 1
-    assert 0 <= pick.loc[("made-up", "", "accuracy", TEMPLATE), "value"].item() <= 1
     assert pick.loc[("made-up/several pieces", "P1", "log_probability", None), "n"].item() == 1
     assert ("made-up", "P1", "consistency", None) in pick.index
     assert ("made-up", "P2", "consistency", None) not in pick.index

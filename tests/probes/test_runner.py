@@ -1,3 +1,5 @@
+"""Every chosen checkpoint times every chosen probe, once: what is measured, kept, skipped and refused."""
+
 import io
 import re
 import shutil

@@ -1,3 +1,5 @@
+"""The tokens probe on models with random parameters, against the paper's way word by word."""
+
 import re
 import statistics
 
@@ -5,14 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from statsmodels.stats.proportion import proportion_confint
 
 from embryology.corpus import articles
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
 from embryology.models.encoder import Encoder
 from embryology.probes.tokens import TokensProbe, choose_examples
-from embryology.runs import measurements
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs.tokens import TokensSettings
@@ -115,32 +115,6 @@ def test_every_item_is_as_the_slow_way_finds_it(encoder, sentences, tokenizer):
         assert 0.02 < answers["correct"].mean() < 0.98, "a test in which all answers are alike tests nothing"
     assert items["log_probability"].dtype == np.float32
     assert set(items["source"]) == {"made up"}
-
-
-def test_rows_are_the_items_summed_up(encoder, sentences, tokenizer, tmp_path):
-    rows, items = measure(encoder, sentences, tokenizer)
-    model = rows[rows["baseline"].isna()].set_index(["task", "group", "metric"])
-    for task in ("reconstruction", "mask-prediction"):
-        for name in ("", *set(items["group"])):
-            own = items[(items["task"] == task) & ((items["group"] == name) | (name == ""))]
-            accuracy = model.loc[task, name, "accuracy"]
-            right, n = own["correct"].sum(), len(own)
-            assert (accuracy["value"], accuracy["n"]) == (pytest.approx(right / n), n)
-            bounds = proportion_confint(right, n, method="wilson")
-            if name:
-                assert (accuracy["low"], accuracy["high"]) == pytest.approx(bounds, abs=1e-12)
-                assert accuracy["unit"] == "word"
-            else:
-                assert accuracy["low"] < bounds[0] or accuracy["high"] > bounds[1]  # words of a sentence are alike
-                assert accuracy["unit"] == "sentence"
-            likelihood = model.loc[task, name, "log_probability"]
-            assert likelihood["value"] == pytest.approx(own["log_probability"].mean(), abs=1e-5)
-            if own["sentence"].nunique() > 5:
-                assert likelihood["low"] <= likelihood["value"] <= likelihood["high"]
-            elif own["sentence"].nunique() < 3:
-                assert likelihood[["low", "high"]].isna().all()
-    names = {"series": "s", "step": 0, "tokens": 0, "model": "m", "objective": "masked", "probe": "tokens", "key": "k"}
-    measurements.write(tmp_path / "table.parquet", rows.assign(**names))
 
 
 def test_bootstrap_is_over_sentences(encoder, sentences, tokenizer):

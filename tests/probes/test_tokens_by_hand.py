@@ -11,6 +11,7 @@ from embryology import intervals
 from embryology.models.encoder import Predictions
 from embryology.probes import tokens
 from embryology.probes.tokens import TokensProbe
+from embryology.runs import measurements
 from embryology.specs.tokens import TokensSettings
 from embryology.treebanks import Sentence, Word
 
@@ -120,8 +121,10 @@ def ends_over_sentences(of_units, words, name):
     return of_units(np.array([sums[unit] for unit in counts]), np.array([counts[unit] for unit in counts]))
 
 
-def test_every_row_is_its_words_counted(probe, sentences, tokenizer, tiny_series):
+def test_every_row_is_its_words_counted(probe, sentences, tokenizer, tiny_series, tmp_path):
     rows, items, _ = measured(probe, tokenizer, tiny_series, seed=6)
+    names = {"series": "s", "step": 0, "tokens": 0, "model": "m", "objective": "masked", "probe": "tokens", "key": "k"}
+    measurements.write(tmp_path / "rows.parquet", [one | names for one in rows])
     found = {tuple(one[name] for name in ("task", "group", "metric", "baseline")): one for one in rows}
     assert len(found) == len(rows)
     assert {one["seed"] for one in rows} == {6}
