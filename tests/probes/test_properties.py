@@ -82,7 +82,16 @@ def test_sentences_are_those_of_the_training_text(series, text):
     assert overlap[["task", "item_id"]].to_numpy().tolist() == [["x", "1"], ["y", "1"], ["y", "2"]]
     assert overlap["sentence"].tolist() == [True, False, False]
     assert overlap["has_sentence"].tolist() == [True, True, False]
-    assert count(series) == 0
+    screen = io.StringIO()
+    assert properties.count(series, Console(file=screen)) == 0
+    assert "all was counted before, skipped" in screen.getvalue()
+
+
+def test_a_probe_without_properties_has_nothing_to_count(series, probe, monkeypatch):
+    specify(monkeypatch, probe)
+    screen = io.StringIO()
+    assert properties.count(series, Console(file=screen)) == 0
+    assert "nothing to count" in screen.getvalue()
 
 
 def test_words_are_those_of_the_training_text(series, text, probe, monkeypatch):
