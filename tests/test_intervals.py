@@ -1,8 +1,12 @@
+"""Intervals held against SciPy, statsmodels, scikit-learn and plain loops."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
 from embryology import intervals
 
@@ -131,3 +135,44 @@ def test_items_are_summed_by_unit():
     sums, counts = intervals.by_unit(np.array([[1, 0], [1, 1], [0, 1]]), np.array(["b", "a", "b"]))
     assert sums.tolist() == [[1, 1], [1, 1]]
     assert counts.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(("right", "units"), [(4, 12), (9, 30)])
+def test_units_that_are_right_or_wrong_as_wholes_are_worth_one_item_less_than_they_are(right, units):
+    """Their mean has the variance p (1 - p) / (units - 1), and t stands in for the normal distribution."""
+    counts = np.full(units, 7)
+    low, high = intervals.of_share(7.0 * (np.arange(units) < right), counts)
+    n = (units - 1) * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, units - 1)) ** 2
+    assert (low, high) == pytest.approx(proportion_confint(n * right / units, n, method="wilson"), abs=1e-12)
+
+
+def test_units_that_are_all_alike_tell_no_more_than_their_items():
+    low, high = intervals.of_share(np.full(40, 3.0), np.full(40, 10))
+    n = 400 * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
+    assert (low, high) == pytest.approx(proportion_confint(0.3 * n, n, method="wilson"), abs=1e-12)
+
+
+def test_many_units_of_which_one_is_most_have_no_mean():
+    assert np.isnan(intervals.of_mean(np.arange(9.0), np.r_[1000, np.ones(8)])).all()
+
+
+def test_seeds_of_resamples_are_all_different_and_draws_are_even():
+    drawn = {intervals.resamples(6, draws=20, seed=seed).tobytes() for seed in range(5)}
+    assert len(drawn) == 5
+    assert intervals.resamples(6, draws=20_000).mean(axis=0) == pytest.approx(np.ones(6), abs=0.03)
+    assert intervals.resamples(6, draws=20_000).var(axis=0) == pytest.approx(np.full(6, 5 / 6), abs=0.03)
+
+
+def test_areas_of_resampled_clusters_are_scikit_learns():
+    """Of clusters of different sizes and shares, drawn item by item; scores are few, so that many are tied."""
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(6), [3, 9, 4, 12, 2, 10])
+    positive = rng.random(40) < np.array([0.8, 0.2, 0.5, 0.3, 0.5, 0.6])[clusters]
+    scores = rng.integers(0, 5, 40) / 4 + 0.5 * positive * (clusters % 2)
+    weights = np.vstack([np.ones(6), intervals.resamples(6, draws=8)])
+    wins = intervals.wins(scores, positive, clusters, 6)
+    for one, other in np.ndindex(6, 6):
+        pairs = np.subtract.outer(scores[positive & (clusters == one)], scores[~positive & (clusters == other)])
+        assert wins[one, other] == np.sum(pairs > 0) + np.sum(pairs == 0) / 2
+    expected = [roc_auc_score(positive, scores, sample_weight=row[clusters]) for row in weights]
+    assert intervals.areas(wins, positive, clusters, weights) == pytest.approx(expected)

@@ -141,6 +141,7 @@ def _simultaneous(draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     ends = np.full((2, draws.shape[1]), np.nan)
     if chosen.any():
         some = draws[1:, chosen]
+        some = some[np.isfinite(some).any(axis=1)]  # samples in which none is acquired say nothing
         spread = np.nanstd(some, axis=0)
         deviation = np.abs(some - np.nanmean(some, axis=0)) / np.where(spread > 0, spread, 1)
         width = np.quantile(np.nanmax(deviation, axis=1), 0.95) * spread

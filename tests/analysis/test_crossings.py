@@ -1,3 +1,5 @@
+"""Where curves cross levels: by hand, and by SciPy's isotonic regression."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ values = st.lists(st.integers(0, 9).map(lambda n: n / 9), min_size=len(STEPS), m
         ([0.0, 0.2, 0.6, 0.8], 20 + 0.5 * 20),  # 0.4 lies half-way between 0.2 and 0.6
         ([0.0, 0.4, 0.6, 0.8], 20),  # a checkpoint exactly at half
         ([0.0, 0.5, 0.1, 0.8], 16),  # the first of two crossings
+        ([0.0, 0.2, 0.6, 0.4], 20),  # half of the final value, not of the best
         ([0.0, 0.0, 0.0, 1.0], 40 + 0.5 * 40),
         ([0.5, 0.6, 0.7, 0.8], -np.inf),  # there before training
         ([0.0, 0.9, 0.5, 0.0], np.inf),  # forgotten: half of nothing
@@ -33,6 +36,8 @@ def test_half_steps_of_many_curves_and_of_one_checkpoint():
     assert half_steps([100], [0.7]) == -np.inf
     assert half_steps([100], [0.0]) == np.inf
     assert first_crossing([0, 10], [5.0, 1.0], 6) == np.inf
+    assert first_crossing([0, 10], [1.0, 6.0], 6) == 10
+    assert first_crossing([0, 10], [6.0, 7.0], 6) == -np.inf
 
 
 @settings(deadline=None, max_examples=100)
@@ -69,6 +74,12 @@ def test_resamples_draw_checkpoints_and_keep_what_blind_answers_and_final_values
     draws = resampled(STEPS, np.broadcast_to(ends, (400, 1, len(ends))), np.full((400, 1), 0.5))
     assert draws.min() > 0  # step 0 is always there,
     assert draws.max() < 100  # and so is the first of the last three
+
+
+def test_each_seed_draws_other_checkpoints():
+    noisy = np.broadcast_to([0.0, 0.1, 0.4, 0.3, 0.6, 0.5, 0.9, 1.0], (50, 1, len(STEPS)))
+    drawn = [resampled(STEPS, noisy, np.full((50, 1), 0.45), seed) for seed in range(4)]
+    assert len({draws.tobytes() for draws in drawn}) == 4
 
 
 def test_ends_move_out_to_the_checkpoints_around_them():

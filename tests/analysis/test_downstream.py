@@ -1,20 +1,20 @@
 """Downstream ability over checkpoints: what is read, compared and drawn of known scores."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from sklearn.isotonic import isotonic_regression
 
 from embryology.analysis import downstream, tables
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
+from embryology.runs.series import Series
 from embryology.specs import NOT_APPLICABLE, UNTRAINED
 from embryology.specs.downstream import FINETUNE, TF_IDF
 from tests.synthetic import STEPS, known_score, make_run, measure
-
-
-@pytest.fixture(scope="module")
-def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,61 @@ def noisy(rng, noise=0.008, seeds=3):
     return pd.DataFrame(rows)
 
 
+def scores_of(values, steps=None, half=0.0, **columns):
+    """The scores (steps, seeds) of a task, each with an interval that reaches so far to either side."""
+    values = np.asarray(values, float).reshape(len(values), -1)
+    steps = np.arange(len(values)) if steps is None else np.asarray(steps)
+    table = pd.DataFrame(
+        {
+            "series": "s", "task": "t", "metric": "score", "baseline": None, "group": "", "n": 300,
+            "step": np.repeat(steps, values.shape[1]), "tokens": 100 * np.repeat(steps, values.shape[1]),
+            "seed": np.tile(np.arange(values.shape[1]), len(values)), "value": values.ravel(),
+        }
+    )  # fmt: skip
+    return table.assign(low=table["value"] - half, high=table["value"] + half, **columns)
+
+
+def test_the_median_of_seeds_is_not_their_mean():
+    rows = downstream.curve(scores_of([[0.1, 0.2, 0.9], [0.3, 0.5, 0.4]], half=0.01), "t")
+    assert rows["value"].tolist() == [0.2, 0.4]
+    assert rows[["low", "high"]].to_numpy() == pytest.approx(np.array([[0.09, 0.91], [0.29, 0.51]]))
+    assert rows["tokens"].tolist() == [0, 100]
+
+
+@pytest.mark.parametrize(("margin", "told"), [(0.9, False), (1.1, True)])
+@pytest.mark.parametrize(("half", "spread"), [(0.02, 0.0), (0.0, 0.02), (0.01, 0.01)])
+def test_a_gain_is_told_where_it_is_beyond_the_noise_of_items_and_seeds(half, spread, margin, told):
+    """Of three seeds whose scores are ``spread`` apart, the variance of their mean is a third of ``spread`` squared.
+
+    The mean of the last three checkpoints less the first one varies by four thirds of one checkpoint's variance.
+    """
+    variance = (half / stats.norm.ppf(0.975)) ** 2 + spread**2 / 3
+    gain = margin * stats.norm.ppf(0.975) * np.sqrt(4 / 3 * variance)
+    curve = 0.5 + gain * np.array([0, 0.2, 0.5, 0.8, 1, 1, 1])
+    frame = scores_of(curve[:, None] + spread * np.array([-1, 0, 1]), half=half)
+    assert np.isfinite(downstream.reached(frame, "t")[0]) == told
+
+
+def test_the_step_of_a_gain_is_where_scikit_learns_rising_fit_has_it():
+    """Over resamples by plain loops too, whose interval is moved out to checkpoints; one dip and one blip."""
+    values = np.array([0.3, 0.5, 0.6, 0.58, 0.7, 0.66, 0.73, 0.76, 0.8, 0.78])
+    steps = np.array([0, 10, 20, 40, 60, 80, 100, 150, 200, 300])
+    half = 0.05
+
+    def step_of(curve):
+        level = curve[0] + 0.95 * (curve[-3:].mean() - curve[0])
+        return np.interp(level, isotonic_regression(curve) + 1e-12 * np.arange(10), steps)
+
+    step, low, high = downstream.reached(scores_of(values, steps, half), "t")
+    assert step == pytest.approx(step_of(values))
+    rng = np.random.default_rng(7)
+    drawn = [step_of(values + rng.normal(0, half / 1.96, 10)) for _ in range(500)]
+    ends = np.percentile(drawn, [2.5, 97.5])
+    assert low == steps[steps <= ends[0]][-1]
+    assert high == steps[steps >= ends[1]][0]
+    assert low < steps[steps < step][-1]  # it is not the checkpoints around the step
+
+
 def test_a_late_best_does_not_make_a_gain_late():
     """The best checkpoint of a plateau is any of it: of the gain to that one 95% may be there at any step, too."""
     frames = [noisy(np.random.default_rng(number)) for number in range(40)]
@@ -127,6 +182,10 @@ def test_the_trend_is_that_of_late_checkpoints(frame):
     assert n == len(STEPS)
     assert rho == pytest.approx(1)
     assert np.isnan(downstream.trend(later, "RTE")[0])
+    values = np.array([0.9, 0.1, 0.3, 0.2, 0.9, 0.25, 0.35])
+    rho, n = downstream.trend(scores_of(values, [10, 24, 25, 40, 60, 80, 100]), "t")
+    assert n == 5  # 25 is a quarter of 100
+    assert rho == pytest.approx(stats.spearmanr([25, 40, 60, 80, 100], values[2:]).statistic)
 
 
 def test_frozen_models_are_laid_beside(series, frame):
@@ -136,10 +195,35 @@ def test_frozen_models_are_laid_beside(series, frame):
     assert rho == pytest.approx(1)
     assert np.isnan(downstream.siblings(frame, frozen, "RTE")[1])
     assert set(downstream.frozen(series, "0,20")["step"]) == {0, 20}
+    tuned, beside = scores_of([0.1, 0.2, 0.9, 0.3, 0.4]), scores_of([0.5, 0.3, 0.6, 0.7, 0.8], [1, 2, 3, 4, 5])
+    both, rho = downstream.siblings(tuned, beside, "t")
+    assert both[["step", "tuned", "frozen"]].to_numpy().tolist() == [[1, 0.2, 0.5], [2, 0.9, 0.3], [3, 0.3, 0.6],
+                                                                    [4, 0.4, 0.7]]  # fmt: skip
+    assert rho == pytest.approx(stats.spearmanr(both["tuned"], both["frozen"]).statistic)
 
 
-def test_frozen_models_that_were_not_measured_are_none(tmp_path):
-    series = make_run(tmp_path / "other", sentences=20)
+def test_collapses_and_baselines_are_those_of_the_first_series_and_of_the_task():
+    collapsed = scores_of([0, 1, 0], metric="collapsed"), scores_of([1, 1, 1], metric="collapsed", series="other")
+    frame = pd.concat([scores_of([0.1, 0.2, 0.3]), *collapsed, collapsed[0].assign(group="matched")])
+    assert downstream.collapsed(frame).to_numpy().tolist() == [["t", 1, 0]]
+    lines = [scores_of([score] * 3, task=task, baseline="majority") for task, score in (("t", 0.3), ("mean", 0.6))]
+    assert downstream.baseline(pd.concat([frame, *lines]), "t", "majority") == 0.3
+    assert np.isnan(downstream.baseline(frame, "t", "majority"))
+
+
+def test_the_mean_of_a_seed_is_over_its_tasks_alone_and_tasks_that_stand_apart_have_one_of_their_own():
+    tasks = {"CoLA": [[0.1, 0.2]], "RTE": [[0.5, 0.8]], "WNLI": [[0.9, 0.9]], "SQuAD": [[1.0, 0.0]]}
+    frame = pd.concat([scores_of(values, half=0.05, task=task) for task, values in tasks.items()])
+    means = downstream.with_mean(frame).query("task == 'mean'").set_index("seed")
+    assert means["value"].to_dict() == pytest.approx({0: 0.3, 1: 0.5})
+    assert (means["high"] - means["low"]).tolist() == pytest.approx([0.1, 0.1])
+    assert means["n"].tolist() == [600, 600]
+    apart = downstream.with_mean(frame[frame["task"].isin(["WNLI", "SQuAD"])])
+    assert downstream.seeds(apart, "mean").to_numpy().tolist() == [pytest.approx([0.95, 0.45])]
+
+
+def test_frozen_models_that_were_not_measured_are_none(series, tmp_path):
+    series = Series.open(shutil.copytree(series.folder.root, tmp_path / "other"))
     series.folder.standing.unlink()
     for step in STEPS:
         measure(
@@ -158,3 +242,6 @@ def test_released_averages_are_those_of_the_papers_three_models():
     assert set(downstream.published("glue_all").index) == {"ALBERT", "BERT", "ELECTRA"}
     assert downstream.published("glue_all").loc["ALBERT", 1_000_000] == pytest.approx(81.50, abs=0.01)
     assert "SQuAD2.0" in downstream.published("bert_finetune").index
+    points = pd.read_csv(downstream.FOLDER / "electra_finetune.csv").to_dict("records")
+    table = downstream.published("electra_finetune")
+    assert {(row["series"], row["step"]): row["value"] for row in points[::-1]} == table.stack().dropna().to_dict()

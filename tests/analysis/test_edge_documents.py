@@ -44,6 +44,11 @@ def test_runs_that_kept_no_layers_have_no_documents(series):
     assert list(edge_documents.read(series, frame)["made-up/pos"].steps) == list(STEPS)
 
 
+def test_checkpoints_that_were_not_chosen_are_not_read(series):
+    frame = tables.read([series], "edges", "0,20,640")
+    assert edge_documents.read(series, frame)["made-up/pos"].steps.tolist() == [0, 20, 640]
+
+
 def made(rates, documents=60, edges=20, seed=0, spread=0.0):
     """Documents whose layers are right at known rates (steps, layers); ``spread`` makes some harder than others."""
     rng = np.random.default_rng(seed)
@@ -76,6 +81,50 @@ def test_of_layers_that_are_alike_the_best_one_gains_nothing_on_other_documents(
         for d in (made(np.full((4, 8), 0.5), seed=s) for s in range(40))
     ]
     assert np.mean(own) > 0.012  # on the documents that choose it, it does
+
+
+def test_the_best_checkpoint_is_that_of_the_chosen_layer():
+    """Layer 1 is the best at the end and best at step 200; another layer is better still at step 100."""
+    right = np.zeros((10, 4, 3))
+    right[:, :, 1], right[:, :, 2] = [2, 5, 12, 9], [2, 19, 3, 4]
+    found = edge_documents.chosen(Documents(STEPS_OF, right, np.full(10, 20)))
+    assert found["steps"] == [200, 200]
+    assert found["best_gain"] == pytest.approx((12 - 9) / 20)
+    table = edge_documents.choices({"a": Documents(STEPS_OF, right, np.full(10, 20))})
+    assert table[["task", "documents", "last"]].to_numpy().tolist() == [["a", 10, 400]]
+
+
+def test_scores_are_of_the_documents_that_are_drawn():
+    of = Documents(STEPS_OF[:2], np.array([[[1], [2]], [[9], [3]]]), np.array([4, 10]))
+    assert of.scores(np.array([[1.0, 1], [2, 0], [0, 2]]))[..., 0].tolist() == [
+        [10 / 14, 5 / 14],
+        [0.25, 0.5],
+        [0.9, 0.3],
+    ]
+
+
+def test_a_gain_from_the_first_checkpoint_has_a_half_whether_it_is_one_over_static_embeddings_or_not():
+    rng = np.random.default_rng(0)
+    static = np.tile([[0.3], [0.3], [0.3], [0.7]], (1, 2))
+    rising = made(np.column_stack([static[:, 0], RISING[:, 1]]), 60)
+    rising.right[:, -1, 0] = rising.right[:, -1, 1]  # static embeddings are as good at the end
+    assert edge_documents.half_gain(rising, 1) == (100, 200)
+    # One document of twelve has nearly all of the gain: leaving any out there is some, but it is not shown.
+    right = np.full((12, 4, 2), 5.0)
+    right[:, :, 1] = 8
+    right[:, -1, 1] += np.r_[9, 2, 2, -1, 1, 1, 0, -2, 0, 1, -1, 0]
+    one = Documents(STEPS_OF, right + rng.integers(0, 1, right.shape), np.full(12, 20))
+    assert np.isnan(edge_documents.half_gain(one, 1)).all()
+
+
+@pytest.mark.parametrize(("documents", "even"), [(29, True), (30, False)])
+def test_thirty_documents_are_resampled_and_of_fewer_each_is_left_out(documents, even):
+    """Left out one by one, the interval lies evenly around the value; percentiles of a skewed one do not."""
+    of = made(np.tile([0.3, 0.4, 0.6, 0.5], (4, 1)), documents, edges=4, spread=0.1)
+    scores = of.scores(np.ones((1, documents)))[0, -1]
+    gains = np.clip(scores - scores[0], 0, None)
+    low, high = edge_documents.centre_of_gravity(of)
+    assert ((low + high) / 2 == pytest.approx(gains @ np.arange(4) / gains.sum(), abs=1e-9)) == even
 
 
 def test_few_documents_give_no_interval_and_one_no_choice():

@@ -75,6 +75,60 @@ def test_the_interval_of_half_a_gain_holds_the_noise_of_curve_and_level(frame):
     assert edges.half_gains(never, 2)["high"].to_dict() == {"made-up/pos": 320, "made-up/role": np.inf}
 
 
+def curve_of(task="a/pos", layer=2, group="", baseline=None, **ends):
+    """Micro F1 at steps 0, 10, 20, …; ``low`` and ``high`` as given, or 0.01 around."""
+    values = np.asarray(ends["value"], float)
+    rows = pd.DataFrame({"series": "s", "task": task, "layer": float(layer), "step": 10 * np.arange(len(values))})
+    rows = rows.assign(tokens=1, group=group, metric="f1_micro", baseline=baseline, n=100, value=values)
+    return rows.assign(low=ends.get("low", values - 0.01), high=ends.get("high", values + 0.01))
+
+
+def test_a_gain_within_the_intervals_has_no_half_and_an_interval_ends_where_a_curve_lies_above_for_good():
+    dips = curve_of(value=[0.1, 0.3, 0.9, 0.4, 0.9, 0.9])
+    halves = edges.half_gains(dips, 2)
+    assert halves.loc["a/pos"].tolist() == pytest.approx([10 + 10 * (0.5 - 0.3) / 0.6, 10, 40])
+    within = curve_of(value=[0.50, 0.51, 0.52], low=[0.4, 0.4, 0.51], high=[0.53, 0.6, 0.6])
+    assert edges.half_gains(within, 2).empty
+    # Half of the value is 0.5, of the lower ends 0.35 and of the upper ones 0.65: 0.45 and 0.55 are not told from it.
+    wide = curve_of(value=[0.1, 0.3, 0.38, 0.55, 0.7, 0.82, 0.9]).assign(low=lambda t: t["value"] - 0.15)
+    wide["high"] = wide["value"] + 0.15
+    assert edges.half_gains(wide, 2).loc["a/pos", ["low", "high"]].tolist() == [0, 50]
+
+
+def test_baselines_are_those_of_the_same_layer_and_their_intervals_have_to_be_cleared():
+    frame = pd.concat(
+        [
+            curve_of(value=[0.5, 0.8]),
+            curve_of(layer=0, value=[0.3, 0.78], high=[0.4, 0.80]),
+            curve_of(layer=2, value=[0.5, 0.5], baseline="untrained"),
+            curve_of(layer=0, value=[0.9, 0.9], baseline="untrained"),
+            curve_of(layer=np.nan, value=[0.6, 0.6], baseline="majority"),
+        ]
+    )
+    assert edges.beyond(frame, "a/pos", 2) == {
+        "the majority": True, "the untrained model": True, "the static embeddings": False
+    }  # fmt: skip
+    assert edges.curve(pd.concat([frame, curve_of(group="NN", value=[0.0, 0.0])]), "a/pos", 2)["value"].tolist() == [
+        0.5,
+        0.8,
+    ]
+
+
+def test_the_best_layer_is_that_of_the_last_checkpoint_and_layers_below_static_ones_weigh_nothing():
+    layers = {0: [0.5, 0.5], 1: [0.99, 0.6], 2: [0.5, 0.7], 3: [0.5, 0.2]}
+    frame = pd.concat([curve_of(layer=layer, value=values) for layer, values in layers.items()])
+    assert edges.best_layer(frame) == 2
+    centre = edges.centre_of_gravity(frame, "a/pos")
+    assert centre.to_dict() == pytest.approx({0: 1, 10: (0.1 * 1 + 0.2 * 2) / 0.3})
+    within = frame.assign(high=frame["value"] + 0.3)  # no layer is shown to add anything at the end
+    assert np.isnan(edges.centre_of_gravity(within, "a/pos")[10])
+
+
+def test_a_task_that_may_be_as_early_as_those_before_is_of_their_rank():
+    halves = pd.DataFrame({"step": [1, 9, 12], "low": [0, 8, 3], "high": [5, 20, 30]}, index=["a", "b", "c"])
+    assert edges.ranks(halves) == [["a", "b", "c"]]
+
+
 def test_ranks_are_told_apart_where_intervals_do_not_overlap():
     halves = pd.DataFrame(
         {"step": [1, 2, 9, 30], "low": [0, 1, 8, 20], "high": [5, 8, 20, np.inf]}, index=["a", "b", "c", "d"]

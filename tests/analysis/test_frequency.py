@@ -4,16 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from scipy import stats
+from scipy import optimize, stats
 
 from embryology.analysis import acquisition, beyond_frequency, frequency, matched
 from embryology.analysis.frequency import BOTH, FREQUENCY, NEITHER, PART_OF_SPEECH
 
-COVERS = (
-    "embryology/analysis/acquisition.py",
-    "embryology/analysis/matched.py",
-    "embryology/analysis/beyond_frequency.py",
-)
 STEPS = [0, 10, 20, 40, 80, 160, 320, 640, 1280]
 SHAPES = {"NN": (5, 1.5, 400), "VB": (6, 1.5, 250), "IN": (11, 2, 120), "DT": (12, 2, 8)}
 """By group the mean and the spread of log2 frequency, and how many types."""
@@ -70,6 +65,8 @@ def test_words_are_joined_to_their_frequency_and_summed_by_type():
 def test_the_order_of_frequency_has_the_more_frequent_group_first():
     order = frequency.order(words(0))
     assert list(order.sort_values("step").index) == ["DT", "IN", "VB", "NN"]
+    often = pd.DataFrame({"group": list("AAAB"), "type": [1, 1, 2, 3], "frequency": [8.0, 8.0, 2.0, 5.5]})
+    assert frequency.order(often)["step"].to_dict() == {"A": -6.0, "B": -5.5}  # by words, not types
 
 
 @pytest.mark.parametrize("by_type", [True, False])
@@ -217,3 +214,100 @@ def test_simultaneous_intervals_rarely_set_a_group_apart_whose_words_are_learnt_
     print(f"of 200: a group apart {apart}, part of speech adds {adds}")
     assert apart <= 13
     assert adds <= 13
+
+
+def random_units(rng, types=60, gaps=4):
+    """Types that all have words in both of two groups, acquired at random."""
+    table = pd.DataFrame(
+        {"group": np.repeat(["A", "B"], types), "type": np.tile(np.arange(types), 2),
+         "frequency": np.tile(rng.uniform(0, 8, types), 2)}
+    )  # fmt: skip
+    return frequency.Units(table, np.arange(gaps), np.eye(gaps + 1)[rng.integers(0, gaps + 1, 2 * types)] * 3)
+
+
+def test_what_a_type_does_in_one_group_tells_nothing_of_it_in_another():
+    """Both are held out together: the words of one are changed, and what is told of the other stays the same."""
+    units = random_units(np.random.default_rng(0))
+    told = frequency.held_out(units)
+    assert (told["words"] == 3).all()
+    for number in (0, 7, 23):
+        events = units.events.copy()
+        events[number] = np.roll(events[number], 2)
+        changed = frequency.held_out(frequency.Units(units.types, units.steps, events))
+        names = list(frequency.MODELS)
+        assert changed.loc[("B", number), names].tolist() == told.loc[("B", number), names].tolist()
+        assert (changed.loc[("A", number), names] != told.loc[("A", number), names]).all()
+        others = ~told.index.isin([("A", number), ("B", number)])
+        assert (changed.loc[others, BOTH] != told.loc[others, BOTH]).any()
+    assert not told.equals(frequency.held_out(units, seed=1))
+
+
+def test_hazards_are_those_of_the_penalised_regression_by_another_optimiser():
+    """The binomial likelihood of SciPy with a ridge, and two in a thousand of what happens to all words together."""
+    rng = np.random.default_rng(1)
+    design, at_risk = rng.normal(size=(12, 3, 2)), rng.integers(3, 9, (12, 3)).astype(float)
+    at_risk[0, 1:] = 0
+    happened = np.minimum(rng.integers(0, 4, (12, 3)), at_risk)
+    learn = np.arange(12) < 9
+    some = at_risk[learn] > 0
+
+    def chance(rows, at):
+        return 1 - np.exp(-np.exp(rows @ at))
+
+    def loss(at):
+        told = chance(design[learn][some], at)
+        return 0.05 * at @ at - stats.binom.logpmf(happened[learn][some], at_risk[learn][some], told).sum()
+
+    best = optimize.minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x
+    overall = (happened[learn].sum(axis=0) + 0.5) / (at_risk[learn].sum(axis=0) + 1)
+    expected = 0.998 * chance(design[~learn], best) + 0.002 * overall
+    assert frequency._hazards(design, happened, at_risk, learn, ~learn) == pytest.approx(expected, abs=2e-5)
+
+
+def test_gains_are_nats_a_word_of_whole_types():
+    """What a type gains in one group it loses in the other, so that no draw of types changes the mean."""
+    told = pd.DataFrame(
+        {NEITHER: -9.0, FREQUENCY: -5.0, PART_OF_SPEECH: -6.0, BOTH: -4.0 + np.tile([1.0, -1.0], 40), "words": 2.0},
+        index=pd.MultiIndex.from_arrays([["A", "B"] * 40, np.repeat(np.arange(40), 2)], names=["group", "type"]),
+    )
+    gains = frequency.gains(told, draws=50)
+    assert gains.loc[PART_OF_SPEECH].tolist() == pytest.approx([0.5] * 3)  # beside frequency
+    assert gains.loc[FREQUENCY].tolist() == pytest.approx([1.0] * 3)  # beside part of speech
+    noisy = told.assign(words=np.tile([1.0, 3.0, 2.0, 8.0], 20))
+    ends = [frequency.gains(noisy.assign(**{BOTH: noisy[BOTH] * noisy["words"]}), 50, seed)["low"] for seed in (0, 1)]
+    assert (ends[0] != ends[1]).all()
+
+
+def test_units_are_types_or_each_of_their_words_and_ten_types_are_enough():
+    table = pd.DataFrame(
+        {"item_id": list("abcd"), "group": ["A", "A", "A", "B"], "type": [1, 1, 2, 1], "frequency": [3.0, 3, 1, 3],
+         "count": 1, "pieces": 1, "words": 1, 0: [1.0, 0, 0, 0], 10: [1.0, 0, 1, 0], 20: [1.0, 1, 1, 0],
+         40: [1.0, 1, 1, 1]}
+    )  # fmt: skip
+    words = frequency.units(table, by_type=False)
+    assert words.steps.tolist() == [0, 10, 20]
+    assert words.events.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+    assert words.sizes.tolist() == [2, 1, 1]
+    assert words.shares.tolist() == [[0.5, 0.5, 1], [0, 1, 1], [0, 0, 0]]
+    assert frequency.units(table, by_type=True).events.tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+    table[[0, 10, 20, 40]] = 1.0
+    assert frequency.units(table, by_type=True).events.tolist() == [[1, 0, 0, 0]] * 3
+    types = pd.DataFrame({"group": ["A"] * 10 + ["B"] * 9, "type": range(19), "frequency": 1.0})
+    assert frequency.large(frequency.Units(types, np.arange(3), np.ones((19, 4)))) == ["A"]
+
+
+def test_shares_of_both_are_statsmodels_r_squared_of_all_groups():
+    rng = np.random.default_rng(3)
+    groups = pd.Series(rng.choice(list("ABCDE"), 80))
+    often = rng.integers(0, 9, 80)
+    ranks = stats.rankdata(groups.map({"A": 0, "B": 9, "C": 2, "D": 30, "E": 14}) - often**2 / 9 + rng.normal(0, 5, 80))
+    dummies = pd.get_dummies(groups, dtype=float).to_numpy()
+    found = frequency.shares(ranks, often, groups)
+    for name, design in (
+        (FREQUENCY, sm.add_constant(stats.rankdata(often))),
+        (PART_OF_SPEECH, dummies),
+        (BOTH, np.column_stack([dummies, stats.rankdata(often)])),
+    ):
+        centred = 1 - sm.OLS(ranks, design).fit().ssr / np.sum((ranks - ranks.mean()) ** 2)
+        assert found[name] == pytest.approx(centred)
+    assert np.isnan(frequency.shares(np.full(80, 40.5), often, groups)[BOTH])

@@ -1,11 +1,14 @@
 """The knowledge probe over checkpoints: what is read and compared of known curves."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from embryology.analysis import knowledge, tables
 from embryology.errors import EmbryologyError
+from embryology.runs.series import Series
 from embryology.storage.files import write_table
 from tests.synthetic import KNOWLEDGE, STEPS, configuration, make_run
 
@@ -46,12 +49,12 @@ def followed(series):
     return knowledge.trajectories(series, "trex")
 
 
-def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(followed, tmp_path):
+def test_facts_are_followed_by_the_papers_criterion_unless_it_is_hardly_met(series, followed, tmp_path):
     assert followed.criterion == "correct"
     assert followed.paths.known.shape == (54 * len(KNOWLEDGE), len(STEPS))  # a tenth is named
     assert followed.everything == 60 * len(KNOWLEDGE)
     assert followed.why_not is None
-    small = make_run(tmp_path / "small", sentences=20)
+    small = Series.open(shutil.copytree(series.folder.root, tmp_path / "small"))
     for file in (configuration("knowledge").folder(small.folder) / "items").glob("*.parquet"):
         write_table(file, pd.read_parquet(file).assign(correct=False))
     of_small = knowledge.trajectories(small, "trex", "20,40")

@@ -1,3 +1,5 @@
+"""Learning times of curves that are known, orders of them, and what is told apart."""
+
 import itertools
 
 import numpy as np
@@ -25,12 +27,6 @@ from embryology.runs import measurements
 from embryology.specs import UNTRAINED
 from embryology.specs.tokens import FREQUENT_IN_GROUP, FREQUENT_WORD, RECONSTRUCTION, SPECIFICATION
 from tests.synthetic import KNOWN, STEPS, frame_of, make_run
-
-COVERS = (
-    "embryology/analysis/blind_answers.py",
-    "embryology/analysis/curves.py",
-    "embryology/analysis/published.py",
-)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,83 @@ import pandas as pd
 import pytest
 
 from embryology.analysis import overlap
-from embryology.runs import measurements
+from embryology.runs import measurements, properties
 from tests.synthetic import configuration, make_run
+
+
+def of_items(monkeypatch, probe, items, counted):
+    monkeypatch.setattr(measurements, "read_items", lambda series, probe, columns: items[columns])
+    monkeypatch.setattr(properties, "read", lambda *_: counted)
+    return overlap.read(None, probe).set_index("item_id")
+
+
+COUNTED = pd.DataFrame(
+    {"item_id": list("abcd"), "task": "RTE", "passage": [1, 1, 2, 3], "has_sentence": True, "has_ngram": True,
+     "sentence": [True, True, False, False], "ngram": [True, False, True, False]}
+)  # fmt: skip
+
+
+def test_items_are_those_of_the_last_checkpoint_and_their_scores_are_over_seeds(monkeypatch):
+    rows = [
+        ("RTE", item, seed, step, right if step == 20 else False)
+        for item, answers in {"a": (1, 0, 0), "b": (1, 1, 0), "c": (0, 0, 0), "d": (1, 1, 1)}.items()
+        for seed, right in enumerate(answers) for step in (20, 10)
+    ]  # fmt: skip
+    items = pd.DataFrame(rows, columns=["task", "item_id", "seed", "step", "correct"])
+    table = of_items(monkeypatch, "finetune", items, COUNTED)
+    assert table["correct"].to_dict() == pytest.approx({"a": 1 / 3, "b": 2 / 3, "c": 0, "d": 1})
+    assert table["overlaps"].to_dict() == {"a": True, "b": True, "c": True, "d": False}  # a sentence or an n-gram
+    assert table["unit"].tolist() == [1, 1, 2, 3]
+    near = of_items(monkeypatch, "finetune", items.assign(task="STS-B"), COUNTED.assign(task="STS-B"))
+    assert near["correct"].isna().all()  # near the truth or far from it
+    assert len(near) == 4
+
+
+def test_facts_of_several_pieces_are_not_answered_and_words_are_of_documents(monkeypatch):
+    items = pd.DataFrame(
+        {"task": "trex", "item_id": list("abcd"), "step": 10, "correct": False, "pieces": [1, 1, 2, 3]}
+    )
+    table = of_items(monkeypatch, "knowledge", items, COUNTED.assign(task="trex"))
+    assert table["correct"].tolist() == pytest.approx([0, 0, np.nan, np.nan], nan_ok=True)
+    names = ["weblog-a-1", "weblog-a-2", "weblog-b-1", "mail-b-1"]
+    items = pd.DataFrame({"task": "t", "item_id": list("abcd"), "step": 10, "correct": True, "sentence": names})
+    table = of_items(monkeypatch, "tokens", items, COUNTED.drop(columns="task"))
+    assert table["unit"].tolist() == ["weblog-a", "weblog-a", "weblog-b", "mail-b"]
+
+
+def test_shares_are_of_items_that_are_long_enough_and_scores_of_those_that_are_answered():
+    items = pd.DataFrame(
+        {"item_id": range(6), "unit": [1, 1, 1, 2, 3, 4], "overlaps": [True, True, False, False, False, False],
+         "has_sentence": [True, False, True, True, True, False], "has_ngram": False, "ngram": False,
+         "sentence": [True, False, False, False, False, False], "correct": [1.0, 0, 1, 1, 0, np.nan]}
+    )  # fmt: skip
+    found = overlap._compared(items)
+    assert found["sentence"] == 1 / 4
+    assert np.isnan(found["ngram"])
+    assert (found["items"], found["overlapping"], found["units"]) == (6, 2, 1)
+    assert (found["score"], found["without"]) == (3 / 5, 2 / 3)
+    assert found["difference"] == pytest.approx(3 / 5 - 2 / 3)
+
+
+def test_an_interval_is_that_of_plain_resamples_of_passages_where_enough_of_them_overlap():
+    """Passages of different sizes; the score with and without are of the same draw."""
+    rng = np.random.default_rng(1)
+    unit = np.repeat(np.arange(90), rng.integers(1, 6, 90))
+    items = pd.DataFrame({"item_id": range(len(unit)), "unit": unit, "overlaps": unit < 40})
+    items = items.assign(correct=(rng.random(len(unit)) < 0.3 + 0.5 * items["overlaps"]).astype(float))
+    items[["has_sentence", "has_ngram", "sentence", "ngram"]] = True
+    found = overlap._compared(items)
+    by = {number: rows.to_numpy(float).T for number, rows in items.groupby("unit")[["correct", "overlaps"]]}
+    drawn = []
+    for _ in range(1000):
+        right, overlaps = np.hstack([by[number] for number in rng.integers(90, size=90)])
+        drawn.append(right.mean() - right[overlaps == 0].mean())
+    assert (found["low"], found["high"]) == pytest.approx(
+        np.percentile(drawn, [2.5, 97.5]), abs=0.12 * np.ptp(drawn) / 3
+    )
+    assert found["low"] < found["difference"] < found["high"]
+    few = overlap._compared(items.assign(overlaps=items["unit"] < 29))
+    assert np.isnan([few["low"], few["high"]]).all()  # whatever there are that do not
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Models whose knowledge is known: one that copies, one with constant answers, one that learns, by their items."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,6 @@ from embryology.analysis.trajectories import Trajectories
 from embryology.runs import measurements
 from embryology.specs.knowledge import NO_OBJECT
 
-COVERS = ("embryology/analysis/over_objects.py",)
 STEPS, OBJECTS, FACTS = (0, 10, 20, 40, 80, 160), 40, 6
 
 
@@ -81,15 +82,48 @@ def test_a_model_that_learns_is_beyond_permuted_subjects(followed):
     assert set(over_objects.changed(items(learns)).query("low > 0")["relation"]) == {"P0", "P1"}
 
 
-def test_random_answers_are_beyond_permuted_subjects_no_more_often_than_said(followed):
-    rng = np.random.default_rng(0)
+def test_random_answers_are_beyond_permuted_subjects_no_more_often_than_said():
+    rng, objects = np.random.default_rng(0), np.tile(np.repeat(np.arange(OBJECTS), FACTS), 2)
+    facts = pd.DataFrame({"group": np.repeat(["P0", "P1"], OBJECTS * FACTS), "object_number": objects})
+    alone = np.full((len(objects), len(STEPS)), NO_OBJECT)
     yes = 0
-    for _ in range(60):
-        table = items(learns)
-        table["answer"] = rng.permutation(np.tile(np.arange(OBJECTS), len(table) // OBJECTS))
-        table["correct"] = table["answer"] == table["object_number"]
-        yes += followed(table).chance.beyond
+    for seed in range(60):
+        answers = rng.permutation(np.tile(objects, len(STEPS))).reshape(alone.shape)
+        known = answers == objects[:, None]
+        yes += permuted.permuted(Trajectories(facts, np.array(STEPS), known, objects), answers, alone, 200, seed).beyond
     assert yes <= 5
+
+
+def test_expected_and_p_are_those_of_all_permutations():
+    """Five facts of one relation at three checkpoints, and three of another; all 120 times 6 ways to permute them."""
+    facts = pd.DataFrame({"group": ["P0"] * 5 + ["P1"] * 3, "object_number": [1, 1, 2, 3, 4, 1, 2, 2]})
+    objects = facts["object_number"].to_numpy()
+    answers = np.array(
+        [[1, 3, 1], [2, 2, 1], [1, 2, 2], [1, 1, 3], [1, 4, 4], [1, 2, 1], [2, 1, 2], [2, 1, 1]]
+    )  # fmt: skip
+    alone = np.array([[NO_OBJECT, NO_OBJECT, 1]] * 5 + [[1, 2, NO_OBJECT]] * 3)
+    known = (answers == objects[:, None]) & (alone != objects[:, None])
+    rights = []
+    for one in itertools.permutations(range(5)):
+        for other in itertools.permutations(range(5, 8)):
+            told = answers[[*one, *other]]
+            rights.append(np.sum((told == objects[:, None]) & (alone != objects[:, None])))
+    paths = Trajectories(facts, np.arange(3), known, np.arange(8))
+    found = permuted.permuted(paths, answers, alone, draws=4000)
+    assert found.right == known.sum()
+    assert found.expected == pytest.approx(np.mean(rights), rel=0.02)
+    assert found.p == pytest.approx(np.mean(np.array(rights) >= known.sum()), abs=0.015)
+    assert np.mean(np.array(rights) == known.sum()) > 0.03  # ties, which count
+    other = [permuted.permuted(paths, answers, alone, draws=50, seed=seed).expected for seed in range(3)]
+    assert len(set(other)) == 3
+    never = permuted.permuted(paths, np.full_like(answers, NO_OBJECT), alone, draws=99)
+    assert never.expected == 0
+    assert never.p == 0.01  # never 0
+
+
+def test_a_p_of_a_fortieth_is_beyond():
+    assert permuted.Chance(2, 1, 0.025).beyond
+    assert not permuted.Chance(2, 1, 0.026).beyond
 
 
 @pytest.mark.long

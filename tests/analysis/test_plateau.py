@@ -1,5 +1,7 @@
 """The plateau of a loss at what word frequencies alone give."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -8,12 +10,7 @@ from embryology.errors import EmbryologyError
 from embryology.figures import pretraining, provenance
 from embryology.runs.losses import COLUMNS
 from embryology.runs.series import Series
-from tests.synthetic import make_run, write_manifest
-
-
-@pytest.fixture(scope="module")
-def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=2)
+from tests.synthetic import write_manifest
 
 
 @pytest.mark.parametrize(
@@ -33,6 +30,17 @@ def test_the_plateau_by_hand(loss, entered, left):
     assert (reached.unigram, reached.final) == (7.0, loss[-1])
 
 
+def test_evaluations_on_a_line_are_at_it_and_the_last_value_is_the_final_one():
+    """Entered at 7.25 and left at 6.75 by numbers that a computer holds exactly; the last evaluation is worse."""
+    losses = [9.0, 7.25, 7.0, 6.75, 6.0, 6.5]
+    table = pd.DataFrame({"step": range(0, 60, 10), "held_out_masked_loss": losses, "unigram_loss": 7.0})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plateau, "MARGIN", 0.25)
+        reached = plateau.plateau(table)
+    assert (reached.entered, reached.left, reached.within, reached.bracket) == (10, 30, 2, (0, 30))
+    assert reached.final == 6.5
+
+
 def test_a_loss_that_crosses_the_line_stays_nowhere():
     table = pd.DataFrame(
         {"step": [0, 10, 20, 30, 40], "held_out_masked_loss": [9, 8, 7.05, 6.5, 6], "unigram_loss": 7.0}
@@ -49,6 +57,10 @@ def test_steps_select_evaluations_of_the_losses(series):
     before = series.losses.copy()
     table = plateau.read([series], "0,640")
     assert table.dropna(subset=["held_out_masked_loss"])["step"].tolist() == [0, 640]
+    held_out = [name for name in COLUMNS if name.startswith("held_out_") and series.losses[name].notna().any()]
+    assert len(held_out) > 3
+    for name in held_out:
+        assert table.loc[table[name].notna(), "step"].tolist() == [0, 640]
     assert table["step"].max() == 640
     assert len(table) > 5
     assert set(table["series"]) == {"synthetic"}
@@ -58,9 +70,8 @@ def test_steps_select_evaluations_of_the_losses(series):
 
 
 def test_series_without_losses_are_left_out(series, tmp_path):
-    others = make_run(tmp_path / "others", sentences=2)
+    others = Series.open(shutil.copytree(series.folder.root, tmp_path / "others"))
     others.folder.losses.unlink()
-    others = Series.open(others.folder.root)
     table = plateau.read([others, series], "0,640")
     assert set(table["series"]) == {"synthetic"}
     assert table["step"].max() == 2000  # the steps are those of the first series
@@ -69,8 +80,10 @@ def test_series_without_losses_are_left_out(series, tmp_path):
     assert none.columns.tolist() == [*COLUMNS, "series", "version"]
 
 
-def test_losses_of_another_version_of_training_are_not_joined(tmp_path):
-    one, other, old = (make_run(tmp_path / name, sentences=5) for name in ("one", "other", "old"))
+def test_losses_of_another_version_of_training_are_not_joined(series, tmp_path):
+    one, other, old = (
+        Series.open(shutil.copytree(series.folder.root, tmp_path / name)) for name in ("one", "other", "old")
+    )
     write_manifest(old.folder, old.manifest.outcome, version=1)
     series = Series.open_all(*(each.folder.root for each in (one, other, old)))
     assert list(plateau.read(series)["series"].unique()) == ["one", "other"]

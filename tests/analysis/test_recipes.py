@@ -58,6 +58,18 @@ def test_a_variant_is_held_against_tiny_with_the_spread_of_all_seeds(runs):
     assert (half < stats.t.ppf(1 - 0.025 / 3, len(BELOW)) * spread * 1.02).all()  # and within Bonferroni's
 
 
+def test_of_one_variant_the_interval_is_students_of_two_samples(runs):
+    """Dunnett's of a single comparison; the last evaluation counts, though the one before was better."""
+    two = runs[runs["factor"].isin(["tiny", "masked share"])].copy()
+    two.loc[two["step"] == 200, "held_out_masked_loss"] = 5.0
+    row = recipes.compared(two).set_index("factor").loc["masked share"]
+    ends = [BELOW[key] for key in (("masked share", "15%"), recipes.BASE)]
+    assert row["seeds"] == pytest.approx(ends[0])
+    expected = stats.ttest_ind(*ends).confidence_interval(0.95)
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high), rel=5e-3)
+    assert row["difference"] == pytest.approx(np.mean(ends[0]) - np.mean(ends[1]))
+
+
 def test_the_plateau_is_left_at_some_text_or_never(runs):
     left = recipes.compared(runs).set_index(["factor", "setting"])["left"]
     assert left[recipes.BASE][0] == pytest.approx(0.4 * 2.4 / 2.8)

@@ -1,5 +1,6 @@
 """Runs that differ by their seed alone: of hand-checked facts, and of models whose overlap is known."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,9 @@ from embryology.analysis import seeds
 from embryology.analysis.trajectories import Trajectories
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
+from embryology.runs.series import Series
 from embryology.storage.files import read_json, write_json
-from tests.synthetic import STEPS, make_run
+from tests.synthetic import STEPS
 
 
 def made(known, clusters):
@@ -134,7 +136,7 @@ def test_different_facts_are_not_compared(runs, monkeypatch):
 
 
 def test_a_run_that_was_asked_for_no_facts_has_none_to_share(runs, tmp_path):
-    other = make_run(tmp_path / "other", sentences=20, outcome={"seed": 1})
+    other = Series.open(shutil.copytree(runs[2].folder.root, tmp_path / "other"))
     record = read_json(other.folder.standing)
     write_json(other.folder.standing, {name: record[name] for name in record if name != "knowledge"})
     assert not seeds.ends([runs[0], other])["measure"].str.contains("facts").any()

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from embryology.analysis import acquisition, surprisal
 from embryology.analysis.acquisition import CannotBeTold
@@ -39,6 +40,40 @@ def test_what_does_not_fall_or_falls_before_or_after_the_steps_has_no_step():
     early = np.full(len(STEPS), 2.0)
     flat = np.full(len(STEPS), CHANCE)
     assert np.isnan(surprisal.acquired(STEPS, np.stack([rising, early, flat]), CHANCE)).all()
+
+
+def test_a_word_has_to_come_a_nat_below_chance_and_to_cross_within_the_steps():
+    nearly, enough = falling(100, least=CHANCE - 0.95), falling(100, least=CHANCE - 1.1)
+    found = surprisal.acquired(STEPS, np.stack([nearly, enough, falling(4, slope=9)]), CHANCE)
+    assert found.tolist() == pytest.approx([np.nan, 100, np.nan], rel=0.02, nan_ok=True)
+
+
+def types_of(curves, steps, often=None):
+    """A word a type of two groups, with log-probabilities."""
+    often = range(len(curves)) if often is None else often
+    words = pd.DataFrame({"type": range(len(curves)), "frequency": np.array(often, float)})
+    words = words.assign(group=["A", "B"] * (len(curves) // 2), pieces=1, count=1, words=1)
+    return words.join(pd.DataFrame(-np.asarray(curves), columns=list(steps)))
+
+
+def test_chance_is_in_nats_and_types_without_a_step_come_last():
+    flat = np.full(len(STEPS), CHANCE)
+    curves = [falling(60), falling(200), flat, falling(500), falling(100), flat]
+    often = [9.0, 4, 6, 3, 5, 1]
+    found = surprisal.of_words(types_of(curves, STEPS, often), 8192)
+    steps = [60, np.nan, 100, 200, 500, np.nan]  # by group
+    assert found.types["step"].tolist() == pytest.approx(steps, rel=0.02, nan_ok=True)
+    ranks, often = [1, 5.5, 2, 3, 4, 5.5], [9, 6, 5, 4, 3, 1]
+    assert found.shares[FREQUENCY] == pytest.approx(stats.spearmanr(ranks, often).statistic ** 2)
+    of_groups = stats.f_oneway(ranks[:3], ranks[3:]).statistic
+    assert found.shares[PART_OF_SPEECH] == pytest.approx(of_groups / (of_groups + 4))  # R squared of 2 groups of 3
+
+
+def test_four_checkpoints_after_step_0_are_enough_whether_it_is_there_or_not():
+    for steps in ([10, 20, 40, 80], [0, 10, 20, 40, 80]):
+        curve = [CHANCE, 8.9, 5.5, 2.1, 2.0][-len(steps):]  # fmt: skip
+        step = surprisal.of_words(types_of([curve] * 2, steps), 8192).types["step"]
+        assert step.tolist() == pytest.approx([20, 20], rel=0.05)
 
 
 def items(delay):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize, stats
 
 from embryology.analysis import trajectories
 from embryology.analysis.trajectories import Trajectories, TwoStates, events, fit
@@ -41,6 +42,16 @@ def test_states_add_up_and_gains_less_losses_are_what_is_known():
     assert (table["gained"] - table["lost"]).cumsum().tolist() == known.sum(axis=0).tolist()
 
 
+def test_states_at_each_checkpoint_are_those_of_hand_checked_trajectories():
+    table = trajectories.states(rows("0011", "1010", "0101", "1111", "0000"))
+    assert table["never"].tolist() == [3, 2, 1, 1]
+    assert table["known"].tolist() == [2, 2, 2, 2]
+    assert table["relearnt"].tolist() == [0, 0, 1, 1]
+    assert table["forgotten"].tolist() == [0, 1, 1, 1]
+    assert table["gained"].tolist() == [2, 1, 2, 1]
+    assert table["lost"].tolist() == [0, 1, 1, 1]
+
+
 def test_random_order_forgets_as_often_as_shuffled_answers_do():
     rng = np.random.default_rng(1)
     known = np.arange(12) < rng.integers(0, 13, 300)[:, None]
@@ -53,7 +64,7 @@ TRUE = TwoStates(start=0.05, learn=0.08, forget=0.12, guess=0.02, slip=0.1)
 
 def test_the_fit_gives_back_the_model_that_answers_were_drawn_from():
     doublings = np.resize([0.5, 1, 2], 19)
-    known = TRUE.draw(20_000, doublings, np.random.default_rng(2))
+    known = TRUE.draw(12_000, doublings, np.random.default_rng(2))
     fitted = fit(known, doublings)
     for name in ("start", "learn", "forget", "guess", "slip"):
         assert getattr(fitted, name) == pytest.approx(getattr(TRUE, name), abs=0.015)
@@ -79,10 +90,11 @@ def test_the_likelihood_never_falls():
 
 
 @pytest.mark.parametrize(("forget", "lost"), [(0.1, True), (0.0, False)])
-def test_forgetting_is_told_from_slips(forget, lost):
+def test_forgetting_is_told_from_slips(forget, lost, monkeypatch):
     model = TwoStates(start=0.05, learn=0.1, forget=forget, guess=0.01, slip=0.15)
-    known = model.draw(1500, np.ones(11), np.random.default_rng(5))
-    forgetting = trajectories.forgetting(made(known, steps=2 ** np.arange(12)), draws=100)
+    known = model.draw(1000, np.ones(11), np.random.default_rng(5))
+    monkeypatch.setattr(trajectories, "REFITS", 40)
+    forgetting = trajectories.forgetting(made(known, steps=2 ** np.arange(12)), draws=60)
     assert forgetting.beyond_chance == lost
     assert forgetting.low <= forgetting.model.forget <= forgetting.high
     if lost:
@@ -91,10 +103,67 @@ def test_forgetting_is_told_from_slips(forget, lost):
         assert forgetting.high < 0.01
 
 
+def test_chance_and_interval_decide_whether_forgetting_is_beyond():
+    model = TwoStates(0.1, 0.1, 0.2, 0.0, 0.0)
+    assert trajectories.Forgetting(model, 0.15, 0.3, 0.14).beyond_chance
+    assert not trajectories.Forgetting(model, 0.15, 0.3, 0.16).beyond_chance
+
+
+def test_rates_are_drawn_by_object_and_chance_is_what_nearly_all_fits_stay_below(monkeypatch):
+    """Six facts of an object come and go as one: the interval is that of as many single facts, whatever their order."""
+    rng = np.random.default_rng(12)
+    paths = TwoStates(0.2, 0.3, 0.3, 0.01, 0.01).draw(40, np.ones(7), rng)
+    clusters = rng.permutation(np.repeat(np.arange(40), 6))
+    whole = Trajectories(pd.DataFrame({"group": ["P"] * 240}), 2 ** np.arange(8), paths[clusters], clusters)
+    one_each = Trajectories(pd.DataFrame({"group": ["P"] * 40}), 2 ** np.arange(8), paths, np.arange(40))
+    chances, plain = [], trajectories.fit
+
+    def fit_of(known, doublings, counts=None, forgets=True, begin=None, tolerance=1e-7, iterations=500):
+        fitted = plain(known, doublings, counts, forgets, begin, max(tolerance, 1e-5), min(iterations, 30))
+        if forgets and begin is not None and tolerance == 1e-6 and iterations == 500:
+            chances.append(fitted.forget)
+        return fitted
+
+    monkeypatch.setattr(trajectories, "fit", fit_of)
+    monkeypatch.setattr(trajectories, "REFITS", 12)
+    of_objects, of_facts = (trajectories.forgetting(each, draws=30) for each in (whole, one_each))
+    assert len(chances) == 24
+    assert of_objects.chance == pytest.approx(np.quantile(chances[:12], 0.975))
+    assert np.median(chances[:12]) < of_objects.chance
+    assert of_objects.high - of_objects.low == pytest.approx(of_facts.high - of_facts.low, rel=0.05)
+
+
+def test_facts_that_are_left_out_leave_no_objects_behind():
+    paths = made(rows("01", "11", "00", "10"), objects=4).where(np.array([False, True, False, True]))
+    assert paths.clusters.tolist() == [0, 1]
+    assert paths.facts["item_id"].tolist() == ["f1", "f3"]
+    assert paths.known.tolist() == [[True, True], [True, False]]
+
+
 def test_where_nothing_is_known_there_is_nothing_to_forget():
     with pytest.raises(ValueError, match="nothing to forget"):
         trajectories.forgetting(made(rows("000", "000")))
     assert trajectories.half_life(made(rows("001", "000"))) is None
+
+
+def test_a_half_life_is_the_likeliest_of_ends_that_are_seen_between_checkpoints():
+    """SciPy finds the rate of an exponential whose ends lie somewhere in an interval, of uneven width."""
+    steps = np.array([0, 10, 15, 80, 100, 900])
+    known = np.random.default_rng(11).random((80, 6)) < 0.6
+    known[:, 0] = True  # nothing is said of step 0
+    widths = np.diff(np.log2(steps[1:]))
+    before, after = known[:, 1:-1], known[:, 2:]
+    ended, lasted = (before & ~after).sum(axis=0), (before & after).sum(axis=0)
+
+    def loss(rate):
+        return -np.sum(ended * np.log(1 - np.exp(-rate * widths))) + rate * np.sum(lasted * widths)
+
+    rate = optimize.minimize_scalar(loss, bounds=(1e-4, 10), method="bounded", options={"xatol": 1e-9}).x
+    life = trajectories.half_life(made(known, objects=40, steps=steps), draws=50)
+    assert life.value == pytest.approx(np.log(2) / rate, rel=1e-4)
+    assert life.low < life.value < life.high
+    other = trajectories.half_life(made(known, objects=40, steps=steps), draws=50, seed=1)
+    assert (other.value, other.low != life.low) == (life.value, True)
 
 
 def test_half_life_is_that_of_the_rate_facts_were_drawn_with():
@@ -121,6 +190,16 @@ def test_gains_of_whole_objects_are_one_event():
     table = trajectories.changes_of_objects(made(known, objects=2))
     assert table.loc["learnt"].tolist() == [4, 3, 0.5]
     assert table.loc["forgotten"].tolist() == [1, 1, 0.0]
+    # Object 2 of one fact changes as a whole by itself, and says nothing of wholes.
+    single = Trajectories(
+        pd.DataFrame({"group": ["P"] * 5}),
+        STEPS,
+        rows("0110", "0001", "0111", "0011", "0101"),
+        np.array([0, 1, 0, 1, 2]),
+    )
+    table = trajectories.changes_of_objects(single)
+    assert table.loc["learnt"].tolist() == [6, 5, 0.5]
+    assert table.loc["forgotten"].tolist() == [2, 2, 0.0]
 
 
 def test_a_count_that_decides_when_facts_are_learnt_is_seen_within_relations():
@@ -134,6 +213,26 @@ def test_a_count_that_decides_when_facts_are_learnt_is_seen_within_relations():
     noise, low, high = trajectories.rank_correlation(made(known, relations=3), rng.permutation(counts), draws=200)
     assert low < 0 < high
     assert abs(noise) < 0.15
+
+
+def test_ranks_are_those_within_relations_of_any_size_and_facts_that_are_never_right_are_last():
+    rng = np.random.default_rng(9)
+    sizes = [60, 12, 7]
+    groups = np.repeat(["P0", "P1", "P2"], sizes)
+    counts, known = rng.integers(0, 50, 79), rng.random((79, 5)) < 0.15
+    known[groups == "P2"] = False  # never right: such a relation says nothing
+    paths = Trajectories(pd.DataFrame({"group": groups}), np.arange(5), known, np.arange(79))
+    first = np.where(known.any(axis=1), known.argmax(axis=1), 99)
+    pairs = [
+        (stats.rankdata(-first[groups == name]) / size, stats.rankdata(counts[groups == name]) / size)
+        for name, size in zip(["P0", "P1"], sizes[:2], strict=True)
+    ]
+    centred = [np.concatenate([side - side.mean() for side in sides]) for sides in zip(*pairs, strict=True)]
+    rho, low, high = trajectories.rank_correlation(paths, counts, draws=100)
+    assert rho == pytest.approx(stats.pearsonr(*centred).statistic)
+    assert low < rho < high
+    few = paths.where(np.arange(79) < 29)
+    assert np.isnan(trajectories.rank_correlation(few, counts[:29])).all()
 
 
 def test_a_difference_between_relations_alone_is_no_correlation():
@@ -155,6 +254,8 @@ def test_facts_that_were_not_measured_at_every_checkpoint_are_refused():
     )
     with pytest.raises(EmbryologyError, match="measured on different facts"):
         Trajectories.of(items)
+    two = pd.DataFrame({"item_id": list("abcd"), "step": 5, "known": True, "group": list("PPQQ")})
+    assert Trajectories.of(two.assign(object_number=[0, 0, 0, 1])).clusters.tolist() == [0, 0, 1, 2]
     paths = Trajectories.of(items[items["item_id"] == "a"].iloc[::-1])
     assert paths.steps.tolist() == [0, 1]
     assert paths.known.tolist() == [[True, True]]
