@@ -182,6 +182,9 @@ def test_the_trend_is_that_of_late_checkpoints(frame):
     assert n == len(STEPS)
     assert rho == pytest.approx(1)
     assert np.isnan(downstream.trend(later, "RTE")[0])
+
+
+def test_a_trend_is_spearmans_after_a_quarter_of_the_steps():
     values = np.array([0.9, 0.1, 0.3, 0.2, 0.9, 0.25, 0.35])
     rho, n = downstream.trend(scores_of(values, [10, 24, 25, 40, 60, 80, 100]), "t")
     assert n == 5  # 25 is a quarter of 100
@@ -195,6 +198,9 @@ def test_frozen_models_are_laid_beside(series, frame):
     assert rho == pytest.approx(1)
     assert np.isnan(downstream.siblings(frame, frozen, "RTE")[1])
     assert set(downstream.frozen(series, "0,20")["step"]) == {0, 20}
+
+
+def test_siblings_are_compared_by_rank_where_both_were_measured():
     tuned, beside = scores_of([0.1, 0.2, 0.9, 0.3, 0.4]), scores_of([0.5, 0.3, 0.6, 0.7, 0.8], [1, 2, 3, 4, 5])
     both, rho = downstream.siblings(tuned, beside, "t")
     assert both[["step", "tuned", "frozen"]].to_numpy().tolist() == [[1, 0.2, 0.5], [2, 0.9, 0.3], [3, 0.3, 0.6],

@@ -1,6 +1,7 @@
 """The measurements of several series as one table."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from embryology.analysis import curves, learning_order, plateau, side_by_side, tables
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
+from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.series import Series
 from embryology.specs import NOT_APPLICABLE, UNTRAINED
 from tests.synthetic import SILVER, STEPS, make_run, measure
@@ -62,7 +64,8 @@ def test_two_series_of_one_name_are_kept_apart(tmp_path):
     assert second > 2 * first
 
 
-def test_baselines_of_step_0_are_not_the_untrained_model_and_the_last_step_is_the_probes(series):
+def test_baselines_of_step_0_are_not_the_untrained_model_and_the_last_step_is_the_probes():
+    series = Series("zebra", None, tuple(Checkpoint(step, step, Path()) for step in (0, 20, 640, 2000)), None)
     row = {"series": "zebra", "task": "t", "group": "", "metric": "accuracy", "tokens": 5}
     rows = pd.DataFrame(
         [row | {"step": step, "baseline": baseline, "value": value} for step, baseline, value in
