@@ -60,7 +60,7 @@ def test_relations_rise_fall_or_do_neither_and_facts_of_several_pieces_say_nothi
     wave[:20, 1:3], wave[2:22, 3] = True, True  # two come and two go
     slightly = np.zeros((40, 4), bool)
     slightly[:20, 1:3], slightly[1:20, 3] = True, True  # one is lost
-    of_several = table_of(fall, "P1").assign(pieces=2, item_id=lambda table: table["item_id"] + "x")
+    of_several = table_of(rise, "P2").assign(pieces=2, item_id=lambda table: table["item_id"] + "x")
     tables = [table_of(each, name) for name, each in (("P1", rise), ("P2", fall), ("P3", wave), ("P4", slightly))]
     read(pd.concat([*tables, of_several, of_several.assign(task="other", pieces=1)]))
     told = knowledge.by_relation(None, "trex")

@@ -99,7 +99,7 @@ def test_expected_and_p_are_those_of_all_permutations():
     facts = pd.DataFrame({"group": ["P0"] * 5 + ["P1"] * 3, "object_number": [1, 1, 2, 3, 4, 1, 2, 2]})
     objects = facts["object_number"].to_numpy()
     answers = np.array(
-        [[1, 3, 1], [2, 2, 1], [1, 2, 2], [1, 1, 3], [1, 4, 4], [1, 2, 1], [2, 1, 2], [2, 1, 1]]
+        [[1, 3, 2], [2, 2, 1], [1, 2, 1], [1, 1, 3], [1, 4, 4], [1, 2, 1], [2, 1, 2], [2, 1, 1]]
     )  # fmt: skip
     alone = np.array([[NO_OBJECT, NO_OBJECT, 1]] * 5 + [[1, 2, NO_OBJECT]] * 3)
     known = (answers == objects[:, None]) & (alone != objects[:, None])
@@ -119,6 +119,16 @@ def test_expected_and_p_are_those_of_all_permutations():
     never = permuted.permuted(paths, np.full_like(answers, NO_OBJECT), alone, draws=99)
     assert never.expected == 0
     assert never.p == 0.01  # never 0
+
+
+def test_subjects_are_permuted_alike_at_all_checkpoints():
+    """Four facts that are right at each of six: one of 24 permutations leaves them so."""
+    answers = np.tile(np.arange(4)[:, None], 6)
+    facts = pd.DataFrame({"group": "P0", "object_number": np.arange(4)})
+    paths = Trajectories(facts, np.arange(6), np.ones((4, 6), bool), np.arange(4))
+    found = permuted.permuted(paths, answers, np.full((4, 6), NO_OBJECT), draws=2000)
+    assert found.p == pytest.approx(1 / 24, abs=0.015)
+    assert found.expected == pytest.approx(6, rel=0.1)
 
 
 def test_a_p_of_a_fortieth_is_beyond():
