@@ -25,7 +25,7 @@ def made():
     rng, items, counted = np.random.default_rng(0), [], []
     for number, (group, (words, often)) in enumerate(GROUPS.items()):
         for word in range(words):
-            kind = word // 2
+            kind = 1 if word % 7 == 6 else word // 2  # types have one word to eight
             name, pieces = f"{group}:{word}", 1 + (kind % 3 == 0)
             counted.append((name, 1000 * number + kind, pieces, int(2 ** (often + kind % 5))))
             at = 0 if pieces > 1 else rng.choice([20, 40, 80, 160, 999])
