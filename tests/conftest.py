@@ -51,13 +51,17 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture
-def batch(tokenizer):
-    """Six sequences of at most 32 pieces, some with padding, with pairs to tell the order of."""
+def batches(tokenizer):
+    """Six sequences each of at most 32 pieces, some with padding, with pairs to tell the order of."""
     store = store_of([[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 10)
     objective = Objective(mlm_probability=0.2, max_ngram=2, pair_weight=1)
-    batch = Batches(store, tokenizer, objective, batch_size=6, length=32, seed=0)[0]
-    assert not batch.attention_mask.all()
-    return batch
+    return Batches(store, tokenizer, objective, batch_size=6, length=32, seed=0)
+
+
+@pytest.fixture
+def batch(batches):
+    assert not batches[0].attention_mask.all()
+    return batches[0]
 
 
 def tiny_model(kind="albert", seed=0):

@@ -40,23 +40,29 @@ def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
 def step_cost(models: nn.ModuleDict, outcome: Outcome, sequences: int, length: int) -> tuple[float, float]:
     """FLOPs of the matrix products of a step, and bytes that it keeps for its backward pass.
 
-    Both are counted on one sequence, forward and backward, and scale with their number. Fused attention,
-    which an accelerator uses, keeps less.
+    FLOPs are counted on one sequence, forward and backward, and what is kept as what a second one adds: weights in the
+    precision of products are kept once, and are in :data:`BYTES_A_PARAMETER`. Fused attention, which an accelerator
+    uses, keeps less.
     """
-    kept = 0
+    trainee = Trainee(models, torch.bfloat16).train()
+    one, two = (empty_batch(outcome, number, length) for number in (1, 2))
+    with FlopCounterMode(display=False) as counter:
+        trainee(one).sum().backward()
+    return counter.get_total_flops() * sequences, (_kept(trainee, two) - _kept(trainee, one)) * sequences
+
+
+def _kept(trainee: Trainee, batch: Batch) -> int:
+    """Bytes that a forward pass keeps; what several operations keep counts once."""
+    storages: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal kept
-        kept += tensor.numel() * tensor.element_size()
+        storage = tensor.untyped_storage()
+        storages[storage._cdata] = storage  # itself too, so that its place in memory is not given to another
         return tensor
 
-    trainee = Trainee(models, torch.bfloat16).train()
-    batch = empty_batch(outcome, 1, length)
-    with FlopCounterMode(display=False) as counter:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            sums = trainee(batch)
-        sums.sum().backward()
-    return counter.get_total_flops() * sequences, kept * sequences
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        trainee(batch)
+    return sum(storage.nbytes() for storage in storages.values())
 
 
 def table(preset: Preset) -> Table:

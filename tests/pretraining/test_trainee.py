@@ -19,7 +19,9 @@ SHAPE = {
     "num_attention_heads": 2,
     "embedding_size": 16,
     "initializer_range": 0.2,
+    "dropout": 0.2,
 }
+"""With dropout, so that what leaves it on where it belongs off is seen."""
 FAMILIES = {
     "albert": Model(**SHAPE),
     "bert": Model(**SHAPE | {"family": "bert", "embedding_size": 32}),
@@ -68,21 +70,35 @@ def test_a_saved_checkpoint_gives_our_logits_in_transformers(trainee, batch, tok
     assert ours.masked().std() > 0.1
 
 
-def test_gradients_are_those_of_transformers(tokenizer, batch):
-    trainee = Trainee(build(FAMILIES["albert"], len(tokenizer), 32, seed=0))
-    labels = torch.full(batch.input_ids.shape, IGNORED).flatten()
+def test_gradients_are_those_of_transformers(trainee, batch):
     used = batch.labels != IGNORED
-    labels[batch.positions[used]] = batch.labels[used]
+    labels = torch.full_like(batch.input_ids, IGNORED)
+    labels.flatten()[batch.positions[used]] = batch.labels[used]
     (trainee(batch) / batch.counts.clamp(min=1)).sum().backward()
     ours = {name: parameter.grad.clone() for name, parameter in trainee.named_parameters()}
     trainee.zero_grad()
-    theirs = trainee.model(
-        **inputs(batch), labels=labels.view(batch.input_ids.shape), sentence_order_label=batch.pair_labels
-    )
-    theirs.loss.backward()
+    if "generator" in trainee.models:
+        answer = trainee.models["generator"](**inputs(batch), labels=labels)
+        at = answer.logits.detach().flatten(0, 1)[batch.positions]
+        ids, is_replaced = replace(batch, at, trainee.noise)
+        loss = answer.loss + trainee.model(**inputs(batch, ids), labels=is_replaced.long()).loss
+    else:
+        order = {"albert": "sentence_order_label", "bert": "next_sentence_label"}[trainee.model.config.model_type]
+        loss = trainee.model(**inputs(batch), labels=labels, **{order: batch.pair_labels}).loss
+    loss.backward()
     for name, parameter in trainee.named_parameters():
         assert torch.allclose(ours[name], parameter.grad, atol=1e-5), name
-        assert parameter.grad.any() or "token_type" in name, name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_all_dropout_is_that_of_the_preset(family, dropout, tokenizer):
+    for model in build(FAMILIES[family].model_copy(update={"dropout": dropout}), len(tokenizer), 32, 0).values():
+        rates = {key: value for key, value in model.config.to_dict().items() if "dropout" in key}
+        rates.pop("summary_last_dropout", None)  # of a head that is not trained here
+        assert {"hidden_dropout_prob", "attention_probs_dropout_prob"} < set(rates)
+        assert set(rates.values()) == {dropout}, rates
 
 
 def test_low_precision_leaves_parameters_and_gradients_in_float32(trainee, batch):
@@ -120,7 +136,7 @@ def test_the_generator_shares_its_embeddings_and_is_smaller(tokenizer):
 
 
 def test_replacements_are_drawn_from_the_generators_distribution(batch):
-    places, rounds = len(batch.positions), 2000
+    places, rounds = len(batch.positions), 500
     logits = torch.tensor([0.0, 1.0, 2.0, -torch.inf]).repeat(places, 1)
     rng, drawn, noise = np.random.default_rng(0), [], gumbel_noise(4)
     used = batch.labels != IGNORED
@@ -134,7 +150,7 @@ def test_replacements_are_drawn_from_the_generators_distribution(batch):
         assert not is_replaced.flatten()[untouched].any()
         assert torch.equal(is_replaced.flatten()[batch.positions[used]], drawn[-1] != batch.labels[used])
     shares = torch.bincount(torch.cat(drawn), minlength=4) / (rounds * int(used.sum()))
-    assert torch.allclose(shares, logits[0].softmax(-1), atol=0.01)
+    assert torch.allclose(shares, logits[0].softmax(-1), atol=0.015)
     assert math.isclose(float(shares.sum()), 1, abs_tol=1e-6)
 
 
@@ -144,7 +160,7 @@ def test_rounding_hardly_changes_what_is_drawn(batch):
     logits, changed = torch.randn(len(batch.positions), 1000, generator=torch.Generator().manual_seed(0)), []
     shifted = logits + 1e-2 * torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
     used = batch.labels != IGNORED
-    for _ in range(200):
+    for _ in range(50):
         batch.noise.copy_(torch.from_numpy(rng.integers(1, NOISES, len(batch.positions))))
         one, other = (replace(batch, each, noise)[0].flatten()[batch.positions[used]] for each in (logits, shifted))
         changed.append(float((one != other).float().mean()))
