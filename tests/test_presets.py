@@ -1,3 +1,5 @@
+"""What a preset says, what it leaves to defaults, and what names an outcome."""
+
 import itertools
 
 import pytest
@@ -13,7 +15,7 @@ COVERS = ("embryology/errors.py",)
 def test_every_preset_that_comes_with_the_package_is_valid(name):
     preset = presets.load(name)
     assert preset.name == name
-    assert preset.outcome.checkpoints[-1] == preset.outcome.steps
+    assert presets.validated(preset.model_dump(), "mine.yaml") == preset
 
 
 def test_tiny_saves_densely_at_the_start():
@@ -32,12 +34,20 @@ def changed(tmp_path, change):
     return str(file)
 
 
+LONG = {"from_step": 40, "batch_size": 8, "sequence_length": 96}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda v: v["outcome"]["model"].update(hiden_size=3), r"outcome\.model\.hiden_size: there is no such key"),
         (lambda v: v["outcome"].pop("steps"), r"outcome\.steps: it is missing"),
         (lambda v: v["outcome"].update(steps=49), "checkpoints must rise from 0 to steps"),
+        (lambda v: v["outcome"].update(steps=51), "checkpoints must rise from 0 to steps"),
+        (lambda v: v["outcome"].update(checkpoints=[5, 50]), "checkpoints must rise from 0 to steps"),
+        (lambda v: v["outcome"].update(checkpoints=[0, 20, 10, 50]), "checkpoints must rise from 0 to steps"),
+        (lambda v: v["outcome"].update(long=LONG | {"from_step": 50}), "must begin before the last step"),
+        (lambda v: v["outcome"].update(long=LONG | {"sequence_length": 64}), "must be longer than the others"),
         (lambda v: v["outcome"]["objective"].update(mlm_probability=1.5), r"mlm_probability: .*less than 1"),
         (lambda v: v["outcome"]["model"].update(num_attention_heads=5), "not a multiple of num_attention_heads"),
         (lambda v: v["speed"].update(precision="float8"), r"speed\.precision"),
@@ -58,11 +68,203 @@ def test_an_unknown_preset_names_the_known_ones():
         presets.load("tyni")
 
 
-def test_speed_is_no_part_of_the_outcome_but_the_seed_is(tmp_path):
-    smoke = presets.load("smoke")
-    faster = presets.load(changed(tmp_path, lambda v: v["speed"].update(threads=7)))
-    assert faster.outcome_sha256 == smoke.outcome_sha256
-    assert smoke.with_seed(1).outcome_sha256 != smoke.outcome_sha256
+EVERYTHING = {
+    "name": "everything",
+    "outcome": {
+        "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"]},
+        "tokenizer": {"vocab_size": 500, "lower_case": False, "strip_accents": False},
+        "model": {
+            "family": "electra",
+            "num_hidden_layers": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_attention_heads": 2,
+            "embedding_size": 16,
+            "initializer_range": 0.1,
+            "dropout": 0.2,
+            "generator_size": 0.5,
+        },
+        "objective": {
+            "mlm_probability": 0.2,
+            "max_ngram": 2,
+            "whole_word_mask": False,
+            "mask_replace_prob": 0.7,
+            "random_replace_prob": 0.2,
+            "pair": "none",
+            "pair_weight": 0,
+            "rtd_weight": 5,
+        },
+        "optimizer": {
+            "name": "lamb",
+            "learning_rate": 0.1,
+            "warmup_steps": 5,
+            "weight_decay": 0.3,
+            "betas": [0.8, 0.9],
+            "epsilon": 1e-4,
+            "max_grad_norm": 2.0,
+        },
+        "steps": 40,
+        "batch_size": 8,
+        "sequence_length": 32,
+        "long": {"from_step": 30, "batch_size": 4, "sequence_length": 48},
+        "held_out_sequences": 64,
+        "checkpoints": [0, 20, 40],
+        "seed": 7,
+    },
+    "probes": {"tokens": {"sentences": 40}},
+    "speed": {
+        "threads": 3,
+        "precision": "float32",
+        "compile": True,
+        "gradient_accumulation_steps": 2,
+        "workers": 1,
+        "resume_every": 5,
+    },
+}
+"""A value for every setting, none of them its default."""
+OTHER_WORDS = {"text": "bundled", "electra": "bert", "none": "sop", "lamb": "adamw", "float32": "bfloat16"}
+
+
+def settings_of(section, path=()):
+    """Every setting below a section with the path to it."""
+    for name, value in section:
+        if isinstance(value, presets.Section):
+            yield from settings_of(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def with_setting(section, path, value):
+    """Nothing is checked: what settings go together is no matter of names."""
+    name, *rest = path
+    return section.model_copy(update={name: with_setting(getattr(section, name), rest, value) if rest else value})
+
+
+def other(value):
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list | tuple):
+        return type(value)([*value[:-1], f"{value[-1]}x" if isinstance(value[-1], str) else value[-1] + 1])
+    return OTHER_WORDS.get(value, f"{value}x") if isinstance(value, str) else value + 1
+
+
+def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
+    preset = presets.validated(EVERYTHING, "everything.yaml")
+    seen = {"nothing": preset.outcome_sha256}
+    for path, value in settings_of(preset.outcome, ("outcome",)):
+        seen[".".join(path)] = with_setting(preset, path, other(value)).outcome_sha256
+    assert len(seen) == 1 + 39
+    assert len(set(seen.values())) == len(seen)
+    assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
+    assert preset.with_seed(8).outcome.seed == 8
+    paths = [("name",), ("probes",), *(path for path, _ in settings_of(preset.speed, ("speed",)))]
+    values = ["mine", {}, *(other(value) for _, value in settings_of(preset.speed))]
+    for path, value in zip(paths, values, strict=True):
+        assert with_setting(preset, path, value).outcome_sha256 == seen["nothing"], path
+    assert len(paths) == 8
+
+
+def test_another_version_of_training_is_another_outcome(monkeypatch):
+    before = presets.load("tiny").outcome_sha256
+    monkeypatch.setattr(presets, "VERSION", presets.VERSION + 1)
+    assert presets.load("tiny").outcome_sha256 != before
+
+
+def test_defaults_are_those_that_runs_were_named_with():
+    """They are in no hash: were one changed, a name would mean something else than it did."""
+    needed = {
+        "corpus": {},
+        "tokenizer": {"vocab_size": 500},
+        "model": dict.fromkeys(("num_hidden_layers", "hidden_size", "intermediate_size", "embedding_size"), 32)
+        | {"num_attention_heads": 2, "initializer_range": 0.1},
+        "objective": {"mlm_probability": 0.2, "max_ngram": 2, "pair_weight": 1},
+        "optimizer": {
+            key: EVERYTHING["outcome"]["optimizer"][key]
+            for key in ("learning_rate", "warmup_steps", "weight_decay", "betas", "max_grad_norm")
+        },
+        **{
+            key: EVERYTHING["outcome"][key]
+            for key in ("steps", "batch_size", "sequence_length", "held_out_sequences", "checkpoints")
+        },
+    }
+    preset = presets.validated({"name": "least", "outcome": needed}, "least.yaml")
+    found = {".".join(path): value for path, value in settings_of(preset.outcome)}
+    defaults = {
+        "corpus.source": "bundled",
+        "corpus.path": None,
+        "corpus.leave_out": (),
+        "tokenizer.lower_case": True,
+        "tokenizer.strip_accents": True,
+        "model.family": "albert",
+        "model.dropout": 0.0,
+        "model.generator_size": None,
+        "objective.whole_word_mask": True,
+        "objective.mask_replace_prob": 0.8,
+        "objective.random_replace_prob": 0.1,
+        "objective.pair": "sop",
+        "objective.rtd_weight": 0.0,
+        "optimizer.name": "adamw",
+        "optimizer.epsilon": 1e-8,
+        "long": None,
+        "seed": 0,
+    }
+    assert {key: value for key, value in found.items() if key in defaults} == defaults
+    told = {f"{name}.{key}" for name, value in needed.items() if isinstance(value, dict) for key in value}
+    assert set(found) == defaults.keys() | told | {
+        name for name, value in needed.items() if not isinstance(value, dict)
+    }
+    assert preset.speed == presets.Speed(
+        threads=2, precision="auto", compile=False, gradient_accumulation_steps=1, workers=0, resume_every=250
+    )
+
+
+def test_a_model_reads_its_longest_sequences():
+    preset = presets.validated(EVERYTHING, "everything.yaml")
+    assert preset.outcome.longest == 48
+    assert with_setting(preset, ("outcome", "long"), None).outcome.longest == 32
+
+
+def test_a_preset_may_have_a_name_of_its_own(tmp_path):
+    assert presets.load(changed(tmp_path, lambda v: None)).name == "mine"
+    assert presets.load(changed(tmp_path, lambda v: v.update(name="ours"))).name == "ours"
+
+
+# Steps, sequences a step, pieces a sequence; peak rate, warm-up; dropout; how much is masked, and how.
+PAPERS = {
+    # Lan et al. 2020, sections 3.1, 4.1 and A.4.
+    "albert-base": ((125_000, 4096, 512), (1.76e-3, 3125), 0.0, (0.15, 3, True, 0.8, 0.1)),
+    # Devlin et al. 2019, appendices A.1 and A.2.
+    "bert-base": ((1_000_000, 256, 128), (1e-4, 10_000), 0.1, (0.15, 1, False, 0.8, 0.1)),
+    # Clark et al. 2020, table 6.
+    "electra-base": ((766_000, 256, 512), (2e-4, 10_000), 0.1, (0.15, 1, False, 0.85, 0.0)),
+}
+BASE = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_base_models_have_the_recipes_of_their_papers(name):
+    outcome = presets.load(name).outcome
+    sizes, (rate, warmup), dropout, masks = PAPERS[name]
+    assert (outcome.steps, outcome.batch_size, outcome.sequence_length) == sizes
+    optimizer, objective, model = outcome.optimizer, outcome.objective, outcome.model
+    assert (optimizer.learning_rate, optimizer.warmup_steps) == (rate, warmup)
+    assert (optimizer.weight_decay, optimizer.betas, optimizer.epsilon) == (0.01, (0.9, 0.999), 1e-6)
+    assert optimizer.max_grad_norm == 1
+    assert model.model_dump().items() >= BASE.items()
+    assert (model.dropout, model.initializer_range, outcome.tokenizer.vocab_size) == (dropout, 0.02, 30_000)
+    shares = (objective.mlm_probability, objective.max_ngram, objective.whole_word_mask)
+    assert (*shares, objective.mask_replace_prob, objective.random_replace_prob) == masks
+
+
+def test_what_the_base_models_do_not_share():
+    albert, bert, electra = (presets.load(name).outcome for name in PAPERS)
+    assert [outcome.model.family for outcome in (albert, bert, electra)] == ["albert", "bert", "electra"]
+    assert [outcome.model.embedding_size for outcome in (albert, bert, electra)] == [128, 768, 768]
+    assert [outcome.optimizer.name for outcome in (albert, bert, electra)] == ["lamb", "adamw", "adamw"]
+    assert [outcome.objective.pair for outcome in (albert, bert, electra)] == ["sop", "nsp", "none"]
+    assert [outcome.objective.pair_weight for outcome in (albert, bert, electra)] == [1, 1, 0]
+    assert (electra.objective.rtd_weight, electra.model.generator_size) == (50, pytest.approx(1 / 3, abs=1e-4))
+    assert bert.long == presets.Long(from_step=900_000, batch_size=256, sequence_length=512)
 
 
 def test_a_preset_that_leaves_nothing_out_keeps_the_name_of_its_outcome(tmp_path):

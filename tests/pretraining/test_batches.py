@@ -130,12 +130,14 @@ def test_a_batch_is_what_it_says(tokenizer):
 
 
 def test_every_epoch_reads_each_chunk_once_in_another_order(tokenizer):
-    store = store_of([[20, 21, 22]] * 10)
+    store = store_of([[20, 21, 22]] * 10 + [[29]] * 3)
     batches = batches_of(store, tokenizer, batch_size=5)
     first, second = batches._order(0), batches._order(1)
     assert sorted(first) == sorted(second) == list(range(len(batches.chunks)))
     assert first.tolist() != second.tolist()
-    assert batches.epoch(len(batches)) >= 1
+    assert len(batches.chunks) == 23
+    assert len(batches) == 5
+    assert [batches.epoch(step) for step in (0, 1, 5)] == [0, 5 / 23, 25 / 23]
 
 
 def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
@@ -188,12 +190,64 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert not worker.exists()
 
 
-@pytest.mark.parametrize("share", [0.15, 0.3])
-def test_the_share_that_is_masked(tokenizer, share):
-    store = store_of([[29] * 20] * 10)
-    batches = batches_of(store, tokenizer, share=share, longest=1)
-    used = torch.cat([batches[step].labels != IGNORED for step in range(20)]).float().mean() * batches.places
-    assert share * (LENGTH - SPECIALS) - 1.5 < used <= share * (LENGTH - SPECIALS) + 0.5
+def pieces_by_pieces(store, tokenizer, **settings):
+    """Batches of which single pieces are masked, so that every budget can be spent."""
+    objective = {"mlm_probability": 0.15, "max_ngram": 1, "whole_word_mask": False, "pair_weight": 1} | settings
+    return Batches(store, tokenizer, Objective(**objective), batch_size=4, length=LENGTH, seed=0)
+
+
+@pytest.mark.parametrize(("share", "full", "short"), [(0.15, 4, 1), (0.4, 12, 2), (0.1, 3, 1), (0.9, 26, 5)])
+def test_the_share_that_is_masked(tokenizer, share, full, short):
+    """Of 29 pieces and of 6, rounded; one at least."""
+    batches = pieces_by_pieces(store_of([[20, 20], [3, 3]] * 10), tokenizer, mlm_probability=share)
+    assert batches.places == full
+    seen = set()
+    for step in range(10):
+        batch = batches[step]
+        used = (batch.labels.view(4, -1) != IGNORED).sum(dim=1)
+        seen |= set(zip(batch.attention_mask.sum(dim=1).tolist(), used.tolist(), strict=True))
+        assert batch.counts.tolist() == [used.sum(), (batch.pair_labels != IGNORED).sum(), batch.attention_mask.sum()]
+    assert seen == {(32, full), (9, short)}
+
+
+def test_whole_words_or_pieces_are_masked(tokenizer):
+    """Pieces take turns: one that begins a word, one that goes on with it."""
+    names = tokenizer.convert_ids_to_tokens(range(1000))
+    begin, go_on = (next(i for i in range(5, 1000) if names[i].startswith("▁") == starts) for starts in (True, False))
+    store = store_of([[28, 40]] * 10)
+    store.pieces[:] = np.tile([begin, go_on], len(store.pieces) // 2)
+    for whole in (True, False):
+        batches, alone = pieces_by_pieces(store, tokenizer, whole_word_mask=whole, mlm_probability=0.2), 0
+        for step in range(10):
+            batch = batches[step]
+            used = batch.labels != IGNORED
+            known = dict(zip(batch.positions[used].tolist(), batch.labels[used].tolist(), strict=True))
+            goes_on = {place for place, piece in known.items() if piece == begin} - {place - 1 for place in known}
+            alone += sum(int(batch.input_ids.flatten()[place + 1]) == go_on for place in goes_on)
+        assert (alone == 0) == whole
+
+
+def test_random_pieces_are_ordinary_ones(tokenizer):
+    settings = {"mask_replace_prob": 0, "random_replace_prob": 1, "mlm_probability": 0.9}
+    batches = pieces_by_pieces(store_of([[20, 20]] * 10), tokenizer, **settings)
+    shown = [batch.input_ids.flatten()[batch.positions] for batch in map(batches.__getitem__, range(60))]
+    counts = torch.bincount(torch.cat(shown), minlength=1000)
+    assert counts[:5].tolist() == [0] * 5  # padding, unknown, [CLS], [SEP], [MASK]
+    assert counts[5:].sum() == 60 * 4 * 26
+    assert stats.chisquare(counts[5:].numpy()).pvalue > 0.001
+
+
+def test_masks_cuts_and_noise_are_drawn_anew_in_every_epoch(tokenizer):
+    batches = pieces_by_pieces(store_of([[9, 8, 7, 5]]), tokenizer)  # one chunk, read in every sequence
+    assert len(batches.chunks) == 1
+    seen = [batches[step] for step in range(5)]
+    places = torch.cat([batch.positions.view(4, -1) % LENGTH for batch in seen])
+    assert len(places.unique(dim=0)) > 15
+    begins = {int(row.argmax()) for batch in seen for row in batch.token_type_ids}
+    assert begins == {11, 19, 26, 7, 14, 22}  # after 9, 17 or 24 pieces, or, where they are swapped, 5, 12 or 20
+    noise = torch.cat([batch.noise for batch in seen])
+    assert len(noise.unique()) == noise.numel() == 5 * 4 * 4
+    assert stats.kstest(noise.numpy() / module.NOISES, "uniform").pvalue > 0.001
 
 
 def test_parts_are_the_whole_however_a_batch_is_divided(tokenizer):

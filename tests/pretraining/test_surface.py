@@ -23,17 +23,17 @@ def test_pieces_that_end_a_sentence(tokenizer):
 
 
 def test_order_that_lengths_give_away_is_found(tokenizer):
-    """Where short sentences always stand before long ones, the shorter segment is the first one."""
+    """Where short sentences always stand before long ones, the shorter segment is the first one; of few questions, too,
+    as the rule is learnt from 40 times as many."""
     store = store_of([[3, 20], [4, 19], [3, 22], [5, 18]] * 200)
-    batches = batches_of(store, tokenizer)
-    assert surface.accuracy(batches, store, tokenizer, OBJECTIVE, 400) > 0.98
+    assert surface.accuracy(batches_of(store, tokenizer), store, tokenizer, OBJECTIVE, 32) == 1
 
 
 def test_order_that_nothing_gives_away_is_not(tokenizer):
     rng = np.random.default_rng(0)
     known, asked = (store_of([rng.integers(3, 12, 5).tolist() for _ in range(2000)]) for _ in range(2))
-    assert surface.accuracy(batches_of(asked, tokenizer), known, tokenizer, OBJECTIVE, 2000) == pytest.approx(
-        0.5, abs=0.04
+    assert surface.accuracy(batches_of(asked, tokenizer), known, tokenizer, OBJECTIVE, 400) == pytest.approx(
+        0.5, abs=0.05
     )
 
 
@@ -53,8 +53,9 @@ def test_text_without_pairs_has_no_rule(tokenizer):
 
 
 def test_the_line_is_never_below_one_answer_everywhere(tokenizer):
-    rng = np.random.default_rng(1)
-    known, asked = (store_of([rng.integers(3, 12, 5).tolist() for _ in range(500)]) for _ in range(2))
-    batches = batches_of(asked, tokenizer)
-    _, labels = surface.pairs(batches, np.zeros(1000, bool), range(21))
-    assert surface.accuracy(batches, known, tokenizer, OBJECTIVE, 21) >= max(labels.mean(), 1 - labels.mean()) > 0.5
+    """Of one question the more frequent answer is always right, whatever the rule learnt from other text."""
+    train, asked = store_of([[3, 20], [4, 19]] * 200), store_of([[20, 3], [19, 4]] * 20)
+    for number in (1, 3, 9):
+        _, labels = surface.pairs(batches_of(asked, tokenizer), np.zeros(1000, bool), range(number))
+        most = max(np.bincount(labels)) / number
+        assert surface.accuracy(batches_of(asked, tokenizer), train, tokenizer, OBJECTIVE, number) == most
