@@ -234,7 +234,7 @@ def _changes(options: argparse.Namespace) -> list[Change]:
         places = [ROOT / name for name in names]
     else:
         places = [
-            next((file for file in (PACKAGE / room, PACKAGE / f"{room}.py") if file.exists()), None)
+            next((file for file in (PACKAGE / f"{room}.py", PACKAGE / room) if file.exists()), None)
             for room in options.rooms
         ]
         if None in places:

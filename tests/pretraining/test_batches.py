@@ -282,6 +282,19 @@ def test_a_next_sentence_is_the_next_or_of_another_document(tokenizer):
     assert 0.3 < labels.count(OTHER) / len(labels) < 0.7
 
 
+def test_pairs_of_two_documents_are_a_beginning_and_an_ending_as_long_as_what_it_replaces(tokenizer):
+    batches = batches_of(store_of([[7] * 4] * 30), tokenizer, pair="nsp")  # 28 pieces each: nothing is trimmed
+    seen = []
+    for number in range(200):
+        (first, second), label, _ = batches.segments(number)
+        (document, begin), (other, end) = divmod(first[0] - 10, 28), divmod(second[-1] - 10, 28)
+        assert (begin, end) == (0, 27)
+        assert len(first) + len(second) == 28
+        assert (document != other) == (label == OTHER)
+        seen.append((label, len(first)))
+    assert set(seen) == {(label, length) for label in (FOLLOWS, OTHER) for length in (7, 14, 21)}
+
+
 def test_one_document_has_no_other_and_pairs_may_be_left_unasked(tokenizer):
     alone = batches_of(store_of([[9] * 20]), tokenizer, pair="nsp")
     assert set(alone[0].pair_labels.tolist()) == {FOLLOWS}

@@ -96,6 +96,6 @@ def test_what_generator_and_discriminator_share_is_counted_once():
 
 
 def test_times_in_the_unit_that_fits():
-    assert [cost._spelt(seconds) for seconds in (59.94, 90, 5400, 129_600)] == [
-        *("59.9 seconds", "1.5 minutes", "1.5 hours", "1.5 days")
-    ]
+    known = {59.94: "59.9 seconds", 60: "1.0 minutes", 90: "1.5 minutes", 3600: "1.0 hours", 5400: "1.5 hours"}
+    known |= {86_399: "24.0 hours", 86_400: "1.0 days", 129_600: "1.5 days"}
+    assert {seconds: cost._spelt(seconds) for seconds in known} == known
