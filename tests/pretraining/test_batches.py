@@ -1,3 +1,5 @@
+"""Batches against plain Python: what is cut, trimmed, masked and asked, and in which order it is read."""
+
 import hashlib
 import itertools
 import multiprocessing

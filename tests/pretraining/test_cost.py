@@ -1,3 +1,5 @@
+"""What a preset costs, by hand and by what a real step computes and keeps."""
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode

@@ -1,3 +1,5 @@
+"""Runs from beginning to end: resumed, refused, interrupted, of all families."""
+
 import os
 import shutil
 import signal

@@ -1,3 +1,5 @@
+"""Which words are masked, and as what they are shown."""
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""The rule that reads no words, on text that gives order away and on text that does not."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Logits, losses and gradients against transformers; what is drawn at the beginning and by the generator."""
+
 import math
 
 import numpy as np
