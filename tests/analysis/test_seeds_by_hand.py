@@ -62,9 +62,9 @@ def items_of(right, units, steps=(20, 40)):
     return lambda: table
 
 
-@pytest.mark.parametrize("less", [0.2, 0.02])
+@pytest.mark.parametrize("less", [0.2, 0.08, 0.02])
 def test_how_much_more_is_told_item_by_item_over_units(ends, less):
-    """One interval that holds 0 and one that does not, of units of five items, against SciPy's paired t test."""
+    """Intervals that leave out 0, or hold it with slightly less or more, against SciPy's paired t test over units."""
     rng = np.random.default_rng(4)
     units = np.arange(200) // 5
     first = rng.random(200) < 0.6
@@ -81,6 +81,17 @@ def test_how_much_more_is_told_item_by_item_over_units(ends, less):
     )
     assert row["apart"] == (expected.pvalue < 0.05)
     assert (less == 0.2) == row["apart"]
+    assert (less == 0.02) == (row["more"] > 0)
+
+
+def test_items_are_those_of_the_last_checkpoint_of_both(ends):
+    units, right = np.arange(60), np.arange(60) % 3 > 0
+    one = curve_of("m", [0.1, 0.2, 0.7], steps=(10, 20, 40), right=items_of(right, units))
+    longer = curve_of("m", [0.1, 0.2, 0.7], steps=(10, 40, 80), right=items_of(right, units, steps=(40, 80)))
+    for first, second in ((one, longer), (longer, one)):
+        row = ends(first, second)
+        assert row["step"] == 40
+        assert abs(row["more"]) == pytest.approx(2 / 3)  # at step 40 the longer one has none right
 
 
 def test_items_that_are_others_or_all_alike_are_not_compared(ends):

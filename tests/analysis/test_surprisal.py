@@ -39,7 +39,8 @@ def test_what_does_not_fall_or_falls_before_or_after_the_steps_has_no_step():
     rising = falling(100)[::-1]
     early = np.full(len(STEPS), 2.0)
     flat = np.full(len(STEPS), CHANCE)
-    assert np.isnan(surprisal.acquired(STEPS, np.stack([rising, early, flat]), CHANCE)).all()
+    before = falling(8)  # a sigmoid that crosses at 7.5
+    assert np.isnan(surprisal.acquired(STEPS, np.stack([rising, early, flat, before]), CHANCE)).all()
 
 
 def test_a_word_has_to_come_a_nat_below_chance_and_to_cross_within_the_steps():
