@@ -16,8 +16,12 @@ from embryology.specs import downstream, edges, knowledge, registry
 from embryology.tasks import glue
 
 COVERS = (
-    *("embryology/specs/downstream.py", "embryology/specs/edges.py", "embryology/specs/knowledge.py"),
-    *("embryology/specs/properties.py", "embryology/specs/registry.py", "embryology/specs/tokens.py"),
+    "embryology/specs/downstream.py",
+    "embryology/specs/edges.py",
+    "embryology/specs/knowledge.py",
+    "embryology/specs/properties.py",
+    "embryology/specs/registry.py",
+    "embryology/specs/tokens.py",
 )
 RESULTS = [
     (folder, name, recorded)
