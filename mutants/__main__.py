@@ -21,7 +21,7 @@ from mutants.changes import PACKAGE, ROOT, Change, drawn, listed
 ROOMS = ("corpus", "pretraining", "models", "probes", "treebanks", "facts", "tasks", "analysis", "figures", "runs")
 ROOMS += ("intervals", "presets", "specs", "storage", "report", "data")
 SEEN, SURVIVED, UNREACHED = "seen", "survived", "unreached"
-LISTS = ("by_hand",)
+LISTS = ("by_hand", "afterwards")
 BUDGET = 240
 """Seconds of tests, quickest first, that one change is given; what survives them is confirmed by a whole run."""
 
