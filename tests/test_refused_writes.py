@@ -22,9 +22,13 @@ STATE_BYTES, WEIGHTS_BYTES = 350_000, 120_000
 FULL = "No space left on device; free some space, then give the same command again (`embryology pretrain` with"
 
 
+def shorter(home):
+    return small_preset(home, steps=40, checkpoints=[0, 5, 20, 40])
+
+
 @pytest.fixture(scope="module")
 def preset(home):
-    values = small_preset(home).model_dump(mode="json")
+    values = shorter(home).model_dump(mode="json")
     file = home / "small.yaml"
     file.write_text(yaml.safe_dump({key: values[key] for key in ("outcome", "speed")}))
     return str(file)
@@ -32,7 +36,7 @@ def preset(home):
 
 @pytest.fixture(scope="module")
 def uninterrupted(home):
-    return train(small_preset(home), home / "runs" / "uninterrupted")
+    return train(shorter(home), home / "runs" / "uninterrupted")
 
 
 @pytest.fixture
