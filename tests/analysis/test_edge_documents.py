@@ -127,6 +127,16 @@ def test_thirty_documents_are_resampled_and_of_fewer_each_is_left_out(documents,
     assert ((low + high) / 2 == pytest.approx(gains @ np.arange(4) / gains.sum(), abs=1e-9)) == even
 
 
+def test_what_has_no_value_of_some_draw_has_no_interval():
+    of = made(RISING, documents=40)
+
+    def lacking(draws):
+        return lambda scores: np.where(np.isin(np.arange(len(scores)), draws), np.nan, scores[:, -1, 1])
+
+    assert np.isfinite(edge_documents._interval(of, lacking([]))).all()
+    assert np.isnan(edge_documents._interval(of, lacking([7]))).all()
+
+
 def test_few_documents_give_no_interval_and_one_no_choice():
     few = made(RISING, documents=9)
     assert np.isnan([*edge_documents.half_gain(few, 1), *edge_documents.centre_of_gravity(few)]).all()

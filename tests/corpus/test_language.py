@@ -10,6 +10,7 @@ FRENCH = "Longtemps, je me suis couché de bonne heure, et parfois mes yeux se f
 def test_shares_of_the_articles_from_the_most_frequent_on():
     assert language.shares([GERMAN, ENGLISH, FRENCH, ENGLISH]) == {"en": 0.5, "de": 0.25, "fr": 0.25}
     assert language.shares([GERMAN, GERMAN, ENGLISH]) == {"de": 0.667, "en": 0.333}
+    assert next(iter(language.shares([GERMAN, ENGLISH, FRENCH, ENGLISH]))) == "en"
     assert language.shares([]) == {}
 
 

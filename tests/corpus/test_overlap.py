@@ -123,7 +123,7 @@ def test_items_are_compared_as_the_model_reads_them(tokenizer, monkeypatch, at_o
             "item_id": ["d", "e", "f"],
             "task": "t",
             "text": [
-                f"Short.\n{LINE}",
+                f"{LINE}\nzzz is short, and late in the alphabet",
                 f"Short.\n{other_unknown}",
                 f"{LINE}\nUber ☃ snowmen there is nothing at all to be",
             ],

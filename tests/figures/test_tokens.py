@@ -100,6 +100,12 @@ def test_sentences_count_groups_of_which_something_can_be_told(drawn, alone, tim
     assert line(some.panel("DT"), "run")[:, 0].tolist() == STEPS  # alone over steps
 
 
+def test_the_last_step_is_the_runs_own_where_another_is_longer(frame, times):
+    longer = frame.assign(step=frame["step"].mask((frame["series"] == "late") & (frame["step"] > 0), 900))
+    drawn = seen(tokens.accuracy, longer, times, "reconstruction", "made-up tags")
+    assert "by step 400: " in drawn.answer
+
+
 def test_the_data_are_those_that_are_drawn(drawn, frame):
     assert len(drawn.data) == len(frame)
     group = drawn.data.query("group == 'JJ' and baseline.isna() and series == 'run'")
