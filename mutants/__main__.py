@@ -114,7 +114,7 @@ class Reach:
             if reach.SHARED in reaching:
                 reaching = set(found["seconds"])
             seconds = found["seconds"]
-            if tests := sorted(reaching & set(seconds), key=seconds.__getitem__):
+            if tests := sorted(reaching & set(seconds), key=lambda test: (seconds[test], test)):
                 chosen.append((sum(seconds[test] for test in tests), tests))
         chosen.sort(key=lambda file: file[0])
         picked: list[str] = []
@@ -178,37 +178,51 @@ def _try(change: Change, found: Reach, trees: Trees, results: Results) -> dict:
     return trees(work)
 
 
-def _confirm(survivors: list[Change], found: Reach, trees: Trees, results: Results) -> dict[Change, str]:
-    """Those that a whole run sees, with the test; all are made at once, then each alone against what failed."""
+def _confirm(survivors: list[Change], trees: Trees) -> dict[Change, str]:
+    """Those that a whole run sees, with the test: all are made at once, then each alone against what failed."""
     seen: dict[Change, str] = {}
 
     def work(tree: Path) -> None:
-        while left := [change for change in survivors if change not in seen]:
-            for change in left:
-                file = tree / change.file
-                if applied := change.applied(file.read_text()):
-                    file.write_text(applied)
-            command = ["make", "test", "PYTEST_ARGS=-q"]
-            output = subprocess.run(command, cwd=tree, capture_output=True, text=True, env={**os.environ}).stdout
-            for change in left:
+        left = survivors
+        while left:
+            made = [change for change in left if _make(change, tree)]
+            failed = _whole_run(tree)
+            for change in made:
                 shutil.copy2(ROOT / change.file, tree / change.file)
-            failed = [line.split()[1] for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
-            if not failed:
-                return
-            before = len(seen)
-            for change in left:
-                part, log = tree.parent / "failed", tree.parent / "log"
+            for change in made if failed else ():
+                part = tree.parent / "failed"
                 part.unlink(missing_ok=True)
-                (tree / change.file).write_text(change.applied((tree / change.file).read_text()))
-                reach.in_process(tree, reach.some, failed, part, log=log, limit=1800)
+                _make(change, tree)
+                reach.in_process(tree, reach.some, failed, part, log=tree.parent / "log", limit=1800)
                 shutil.copy2(ROOT / change.file, tree / change.file)
                 if part.exists():
                     seen[change] = part.read_text().splitlines()[0]
-            if len(seen) == before:
+            if failed and not any(change in seen for change in made):
                 sys.exit(f"error: no survivor alone makes these fail: {', '.join(failed)}")
+            # Those whose place another one took are made in the next round.
+            left = [change for change in left if change not in seen and (failed or change not in made)]
 
     trees(work)
     return seen
+
+
+def _make(change: Change, tree: Path) -> bool:
+    """Change a tree, if the place is still as it was."""
+    changed = change.applied((tree / change.file).read_text())
+    if changed is not None:
+        (tree / change.file).write_text(changed)
+    return changed is not None
+
+
+def _whole_run(tree: Path) -> list[str]:
+    """The tests that fail of those of ``make test``, which would install the tree."""
+    command = [sys.executable, "-m", "pytest", *reach.OPTIONS, "-n", "2", "--dist", "loadfile"]
+    run = subprocess.run(command, cwd=tree, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tree)})
+    lines = (line.split(" ", 1) for line in run.stdout.splitlines())
+    failed = [rest[0].split(" - ")[0] for what, *rest in lines if what in ("FAILED", "ERROR")]
+    if run.returncode and not failed:
+        sys.exit(f"error: the whole run did not end:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    return failed
 
 
 def _table(outcomes: dict[Change, dict]) -> Iterable[str]:
@@ -262,7 +276,7 @@ def main() -> None:
             print(f"{len(outcomes)}/{len(changes)} {entry['outcome']} {change} {entry['by']}", flush=True)
     unseen = [change for change, entry in outcomes.items() if entry["outcome"] != SEEN]
     if options.confirm:
-        for change, test in _confirm(unseen, found, trees, results).items():
+        for change, test in _confirm(unseen, trees).items():
             outcomes[change].update(outcome=SEEN, by=test)
     print("\n".join(["", *_table(outcomes), ""]))
     for change, entry in outcomes.items():

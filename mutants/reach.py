@@ -10,6 +10,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SHARED = "*"
 """Instead of a test's name: lines reached while modules are read or fixtures of several tests are made."""
 PRELOADED = ["torch", "transformers", "pandas", "scipy.stats", "sklearn.linear_model", "statsmodels.api", "seaborn"]
@@ -35,38 +37,26 @@ class Meter:
         if report.failed:
             self.failed.append(report.nodeid)
 
-    def hooks(self) -> object:
-        import pytest
-
-        meter = self
-
-        class Hooks:
-            pytest_runtest_logstart = staticmethod(meter.pytest_runtest_logstart)
-            pytest_runtest_logreport = staticmethod(meter.pytest_runtest_logreport)
-
-            @pytest.hookimpl(wrapper=True)
-            def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Iterator[None]:
-                if fixturedef.scope == "function":
-                    return (yield)
-                meter.coverage.switch_context(SHARED)
-                try:
-                    return (yield)
-                finally:
-                    meter.coverage.switch_context(request.node.nodeid if "::" in request.node.nodeid else SHARED)
-
-        return Hooks()
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Iterator[None]:
+        if fixturedef.scope == "function":
+            return (yield)
+        self.coverage.switch_context(SHARED)
+        try:
+            return (yield)
+        finally:
+            self.coverage.switch_context(request.node.nodeid if "::" in request.node.nodeid else SHARED)
 
 
 def measure(tree: Path, test_file: str, to: Path) -> None:
     """Run a file of tests in this process; writes its lines by test, seconds, and what failed, as JSON."""
     import coverage
-    import pytest
 
     cover = coverage.Coverage(data_file=None, source=[str(tree / "embryology")], config_file=False)
     cover.start()
     cover.switch_context(SHARED)
     meter = Meter(cover)
-    pytest.main([*OPTIONS, test_file], plugins=[meter.hooks()])
+    pytest.main([*OPTIONS, test_file], plugins=[meter])
     cover.stop()
     data = cover.get_data()
     lines: dict[str, dict[str, list[int]]] = {}
@@ -80,7 +70,6 @@ def measure(tree: Path, test_file: str, to: Path) -> None:
 
 def some(tree: Path, tests: list[str], to: Path) -> None:
     """Run some tests in this process until one fails, which is written with its error."""
-    import pytest
 
     class First:
         def pytest_runtest_logreport(self, report: Any) -> None:

@@ -1,14 +1,9 @@
-"""Synthetic series that no test may change."""
+"""The synthetic series of the figures' tests, and runs with more words than theirs."""
 
 import pytest
 
+from tests.figures.conftest import series  # noqa: F401
 from tests.synthetic import STEPS, make_run
-
-
-@pytest.fixture(scope="session")
-def series(tmp_path_factory):
-    """A synthetic series that no test may change."""
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=20)
 
 
 @pytest.fixture(scope="session")
