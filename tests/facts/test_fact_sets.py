@@ -16,6 +16,7 @@ from embryology.corpus import articles
 from embryology.errors import EmbryologyError
 from embryology.facts import Fact, Reading, Relation, bundled, fact_sets, lama, pararel, template_problem
 from embryology.runs.paths import data_folder
+from tests.edited import edit
 
 COVERS = (
     "embryology/facts/bundled.py",
@@ -180,10 +181,7 @@ def keys():
 @pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in FILES.items() for file in files])
 def test_a_sets_key_changes_with_each_of_its_files_alone(every_set, name, file):
     before, path = keys(), every_set / fact_sets.LAYOUTS[name].place / file
-    status = path.stat()
-    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert path.stat().st_size == status.st_size
+    edit(path, bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     assert [other for other, key in keys().items() if key != before[other]] == [name]
     path.unlink()
     if name != "trex" or file != "relations.jsonl":

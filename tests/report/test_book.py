@@ -16,6 +16,7 @@ from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.storage.files import write_json
+from tests.edited import edit
 from tests.processes import disk_of
 from tests.stub_project import make_project, measured_run, write_notebook
 from tests.synthetic import make_run
@@ -175,9 +176,8 @@ def test_whatever_the_book_is_made_of_builds_it_anew_and_nothing_else_does(proje
     executed = [f"book/executed/tiny/{name}.ipynb" for name in ("index", "tokens")]
     for name in (*executed, "book/about.md", "book/references.bib", "book/figures/a.svg", "_config.yml"):
         assert not is_built()
-        status, text = (project / name).stat(), (project / name).read_text()
-        (project / name).write_text(text[:-1] + chr(ord(text[-1]) ^ 1))
-        os.utime(project / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+        content = (project / name).read_bytes()
+        edit(project / name, content[:-1] + bytes([content[-1] ^ 1]))
         assert is_built()
     (project / "book" / "more.md").touch()
     assert is_built()

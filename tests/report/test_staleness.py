@@ -12,6 +12,7 @@ from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import RunFolder
 from embryology.specs.properties import FREQUENCY, OVERLAP
 from embryology.storage.files import sha256_of_file, write_json
+from tests.edited import edit
 from tests.stub_project import freeze_stub, measured_run, said, write_notebook
 from tests.synthetic import configuration, measure
 
@@ -31,12 +32,7 @@ def stale(project, executed):
 
 
 def replace(file, old, new):
-    """Of the same length, and the file keeps its time."""
-    status, content = file.stat(), file.read_bytes()
-    assert content.count(old) >= 1
-    assert len(old) == len(new)
-    file.write_bytes(content.replace(old, new))
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    edit(file, file.read_bytes().replace(old, new))
 
 
 def flip(file):

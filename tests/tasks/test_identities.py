@@ -10,6 +10,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.tasks import catalogue, glue, squad
+from tests.edited import edit
 
 COVERS = ("embryology/tasks/catalogue.py",)
 FILES = {
@@ -44,10 +45,7 @@ def keys():
 @pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in FILES.items() for file in files])
 def test_a_key_changes_with_each_of_the_tasks_files_alone(data, name, file):
     before, path = keys(), folder_of(data, name) / file
-    status = path.stat()
-    path.write_bytes(path.read_bytes()[:-1] + b"#")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert path.stat().st_size == status.st_size
+    edit(path, path.read_bytes()[:-1] + b"#")
     assert [other for other, key in keys().items() if key != before[other]] == [name]
 
 
