@@ -1,5 +1,6 @@
 """A small tokenizer and a small series of models with random parameters."""
 
+import gc
 import itertools
 import os
 import sys
@@ -23,6 +24,19 @@ from tests.synthetic import store_of
 settings.register_profile("embryology", deadline=None, derandomize=True)
 settings.register_profile("long", settings.get_profile("embryology"), max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "embryology"))
+
+
+SLOWEST = {f"test_{name}.py" for name in ("end_to_end", "notebooks", "devices", "kills", "refused_writes", "writers")}
+"""Files of few tests that take longest: first, so that no process is left alone with one of them in the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
+def pytest_collection_finish():
+    """What is imported stays, so that no collection of garbage has to look through it."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

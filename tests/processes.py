@@ -35,15 +35,16 @@ def command(said: Path, prepare: Callable[[], None], *arguments: str) -> tuple[i
     Args:
         said: a file that takes what the command says.
     """
-    status = exit_status(_command, said, os.environ["EMBRYOLOGY_RUNS"], prepare, arguments)
+    status = exit_status(run_command, said, os.environ["EMBRYOLOGY_RUNS"], prepare, arguments)
     return status, said.read_text().splitlines()
 
 
-def _command(said: Path, runs: str, prepare: Callable[[], None], arguments: tuple[str, ...]) -> None:
+def run_command(said: Path, runs: str, prepare: Callable[[], None], arguments: tuple[str, ...]) -> None:
+    """What the process of a :func:`command` does; what it says on standard output is in ``said`` with ``.out``."""
     os.environ["EMBRYOLOGY_RUNS"] = runs
-    with open(said, "w") as stream, open(os.devnull, "w") as nowhere:
-        os.dup2(stream.fileno(), 2)
-        os.dup2(nowhere.fileno(), 1)
+    for descriptor, file in ((1, f"{said}.out"), (2, said)):
+        with open(file, "w") as stream:
+            os.dup2(stream.fileno(), descriptor)
     prepare()
     sys.argv = ["embryology", *arguments]
     cli.main()

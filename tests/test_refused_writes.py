@@ -15,7 +15,7 @@ from embryology.runs.paths import RunFolder
 from embryology.runs.verify import check
 from embryology.storage.files import PART
 from tests.processes import command, disk_of, hold_to_permissions
-from tests.training import small_preset, train
+from tests.training import SHORT, small_preset, train
 
 STATE_BYTES, WEIGHTS_BYTES = 350_000, 120_000
 """A little less than a state and the weights of the small preset; all other files are smaller."""
@@ -23,7 +23,7 @@ FULL = "No space left on device; free some space, then give the same command aga
 
 
 def shorter(home):
-    return small_preset(home, steps=40, checkpoints=[0, 5, 20, 40])
+    return small_preset(home, steps=40, checkpoints=[0, 5, 20, 40], **SHORT)
 
 
 @pytest.fixture(scope="module")

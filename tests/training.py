@@ -9,12 +9,16 @@ from embryology.corpus.articles import articles
 from embryology.pretraining.loop import pretrain
 from embryology.runs.paths import RunFolder
 
+SHORT = {"batch_size": 16, "sequence_length": 32}
+"""Steps that take a quarter of the time, where a test has many runs and each only has to end alike."""
 
-def small_preset(folder: Path, **changes) -> presets.Preset:
-    """``smoke`` on a text file that is made in ``folder``; ``changes`` replace keys of its outcome."""
-    text = folder / "articles.txt"
+
+def small_preset(folder: Path, count: int = 300, **changes) -> presets.Preset:
+    """``smoke`` on a text file of ``count`` articles that is made in ``folder``; ``changes`` replace keys of its
+    outcome."""
+    text = folder / f"articles-{count}.txt"
     if not text.exists():
-        text.write_text("\n\n".join(article.text for article in list(articles("bundled"))[:300]))
+        text.write_text("\n\n".join(article.text for article in list(articles("bundled"))[:count]))
     outcome = presets.load("smoke").outcome.model_dump(mode="json")
     outcome |= {
         "corpus": {"source": "text", "path": str(text)},

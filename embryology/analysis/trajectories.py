@@ -8,7 +8,8 @@ in answers drawn from itself means that facts are lost for good. Checkpoints lie
 are those of a doubling of the steps; from the untrained model there is none, and it is left out.
 """
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from embryology.analysis.over_objects import by_fact
 ITERATIONS = 60
 REFITS = 100
 """Sets of answers that are drawn from the model without forgetting."""
+AT_ONCE = 200_000
+"""Answers of all draws that are fitted side by side, as more of them leave the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,9 @@ class TwoStates:
         return answers
 
 
+FORGET = [field.name for field in fields(TwoStates)].index("forget")
+
+
 def fit(
     known: np.ndarray,
     doublings: np.ndarray,
@@ -170,69 +176,95 @@ def fit(
         iterations: at most.
     """
     counts = np.ones(len(known)) if counts is None else counts
+    (model,) = fit_all(known, doublings, counts[None], forgets, begin, tolerance, iterations)
+    return TwoStates(*map(float, model))
+
+
+def fit_all(
+    known: np.ndarray,
+    doublings: np.ndarray,
+    counts: np.ndarray,
+    forgets: bool = True,
+    begin: TwoStates | None = None,
+    tolerance: float = 1e-7,
+    iterations: int = 500,
+) -> np.ndarray:
+    """:func:`fit` for each set of ``counts``, (draws, rows), side by side: (draws, 5) in the order of its fields.
+
+    ``known`` is that of all draws, or of each of them, (draws, rows, t).
+    """
     model = begin or TwoStates(0.05, 0.1, 0.1, 0.01, 0.1)
     # A rate of 0 stays 0, and one near it hardly moves.
     model = replace(model, forget=max(model.forget, 0.02) if forgets else 0.0)
-    answers, total, before = np.stack([~known, known]).astype(float), counts.sum() * known.shape[1], -np.inf
-    for _ in range(iterations):
-        model, likelihood = _improved(model, answers, counts, doublings)
-        if likelihood - before < tolerance * total:
-            break
-        before = likelihood
-    return model
+    models, before = np.tile(astuple(model), (len(counts), 1)), np.full(len(counts), -np.inf)
+    enough = tolerance * counts.sum(axis=1) * known.shape[-1]
+    for chunk in np.array_split(np.arange(len(counts)), math.ceil(counts.size * known.shape[-1] / AT_ONCE)):
+        moving = chunk
+        for _ in range(iterations):
+            of_each = known if known.ndim == 2 else known[moving]
+            models[moving], likelihood = _improved(models[moving], of_each, counts[moving], doublings)
+            gained, before[moving] = likelihood - before[moving], likelihood
+            moving = moving[gained >= enough[moving]]
+            if not len(moving):
+                break
+    return models
 
 
 def _improved(
-    model: TwoStates, answers: np.ndarray, counts: np.ndarray, doublings: np.ndarray
-) -> tuple[TwoStates, float]:
-    """One step; ``answers`` is (wrong and right, rows, t). Returns also the log-likelihood before it."""
-    _, rows, t = answers.shape
-    # (rows, t) probability of each answer where the fact is unknown and where it is known
-    probability = (
-        answers[0] * (1 - model.guess) + answers[1] * model.guess,
-        answers[0] * model.slip + answers[1] * (1 - model.slip),
-    )
-    learn, forget = (-np.expm1(-rate * np.array([0, *doublings])) for rate in (model.learn, model.forget))
-    forward, scale = np.empty((2, rows, t)), np.empty((rows, t))
-    prior = np.full(rows, 1 - model.start), np.full(rows, model.start)
+    models: np.ndarray, known: np.ndarray, counts: np.ndarray, doublings: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step of each of (draws, 5) ``models``. Returns also the (draws,) log-likelihoods before it."""
+    start, learning, forgetting, guess, slip = models.T[:, :, None]
+    right, t = np.moveaxis(known, -1, 0), known.shape[-1]
+    # (state, draws, rows) of each checkpoint: the probability of its answer where the fact is unknown and is known.
+    answer = [np.stack([np.where(seen, guess, 1 - guess), np.where(seen, 1 - slip, slip)]) for seen in right]
+    # (draws, 1) of each checkpoint after the first
+    learn, forget = (-np.expm1(-rate * [0, *doublings]).T[:, :, None] for rate in (learning, forgetting))
+    forward: list[np.ndarray] = []
+    scale: list[np.ndarray] = []
+    prior = np.stack([1 - start, start])
     for at in range(t):
         if at:
-            no, yes = forward[:, :, at - 1]
-            prior = no * (1 - learn[at]) + yes * forget[at], no * learn[at] + yes * (1 - forget[at])
-        joint = prior[0] * probability[0][:, at], prior[1] * probability[1][:, at]
-        scale[:, at] = joint[0] + joint[1]
-        forward[:, :, at] = joint / scale[:, at]
-    learnt, forgotten, left_unknown, left_known = np.zeros((4, t))  # changes since the checkpoint before, and stays
-    guessed, slipped = np.zeros(2), np.zeros(2)  # of answers in that state: those that were guesses or slips, and all
-    after = np.ones((2, rows))
+            no, yes = forward[-1]
+            prior = np.stack([no * (1 - learn[at]) + yes * forget[at], no * learn[at] + yes * (1 - forget[at])])
+        joint = prior * answer[at]
+        scale.append(joint.sum(axis=0))
+        forward.append(joint / scale[at])
+    changes = np.zeros((4, len(models), t))  # learnt since the checkpoint before, still unknown, forgotten, still known
+    right_guess, unknown, wrong_slip = np.zeros((3, len(models)))
+    after = np.ones((2, *counts.shape))
     for at in reversed(range(t)):
-        state = forward[:, :, at] * after
-        weighted = state * counts
-        guessed += (weighted[0] @ answers[1, :, at], weighted[0].sum())
-        slipped += (weighted[1] @ answers[0, :, at], weighted[1].sum())
+        state = forward[at] * after * counts
+        unknown += state[0].sum(axis=1)
+        right_guess += (state[0] * right[at]).sum(axis=1)
+        wrong_slip += (state[1] * ~right[at]).sum(axis=1)
         if at:
-            no, yes = forward[:, :, at - 1] * counts
-            ahead = after * (probability[0][:, at], probability[1][:, at]) / scale[:, at]
-            learnt[at] = (no * learn[at]) @ ahead[1]
-            left_unknown[at] = (no * (1 - learn[at])) @ ahead[0]
-            forgotten[at] = (yes * forget[at]) @ ahead[0]
-            left_known[at] = (yes * (1 - forget[at])) @ ahead[1]
+            no, yes = forward[at - 1] * counts
+            ahead = after * answer[at] / scale[at]
+            for row, (weight, of, reached) in enumerate(
+                (
+                    (no, learn[at], ahead[1]),
+                    (no, 1 - learn[at], ahead[0]),
+                    (yes, forget[at], ahead[0]),
+                    (yes, 1 - forget[at], ahead[1]),
+                )
+            ):
+                changes[row, :, at] = of[:, 0] * np.einsum("dr,dr->d", weight, reached)
             after = np.stack(
                 [
                     (1 - learn[at]) * ahead[0] + learn[at] * ahead[1],
                     forget[at] * ahead[0] + (1 - forget[at]) * ahead[1],
                 ]
             )
-        else:
-            start = weighted[1].sum() / counts.sum()
-    improved = TwoStates(
-        float(start),
-        float(_rate(model.learn, learnt[1:], left_unknown[1:], doublings)),
-        float(_rate(model.forget, forgotten[1:], left_known[1:], doublings)),
-        _share(*guessed),
-        _share(*slipped),
-    )
-    return improved, float(counts @ np.log(scale).sum(axis=1))
+    facts = counts.sum(axis=1)
+    improved = [
+        state[1].sum(axis=1) / facts,  # at the first checkpoint, where the loop ended
+        _rate(models[:, 1], changes[0, :, 1:], changes[1, :, 1:], doublings),
+        _rate(models[:, 2], changes[2, :, 1:], changes[3, :, 1:], doublings),
+        _share(right_guess, unknown),
+        _share(wrong_slip, facts * t - unknown),
+    ]
+    return np.stack(improved, axis=1), (np.log(scale).sum(axis=0) * counts).sum(axis=1)
 
 
 def _rate(before: np.ndarray | float, ended: np.ndarray, lasted: np.ndarray, widths: np.ndarray) -> np.ndarray:
@@ -251,8 +283,9 @@ def _rate(before: np.ndarray | float, ended: np.ndarray, lasted: np.ndarray, wid
     return np.where(np.asarray(before) > 0, rates, 0)
 
 
-def _share(part: float, whole: float) -> float:
-    return float(np.clip(part / whole, 0.0, 1.0)) if whole > 0 else 0.0
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return shares.clip(0, 1)
 
 
 @dataclass(frozen=True)
@@ -285,19 +318,20 @@ def forgetting(trajectories: Trajectories, draws: int = intervals.RESAMPLES, see
     by_cluster = np.zeros((trajectories.clusters.max() + 1, len(distinct)))
     np.add.at(by_cluster, (trajectories.clusters, row_of.ravel()), 1)
     model = fit(distinct, doublings, by_cluster.sum(axis=0))
-    rates = [
-        fit(distinct[drawn], doublings, counts[drawn], begin=model, tolerance=1e-6, iterations=50).forget
-        for counts in intervals.resamples(len(by_cluster), draws, seed) @ by_cluster
-        if distinct[drawn := counts > 0].any()
-    ]
+    of_draws = intervals.resamples(len(by_cluster), draws, seed) @ by_cluster
+    of_draws = of_draws[of_draws @ distinct.any(axis=1) > 0]
+    refitted = fit_all(distinct, doublings, of_draws, begin=model, tolerance=1e-6, iterations=50)
     lasting = fit(distinct, doublings, by_cluster.sum(axis=0), forgets=False)
-    rng, chance = np.random.default_rng(seed), []
-    for _ in range(REFITS):
-        rows, counts = np.unique(lasting.draw(len(known), doublings, rng), axis=0, return_counts=True)
-        chance.append(fit(rows, doublings, counts.astype(float), begin=model, tolerance=1e-6).forget)
-    ends = intervals.percentile_interval(np.array(rates))
+    rng = np.random.default_rng(seed)
+    drawn = [np.unique(lasting.draw(len(known), doublings, rng), axis=0, return_counts=True) for _ in range(REFITS)]
+    rows = np.zeros((REFITS, max(len(each) for each, _ in drawn), known.shape[1]), bool)
+    counts = np.zeros(rows.shape[:2])  # 0 where a draw has fewer distinct rows than another
+    for at, (each, often) in enumerate(drawn):
+        rows[at, : len(each)], counts[at, : len(each)] = each, often
+    chance = fit_all(rows, doublings, counts, begin=model, tolerance=1e-6)
+    ends = intervals.percentile_interval(refitted[:, FORGET])
     low, high = min(float(ends[0]), model.forget), max(float(ends[1]), model.forget)  # fits end near 0, not at it
-    return Forgetting(model, low, high, float(np.quantile(chance, 0.975)))
+    return Forgetting(model, low, high, float(np.quantile(chance[:, FORGET], 0.975)))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Trajectories whose answers are known: by hand, and drawn from the models that are to be told apart."""
 
+import itertools
+from dataclasses import astuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,11 +85,39 @@ def test_rows_may_be_counted_instead_of_repeated():
 
 def test_the_likelihood_never_falls():
     known = TRUE.draw(300, np.ones(9), np.random.default_rng(4))
-    model, answers, before = TwoStates(0.3, 0.3, 0.3, 0.2, 0.3), np.stack([~known, known]).astype(float), -np.inf
+    models, before = np.array([[0.3, 0.3, 0.3, 0.2, 0.3], [0.1, 0.2, 0.4, 0.1, 0.2]]), -np.inf
     for _ in range(30):
-        model, likelihood = trajectories._improved(model, answers, np.ones(len(known)), np.ones(9))
-        assert likelihood >= before - 1e-9
+        models, likelihood = trajectories._improved(models, known, np.ones((2, 300)), np.ones(9))
+        assert (likelihood >= before - 1e-9).all()
         before = likelihood
+
+
+def test_its_likelihood_is_that_of_all_courses_that_a_fact_can_take():
+    """Summed over the 2⁴ courses of each fact, without a recursion."""
+    known, doublings = TRUE.draw(5, np.array([0.5, 1, 2]), np.random.default_rng(8)), np.array([0.5, 1, 2])
+    counts = np.array([1.0, 2, 1, 3, 1])
+    change = {(0, 1): 1 - np.exp(-TRUE.learn * doublings), (1, 0): 1 - np.exp(-TRUE.forget * doublings)}
+    right = np.array([TRUE.guess, 1 - TRUE.slip])
+    total = np.zeros(5)
+    for course in itertools.product((0, 1), repeat=4):
+        chance = TRUE.start if course[0] else 1 - TRUE.start
+        for gap, pair in enumerate(itertools.pairwise(course)):
+            chance *= change[pair][gap] if pair in change else 1 - change[pair[0], 1 - pair[0]][gap]
+        total += chance * np.where(known, right[list(course)], 1 - right[list(course)]).prod(axis=1)
+    _, likelihood = trajectories._improved(np.array([astuple(TRUE)]), known, counts[None], doublings)
+    assert likelihood == pytest.approx([counts @ np.log(total)])
+
+
+def test_fits_side_by_side_are_those_of_each(monkeypatch):
+    """Of shared answers and of each its own, with rows that do not count, and in parts."""
+    rng, doublings = np.random.default_rng(9), np.resize([0.5, 2], 5)
+    known, counts = TRUE.draw(40, doublings, rng), rng.integers(0, 4, (6, 40)).astype(float)
+    single = [astuple(fit(known[row > 0], doublings, row[row > 0], iterations=200)) for row in counts]
+    monkeypatch.setattr(trajectories, "AT_ONCE", 2 * known.size)
+    assert trajectories.fit_all(known, doublings, counts, iterations=200) == pytest.approx(np.array(single), abs=1e-9)
+    own = np.stack([known, ~known])
+    single = [astuple(fit(each, doublings, row)) for each, row in zip(own, counts[:2], strict=True)]
+    assert trajectories.fit_all(own, doublings, counts[:2]) == pytest.approx(np.array(single), abs=1e-9)
 
 
 @pytest.mark.parametrize(("forget", "lost"), [(0.1, True), (0.0, False)])
@@ -116,20 +147,20 @@ def test_rates_are_drawn_by_object_and_chance_is_what_nearly_all_fits_stay_below
     clusters = rng.permutation(np.repeat(np.arange(40), 6))
     whole = Trajectories(pd.DataFrame({"group": ["P"] * 240}), 2 ** np.arange(8), paths[clusters], clusters)
     one_each = Trajectories(pd.DataFrame({"group": ["P"] * 40}), 2 ** np.arange(8), paths, np.arange(40))
-    chances, plain = [], trajectories.fit
+    chances, plain = [], trajectories.fit_all
 
-    def fit_of(known, doublings, counts=None, forgets=True, begin=None, tolerance=1e-7, iterations=500):
+    def fits_of(known, doublings, counts, forgets=True, begin=None, tolerance=1e-7, iterations=500):
         fitted = plain(known, doublings, counts, forgets, begin, max(tolerance, 1e-5), min(iterations, 30))
-        if forgets and begin is not None and tolerance == 1e-6 and iterations == 500:
-            chances.append(fitted.forget)
+        if known.ndim == 3:
+            chances.append(fitted[:, 2])
         return fitted
 
-    monkeypatch.setattr(trajectories, "fit", fit_of)
+    monkeypatch.setattr(trajectories, "fit_all", fits_of)
     monkeypatch.setattr(trajectories, "REFITS", 12)
     of_objects, of_facts = (trajectories.forgetting(each, draws=30) for each in (whole, one_each))
-    assert len(chances) == 24
-    assert of_objects.chance == pytest.approx(np.quantile(chances[:12], 0.975))
-    assert np.median(chances[:12]) < of_objects.chance
+    assert [len(each) for each in chances] == [12, 12]
+    assert of_objects.chance == pytest.approx(np.quantile(chances[0], 0.975))
+    assert np.median(chances[0]) < of_objects.chance
     assert of_objects.high - of_objects.low == pytest.approx(of_facts.high - of_facts.low, rel=0.05)
 
 

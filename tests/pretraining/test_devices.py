@@ -1,8 +1,11 @@
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -14,6 +17,7 @@ from embryology.errors import EmbryologyError
 from embryology.pretraining.devices import Devices, refuse_unknown_tracker
 from embryology.runs.losses import read
 from embryology.runs.paths import RunFolder
+from tests.processes import CONTEXT, run_command
 from tests.training import small_preset, train
 
 
@@ -23,22 +27,41 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def command(preset, root, processes, *options):
+def arguments(preset, root, *options):
     file = root.parent / f"{root.name}.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(preset.model_dump(mode="json", include={"outcome", "speed"})))
-    told = ["pretrain", str(file), "--run", str(root), "--processes", str(processes), *options]
-    return [sys.executable, "-m", "embryology", *told]
+    return ("pretrain", str(file), "--run", str(root), *options)
+
+
+def command(preset, root, processes):
+    return [sys.executable, "-m", "embryology", *arguments(preset, root, "--processes", str(processes))]
+
+
+def spoken(text):
+    return [line for line in text.splitlines() if "Writing" not in line]
+
+
+def join(world):
+    os.environ.update({name: str(value) for name, value in world.items()})
 
 
 def pretrain(preset, root, processes, *options):
-    """``embryology pretrain`` by several processes: status, lines on standard output, lines on standard error."""
-    done = subprocess.run(command(preset, root, processes, *options), capture_output=True, text=True, timeout=240)
-    return (
-        done.returncode,
-        done.stdout.splitlines(),
-        [line for line in done.stderr.splitlines() if "Writing" not in line],
-    )
+    """What ``embryology pretrain --processes`` starts, from a server that has the imports: status and lines of each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told, said = arguments(preset, root, *options), [root.parent / f"{root.name}-{rank}" for rank in range(processes)]
+    started = []
+    for rank in range(processes):
+        world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+        world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        job = (said[rank], os.environ["EMBRYOLOGY_RUNS"], partial(join, world), told)
+        started.append(CONTEXT.Process(target=run_command, args=job))
+        started[-1].start()
+    for process in started:
+        process.join(120)
+    return [process.exitcode for process in started], [spoken(file.read_text()) for file in said]
 
 
 def agree(one, other, tolerance):
@@ -60,15 +83,15 @@ def test_any_number_of_processes_resumes_what_another_began(home):
     )
     alone = train(preset, home / "runs" / "alone").root
     two = home / "runs" / "two"
-    status, said, errors = pretrain(preset, two, 2)
-    assert (status, errors) == (0, [])
-    assert sum("done at step 30" in line for line in said) == 1  # only the main process speaks
+    assert pretrain(preset, two, 2) == ([0, 0], [[], []])
     agree(two, alone, 2e-3)
+    said = [(two.parent / f"two-{rank}.out").read_text() for rank in range(2)]
+    assert ["done at step 30" in each for each in said] == [True, False]
     three = Path(shutil.copytree(two, home / "runs" / "three"))
     for folder in (two, three):
         (folder / "state" / "step-00000030.pt").unlink()
     train(preset, two, resume=True)
-    assert pretrain(preset, three, 3, "--resume")[0] == 0
+    assert pretrain(preset, three, 3, "--resume") == ([0, 0, 0], [[], [], []])
     for folder in (two, three):
         agree(folder, alone, 2e-3)
     sessions = [yaml.safe_load((folder / "run.yaml").read_text())["sessions"] for folder in (two, three)]
@@ -84,7 +107,7 @@ def test_processes_that_are_asked_to_stop_save_and_are_resumed(home):
     process.terminate()
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    (line,) = [line for line in said.splitlines() if "Writing" not in line]
+    (line,) = spoken(said)
     assert re.match(r"error: interrupted at step \d+ of 300, everything is saved", line)
     train(preset, root, resume=True)
     assert read(RunFolder(root))["step"].iloc[-1] == 300
@@ -97,22 +120,22 @@ def test_electra_takes_the_same_course_in_two_processes_and_two_parts(home):
     preset = small_preset(home, steps=30, checkpoints=[0, 30], objective=objective, model=model)
     parts = preset.model_copy(update={"speed": preset.speed.model_copy(update={"gradient_accumulation_steps": 2})})
     alone = train(preset, home / "runs" / "alone").root
-    status, _, errors = pretrain(parts, home / "runs" / "two", 2)
-    assert (status, errors) == (0, [])
+    assert pretrain(parts, home / "runs" / "two", 2) == ([0, 0], [[], []])
     agree(home / "runs" / "two", alone, 2e-2)
 
 
 def test_a_refusal_is_one_line_whichever_process(home):
-    preset = small_preset(home, steps=30, checkpoints=[0, 20, 30])
-    status, _, errors = pretrain(preset, home / "runs" / "three", 3)
-    assert (status, len(errors)) == (1, 1)
-    assert errors[0].startswith("error: batch_size 16 cannot be divided among 3 processes")
+    preset = small_preset(home, steps=30, checkpoints=[0, 20, 30], batch_size=15)
+    done = subprocess.run(command(preset, home / "runs" / "odd", 2), capture_output=True, text=True, timeout=240)
+    (line,) = spoken(done.stderr)
+    assert done.returncode == 1
+    assert line.startswith("error: batch_size 15 cannot be divided among 2 processes")
     locked = RunFolder(home / "runs" / "locked")
     locked.root.mkdir(parents=True)
     with filelock.FileLock(locked.lock):  # what the main process alone finds
-        status, _, errors = pretrain(preset, locked.root, 2)
-    assert (status, len(errors)) == (1, 1)
-    assert "another process is training in" in errors[0]
+        status, ((line,), nothing) = pretrain(small_preset(home), locked.root, 2)
+    assert (status, nothing) == ([1, 1], [])
+    assert "another process is training in" in line
 
 
 def test_what_the_main_process_refuses_all_refuse():

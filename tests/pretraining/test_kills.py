@@ -17,7 +17,7 @@ from embryology.runs.series import Series
 from embryology.runs.verify import check
 from embryology.storage.files import PART, read_json
 from tests.processes import exit_status
-from tests.training import small_preset, train
+from tests.training import SHORT, small_preset, train
 
 COVERS = ("embryology/pretraining/state.py",)
 
@@ -25,7 +25,7 @@ COVERS = ("embryology/pretraining/state.py",)
 def preset(home: Path):
     """Little text, so that it is read more than once; with dropout, so that the random state matters."""
     model = small_preset(home).outcome.model.model_dump() | {"dropout": 0.1}
-    return small_preset(home, model=model, batch_size=32)
+    return small_preset(home, 75, model=model, **SHORT)
 
 
 def in_a_process(home: Path, name: str, point: str | None = None, resume: bool = False) -> int:

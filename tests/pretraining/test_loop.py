@@ -3,9 +3,8 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from functools import partial
 
 import filelock
 import pytest
@@ -20,6 +19,7 @@ from embryology.runs.losses import COLUMNS, read
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.storage.files import read_json, read_yaml
+from tests.processes import CONTEXT, command, run_command
 from tests.training import small_preset, train
 
 COVERS = ("embryology/__main__.py", "embryology/pretraining/interrupt.py")
@@ -123,16 +123,18 @@ def test_a_killed_process_leaves_no_half_written_checkpoint(home, finished, tmp_
     values = small_preset(home).model_dump(mode="json")
     preset.write_text(yaml.safe_dump({key: values[key] for key in ("outcome", "speed")}))
     folder = RunFolder(home / "runs" / "killed")
-    command = [sys.executable, "-m", "embryology", "pretrain", str(preset), "--run", str(folder.root), "--resume"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    arguments = ("pretrain", str(preset), "--run", str(folder.root), "--resume")
+    nothing, runs = partial(int), os.environ["EMBRYOLOGY_RUNS"]
+    process = CONTEXT.Process(target=run_command, args=(tmp_path / "stderr", runs, nothing, arguments))
+    process.start()
     deadline = time.monotonic() + 60
     while not folder.checkpoint(20).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
-    process.wait()
+    process.join()
     for checkpoint in Series.open(folder.root).checkpoints:
         checkpoint.verify()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert command(tmp_path / "stderr", nothing, *arguments) == (0, [])
     assert hashes(folder) == hashes(finished)
 
 

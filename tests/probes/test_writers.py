@@ -12,7 +12,7 @@ from benchmarks.probe_kills import files
 from embryology.runs.freeze import freeze
 from embryology.storage.files import PART
 from tests.foreign import save_bert
-from tests.processes import CONTEXT, _command, command, disk_of
+from tests.processes import CONTEXT, command, disk_of, run_command
 from tests.synthetic import make_run
 
 ARGUMENTS = ("--probe", "tokens")
@@ -89,7 +89,7 @@ def test_several_at_once_end_with_the_same_bytes(measured, preset, folder, tmp_p
     arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
     runs = os.environ["EMBRYOLOGY_RUNS"]
     processes = [
-        CONTEXT.Process(target=_command, args=(tmp_path / f"stderr-{number}", runs, nothing, arguments))
+        CONTEXT.Process(target=run_command, args=(tmp_path / f"stderr-{number}", runs, nothing, arguments))
         for number in range(3)
     ]
     for process in processes:

@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
+from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from embryology.specs import registry
@@ -139,8 +140,10 @@ def test_no_measurement_is_typed_into_prose(notebook):
 
 @pytest.fixture(scope="module")
 def shell():
-    """What runs cells as a kernel does, without its start; ``test_end_to_end`` has papermill and kernels."""
+    """What runs cells as a kernel does, without its start and pictures; ``test_end_to_end`` has papermill, kernels and
+    what readers see."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, buffer, **_: buffer.write(b"<svg/>"))
         for name in ("displayhook", "excepthook"):
             patch.setattr(sys, name, getattr(sys, name))
         patch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # it puts its own there
@@ -174,7 +177,8 @@ def figures_in(outputs):
 @pytest.fixture(scope="module")
 def executed(shell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")
-    series = make_run(folder / "runs" / "synthetic", sentences=40, total=False)
+    made = make_run(folder / "runs" / "synthetic", sentences=40, total=False)
+    series = Series.open(freeze(made, folder / "results" / "synthetic"))  # with the columns that are kept
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return {name: execute(shell, series, name, "0,20,40,80,160,640,2000") for name in NAMES}
@@ -191,7 +195,6 @@ def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_p
     monkeypatch.chdir(tmp_path)
     about = {name: template(name).metadata.embryology for name in NAMES}
     names = [name for name in NAMES if about[name].kind != "study" and "losses" not in about[name].needs]
-    monkeypatch.setattr(Figure, "savefig", lambda figure, buffer, **_: buffer.write(b"<svg/>"))  # as above
     assert Series.open(series.folder.root).losses is None
     assert {name: figures_in(execute(shell, series, name)) for name in names} == {name: FIGURES[name] for name in names}
 
