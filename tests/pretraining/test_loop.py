@@ -160,7 +160,7 @@ def test_a_changed_corpus_is_refused(home, tmp_path):
         patch.setattr(loop.Run, "_step", lambda *_: (_ for _ in ()).throw(MemoryError()))
         with pytest.raises(MemoryError):
             train(preset, tmp_path / "run")
-    with open(tmp_path / "articles.txt", "a") as stream:
+    with open(preset.outcome.corpus.path, "a") as stream:
         stream.write("\n\nA new article.")
     with pytest.raises(EmbryologyError, match=r"corpus of .* has changed since the run began"):
         train(preset, tmp_path / "run", resume=True)

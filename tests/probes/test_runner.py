@@ -330,6 +330,7 @@ def test_another_series_has_keys_of_its_own(make_series, probe):
 
 def test_probes_that_predict_words_read_electras_generator(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)  # bundled tasks are enough
     model = presets.load("smoke").outcome.model.model_dump() | {"family": "electra", "generator_size": 0.5}
     objective = presets.load("tiny-electra").outcome.objective.model_dump()
     made = train(
