@@ -5,6 +5,7 @@
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
+# The lock is of Python 3.11; the package alone takes a range of versions, see pyproject.toml.
 # PIP_ARGS goes to pip, e.g. an index with another build of torch (see README.md)
 
 PYTHON ?= python3.11

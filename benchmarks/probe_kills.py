@@ -62,8 +62,6 @@ def project(home: Path) -> Path:
     root = home / "project"
     for name in ("book", "notebooks"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("executed"))
-    for name in ("published", "recipes"):
-        shutil.copytree(ROOT / "results" / name, root / "results" / name)
     shutil.copytree(ROOT / "embryology", root / "embryology", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("_config.yml", "_toc.yml", "README.md"):
         shutil.copy(ROOT / name, root / name)

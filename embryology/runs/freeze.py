@@ -18,7 +18,7 @@ from embryology.runs import measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.manifest import Manifest, commit
 from embryology.runs.measurements import ALL, Configuration
-from embryology.runs.paths import ROOT, RunFolder
+from embryology.runs.paths import RunFolder, home
 from embryology.runs.series import Series, thinned
 from embryology.specs import Specification, registry
 from embryology.storage.files import write_table, write_yaml, written_whole
@@ -36,8 +36,9 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
 
     Args:
         series: a run.
-        to: the folder; None takes ``results/<name>-seed<seed>`` in the project's. Its name becomes that
-            of the series, so that a reader's own run of the same preset can stand beside it.
+        to: the folder; None takes ``results/<name>-seed<seed>`` in the project's, or in the current one where there
+            is no project. Its name becomes that of the series, so that a reader's own run of the same preset can
+            stand beside it.
         replace: whether a run that was frozen there before gives way.
         without: names of probes whose measurements are left out, whole or not; or ``probe:step,step``, of which
             those at some checkpoints are.
@@ -59,7 +60,7 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
         if gone != ALL_STEPS:
             every = manifest.probes.get(probe, {}).get("every", 1)
             tables[probe] = _measured(series, probe, every, {int(step) for step in gone})
-    target = RunFolder(Path(to).expanduser().resolve() if to else ROOT / "results" / _name(series, manifest))
+    target = RunFolder(Path(to).expanduser().resolve() if to else home() / "results" / _name(series, manifest))
     if target.root.exists() and not (replace and target.frozen.exists()):
         hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
         raise EmbryologyError(f"{target.root} is there already; {hint}")

@@ -170,6 +170,8 @@ def commit() -> str | None:
     """
     if said := os.environ.get("EMBRYOLOGY_COMMIT"):
         return said
+    if ROOT is None:  # installed, perhaps within another project's checkout, whose commit says nothing
+        return None
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],

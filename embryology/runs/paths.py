@@ -6,16 +6,40 @@ from pathlib import Path
 
 from embryology.errors import EmbryologyError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-"""The project's folder: notebooks, book and published results stand beside the package."""
+PACKAGE = Path(__file__).resolve().parents[1]
+STUDIES = PACKAGE / "studies"
+"""Numbers that come with the package: curves read off the paper's figures, and studies that were made once."""
+
+ROOT = PACKAGE.parent if (PACKAGE.parent / "notebooks" / "index.ipynb").is_file() else None
+"""The project's folder: notebooks, book and frozen runs stand beside the package. None where the package is installed
+without them, as from a wheel."""
 
 PARTS = "parts"
 """The folder of a probe's parts of measurements."""
 
 
+def project_folder() -> Path:
+    """The project's folder, for what cannot be done without it.
+
+    Raises:
+        EmbryologyError: the package is installed without it.
+    """
+    if ROOT is None:
+        raise EmbryologyError(
+            "this needs the project's folder with its notebooks and its book, and embryology is installed without it; "
+            "get the repository, and run `pip install -e .` in it"
+        )
+    return ROOT
+
+
+def home() -> Path:
+    """The folder with ``runs/`` and ``results/``: the project's, wherever one is; else the current one."""
+    return ROOT or Path.cwd()
+
+
 def runs_folder() -> Path:
-    """Where runs live: ``EMBRYOLOGY_RUNS``, else ``runs/`` in the project's folder."""
-    return Path(os.environ.get("EMBRYOLOGY_RUNS") or ROOT / "runs")
+    """Where runs live: ``EMBRYOLOGY_RUNS``, else ``runs/`` in :func:`home`."""
+    return Path(os.environ.get("EMBRYOLOGY_RUNS") or home() / "runs")
 
 
 def data_folder() -> Path | None:
@@ -52,7 +76,7 @@ class RunFolder:
         if not (os.sep in text or isinstance(name, Path)):
             return cls(runs_folder().resolve() / text)
         path = Path(text).expanduser().resolve()
-        return cls(ROOT / text if not path.exists() and (ROOT / text).is_dir() else path)
+        return cls(home() / text if not path.exists() and (home() / text).is_dir() else path)
 
     @property
     def name(self) -> str:

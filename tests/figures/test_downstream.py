@@ -6,7 +6,7 @@ import pytest
 
 from embryology.analysis import downstream
 from embryology.figures import downstream as drawn
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from tests.figures.reading import bands, cells_of, line, rows, seen
 
 STEPS = [0, 10, 20, 30, 40]
@@ -129,7 +129,7 @@ def test_the_share_of_the_gain_is_of_what_came_since_the_first_checkpoint(frame)
     assert line(height, "this run") == pytest.approx(np.column_stack([np.linspace(0, 1, 5), means]))
     drawn_share = share.get_lines()[0].get_xydata()
     assert drawn_share == pytest.approx(np.column_stack([np.linspace(0, 1, 5), 100 * (means - means[0]) / gain]))
-    released = pd.read_csv(ROOT / "results" / "published" / "glue_all.csv").drop_duplicates(["model", "step"])
+    released = pd.read_csv(STUDIES / "published" / "glue_all.csv").drop_duplicates(["model", "step"])
     quarters = {"this run": 100 * (50 - 32.5) / gain}
     for model, curve in zip(("ALBERT", "BERT", "ELECTRA"), share.get_lines()[1:4], strict=True):
         points = released[released["model"] == model].sort_values("step")
@@ -150,7 +150,7 @@ def test_a_run_that_answers_questions_on_texts_is_drawn_beside_the_released_mode
     shown = seen(drawn.beside_published, pd.concat([frame, asked], ignore_index=True))
     answers = shown.figure.axes[2]
     assert [len(answers.get_lines()), answers.get_lines()[0].get_xydata().tolist()] == [3, [[0, 25], [1, 50]]]
-    released = pd.read_csv(ROOT / "results" / "published" / "bert_finetune.csv").query("series == 'SQuAD2.0'")
+    released = pd.read_csv(STUDIES / "published" / "bert_finetune.csv").query("series == 'SQuAD2.0'")
     assert answers.get_lines()[1].get_ydata() == pytest.approx(released.sort_values("step")["value"].to_numpy())
     assert shown.caption.endswith("which the averages leave out, and this run's.")
     assert shown.data.query("of == 'SQuAD' and whose == 'this run'")["value"].tolist() == [25, 50]

@@ -7,7 +7,7 @@ import pytest
 from embryology.analysis import tables
 from embryology.figures import edges as drawn
 from embryology.figures import style
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from embryology.specs.edges import SPECIFICATION
 from tests.figures.reading import bands, cells_of, line, rows, seen
 
@@ -224,7 +224,7 @@ def test_published_curves_lie_on_the_share_of_their_own_steps_with_the_intervals
         ours, *theirs = bands(axis)
         assert ours[:, 1:] == pytest.approx(np.array(SCORES[task][2])[:, None] + [-0.05, 0.01])
         for model, file, band in zip(("BERT", "ELECTRA"), ("bert_probing", "electra_pretrain"), theirs, strict=True):
-            raw = pd.read_csv(ROOT / "results" / "published" / f"{file}.csv")
+            raw = pd.read_csv(STUDIES / "published" / f"{file}.csv")
             raw = raw[raw["series"] == series].sort_values("step")
             at = raw["step"].to_numpy() / raw["step"].max()
             assert line(axis, f"published {model}") == pytest.approx(np.column_stack([at, raw["value"]]))

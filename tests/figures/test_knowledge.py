@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from embryology.figures import knowledge as drawn
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from embryology.specs.knowledge import TEMPLATE
 from tests.figures.reading import bands, cells_of, line, rows, seen
 from tests.synthetic import KNOWLEDGE
@@ -172,7 +172,7 @@ def test_measures_have_their_own_metric_and_facts(frame):
 
 @pytest.fixture(scope="module")
 def released():
-    raw = pd.read_csv(ROOT / "results" / "published" / "bert_knowledge.csv")
+    raw = pd.read_csv(STUDIES / "published" / "bert_knowledge.csv")
     return {relation: curve.set_index("step")["value"] for relation, curve in raw.groupby("series")}
 
 

@@ -19,7 +19,7 @@ from embryology.analysis.learning_order import (
 )
 from embryology.figures import learning_order as drawn
 from embryology.figures import style
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from tests.figures.reading import bars, line, rows, seen, words_in
 from tests.synthetic import SILVER
 
@@ -39,7 +39,7 @@ def times(steps, **columns):
 @pytest.fixture(scope="module")
 def released():
     """Published ALBERT's curves: a row a step, a column a tag."""
-    raw = pd.read_csv(ROOT / "results" / "published" / "albert_reconstruction.csv")
+    raw = pd.read_csv(STUDIES / "published" / "albert_reconstruction.csv")
     return raw.assign(tag=raw["series"].map(RELEASED)).pivot(index="step", columns="tag", values="value")
 
 
@@ -84,7 +84,7 @@ def test_an_agreement_is_scipys_where_nothing_is_tied(numbers, by_task):
 
 def test_each_agreement_is_told_of_its_own_orders(numbers, frame, by_task):
     def published(model):
-        raw = pd.read_csv(ROOT / "results" / "published" / f"{model}_reconstruction.csv")
+        raw = pd.read_csv(STUDIES / "published" / f"{model}_reconstruction.csv")
         table = raw.assign(tag=raw["series"].map(RELEASED)).pivot(index="tag", columns="step", values="value")
         return of_curves(table.columns.to_numpy(), table)
 

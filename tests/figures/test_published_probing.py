@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from embryology.figures import published_probing as drawn
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from tests.figures.reading import bands, cells_of, line, seen
 
 FILES = {"BERT": "bert_probing", "ELECTRA": "electra_pretrain"}
@@ -15,7 +15,7 @@ CITED = {"POS": 212_121, "Const": 190_535, "SRL": 61_716, "Coref": 27_800}
 
 @pytest.fixture(scope="module")
 def released():
-    tables = {model: pd.read_csv(ROOT / "results" / "published" / f"{file}.csv") for model, file in FILES.items()}
+    tables = {model: pd.read_csv(STUDIES / "published" / f"{file}.csv") for model, file in FILES.items()}
     return {
         (model, task): tables[model].query("series == @task").sort_values("step") for model in FILES for task in ITEMS
     }

@@ -6,7 +6,7 @@ import pytest
 
 from embryology.analysis.learning_order import NEVER_BEYOND, REACHED, UNTOLD
 from embryology.figures import tokens
-from embryology.runs.paths import ROOT
+from embryology.runs.paths import STUDIES
 from embryology.specs import UNTRAINED
 from embryology.specs.tokens import FREQUENT_IN_GROUP, FREQUENT_WORD, SPECIFICATION
 from tests.figures.reading import bands, line, rows, seen, words_in
@@ -124,7 +124,7 @@ def test_published_curves_end_at_one_and_are_those_of_the_released_figure(alone,
     """Divided by the last value, which is below the largest one for several tags."""
     data = seen(tokens.rescaled, alone, times, "made-up tags", model).data
     theirs = data[data["series"] == f"published {model}"]
-    raw = pd.read_csv(ROOT / "results" / "published" / f"{model.lower()}_reconstruction.csv")
+    raw = pd.read_csv(STUDIES / "published" / f"{model.lower()}_reconstruction.csv")
     names = {"det.": "DT", "conj.": "CC", "prep.": "IN", "pron.": "PRP", "adv.": "RB", "verb": "VB", "adj.": "JJ"}
     names |= {"noun": "NN", "proper noun": "NNP"}
     for name, tag in names.items():
@@ -159,7 +159,7 @@ def test_a_rescaled_baseline_is_divided_by_the_same_value(rescaled):
 
 def test_the_order_is_of_groups_that_are_learnt_and_halves_are_shares_of_the_published_steps(rescaled):
     assert rescaled.answer == "Half of the final value: DT, then JJ"
-    raw = pd.read_csv(ROOT / "results" / "published" / "albert_reconstruction.csv")
+    raw = pd.read_csv(STUDIES / "published" / "albert_reconstruction.csv")
     shares = []
     for _, curve in raw.groupby("series"):
         values, half = curve["value"].tolist(), curve["value"].iloc[-1] / 2

@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from embryology.report import imports
+from embryology.report import build, imports
 from embryology.runs import losses, measurements, properties
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import RunFolder
@@ -150,9 +150,10 @@ def test_the_front_page_is_made_again_where_its_list_changes(project, stale):
     assert stale() == []
 
 
-def test_published_curves_and_studies_are_depended_on_each(project, stale):
+def test_published_curves_and_studies_are_depended_on_each(tmp_path, monkeypatch, stale):
+    monkeypatch.setattr(build, "STUDIES", studies := tmp_path / "studies")
     assert stale() == BOTH
-    files = [project / "results" / name for name in ("published/a.csv", "published/b.csv", "recipes/a.csv")]
+    files = [studies / name for name in ("published/a.csv", "published/b.csv", "recipes/a.csv")]
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("1")
@@ -160,7 +161,7 @@ def test_published_curves_and_studies_are_depended_on_each(project, stale):
     for file in files:
         replace(file, b"1", b"2")
         assert stale() == BOTH
-    files[0].rename(project / "results" / "recipes" / "b.csv")
+    files[0].rename(studies / "recipes" / "b.csv")
     assert stale() == BOTH
 
 

@@ -23,10 +23,22 @@ def test_a_run_is_found_by_name_or_by_path(tmp_path, monkeypatch):
 
 def test_a_path_that_is_not_there_may_be_meant_from_the_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert RunFolder.named("results/published").root == ROOT / "results" / "published"
+    assert RunFolder.named("results/tiny-seed0").root == ROOT / "results" / "tiny-seed0"
     assert RunFolder.named("results/nothing").root == tmp_path / "results" / "nothing"
-    (tmp_path / "results" / "published").mkdir(parents=True)
-    assert RunFolder.named("results/published").root == tmp_path / "results" / "published"
+    (tmp_path / "results" / "tiny-seed0").mkdir(parents=True)
+    assert RunFolder.named("results/tiny-seed0").root == tmp_path / "results" / "tiny-seed0"
+
+
+def test_without_the_project_the_current_folder_takes_its_place(tmp_path, monkeypatch):
+    assert paths.home() == paths.project_folder() == ROOT
+    monkeypatch.delenv("EMBRYOLOGY_RUNS", raising=False)
+    monkeypatch.setattr(paths, "ROOT", None)
+    monkeypatch.chdir(tmp_path)
+    assert paths.home() == tmp_path
+    assert RunFolder.named("tiny").root == tmp_path / "runs" / "tiny"
+    assert RunFolder.named("results/tiny-seed0").root == tmp_path / "results" / "tiny-seed0"
+    with pytest.raises(EmbryologyError, match="this needs the project's folder"):
+        paths.project_folder()
 
 
 def test_folders_come_from_the_environment(tmp_path, monkeypatch):
