@@ -1,4 +1,5 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
+# make frozen-book   build the report from a run that is frozen in results/, as it is published; nothing is trained
 # make test   all tests but the long ones
 # make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs
 # make mutants   which changes of the code does no test see? (hours; see CONTRIBUTING.md)
@@ -10,6 +11,7 @@
 
 PYTHON ?= python3.11
 RUN ?= tiny
+FROZEN ?= results/tiny-seed0
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 EMBRYOLOGY := $(VENV)/bin/embryology
@@ -17,12 +19,15 @@ EMBRYOLOGY := $(VENV)/bin/embryology
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test test-long mutants lint install clean
+.PHONY: book frozen-book test test-long mutants lint install clean
 
 book: $(INSTALLED)
 	$(EMBRYOLOGY) pretrain $(RUN) --resume
 	$(EMBRYOLOGY) probe $(RUN)
 	$(EMBRYOLOGY) report $(RUN)
+
+frozen-book: $(INSTALLED)
+	$(EMBRYOLOGY) report $(FROZEN)
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(PYTEST_ARGS)

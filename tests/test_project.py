@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import embryology
+from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
 from embryology.specs import registry
 
@@ -216,12 +218,30 @@ def test_every_dependency_has_a_range_that_holds_its_pin():
         assert versions.contains(lock[name]), f"{name}=={lock[name]} of the lock is not in {versions}"
 
 
-def test_environment_yml_has_the_pins_of_the_locks():
+def test_environment_yml_has_the_pins_of_the_locks_and_jupyterlab():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
     found = pins([line for line in pip if not line.startswith("-")])
     lock = locked("requirements.lock", "requirements-data.lock")
+    assert found.pop("jupyterlab")
     assert found == {name: lock[name] for name in declared()}
+    assert "jupyterlab" not in lock
+
+
+def test_the_published_book_is_of_the_run_that_notebooks_open_with():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert [step["run"] for step in steps if "run" in step] == ["make frozen-book"]
+    assert f"FROZEN ?= {pages(ROOT)[0].parameters()['run']}\n" in (ROOT / "Makefile").read_text()
+    assert "\nfrozen-book: $(INSTALLED)\n\t$(EMBRYOLOGY) report $(FROZEN)\n" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=name_of)
+def test_every_action_has_its_version(file):
+    jobs = yaml.safe_load(file.read_text())["jobs"].values()
+    used = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]
+    assert used
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in used)
 
 
 def test_citation_names_this_version():

@@ -87,17 +87,19 @@ class Page:
         """Its parameters and their defaults; a study has none.
 
         Raises:
-            EmbryologyError: the cell holds anything but ``name = value``, or a page about a series has no ``run``.
+            EmbryologyError: the cell holds anything but ``name: type = value``, where the type may be left out, or a
+                page about a series has no ``run``.
         """
         declared: dict[str, Any] = {}
         for cell in self.cells:
             if PARAMETERS in cell["metadata"].get("tags", []):
                 try:
                     tree = ast.parse("".join(cell["source"]))
-                    declared |= {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body}  # type: ignore[attr-defined]
+                    declared |= dict(map(_assigned, tree.body))
                 except (SyntaxError, ValueError, AttributeError) as error:
                     raise EmbryologyError(
-                        f"{self.template.name}: the cell tagged {PARAMETERS} may hold only lines like name = value"
+                        f"{self.template.name}: the cell tagged {PARAMETERS} may hold only lines "
+                        "like name: type = value"
                     ) from error
         if ("run" in declared) == self.is_study:
             problem = "is of no run, but has" if self.is_study else "has no"
@@ -121,6 +123,12 @@ def pages(root: Path) -> list[Page]:
     if [page.metadata.kind for page in listed].count("front") != 1:
         raise EmbryologyError(f"{root / 'notebooks'} has not exactly one notebook of the kind 'front'")
     return sorted(listed, key=lambda page: (page.metadata.kind != "front", page.metadata.order, page.name))
+
+
+def _assigned(node: Any) -> tuple[str, Any]:
+    """The name and the value of an assignment in Python's syntax; an attribute is missing where it is none."""
+    target: Any = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+    return target.id, ast.literal_eval(node.value)
 
 
 def _metadata(file: Path) -> Metadata:

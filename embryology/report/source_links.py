@@ -62,13 +62,27 @@ def choose_buttons(app: "Sphinx", config: "Config") -> None:
 
 
 def rewrite_buttons(app: "Sphinx", pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """After the theme has made its buttons: point those that leave the book at the templates."""
-    waiting = list(context.get("header_buttons", []))
-    while waiting:
-        button = waiting.pop()
-        waiting += button.get("buttons", [])
-        if button.get("url", "").startswith("http"):  # downloads are relative, and are to give the executed notebook
-            button["url"] = template_of(button["url"])
+    """After the theme has made its buttons: point those that leave the book at the templates.
+
+    A plug-in's template lies in no repository that is known here, so that its page has no such buttons.
+    """
+    context["header_buttons"] = _leading_somewhere(context.get("header_buttons", []), Path(app.srcdir))
+
+
+def _leading_somewhere(buttons: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
+    kept = []
+    for button in buttons:
+        url = button.get("url", "")
+        if url.startswith("http"):  # downloads are relative, and are to give the executed notebook
+            notebook = EXECUTED.search(url)
+            if notebook and not (root / "notebooks" / notebook[1]).is_file():
+                continue
+            kept.append(button | {"url": template_of(url)})
+        elif "buttons" not in button:
+            kept.append(button)
+        elif inner := _leading_somewhere(button["buttons"], root):
+            kept.append(button | {"buttons": inner})
+    return kept
 
 
 def setup(app: "Sphinx") -> dict[str, bool]:

@@ -241,8 +241,8 @@ def test_a_parameter_that_only_a_later_notebook_lacks_is_refused_before_the_firs
     ("parameters", "message"),
     [
         ("steps = 'all'", "tokens.ipynb has no parameter run"),
-        ("run = input()", "tokens.ipynb: the cell tagged parameters may hold only lines like name = value"),
-        ("import os", "tokens.ipynb: the cell tagged parameters may hold only lines like name = value"),
+        ("run = input()", "tokens.ipynb: the cell tagged parameters may hold only lines like name: type = value"),
+        ("import os", "tokens.ipynb: the cell tagged parameters may hold only lines like name: type = value"),
     ],
 )
 def test_a_template_needs_plain_parameters(parameters, message, project, executed):
@@ -250,6 +250,16 @@ def test_a_template_needs_plain_parameters(parameters, message, project, execute
     with pytest.raises(EmbryologyError) as error:
         said(project)
     assert str(error.value) == message
+
+
+def test_parameters_may_say_their_type(project, executed):
+    typed = 'run: str = "tiny"  # which\nsteps: str = "all"\ncompare: list[str] = []'
+    write_notebook(project / "notebooks" / "tokens.ipynb", parameters=typed)
+    said(project, parameters=["steps=last"])
+    given = next(page.parameters for page in executed if page.label == "tokens.ipynb")
+    assert given == {"run": "tiny", "steps": "last", "compare": []}
+    with pytest.raises(EmbryologyError, match="parameter compare is a list such as"):
+        said(project, parameters=["compare=tiny"])
 
 
 def test_an_error_that_a_person_can_mend_is_one_line(project):

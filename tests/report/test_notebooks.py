@@ -2,15 +2,18 @@
 
 import ast
 import re
+import subprocess
 import sys
 
 import matplotlib.pyplot as plt
 import nbformat
+import papermill
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
+from embryology.report.pages import pages
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
@@ -21,6 +24,7 @@ from tests.synthetic import make_run
 
 NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
+TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
 KINDS = {"front", "losses", "probe", "comparison", "study", "build"}
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
@@ -30,7 +34,10 @@ def template(name):
 
 
 def code(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    """The code of a page; the cell that Google Colab needs is none, see ``test_colab``."""
+    return [
+        cell for cell in notebook.cells if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", [])
+    ]
 
 
 def prose(notebook):
@@ -75,8 +82,36 @@ def test_parameters_come_first_and_each_is_explained_and_a_study_has_none(notebo
         return
     assert marked == [first]
     lines = first.source.splitlines()
-    assert [re.fullmatch(r"(\w+) = .+  # .+", line)[1] for line in lines] == ["run", "steps", "compare"]
+    assert [re.fullmatch(r"(\w+): .+ = .+  # .+", line)[1] for line in lines] == ["run", "steps", "compare"]
     assert first.source == code(template("index"))[0].source
+
+
+ABOUT_A_SERIES = pytest.mark.parametrize(
+    "page", [page for page in pages(ROOT) if page.name in NAMES and not page.is_study], ids=lambda page: page.name
+)
+
+
+@ABOUT_A_SERIES
+def test_papermill_tells_the_type_the_default_and_the_meaning_of_each_parameter(page):
+    told = papermill.inspect_notebook(page.template)
+    assert {key: ast.literal_eval(each["default"]) for key, each in told.items()} == page.parameters()
+    assert {key: each["inferred_type_name"] for key, each in told.items()} == TYPES
+    assert all(len(each["help"].split()) > 3 for each in told.values())
+
+
+@ABOUT_A_SERIES
+def test_opened_by_itself_a_notebook_finds_its_default_run_in_a_clean_clone(page, tmp_path, monkeypatch):
+    default = page.parameters()
+    listed = subprocess.run(
+        ["git", "ls-files", default["run"]], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert f"{default['run']}/run.yaml" in listed
+    there = {file.relative_to(ROOT).as_posix() for file in (ROOT / default["run"]).rglob("*") if file.is_file()}
+    assert there == set(listed)
+    monkeypatch.chdir(tmp_path)
+    series = Series.open(default["run"])
+    assert page.lacks(series) == []
+    assert series.select(default["steps"]) == series.checkpoints
 
 
 def test_every_parameter_is_used(notebook):
@@ -201,10 +236,10 @@ def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_p
 
 def test_every_number_that_prose_asks_for_is_glued_before_it(executed):
     for name, outputs in executed.items():
-        glued, cells = set(), iter(outputs)
-        for cell in template(name).cells:
+        page, glued, cells = template(name), set(), iter(outputs)
+        for cell in page.cells:
             if cell.cell_type == "markdown":
                 asked = set(re.findall(r"\{glue:text\}`([^`]*)`", cell.source))
                 assert asked <= glued
-            else:
+            elif cell in code(page):
                 glued |= {metadata.get("scrapbook", {}).get("name") for _, metadata in next(cells)}

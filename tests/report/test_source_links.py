@@ -69,13 +69,34 @@ def test_only_executed_notebooks_are_renamed():
     assert template_of("https://x/blob/main/book/method.md") == "https://x/blob/main/book/method.md"
 
 
-def test_buttons_in_groups_are_rewritten_and_downloads_are_not():
-    launch = {"url": "https://hub/lab/tree/book/executed/tiny/tokens.ipynb"}
+def rewritten(tmp_path, page):
+    """The buttons of an executed page, in a project that has one notebook."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "tokens.ipynb").touch()
+    launch = {"url": f"https://hub/lab/tree/book/executed/tiny/{page}.ipynb"}
+    download = {"url": f"../_sources/book/executed/tiny/{page}.ipynb"}
+    repository, screen = {"url": "https://hub/a/b"}, {"javascript": "toggleFullScreen()"}
+    groups = [[launch], [download], [repository, launch]]
+    context = {"header_buttons": [*({"type": "group", "buttons": group} for group in groups), screen]}
+    rewrite_buttons(SimpleNamespace(srcdir=tmp_path), f"book/executed/tiny/{page}", "page.html", context, None)
+    return [button.get("buttons", button) for button in context["header_buttons"]]
+
+
+def test_buttons_in_groups_are_rewritten_and_downloads_are_not(tmp_path):
+    template = {"url": "https://hub/lab/tree/notebooks/tokens.ipynb"}
     download = {"url": "../_sources/book/executed/tiny/tokens.ipynb"}
-    screen = {"javascript": "toggleFullScreen()"}
-    context = {
-        "header_buttons": [{"type": "group", "buttons": [launch]}, {"type": "group", "buttons": [download]}, screen]
-    }
-    rewrite_buttons(None, "book/executed/tiny/tokens", "page.html", context, None)
-    assert launch["url"] == "https://hub/lab/tree/notebooks/tokens.ipynb"
-    assert download["url"] == "../_sources/book/executed/tiny/tokens.ipynb"
+    assert rewritten(tmp_path, "tokens") == [
+        [template],
+        [download],
+        [{"url": "https://hub/a/b"}, template],
+        {"javascript": "toggleFullScreen()"},
+    ]
+
+
+def test_a_page_of_a_plug_in_has_no_buttons_to_a_notebook_that_is_not_there(tmp_path):
+    download = {"url": "../_sources/book/executed/tiny/letters.ipynb"}
+    assert rewritten(tmp_path, "letters") == [
+        [download],
+        [{"url": "https://hub/a/b"}],
+        {"javascript": "toggleFullScreen()"},
+    ]
