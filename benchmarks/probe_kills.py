@@ -63,7 +63,7 @@ def project(home: Path) -> Path:
     for name in ("book", "notebooks"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("executed"))
     shutil.copytree(ROOT / "embryology", root / "embryology", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("_config.yml", "_toc.yml", "README.md"):
+    for name in ("_config.yml", "_toc.yml", "README.md", "CITATION.cff"):
         shutil.copy(ROOT / name, root / name)
     return root
 

@@ -33,7 +33,7 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     for name in ("book", "notebooks", "results"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("executed", "*-seed*"))
-    for name in ("_config.yml", "_toc.yml", "README.md"):
+    for name in ("_config.yml", "_toc.yml", "README.md", "CITATION.cff"):
         shutil.copy(ROOT / name, root / name)
     (root / "embryology").mkdir()
     shutil.copytree(ROOT / "embryology" / "presets", root / "embryology" / "presets")

@@ -248,3 +248,13 @@ def test_citation_names_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == embryology.__version__
     assert citation["references"][0]["doi"] == "10.18653/v1/2020.emnlp-main.553"
+    released = f"\n## [{citation['version']}] - {citation['date-released']}\n"
+    assert released in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_landing_page_says_how_to_cite():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    (author,) = (each["name"] for each in citation["authors"])
+    last = "".join(json.loads((ROOT / "notebooks" / "index.ipynb").read_text())["cells"][-1]["source"])
+    assert f"To cite this: {author} ({citation['date-released'].year}), *{citation['title']}*" in last
+    assert "`CITATION.cff </CITATION.cff>`" in last

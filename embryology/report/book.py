@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.report import source_links
+from embryology.report.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series
 from embryology.storage.files import (
@@ -30,7 +31,9 @@ from embryology.storage.files import (
     write_yaml,
 )
 
-CONTENTS, SETTINGS = "_toc.yml", "_config.yml"
+CONTENTS, SETTINGS, CITATION = "_toc.yml", "_config.yml", "CITATION.cff"
+DOCUMENTED = re.compile(r"^\.\. auto\w+:: (\S+)", re.MULTILINE)
+"""What a written page shows the docstring of."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
@@ -210,7 +213,14 @@ def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
     files = sorted([*notebooks, *written, root / SETTINGS])
     hashes = {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
     links = [source_links.repository_url(root), sha256_of_file(Path(source_links.__file__))]
-    return sha256_of([toc, hashes, links])
+    shown = [sha256_of_file(file) for file in [*root.glob(CITATION), *_documented(written)]]
+    return sha256_of([toc, hashes, links, shown])
+
+
+def _documented(written: Iterable[Path]) -> list[Path]:
+    """The code whose docstrings the written pages show."""
+    pages = [page.read_text(encoding="utf-8") for page in written if page.suffix == ".md"]
+    return sorted({file for page in pages for name in DOCUMENTED.findall(page) for file in modules(name)})
 
 
 def _built_from(html: Path) -> str | None:

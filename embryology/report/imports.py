@@ -43,10 +43,10 @@ def _files(source: str) -> Iterator[Path]:
         else:
             continue
         for name in names:
-            yield from _modules(name)
+            yield from modules(name)
 
 
-def _modules(name: str) -> Iterator[Path]:
+def modules(name: str) -> Iterator[Path]:
     """The file of each module on the way to a dotted name, whose last part may be something within a module."""
     top, *parts = name.split(".")
     place = _top_level().get(top)

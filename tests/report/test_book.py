@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import book, source_links
+from embryology.report import book, imports, source_links
 from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
@@ -181,6 +181,9 @@ def test_whatever_the_book_is_made_of_builds_it_anew_and_nothing_else_does(proje
         assert is_built()
     (project / "book" / "more.md").touch()
     assert is_built()
+    for content in ("version: 1", "version: 2"):
+        (project / "CITATION.cff").write_text(content)
+        assert is_built()
     other = toc | {"parts": [part | {"caption": "Renamed"} for part in toc["parts"]]}
     assert is_built(other)
     assert is_built()
@@ -194,6 +197,24 @@ def test_whatever_the_book_is_made_of_builds_it_anew_and_nothing_else_does(proje
     for file in project.rglob("*"):
         os.utime(file, (1, 1))
     assert not is_built()
+
+
+def test_a_book_is_built_anew_where_the_code_has_changed_that_a_page_documents(project, monkeypatch, tmp_path):
+    toc = book.contents(project, contents(project, ["tiny"]))
+    before = book._inputs_sha256(project, toc)
+    monkeypatch.setattr(imports, "_top_level", lambda: {"embryology": tmp_path / "embryology"})
+    (tmp_path / "embryology" / "runs").mkdir(parents=True)
+    files = [tmp_path / "embryology" / "runs" / name for name in ("series.py", "losses.py")]
+    for file in files:
+        file.write_text("1")
+    assert book._inputs_sha256(project, toc) == before
+    page = "# API\n\n```{eval-rst}\n.. autoclass:: embryology.runs.series.Series\n   :members:\n```\n"
+    (project / "book" / "api.md").write_text(page)
+    shown = book._inputs_sha256(project, toc)
+    for file, is_shown in zip(files, (True, False), strict=True):
+        file.write_text("2")
+        assert (book._inputs_sha256(project, toc) != shown) == is_shown
+        file.write_text("1")
 
 
 def test_builds_once_and_keeps_the_old_book_where_the_new_one_has_warnings(project):
