@@ -5,6 +5,7 @@ Everything heavy is imported inside a command, so that a command with nothing to
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,19 @@ RunArgument = Annotated[
 ]
 
 
+def _add(files: list[Path] | None) -> None:
+    from embryology.specs import registry
+
+    for file in files or ():
+        registry.add(file)
+
+
+PlugInOption = Annotated[
+    list[Path] | None,
+    typer.Option(callback=_add, help="A file with a probe of your own, which the run remembers; may be given again."),
+]
+
+
 @app.command()
 def pretrain(
     preset: Annotated[str, typer.Argument(help="A preset by name (tiny, smoke, …), or a .yaml file.")],
@@ -46,6 +60,7 @@ def pretrain(
     processes: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train together, such as one a GPU.")
     ] = 1,
+    plugin: PlugInOption = None,
 ) -> None:
     """Pretrain a model from random parameters, saving checkpoints."""
     from embryology import presets
@@ -86,6 +101,7 @@ def probe(
         str | None,
         typer.Option(help="A regular expression with a group (?P<step>…) that finds the step in a folder's name."),
     ] = None,
+    plugin: PlugInOption = None,
 ) -> None:
     """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
     from embryology.probes import properties
@@ -102,7 +118,7 @@ def probe(
 
 
 @app.command()
-def count(run: RunArgument) -> None:
+def count(run: RunArgument, plugin: PlugInOption = None) -> None:
     """Count in the training text what no checkpoint changes, such as how frequent each word is; of frozen runs too."""
     from embryology.probes.properties import count as count_all
     from embryology.runs.series import Series
@@ -119,6 +135,7 @@ def freeze(
         list[str] | None,
         typer.Option(help="A probe whose measurements are left out, or probe:step,step; may be given again."),
     ] = None,
+    plugin: PlugInOption = None,
 ) -> None:
     """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""
     from embryology.runs.freeze import freeze as write
@@ -141,6 +158,7 @@ def report(
         int | None,
         typer.Option("--jobs", "-j", min=1, show_default="cores", help="Notebooks executed at a time, half a GB each."),
     ] = None,
+    plugin: PlugInOption = None,
 ) -> None:
     """Execute the notebooks on measured runs and build the book."""
     from embryology.report.build import report as build
@@ -149,7 +167,7 @@ def report(
 
 
 @app.command()
-def show(run: RunArgument) -> None:
+def show(run: RunArgument, plugin: PlugInOption = None) -> None:
     """Print how a run went: held-out values, what was measured, and the order in which words were learnt."""
     from embryology.report.summary import summary
     from embryology.runs.series import Series

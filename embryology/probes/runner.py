@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.probes import WHOLE, Probe
-from embryology.runs import measurements
+from embryology.runs import measurements, plugins
 from embryology.runs.checkpoints import TOKENIZER_FILES, Checkpoint
 from embryology.runs.measurements import Configuration
 from embryology.runs.series import Series, thinned
@@ -96,6 +96,7 @@ def run_probes(
             if steps != "all" or checkpoint in thinned(series.checkpoints, each.settings.every):
                 rows, _ = each.configuration.files(series.folder, checkpoint)
                 (done if rows.exists() else todo).append((checkpoint, each))
+    plugins.keep(series.folder)
     for each in asked:
         if any(other is each for _, other in done):
             measurements.let_stand(series.folder, each.configuration)
@@ -118,11 +119,10 @@ def run_probes(
 
 
 def _asked(series: Series, name: str, settings: ProbeSettings, tokenizer_sha256: str) -> Asked:
-    specification = registry.get(name)
-    probe = specification.load()
+    probe = registry.get(name).load()
     configuration = Configuration(
         probe=name,
-        version=specification.version,
+        version=registry.version(name),
         settings=settings.model_dump(mode="json", exclude={"every"}),
         data=json.loads(json.dumps(probe.inputs(settings, series))),
         tokenizer=tokenizer_sha256,

@@ -26,6 +26,7 @@ from embryology.runs import measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import STUDIES, RunFolder, project_folder
 from embryology.runs.series import Series, seed_pairs
+from embryology.specs import registry
 from embryology.storage.files import read_json, sha256_of, sha256_of_file, written_whole
 
 INJECTED, HIDDEN, LIST = "injected-parameters", "remove-cell", "pages"
@@ -201,7 +202,9 @@ def _studies() -> list[tuple[str, str]]:
 
 
 def _code(page: Page) -> list[str]:
-    return [sha256_of_file(file) for file in imported(page.cells)]
+    """Of all that it imports, and of the files that specify what it shows."""
+    specified = [registry.file_of(need.partition(":")[0]) for need in page.metadata.needs]
+    return [*map(sha256_of_file, imported(page.cells)), *(plugin.sha256 for plugin in specified if plugin)]
 
 
 def _hashes(root: Path, files: Iterable[Path]) -> list[tuple[str, str]]:

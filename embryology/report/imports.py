@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from embryology.specs.registry import GROUP
+from embryology.specs.registry import GROUP, added
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -50,6 +50,8 @@ def modules(name: str) -> Iterator[Path]:
     """The file of each module on the way to a dotted name, whose last part may be something within a module."""
     top, *parts = name.split(".")
     place = _top_level().get(top)
+    if place is None and top in added:
+        place = added[top].file.with_suffix("")
     if place is None:
         return
     yield from _at(place)

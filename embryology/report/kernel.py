@@ -7,6 +7,8 @@ from weakref import WeakSet
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from embryology.specs import registry
+
 
 class OwnKernel(AsyncKernelManager):
     """Starts ``sys.executable``, whatever kernels named ``python3`` are installed on the machine."""
@@ -24,6 +26,9 @@ class OwnKernel(AsyncKernelManager):
         # Its own log would go to the terminal: the transport it uses, the interrupt before it is shut down. A folder
         # called embryology where somebody happens to be is not this package.
         own = ["--log-level=CRITICAL", "--InteractiveShellApp.ignore_cwd=True"]
+        for plugin in registry.added.values():
+            add = f"__import__('embryology.specs.registry', fromlist=['add']).add({str(plugin.file)!r})"
+            own.append(f"--InteractiveShellApp.exec_lines={add}")
         return super().format_kernel_cmd([*(extra_arguments or []), *own])
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:

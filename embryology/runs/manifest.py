@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology import __version__, presets
 from embryology.errors import EmbryologyError, problems
+from embryology.runs import plugins
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import ROOT, RunFolder
 from embryology.storage.files import leftovers, read_yaml, remove_leftovers, write_yaml
@@ -124,6 +125,8 @@ def steps_done(folder: RunFolder) -> int:
 def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
     """Record that training begins or is resumed: once what the run is, and for every session how it was run.
 
+    The preset may have settings of plug-ins that are not installed, which are recorded too.
+
     What an earlier session left half-written is removed, so the caller holds the lock of the run.
 
     Args:
@@ -154,6 +157,7 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
     )
     opened = recorded.model_copy(update={"sessions": (*recorded.sessions, session)})
     write_yaml(folder.manifest, opened.model_dump(mode="json"))
+    plugins.keep(folder)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

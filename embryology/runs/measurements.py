@@ -76,7 +76,8 @@ class Configuration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     probe: str
-    version: int
+    version: int | str
+    """Its number; of a plug-in that is not installed with the hash of its file."""
     settings: dict[str, Any]
     data: dict[str, Any] | None
     """What identifies the data; None of a run that was frozen before that was recorded."""

@@ -122,6 +122,11 @@ class RunFolder:
         """The record of which measurements count, see :mod:`embryology.runs.measurements`."""
         return self.measurements / "standing.json"
 
+    @property
+    def plugins(self) -> Path:
+        """Where the plug-ins lie that it is measured with, see :mod:`embryology.runs.plugins`."""
+        return self.measurements / "plugins.json"
+
     def failure(self, probe: str, step: int) -> Path:
         """What Python said where a probe could not measure a checkpoint."""
         return self.measurements / "failures" / f"{probe}-step-{step:08d}.log"

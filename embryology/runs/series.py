@@ -10,7 +10,7 @@ from typing import TypeVar
 import pandas as pd
 
 from embryology.errors import EmbryologyError
-from embryology.runs import checkpoints, losses, steps
+from embryology.runs import checkpoints, losses, plugins, steps
 from embryology.runs.checkpoints import WEIGHTS, Checkpoint
 from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
@@ -36,13 +36,16 @@ class Series:
     def open(cls, place: str | Path) -> "Series":
         """A run by its name or path, or a folder of ``save_pretrained`` folders whose names say a step.
 
+        The plug-ins that it is measured with are added to the registry.
+
         Raises:
-            EmbryologyError: nothing is there, there are no checkpoints or two of one step, or the manifest is damaged
-                or of an earlier form.
+            EmbryologyError: nothing is there, there are no checkpoints or two of one step, the manifest is damaged
+                or of an earlier form, or a plug-in cannot be had (:func:`embryology.runs.plugins.restore`).
         """
         folder = RunFolder.named(place)
         if not folder.root.is_dir():
             raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
+        plugins.restore(folder)
         if folder.checkpoints.is_dir():
             made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
         else:

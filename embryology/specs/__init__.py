@@ -85,6 +85,8 @@ class Specification:
     """Notebooks about it: names of those in ``notebooks/``, or paths of a plug-in's."""
 
     def __post_init__(self) -> None:
+        if unknown := set(self.needs) - set(NEEDS):
+            raise ValueError(f"{self.name} needs {', '.join(sorted(unknown))}; models have {', '.join(NEEDS)}")
         if unknown := set(self.resampled) - set(UNITS):
             raise ValueError(f"{self.name} resamples {', '.join(sorted(unknown))}; units are {', '.join(UNITS)}")
         if unknown := set(self.rounded) - set(self.kept_items):

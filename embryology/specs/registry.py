@@ -1,29 +1,48 @@
 """The specifications by name, of this package and of plug-ins alike: the entry points ``embryology.probes``.
 
 A plug-in's ``pyproject.toml`` has ``[project.entry-points."embryology.probes"]`` with a line ``name =
-"module:SPECIFICATION"``; so has ours.
+"module:SPECIFICATION"``; so has ours. One that is not installed is added by the path of its file.
 """
 
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from embryology.errors import EmbryologyError, problems
-from embryology.specs import ProbeSettings, Specification
+from embryology.specs import ProbeSettings, Specification, plugins
+from embryology.specs.plugins import PlugIn
 
 GROUP = "embryology.probes"
+added: dict[str, PlugIn] = {}
+"""Plug-ins that are not installed, by the names of their modules."""
+
+
+def add(path: str | Path) -> None:
+    """Take in what a file specifies, for the rest of this process; one that was added before is left as it is.
+
+    Raises:
+        EmbryologyError: as :func:`embryology.specs.plugins.load`, or another plug-in has its name.
+    """
+    file = Path(path).expanduser().resolve()
+    if (before := added.get(file.stem)) is not None:
+        if before.file != file:
+            raise EmbryologyError(f"two plug-ins are called {file.stem!r}, {before.file} and {file}; rename one")
+        return
+    added[file.stem] = plugins.load(file, taken=specifications())
+    specifications.cache_clear()
 
 
 @cache
 def specifications() -> dict[str, Specification]:
-    """All that are installed, the expensive ones last, else by name.
+    """All that are installed or were added, the expensive ones last, else by name.
 
     Raises:
         EmbryologyError: one cannot be loaded, or two have one name.
     """
-    by_name: dict[str, Specification] = {}
+    by_name = {each.name: each for plugin in added.values() for each in plugin.specifications}
     for entry in entry_points(group=GROUP):
         try:
             specification = entry.load()
@@ -47,8 +66,21 @@ def get(name: str) -> Specification:
     """
     known = specifications()
     if name not in known:
-        raise EmbryologyError(f"there is no probe {name!r}; choose one of {', '.join(known)}")
+        raise EmbryologyError(
+            f"there is no probe {name!r}; choose one of {', '.join(known)}, or give the file of another by --plugin"
+        )
     return known[name]
+
+
+def file_of(name: str) -> PlugIn | None:
+    """The file that specifies a probe; None of one that is installed."""
+    return next((each for each in added.values() if name in {own.name for own in each.specifications}), None)
+
+
+def version(name: str) -> int | str:
+    """Of what a probe measures: its own number and, as a file may be edited at any time, the hash of that."""
+    number, plugin = get(name).version, file_of(name)
+    return number if plugin is None else f"{number}+{plugin.sha256[:12]}"
 
 
 def settings_of(name: str, values: dict[str, Any]) -> ProbeSettings:
