@@ -10,7 +10,7 @@ from rich.table import Table
 
 from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
-from embryology.facts.fact_sets import LAMA, PARAREL
+from embryology.facts import lama, pararel
 from embryology.runs.paths import data_folder, runs_folder
 from embryology.storage.files import written_whole
 from embryology.tasks import squad
@@ -85,14 +85,14 @@ SETS = (
     DataSet(
         name="lama",
         serves="facts and their templates: T-REx, Google-RE, SQuAD",
-        files=f"{LAMA}/**/*.jsonl*",
+        files=f"{lama.PLACE}/**/*.jsonl*",
         instead="facts from the bundled articles' short descriptions",
         licence="CC BY-NC 4.0",
     ),
     DataSet(
         name="pararel",
         serves="LAMA's facts with several templates that say the same",
-        files=f"{PARAREL}/**/*.jsonl*",
+        files=f"{pararel.PLACE}/**/*.jsonl*",
         instead="three templates a relation of the bundled facts",
         licence="MIT; facts CC BY-NC 4.0",
     ),

@@ -13,5 +13,5 @@ def forget():
         sys.modules.pop(module, None)
     registry.added.clear()
     plugins._of_runs.clear()
-    for function in (registry.specifications, imports._top_level, imports._imports_of):
+    for function in (registry.specifications, registry._installed_sources, imports._top_level, imports._imports_of):
         function.cache_clear()

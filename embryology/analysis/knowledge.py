@@ -59,13 +59,19 @@ TOGETHER = ((0, 0), (1, 1), (2, 4), (5, 16), (17, None))
 
 
 def sets(frame: pd.DataFrame) -> list[str]:
-    """The sets of facts of the first series, in the order of the specification.
+    """The sets of facts of the first series, in the order of the specification, those of plug-ins behind them.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`, as everywhere here.
     """
     measured = set(frame.loc[frame["series"] == tables.main_series(frame), "task"])
-    return [name for name in SPECIFICATION.tasks if name in measured]
+    others = sorted(name for name in measured - set(SPECIFICATION.tasks) if "/" not in name)
+    return [*(name for name in SPECIFICATION.tasks if name in measured), *others]
+
+
+def set_label(name: str) -> str:
+    """What a set is called; one of a plug-in by its name."""
+    return SPECIFICATION.tasks.get(name, name)
 
 
 def relations(frame: pd.DataFrame, name: str) -> list[str]:

@@ -101,7 +101,7 @@ def _of_facts(series: Series, frame: pd.DataFrame) -> Iterator[Curve]:
         return items.assign(unit=items["group"].str.cat(items["object_number"].astype(str), sep=" "))
 
     for name in knowledge.sets(frame):
-        label = facts.SPECIFICATION.tasks[name]
+        label = knowledge.set_label(name)
         yield Curve(f"facts right, {label}", knowledge.curve(frame, name), partial(right, name, True))
         if len(unnamed := knowledge.curve(frame, f"{name}/{facts.NOT_NAMED}")):
             yield Curve(f"facts right that are not named, {label}", unnamed, partial(right, name, False))

@@ -6,7 +6,15 @@ question when the subject takes the place of ``[X]`` and a mask that of ``[Y]``.
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+
+from embryology.errors import EmbryologyError
+from embryology.runs.paths import data_folder
+from embryology.specs.knowledge import SPECIFICATION
+from embryology.specs.sources import Data, Source
+from embryology.storage.files import sha256_of_files
 
 SUBJECT, OBJECT = "[X]", "[Y]"
 
@@ -61,3 +69,32 @@ def template_problem(template: str) -> str | None:
         if template.count(mark) != 1:
             return f"{template!r} has {template.count(mark)} places {mark} for the {role} instead of one"
     return None
+
+
+def source(
+    name: str, place: str, holds: str, files: tuple[str, ...], read: Callable[..., Reading], known: Mapping[str, int]
+) -> Source:
+    """A set of facts of ``EMBRYOLOGY_DATA``.
+
+    Args:
+        name: of the set.
+        place: of its folder, below the data folder.
+        holds: what that folder must hold.
+        files: globs of what is read there.
+        read: ``read(folder, skip_bad)``.
+        known: counts of it.
+    """
+
+    def find(_: str, part: str) -> Data:
+        data = data_folder()
+        if data is None or not (data / place / holds).exists():
+            raise EmbryologyError(
+                f"the facts {name!r} need {place}/{holds} in the folder that EMBRYOLOGY_DATA names (LAMA from "
+                "github.com/facebookresearch/LAMA, ParaRel from github.com/yanaiela/pararel)"
+            )
+        folder = data / place
+        there = sorted(file for pattern in files for file in folder.glob(pattern))
+        label = SPECIFICATION.tasks[name]
+        return Data(name, label, tuple(there), partial(sha256_of_files, folder, there), partial(read, folder))
+
+    return Source("facts", name, find, known={"": known})

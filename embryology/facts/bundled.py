@@ -8,11 +8,15 @@ the same is not looked at.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
+from importlib import metadata
 
 from embryology.corpus import articles
 from embryology.facts import Fact, Reading, Relation, id_of_names
+from embryology.specs.knowledge import SPECIFICATION
+from embryology.specs.sources import Data, Source
+from embryology.storage.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -176,3 +180,18 @@ def read() -> Reading:
 def held_out(facts: Iterable[Fact]) -> list[bool]:
     """Of each fact whether its article was kept out of training on bundled text."""
     return [fact.article is not None and articles.is_held_out(fact.article) for fact in facts]
+
+
+def _find(name: str, part: str) -> Data:
+    file = articles.bundled_file()
+    return Data(name, SPECIFICATION.tasks[name], (file,), _identity, lambda skip_bad=False: read())
+
+
+def _identity() -> dict[str, str]:
+    # Not the package's version alone: the relations are made by rules of our own, which may change.
+    relations = [asdict(relation) for relation in read().relations]
+    package = articles.BUNDLED_PACKAGE
+    return {package: metadata.version(package), "relations": sha256_of(relations)}
+
+
+SOURCE = Source("facts", "bundled", _find)

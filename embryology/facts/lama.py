@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from embryology.errors import EmbryologyError
-from embryology.facts import OBJECT, Fact, Reading, Relation, id_of_names
+from embryology.facts import OBJECT, Fact, Reading, Relation, id_of_names, source
 from embryology.facts.records import Record, checked_template, records, unique
 from embryology.storage.lines import found
 
@@ -113,3 +113,20 @@ def _required(path: Path) -> Path:
     if file is None:
         raise EmbryologyError(f"{path} is missing (or .gz); it is part of LAMA's layout")
     return file
+
+
+PLACE = "knowledge/LAMA"
+SOURCES = (
+    source(
+        "trex",
+        PLACE,
+        "relations.jsonl",
+        ("relations.jsonl", "TREx/*.jsonl*"),
+        trex,
+        {"relations": 41, "facts": 34_039, "1-1": 937, "N-1": 20_006, "N-M": 13_096},
+    ),
+    source("google-re", PLACE, "Google_RE", ("Google_RE/*.jsonl*",), google_re, {"relations": 3, "facts": 5_528}),
+    source("squad", PLACE, "Squad", ("Squad/*.jsonl*",), squad, {"facts": 305 - 3}),
+)
+"""Counts are from ``knowledge/README.md`` of the data, by a script that shares no code with ours; three sentences of
+SQuAD have two masks."""

@@ -8,7 +8,7 @@ from scipy import stats
 from embryology.analysis import knowledge
 from embryology.figures import style
 from embryology.figures.knowledge import OVER, baselines, percent, with_interval
-from embryology.specs.knowledge import CONSISTENCY, MAJORITY, OF_CANDIDATES, SHUFFLED, SPECIFICATION
+from embryology.specs.knowledge import CONSISTENCY, MAJORITY, OF_CANDIDATES, SHUFFLED
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, str]:
@@ -30,7 +30,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, str]:
             "as checkpoints of one run are not independent"
         )
     return {
-        "consistency_set": SPECIFICATION.tasks[name],
+        "consistency_set": knowledge.set_label(name),
         "consistency": f"{with_interval(rows.iloc[-1])} of pairs, asked about different subjects in "
         f"{percent(shuffled['value'].iloc[-1])}",
         "consistency_trend": trend,
@@ -55,7 +55,7 @@ def consistency(frame: pd.DataFrame) -> HTML:
     baselines(over, frame, name, "", CONSISTENCY)
     right = knowledge.curve(frame, name, metric=OF_CANDIDATES)
     style.curve(over, right, style.LINES[1], "right answer among the relation's objects")
-    over.set(title=SPECIFICATION.tasks[name], ylabel="share of facts", ylim=(0, 1))
+    over.set(title=knowledge.set_label(name), ylabel="share of facts", ylim=(0, 1))
     style.training_axis(over, rows["step"], "training step")
     relations = _relations(frame, name)
     colour, marker, _ = style.LINES[0]

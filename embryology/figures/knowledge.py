@@ -29,7 +29,7 @@ def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, s
     unnamed = f"{name}/{words.NOT_NAMED}"
     values = {
         "source": source,
-        "others": f"; beside it were measured: {style.listed([SPECIFICATION.tasks[other] for other in others])}"
+        "others": f"; beside it were measured: {style.listed([knowledge.set_label(other) for other in others])}"
         if others
         else "",
         "last": f"{knowledge.curve(frame, name)['step'].iloc[-1]:,}",

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from embryology.errors import EmbryologyError
 from embryology.specs import Specification
+from embryology.specs.sources import Source
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class PlugIn:
     sha256: str
     """Of the bytes that were executed."""
     specifications: tuple[Specification, ...]
+    sources: tuple[Source, ...]
 
 
 def load(file: Path, taken: Collection[str]) -> PlugIn:
@@ -49,7 +51,13 @@ def load(file: Path, taken: Collection[str]) -> PlugIn:
             raise EmbryologyError(f"the plug-in {file} has the name of another module, {name!r}; rename the file")
         module = _executed(name, file, source)
     try:
-        return PlugIn(file, hashlib.sha256(source).hexdigest(), _specified(module, file, taken))
+        specifications, sources = _specified(module, file, taken), _sources(module, file)
+        if not specifications and not sources:
+            raise EmbryologyError(
+                f"the plug-in {file} holds no specification, whose probe is '{name}:' and the name of its class, and "
+                "lists no SOURCES of data"
+            )
+        return PlugIn(file, hashlib.sha256(source).hexdigest(), specifications, sources)
     except EmbryologyError:
         del sys.modules[name]
         raise
@@ -79,10 +87,6 @@ def _specified(module: ModuleType, file: Path, taken: Collection[str]) -> tuple[
     """What a module specifies itself, not what it imports."""
     found = [each for each in vars(module).values() if isinstance(each, Specification)]
     own = {id(each): each for each in found if each.probe.startswith(f"{file.stem}:")}.values()
-    if not own:
-        raise EmbryologyError(
-            f"the plug-in {file} holds no specification, one whose probe is '{file.stem}:' and the name of its class"
-        )
     names = [*taken, *(each.name for each in own)]
     for each in own:
         if names.count(each.name) > 1:
@@ -96,3 +100,14 @@ def _specified(module: ModuleType, file: Path, taken: Collection[str]) -> tuple[
                     "Path(__file__).with_name(…)"
                 )
     return tuple(own)
+
+
+def _sources(module: ModuleType, file: Path) -> tuple[Source, ...]:
+    """What a module lists in ``SOURCES``."""
+    listed = getattr(module, "SOURCES", ())
+    if not isinstance(listed, tuple) or not all(isinstance(each, Source) for each in listed):
+        raise EmbryologyError(f"the plug-in {file} has SOURCES that are no tuple of sources of data")
+    names = [(each.kind, each.name) for each in listed]
+    if doubled := next((name for kind, name in names if names.count((kind, name)) > 1), None):
+        raise EmbryologyError(f"the plug-in {file} has two sources of data called {doubled!r}; rename one")
+    return listed

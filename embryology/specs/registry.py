@@ -1,11 +1,14 @@
 """The specifications by name, of this package and of plug-ins alike: the entry points ``embryology.probes``.
 
 A plug-in's ``pyproject.toml`` has ``[project.entry-points."embryology.probes"]`` with a line ``name =
-"module:SPECIFICATION"``; so has ours. One that is not installed is added by the path of its file.
+"module:SPECIFICATION"``; so has ours. One that is not installed is added by the path of its file. Sources of data are
+found in the same two ways (``embryology.sources``); those of this package are listed by the room of their kind.
 """
 
-from functools import cache
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,9 @@ from pydantic import ValidationError
 from embryology.errors import EmbryologyError, problems
 from embryology.specs import ProbeSettings, Specification, plugins
 from embryology.specs.plugins import PlugIn
+from embryology.specs.sources import CALLED, Kind, Source, keyed
 
-GROUP = "embryology.probes"
+GROUP, SOURCES = "embryology.probes", "embryology.sources"
 added: dict[str, PlugIn] = {}
 """Plug-ins that are not installed, by the names of their modules."""
 
@@ -44,18 +48,22 @@ def specifications() -> dict[str, Specification]:
     """
     by_name = {each.name: each for plugin in added.values() for each in plugin.specifications}
     for entry in entry_points(group=GROUP):
-        try:
-            specification = entry.load()
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise EmbryologyError(
-                f"the probe {entry.name!r} ({entry.value}) cannot be loaded: {reason}; fix or uninstall that plug-in"
-            ) from error
+        specification = _loaded(entry, "probe")
         if not isinstance(specification, Specification) or specification.name != entry.name:
             raise EmbryologyError(f"the entry point {entry.name!r} ({entry.value}) is no specification of that name")
         if by_name.setdefault(entry.name, specification) is not specification:
             raise EmbryologyError(f"two installed probes are called {entry.name!r}; uninstall one of them")
     return dict(sorted(by_name.items(), key=lambda pair: (pair[1].expensive, pair[0])))
+
+
+def _loaded(entry: EntryPoint, what: str) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise EmbryologyError(
+            f"the {what} {entry.name!r} ({entry.value}) cannot be loaded: {reason}; fix or uninstall that plug-in"
+        ) from error
 
 
 def get(name: str) -> Specification:
@@ -108,3 +116,38 @@ def asked_for(names: list[str] | None, recorded: dict[str, dict[str, Any]]) -> d
     """
     chosen = names or list(recorded) or [name for name, each in specifications().items() if not each.expensive]
     return {name: settings_of(name, recorded.get(name, {})) for name in chosen}
+
+
+def sources(kind: Kind, own: Iterable[Source]) -> dict[str, Source]:
+    """By name the sources of a kind: this package's ``own``, and those of plug-ins.
+
+    Raises:
+        EmbryologyError: two have one name, or an installed one cannot be loaded.
+    """
+    by_name = {each.name: each for each in own}
+    for source, reader in _of_plugins():
+        if source.kind == kind:
+            if source.name in by_name:
+                raise EmbryologyError(f"two sources of the kind {CALLED[kind]} are called {source.name!r}; rename one")
+            by_name[source.name] = replace(source, find=partial(keyed, source, reader))
+    return by_name
+
+
+def _of_plugins() -> Iterator[tuple[Source, str]]:
+    """Each with what tells its reader from any other."""
+    for source in _installed_sources():
+        yield source, str(source.version)
+    for plugin in added.values():
+        for source in plugin.sources:
+            yield source, f"{source.version}+{plugin.sha256[:12]}"
+
+
+@cache
+def _installed_sources() -> tuple[Source, ...]:
+    found = []
+    for entry in entry_points(group=SOURCES):
+        source = _loaded(entry, "source")
+        if not isinstance(source, Source) or source.name != entry.name:
+            raise EmbryologyError(f"the entry point {entry.name!r} ({entry.value}) is no source of that name")
+        found.append(source)
+    return tuple(found)

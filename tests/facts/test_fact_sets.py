@@ -161,6 +161,7 @@ FILES = {
     "pararel": tuple(f"{part}/P{n}.jsonl" for part in ("graphs_json", "trex_lms_vocab") for n in (17, 36)),
 }
 """All that a set is read from; ParaRel's folders share the names of their files."""
+PLACES = dict.fromkeys(FILES, lama.PLACE) | {"pararel": pararel.PLACE}
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def every_set(tmp_path, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(data))
     for name, files in FILES.items():
         for file in files:
-            write(data / fact_sets.LAYOUTS[name].place / file, [f"{name} {file}"])
+            write(data / PLACES[name] / file, [f"{name} {file}"])
     return data
 
 
@@ -180,7 +181,7 @@ def keys():
 
 @pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in FILES.items() for file in files])
 def test_a_sets_key_changes_with_each_of_its_files_alone(every_set, name, file):
-    before, path = keys(), every_set / fact_sets.LAYOUTS[name].place / file
+    before, path = keys(), every_set / PLACES[name] / file
     edit(path, bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     assert [other for other, key in keys().items() if key != before[other]] == [name]
     path.unlink()
@@ -189,7 +190,7 @@ def test_a_sets_key_changes_with_each_of_its_files_alone(every_set, name, file):
 
 
 def test_a_sets_key_changes_where_two_files_change_places(every_set):
-    before, folder = keys(), every_set / fact_sets.PARAREL
+    before, folder = keys(), every_set / pararel.PLACE
     templates, triples = (folder / part / "P17.jsonl" for part in ("graphs_json", "trex_lms_vocab"))
     templates.rename(folder / "kept")
     triples.rename(templates)
@@ -202,7 +203,7 @@ def test_a_sets_key_stays_where_nothing_that_is_read_changes(every_set, tmp_path
     for file in [file for file in every_set.rglob("*") if file.is_file()]:
         os.utime(file, (0, 0))
     write(every_set / "knowledge" / "README.md", ["read me"])
-    write(every_set / fact_sets.LAMA / "TREx" / "notes.txt", ["note"])
+    write(every_set / lama.PLACE / "TREx" / "notes.txt", ["note"])
     every_set.rename(tmp_path / "elsewhere")
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path / "elsewhere"))
     assert keys() == before
@@ -259,7 +260,7 @@ def test_the_bundled_facts_key_changes_with_rules_descriptions_and_version(descr
     reworded = replace(last, templates=(*last.templates[:-1], "[X] is a [Y]."))
     monkeypatch.setattr(bundled, "RULES", (*others, reworded))
     seen.append(json.dumps(fact_sets.find("bundled").identity()))
-    monkeypatch.setattr(fact_sets.metadata, "version", lambda name: "99")
+    monkeypatch.setattr(bundled.metadata, "version", lambda name: "99")
     seen.append(json.dumps(fact_sets.find("bundled").identity()))
     assert len(set(seen)) == 4
 
@@ -274,12 +275,12 @@ def test_counts_are_sums_over_relations():
 
 @pytest.mark.parametrize(("known", "fine"), [(3, True), (2, False), (4, False)])
 def test_counts_that_are_known_have_to_hold(folder, tmp_path, monkeypatch, known, fine):
-    place = tmp_path / "data" / fact_sets.LAMA
+    place = tmp_path / "data" / lama.PLACE
     place.parent.mkdir(parents=True)
     place.symlink_to(folder)
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(fact_sets, "LABELS", {"trex": "LAMA"})
-    monkeypatch.setattr(fact_sets, "KNOWN", {"trex": {"relations": 2, "1-1": known - 1}})
+    trex = replace(lama.SOURCES[0], known={"": {"relations": 2, "1-1": known - 1}})
+    monkeypatch.setattr(fact_sets, "OWN", (trex,))
     console = Console(file=io.StringIO(), width=200)
     if fine:
         fact_sets.check(console)
@@ -362,15 +363,18 @@ def test_unknown_and_missing_sets_are_said(monkeypatch):
         fact_sets.find("trex")
 
 
+KNOWN = {source.name: source.known[""] for source in fact_sets.OWN if source.known}
+
+
 def test_known_counts_are_those_of_the_papers():
-    trex, squad = fact_sets.KNOWN["trex"], fact_sets.KNOWN["squad"]
+    trex, squad = KNOWN["trex"], KNOWN["squad"]
     assert trex["1-1"] + trex["N-1"] + trex["N-M"] == trex["facts"]
     assert (trex["relations"], trex["1-1"], trex["N-1"], trex["N-M"]) == (41, 937, 20_006, 13_096)  # Petroni 2019
     assert squad["facts"] == 302  # of 305, three of which have no sentence with one mask
 
 
 @pytest.mark.skipif(data_folder() is None, reason="EMBRYOLOGY_DATA is not set")
-@pytest.mark.parametrize("name", fact_sets.KNOWN)
+@pytest.mark.parametrize("name", KNOWN)
 def test_known_counts_hold(name):
     ours = fact_sets.counted(fact_sets.find(name).read())
-    assert {what: ours[what] for what in fact_sets.KNOWN[name]} == fact_sets.KNOWN[name]
+    assert {what: ours[what] for what in KNOWN[name]} == KNOWN[name]

@@ -30,7 +30,7 @@ class Measures: pass
         ("again.py", "a = 1\nb = = 2", r"cannot be loaded: line 2: SyntaxError"),
         ("again.py", "raise SystemExit(0)", r"cannot be loaded: line 1: SystemExit: 0"),
         ("again.py", "import helper", r"cannot be loaded: line 1: ModuleNotFoundError: No module named 'helper'"),
-        ("again.py", "a = 1", r"holds no specification, one whose probe is 'again:' and"),
+        ("again.py", "a = 1", r"holds no specification, whose probe is 'again:' and"),
         ("again.py", SPECIFIED, r"holds no specification"),  # what it imports is not its own
         ("again.py", "A = replace(OTHERS, name='a', probe='again:Measure')", "'again:Measure', which is not in it"),
         (

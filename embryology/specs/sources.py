@@ -1,0 +1,120 @@
+"""Data that are asked for by name: one contract for every kind of them, whoever made it.
+
+The readers of this package say what they read in a :class:`Source` each, and so do plug-ins.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from embryology.errors import EmbryologyError
+
+Kind = Literal["corpus", "treebank", "edges", "facts", "task"]
+CALLED: dict[Kind, str] = {
+    "corpus": "corpus source",
+    "treebank": "treebank",
+    "edges": "edge set",
+    "facts": "set of facts",
+    "task": "task",
+}
+"""Each kind in words: articles to train on, tagged sentences, sentences with edges, facts, and tasks of labels."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Data that are there, not yet read."""
+
+    name: str
+    """In tables and keys."""
+    label: str
+    """For figures: whose, on which text."""
+    files: tuple[Path, ...]
+    """All that is read."""
+    identity: Callable[[], Any]
+    """What the content depends on, by hashes or versions; cheap. Of a plug-in's, what is in no file, as the registry
+    adds the hashes of all files and the version of the reader."""
+    read: Callable[..., Any]
+    """The content, as the room of its kind has it. ``read(skip_bad=True)`` counts malformed parts and goes on, where
+    they can be told: not of articles and tagged sentences, whose reader takes no argument."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of data by its name."""
+
+    kind: Kind
+    name: str
+    find: Callable[[str, str], Data]
+    """``find(name, part)``: the data, where they are there; else an :class:`EmbryologyError` that says how to get them.
+    ``name`` is as it was asked for, and ``part`` the split, or the path of a corpus; empty where there is none."""
+    takes: Callable[[str], bool] | None = None
+    """Whether a name that is none of a source's own, such as a path, is for this one."""
+    parts: tuple[str, ...] = ("",)
+    """The splits that it has, in order."""
+    known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By part counts that are known of the data, which `embryology data check` holds against what is read."""
+    version: int = 1
+    """Of a plug-in's reader: raised whenever the same files would be read otherwise."""
+
+    def __post_init__(self) -> None:
+        if not self.name or any(sign in self.name for sign in "/: "):
+            raise ValueError(f"{self.name!r} is no name of a source: it has no slash, colon or space")
+
+
+def chosen(sources: Mapping[str, Source], name: str, part: str = "", hint: str = "") -> Data:
+    """The data of that name and part.
+
+    Args:
+        sources: of one kind, by name.
+        hint: what else may be asked for, for the message.
+
+    Raises:
+        EmbryologyError: there is no such source or part, or its data are not there.
+    """
+    source = sources.get(name) or next((each for each in sources.values() if each.takes and each.takes(name)), None)
+    if source is None:
+        called = CALLED[next(iter(sources.values())).kind]
+        raise EmbryologyError(f"there is no {called} {name!r}; choose {', '.join(sources)}{hint}")
+    return source.find(name, part)
+
+
+def keyed(source: Source, reader: str, name: str, part: str) -> Data:
+    """Data of a plug-in, whose identity holds all that is read, and what reads it, whatever its author thought of.
+
+    Files are known by their bytes and their paths within the folder that holds all of them, wherever that lies; one
+    that is asked for alone may be read otherwise than a folder that holds nothing else.
+
+    Raises:
+        EmbryologyError: as :attr:`Source.find`, or no file is named.
+    """
+    from embryology.storage.files import sha256_of_files  # late: it loads tables
+
+    data = source.find(name, part)
+    if not data.files:
+        raise EmbryologyError(f"{CALLED[source.kind]} {name!r}: its plug-in names no file that it reads")
+
+    def identity() -> dict[str, Any]:
+        files = [file.resolve() for file in data.files]
+        folders = [*(file.parent for file in files), *([Path(part).resolve()] if os.path.isdir(part) else [])]
+        hashes = sha256_of_files(Path(os.path.commonpath(folders)), files)
+        return {**data.identity(), "files": hashes, "alone": os.path.isfile(part), "reader": reader}
+
+    return replace(data, identity=identity)
+
+
+def differences(source: Source, part: str, counts: Mapping[str, int]) -> list[str]:
+    """The known counts that do not hold, said in words."""
+    what = f"{source.name} {part}".strip()
+    return [
+        f"{what} has {counts.get(name, 0):,} {name} instead of {known:,}"
+        for name, known in source.known.get(part, {}).items()
+        if counts.get(name, 0) != known
+    ]
+
+
+def refuse(wrong: Sequence[str]) -> None:
+    """Raise an error of known counts that do not hold, of :func:`differences`; of none nothing."""
+    if wrong:
+        raise EmbryologyError(f"{len(wrong)} known counts do not hold: {'; '.join(wrong)}; get the release they are of")
