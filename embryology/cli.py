@@ -184,6 +184,19 @@ def verify(run: RunArgument) -> None:
     check(RunFolder.named(run), console)
 
 
+@app.command()
+def audit(
+    series: Annotated[
+        list[str], typer.Argument(help="Runs or folders of checkpoints; several are to be seeds of one.")
+    ],
+    whole: Annotated[bool, typer.Option("--whole", help="Read all weights from end to end, too.")] = False,
+) -> None:
+    """Are series of checkpoints what they say: order, repeats, gaps, foreign weights, tokenizers, dtypes, seeds."""
+    from embryology.runs.audit.result import audit as examine
+
+    examine(series, whole, console)
+
+
 @data_app.command("list")
 def data_list() -> None:
     """Print the optional data sets: what they serve, whether they are there, what is used instead."""

@@ -127,6 +127,11 @@ class RunFolder:
         """Where the plug-ins lie that it is measured with, see :mod:`embryology.runs.plugins`."""
         return self.measurements / "plugins.json"
 
+    @property
+    def audit(self) -> Path:
+        """What :mod:`embryology.runs.audit` found."""
+        return self.measurements / "audit.json"
+
     def failure(self, probe: str, step: int) -> Path:
         """What Python said where a probe could not measure a checkpoint."""
         return self.measurements / "failures" / f"{probe}-step-{step:08d}.log"

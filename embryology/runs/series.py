@@ -76,7 +76,7 @@ class Series:
         """
         one_by_one = [place for some in places for place in ([some] if isinstance(some, str | Path) else some)]
         opened = [cls.open(root) for root in dict.fromkeys(RunFolder.named(place).root for place in one_by_one)]
-        names = _distinct([series.folder.root for series in opened])
+        names = distinct([series.folder.root for series in opened])
         return tuple(replace(series, name=name) for series, name in zip(opened, names, strict=True))
 
     @cached_property
@@ -150,7 +150,7 @@ def thinned(elements: Sequence[Element], every: int) -> list[Element]:
     return [element for number, element in enumerate(elements) if number % every == 0 or number == last]
 
 
-def _distinct(folders: Sequence[Path]) -> list[str]:
+def distinct(folders: Sequence[Path]) -> list[str]:
     """The names of folders, with as many of their parents as tell all apart that share a name."""
     names = [folder.name for folder in folders]
     for depth in range(2, max((len(folder.parts) for folder in folders), default=0) + 1):

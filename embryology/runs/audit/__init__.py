@@ -1,0 +1,1 @@
+"""``embryology audit``: is a series of checkpoints what it says?"""

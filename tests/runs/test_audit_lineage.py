@@ -1,0 +1,198 @@
+"""Kin and order, against permutations that are really made, walks of known order, and searches through everything."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from embryology import presets
+from embryology.runs.audit import lineage
+from embryology.runs.audit.grid import missing_steps
+
+COVERS = ("embryology/runs/audit/lineage.py", "embryology/runs/audit/grid.py")
+
+
+def walk(rng, lengths, noise=0.0, drift=0.0, rows=12, columns=256):
+    """Weights after steps of these lengths from a random beginning; ``noise`` is each checkpoint's own."""
+    ways = rng.normal(size=(len(lengths), rows, columns)) * np.asarray(lengths, float)[:, None, None]
+    towards = rng.normal(size=(rows, columns)) * drift * np.cumsum(np.square(lengths))[:, None, None]
+    path = rng.normal(size=(rows, columns)) + np.cumsum(ways, axis=0) + towards
+    noises = np.broadcast_to(np.asarray(noise, float), len(lengths))[:, None, None]
+    return path + noises * rng.normal(size=path.shape)
+
+
+def test_kinship_is_the_distance_from_the_mean_of_all_permutations():
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(3, 1)) + rng.normal(size=(3, 5))
+    one, other = rng.normal(size=(3, 5)) + common, 2 * rng.normal(size=(3, 5)) + common
+    products = [np.sum(one * other[:, list(order)]) for order in itertools.permutations(range(5))]
+    expected = (np.sum(one * other) - np.mean(products)) / np.std(products)
+    assert lineage.kinship(np.array([one, other]))[0, 1] == pytest.approx(expected)
+    assert lineage.kinship(np.array([one, other]))[1, 0] == pytest.approx(expected)
+
+
+def test_independent_runs_have_a_kinship_of_zero_whatever_they_share_and_however_uneven_their_units_are():
+    rng = np.random.default_rng(1)
+    values = []
+    for _ in range(400):
+        shared = 3 * rng.normal(size=(16, 1))  # what all seeds learn of a word
+        models = rng.normal(size=(2, 16, 96)) * rng.lognormal(sigma=1.0, size=(2, 1, 96)) + shared
+        models[[0, 1], :, rng.integers(96, size=2)] *= 20  # a unit that stands out
+        values.append(lineage.kinship(np.array([lineage.cut(model) for model in models]))[0, 1])
+    assert abs(np.mean(values)) < 0.25
+    assert 0.8 < np.std(values) < 1.25
+    assert np.max(np.abs(values)) < lineage.UNRELATED
+
+
+def test_checkpoints_of_one_run_are_kin_as_long_as_something_is_left_of_the_beginning():
+    rng = np.random.default_rng(2)
+    first = rng.normal(size=(21, 768))
+    later = 0.1 * first + rng.normal(size=(21, 768))
+    kinship = lineage.kinship(np.array([first, later]))
+    assert kinship[0, 1] == pytest.approx(0.1 / np.sqrt(1.01) * np.sqrt(21 * 768), rel=0.15)
+    assert kinship[0, 0] > lineage.TELLING
+    assert lineage.together([kinship, kinship])[0, 1] == pytest.approx(kinship[0, 1] * np.sqrt(2))
+
+
+def test_large_numbers_are_cut_off_and_others_kept():
+    values = np.random.default_rng(3).normal(size=1001).astype(np.float32)
+    limit = 3 * stats.median_abs_deviation(values, center=lambda *_, **__: 0, scale="normal")
+    expected = np.where(np.abs(values) > limit, np.sign(values) * limit, values)
+    assert (np.abs(values) > limit).any()
+    np.testing.assert_allclose(lineage.cut(values), expected, rtol=1e-3)
+
+
+def test_cosines_are_those_of_scipy():
+    from scipy.spatial.distance import cosine
+
+    values = np.random.default_rng(4).normal(size=(3, 4, 5))
+    found = lineage.cosines(values)
+    assert found[0, 2] == pytest.approx(1 - cosine(values[0].ravel(), values[2].ravel()))
+    assert found[1, 1] == pytest.approx(1)
+
+
+def test_lineages_hang_together_by_chains():
+    kinship = np.zeros((6, 6))
+    for one, other in ((1, 2), (2, 4), (0, 5)):
+        kinship[one, other] = kinship[other, one] = lineage.KIN
+    kinship[3, 1] = kinship[1, 3] = lineage.KIN - 0.1
+    assert lineage.lineages(kinship) == [[1, 2, 4], [0, 5], [3]]
+
+
+EVEN, DENSE_EARLY = [0.2] * 12, [0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.3, 0.3, 0.3, 0.1, 0.03, 0.01]
+FALLING_NOISE = [0, *np.linspace(0.5, 0, 11)]
+SOUND = {
+    "a walk": {"lengths": EVEN},
+    "dense early, slow late": {"lengths": DENSE_EARLY},
+    "drift": {"lengths": EVEN, "drift": 0.5},
+    "noise that a falling rate takes away": {"lengths": EVEN, "noise": FALLING_NOISE},
+    "noise beside which steps are small": {"lengths": [0.05] * 12, "noise": [0, *[0.3] * 11]},
+    "one noisy checkpoint": {"lengths": EVEN, "noise": [0] * 5 + [1.0] + [0] * 6},
+    "a noisy second checkpoint": {"lengths": EVEN, "noise": [0, 0.3] + [0] * 10},
+    "a noisy one before the last": {"lengths": EVEN, "noise": [0] * 10 + [0.3, 0]},
+}
+
+
+@pytest.mark.parametrize("way", SOUND.values(), ids=SOUND)
+@pytest.mark.parametrize("seed", range(5))
+def test_an_order_that_is_right_is_left_alone(way, seed):
+    weights = walk(np.random.default_rng(seed), **way)
+    assert lineage.best_order(lineage.cosines(weights)) == list(range(12))
+
+
+@pytest.mark.parametrize("way", ["a walk", "dense early, slow late", "drift"])
+@pytest.mark.parametrize("seed", range(5))
+def test_an_order_that_is_wrong_is_put_right(way, seed):
+    rng = np.random.default_rng(seed)
+    weights = walk(rng, **SOUND[way])
+    one, other = sorted(rng.choice(np.arange(1, 11), 2, replace=False))
+    mixed = np.arange(12)
+    mixed[[one, other]] = mixed[[other, one]]
+    found = set(lineage.displaced(lineage.best_order(lineage.cosines(weights[mixed]))))
+    assert found
+    assert found <= {one, other}
+    assert len(found) == 2 or other - one == 1
+    late = [*range(7, 10), *range(7), 10, 11]  # three of them first
+    assert lineage.best_order(lineage.cosines(weights[late])) == list(np.argsort(late))
+    first = [8, *range(8), *range(9, 12)]
+    assert lineage.displaced(lineage.best_order(lineage.cosines(weights[first]))) == [0]
+
+
+def noise(points, place, towards):
+    """The scalar product of the ways to the next two, which is a part of how far both are."""
+    if not 0 <= place + 2 * towards < len(points):
+        return np.square(points[:, None] - points[None]).sum(-1).max()
+    return (points[place] - points[place + towards]) @ (points[place] - points[place + 2 * towards])
+
+
+def test_the_best_exchange_is_the_best_of_all():
+    rng = np.random.default_rng(5)
+    for _ in range(30):
+        points = rng.normal(size=(7, 3))
+        distance = np.square(points[:, None] - points[None]).sum(-1)
+
+        def length(order, distance=distance):
+            return sum(distance[pair] for pair in itertools.pairwise(order))
+
+        best, most = None, 0
+        for first, second, end in itertools.combinations(range(8), 3):
+            order = [*range(first), *range(second, end), *range(first, second), *range(end, 7)]
+            gain = length(range(7)) - length(order)
+            least = distance[second - 1, second]
+            if first == 0 or end == 7:
+                least *= 0.75 if end - first > 2 else 1.1
+                if end - first > 2:
+                    least += noise(points, second, 1) if first == 0 else 0
+                    least += noise(points, second - 1, -1) if end == 7 else 0
+            if gain > max(most, least):
+                best, most = (first, second, end), gain
+        assert lineage._best_exchange(distance) == best
+
+
+def test_as_few_as_possible_are_displaced():
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        order = rng.permutation(6).tolist()
+        fewest = next(
+            size
+            for size in range(6)
+            for out in itertools.combinations(range(6), size)
+            if sorted(left := [place for place in order if place not in out]) == left
+        )
+        found = lineage.displaced(order)
+        assert len(found) == fewest
+        left = [place for place in order if place not in found]
+        assert sorted(left) == left
+    assert lineage.displaced([0, 1, 2]) == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "missing"),
+    [
+        ([0, 10, 20, 40, 50], [30]),
+        ([0, 10, 20, 50, 60], [30, 40]),
+        ([0, 20, 30, 40], []),
+        ([0, 10, 30, 40, 50], [20]),
+        ([10, 20, 30, 50], []),
+        ([0, 1, 2, 4, 16, 32, 64], [8]),
+        ([0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 3000, 4000], []),
+        ([0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 3000, 5000, 6000, 7000], [4000]),
+        ([1, 10, 100, 10_000, 100_000], [1000]),
+        ([1, 3, 10, 30, 300, 1000, 3000], [100]),
+        ([*range(0, 200_001, 20_000), *range(300_000, 2_000_001, 100_000)], []),
+        ([0, 7, 11, 30, 31, 55, 90], []),
+        ([0, 10, 20, 30, 55, 65, 75], []),
+        ([5], []),
+        ([], []),
+    ],
+)
+def test_a_gap_is_told_where_the_spacing_around_it_is_regular(steps, missing):
+    found = missing_steps(steps)
+    assert len(found) == len(missing)
+    assert found == pytest.approx(missing, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["smoke", "tiny", "baby", "small", "albert-base", "bert-base", "electra-base"])
+def test_presets_leave_nothing_out(name):
+    assert missing_steps(presets.load(name).outcome.checkpoints) == []
