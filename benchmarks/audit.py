@@ -59,7 +59,7 @@ FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], list[str]]] = {
         ["discriminator_predictions.dense.weight"],
     ),
     "GPT-2": (lambda: GPT2LMHeadModel(GPT2Config(**GPT, **ENDS)), []),
-    "GPT-NeoX": (lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**BODY, **ENDS)), ["embed_out.weight"]),
+    "GPT-NeoX": (lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**BODY, **ENDS)), ["lm_head.weight"]),
     "Llama": (lambda: LlamaForCausalLM(LlamaConfig(**BODY, **ENDS)), ["lm_head.weight"]),
     "RoBERTa": (lambda: RobertaForMaskedLM(RobertaConfig(**BODY)), ["lm_head.dense.weight"]),
 }

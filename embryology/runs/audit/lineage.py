@@ -13,11 +13,11 @@ neighbours is least in the order of the walk; drift makes it the clearer. What i
 own at each checkpoint, which a falling learning rate takes away, adds the same to every order. So two neighbouring
 blocks of checkpoints are exchanged if that shortens the sum by more than the squared distance between them: for blocks
 in the wrong order a walk gives twice that, drift more, noise nothing. At an end of the series a walk gives it once, and
-the noise of the checkpoint that comes to stand there counts, as it has a neighbour on one side alone. Where one passes
-many, that noise is told from the next two, taken off, and three quarters are asked for; where two change places it
-cannot be told, and more is asked for than noise can give, so that only drift shows such a pair. Growth, shrinking,
-warm-up, decay of the rate and uneven gaps change how long steps are, not the sign of this. Distances are of directions,
-so that no tensor counts more than another.
+noise may give nearly as much, as a checkpoint that comes to stand there has a neighbour on one side alone. So where
+many are passed, what the nearest of them would gain by going to the end alone is taken off, and three quarters are
+asked for; where two change places, more than noise can give, so that only drift shows such a pair. Growth, shrinking,
+warm-up, decay of the rate and uneven gaps change how long steps are, not the sign of this. Which end is the beginning
+the weights do not say. Distances are of directions, so that no tensor counts more than another.
 """
 
 from bisect import bisect_left
@@ -30,8 +30,8 @@ KIN = 6.0
 """Standard deviations from which on two are kin; noise reaches it once in a billion pairs."""
 UNRELATED = 4.0
 """Below it they are as strange as two seeds; between the two it is not told."""
-TELLING = 50.0
-"""A tensor is judged alone where its kinship with itself is this at least: of small ones training leaves too little."""
+TELLING = 30.0
+"""A tensor is judged alone where neighbours have this kinship at least: of small ones training may leave too little."""
 CUT = 3.0
 """Standard deviations at which numbers are cut off, lest a few large ones decide."""
 INSIDE, AT_AN_END, PAIR_AT_AN_END = 1.0, 0.75, 1.1
@@ -98,7 +98,7 @@ def best_order(cosine: np.ndarray) -> list[int]:
             break
         first, second, end = exchange
         order = order[:first] + order[second:end] + order[first:second] + order[end:]
-    return order
+    return min(order, order[::-1], key=lambda way: len(displaced(way)))  # a path is as short backwards
 
 
 def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
@@ -119,7 +119,7 @@ def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
             - around[np.ix_(starts + 1, ends)]
         )
         first, last = (starts == 0)[:, None], (ends == count)[None, :]
-        noise = first * _noise(distance, second, 1) + last * _noise(distance, second - 1, -1)
+        noise = first * max(gain[0, 0], 0) + last * max(gain[-1, -1], 0)
         at_an_end = np.where(
             (second - starts)[:, None] + (ends - second)[None, :] > 2, AT_AN_END * edge + noise, PAIR_AT_AN_END * edge
         )
@@ -128,14 +128,6 @@ def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
         if gain[start, end] > most:
             best, most = (int(start), second, int(ends[end])), gain[start, end]
     return best
-
-
-def _noise(distance: np.ndarray, place: int, towards: int) -> float:
-    """At most so much of a checkpoint's squared distances is noise of its own, by the next two; large without them."""
-    one, other = place + towards, place + 2 * towards
-    if not 0 <= other < len(distance):
-        return float(distance.max())
-    return float(distance[place, one] + distance[place, other] - distance[one, other]) / 2
 
 
 def displaced(order: Sequence[int]) -> list[int]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from embryology.errors import EmbryologyError, problems
+from embryology.errors import EmbryologyError
 from embryology.runs import steps
 from embryology.runs.audit import files, tensors, weights
 from embryology.runs.audit.observed import Entry, Finding, Observed, finding, observe, unreadable
@@ -211,29 +211,27 @@ def write(folder: RunFolder, audit: Audit) -> None:
     write_json(folder.audit, audit.model_dump(mode="json"))
 
 
-def read(folder: RunFolder) -> Audit | None:
-    """The audit that was kept of a series; None where there is none.
+def kept(folder: RunFolder) -> Audit | str:
+    """The audit that was kept of a series, or a clause that says why none holds.
 
-    Raises:
-        EmbryologyError: it is damaged, or of another version.
+    It holds as long as the series has the same names and sizes of files, and the same bytes where it was read.
     """
+    again = "(embryology audit RUN)"
     if not folder.audit.exists():
-        return None
+        return f"it was not audited {again}"
     try:
         audit = Audit.model_validate(read_json(folder.audit))
-    except ValidationError as error:
-        raise EmbryologyError(
-            f"{folder.audit} is damaged ({problems(error)}); give `embryology audit` again"
-        ) from error
+    except (EmbryologyError, ValidationError):
+        return f"{folder.audit.name} is damaged {again}"
     if audit.version != VERSION:
-        raise EmbryologyError(f"{folder.audit} is of another version; give `embryology audit` again")
+        return f"{folder.audit.name} is of another version {again}"
+    try:
+        now = examine({audit.series: entries(folder)})[0]
+    except EmbryologyError as error:
+        return str(error)
+    if (now.listing, now.read) != (audit.listing, audit.read):
+        return f"its files have changed since it was audited {again}"
     return audit
-
-
-def holds(audit: Audit, checkpoints: Sequence[Entry]) -> bool:
-    """Whether a series is still the one that was audited: the same names and sizes, and the same bytes where read."""
-    again = examine({audit.series: checkpoints})[0]
-    return (again.listing, again.read) == (audit.listing, audit.read)
 
 
 def table(audit: Audit) -> Table:

@@ -147,14 +147,14 @@ def _strangers(
 ) -> tuple[list[Finding], list[str]]:
     """Checkpoints without kin in the largest lineage; not told where a run may have forgotten that much on its own."""
     main, steps = groups[0], np.array([each.step for each in checkpoints])
-    usual = np.median([kinship[one, other] for one, other in itertools.pairwise(main)]) if len(main) > 1 else 0
+    common = _usual(kinship, main)
     found, notes = [], []
     for group in groups[1:]:
         one, other = min(itertools.product(group, main), key=lambda pair: abs(pair[0] - pair[1]))
         kept = _kept(kinship[np.ix_(main, main)], steps[list(main)], abs(steps[one] - steps[other]))
         what = (
-            f"no kin of step {steps[other]:,} beside it (kinship {kinship[one, other]:.1f}, where {usual:.0f} is usual "
-            "and two seeds have 0)"
+            f"no kin of step {steps[other]:,} beside it (kinship {kinship[one, other]:.1f}, where {common:.0f} is "
+            "usual and two seeds have 0)"
         )
         if kept and kinship[one, other] < UNRELATED:
             found.append(finding("foreign weights", [checkpoints[place] for place in group], what))
@@ -162,6 +162,11 @@ def _strangers(
             which = listed([int(steps[place]) for place in group])
             notes.append(f"{which}: {what}; whether so much is forgotten in so many steps cannot be told")
     return found, notes
+
+
+def _usual(kinship: np.ndarray, lineage_of: Sequence[int]) -> float:
+    """The median kinship of neighbours of a lineage; 0 of one checkpoint alone."""
+    return float(np.median([kinship[pair] for pair in itertools.pairwise(lineage_of)] or [0]))
 
 
 def _kept(kinship: np.ndarray, steps: np.ndarray, apart: int) -> bool:
@@ -176,9 +181,9 @@ def _made_anew(one: Read, places: Sequence[int], main: Sequence[int]) -> Iterato
     anew: dict[tuple[int, ...], list[str]] = {}
     for name, kinships in one.parts.items():
         kinship = kinships[np.ix_(inside, inside)]
-        if kinship.diagonal().min() < TELLING:
-            continue
         first, *others = lineage.lineages(kinship)
+        if _usual(kinship, first) < TELLING:
+            continue
         for group in others:
             near, far = min(itertools.product(group, first), key=lambda pair: abs(pair[0] - pair[1]))
             kept = _kept(kinship[np.ix_(first, first)], steps[first], abs(steps[near] - steps[far]))
