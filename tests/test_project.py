@@ -22,7 +22,7 @@ from embryology.specs import registry
 
 PACKAGE = ROOT / "embryology"
 ORDER = (
-    *("errors", "intervals", "storage", "specs", "presets", "runs", "models", "corpus"),
+    *("errors", "intervals", "progress", "storage", "specs", "presets", "runs", "models", "corpus"),
     *(
         "treebanks",
         "facts",

@@ -25,7 +25,6 @@ import joblib
 import numpy as np
 from numpy.lib import format as npy
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer as Backend
 
 from embryology.corpus import language, overlap, words
@@ -33,6 +32,7 @@ from embryology.corpus.articles import Article, articles, files_left_out, finger
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
 from embryology.presets import Tokenizer
+from embryology.progress import Progress
 from embryology.runs.paths import runs_folder
 from embryology.storage.files import read_json, sha256_of, sha256_of_file, write_json, written_whole
 
@@ -98,7 +98,7 @@ def prepare(
         source, path: as in :func:`embryology.corpus.articles.articles`.
         settings: of the tokenizer.
         say: takes one line of progress.
-        console: where a bar is shown beside the lines, if it is a terminal; None shows none.
+        console: where progress is shown beside the lines; None shows none.
         leave_out: test texts by the name of their set; articles that hold some are not trained on.
 
     Raises:
@@ -111,13 +111,7 @@ def prepare(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
         if not folder.is_dir():
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed:,} articles{task.fields[rate]}"),
-                TimeRemainingColumn(),
-            )
-            bar = Progress(*columns, console=console or Console(quiet=True), transient=True)
+            bar = Progress(console, "{task.completed:,} articles{task.fields[rate]}")
             try:
                 with written_whole(folder) as temporary, bar:
                     _build(temporary, source, path, settings, say, bar, leave_out or {})

@@ -12,7 +12,6 @@ import filelock
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
@@ -31,6 +30,7 @@ from embryology.pretraining.devices import Devices, expected_processes, refuse_u
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.trainee import PARTS, Trainee, build
+from embryology.progress import Progress
 from embryology.runs import checkpoints, losses, manifest
 from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_json, refusal, removed_whole, write_json, written_whole
@@ -173,19 +173,13 @@ class Run:
         """From the last resume point, or from random parameters, to the last step."""
         done, self.tokens = state.load(self.folder.state, self.trainee, self.optimizer, self.device)
         self.devices.on_main(lambda: self._begin(done))
-        columns = [
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[seen]}"),
-            TimeRemainingColumn(),
-        ]
         with (
             self.devices.tracking(self.folder.name, self.preset),
             Interrupt.watched() as interrupt,
-            Progress(*columns, console=self.console, transient=True) as progress,
+            Progress(self.console, "step {task.completed:,} of {task.total:,}{task.fields[seen]}") as progress,
         ):
             bar = progress.add_task(self.folder.name, total=self.outcome.steps, completed=done, seen="")
-            self._steps(done, interrupt, lambda step, seen: progress.update(bar, completed=step, seen=seen))
+            self._steps(done, interrupt, lambda step, seen: progress.update(bar, completed=step, seen=f", {seen}"))
         self.say(f"done at step {self.outcome.steps}")
 
     def _begin(self, done: int) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.probes import WHOLE, Probe
+from embryology.progress import Progress
 from embryology.runs import measurements, plugins
 from embryology.runs.checkpoints import TOKENIZER_FILES, Checkpoint
 from embryology.runs.measurements import Configuration
@@ -179,8 +179,8 @@ class _Measuring:
         from embryology.models.encoder import Encoder  # late: it loads torch
 
         failed: dict[str, list[int]] = {}
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.console) as progress:
+        measured = 0
+        with Progress(self.console, "{task.completed} of {task.total} measurements") as progress:
             task = progress.add_task(self.series.name, total=len(cells))
             for checkpoint, group in itertools.groupby(cells, key=lambda cell: cell[0]):
                 probes = [asked for _, asked in group]
@@ -188,20 +188,22 @@ class _Measuring:
                     encoder = Encoder.load(checkpoint, device=self.device, threads=self.threads)
                 except Exception as error:  # one checkpoint's failure is no other's
                     failed.setdefault(self._failure(error, checkpoint, "load"), []).append(checkpoint.step)
-                    progress.advance(task, len(probes))
+                    progress.update(task, advance=len(probes))
                     continue
                 for asked in probes:
                     name = asked.configuration.probe
                     progress.update(task, description=f"{self.series.name} step {checkpoint.step} {name}")
                     try:
-                        measured = self._measured(checkpoint, asked, encoder)
+                        result = self._measured(checkpoint, asked, encoder)
                     except Exception as error:
                         if refusal(error):
                             raise  # a part could not be written, and so nothing else can
                         failed.setdefault(self._failure(error, checkpoint, name), []).append(checkpoint.step)
                     else:
-                        self._write(checkpoint, asked, *measured)
-                    progress.advance(task)
+                        self._write(checkpoint, asked, *result)
+                        measured += 1
+                    progress.update(task, advance=1)
+        self.console.print(f"{self.series.name}: {measured} of {len(cells)} measured", highlight=False, soft_wrap=True)
         return [f"step {', '.join(map(str, steps))}: {reason}" for reason, steps in failed.items()]
 
     def _failure(self, error: Exception, checkpoint: Checkpoint, doing: str) -> str:

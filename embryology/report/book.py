@@ -15,6 +15,7 @@ import filelock
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
+from embryology.progress import working
 from embryology.report import source_links
 from embryology.report.imports import modules
 from embryology.report.pages import Page
@@ -179,7 +180,7 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
     shutil.rmtree(apart, ignore_errors=True)  # of a report that was killed
     write_yaml(contents, toc)
     try:
-        with console.status("book: building"), open(log, "w", encoding="utf-8") as stream:
+        with working(console, "book: building"), open(log, "w", encoding="utf-8") as stream:
             outcome = subprocess.run(
                 [
                     *(sys.executable, "-c", JUPYTER_BOOK, "build", root),

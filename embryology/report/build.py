@@ -19,6 +19,7 @@ import yaml
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
+from embryology.progress import Progress
 from embryology.report import book
 from embryology.report.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
@@ -220,7 +221,8 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
     # Of many runs, and so the longest: begun first, it is not waited for last.
     ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind != "comparison")
     failed = threading.Event()
-    with console.status("") as status, ThreadPoolExecutor(jobs) as pool:
+    with Progress(console, "{task.completed} of {task.total}") as progress, ThreadPoolExecutor(jobs) as pool:
+        bar = progress.add_task("executing notebooks", total=len(ordered))
 
         def timed(execution: Execution) -> float | None:
             if failed.is_set():
@@ -237,10 +239,10 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
 
         futures = {pool.submit(timed, execution): execution for execution in ordered}
         try:
-            for number, future in enumerate(as_completed(futures)):
-                status.update(f"executing notebooks, {len(futures) - number} of {len(futures)} to go")
+            for future in as_completed(futures):
                 if (seconds := future.result()) is not None:
                     console.print(f"{futures[future].label}: executed in {seconds:.1f} s", highlight=False)
+                progress.update(bar, advance=1)
         except BaseException:
             failed.set()
             pool.shutdown(wait=False, cancel_futures=True)

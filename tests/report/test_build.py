@@ -7,6 +7,7 @@ import sys
 import papermill
 import pytest
 
+from embryology import progress
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
 from embryology.runs.paths import RunFolder
@@ -30,6 +31,15 @@ def test_executes_every_notebook_of_the_contents(project):
         cell = json.loads(page.read_text())["cells"][-1]
         assert cell["outputs"][0]["text"] == [f"tiny 0,100 ['tiny'] {sys.executable}\n"]
     assert shown.splitlines()[-1] == f"open {project / '_build' / 'html' / 'index.html'}"
+
+
+def test_executing_notebooks_fills_a_log(project, executed, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0)
+    shown = said(project).splitlines()
+    assert [line.partition(" of 2")[0] for line in shown if line.startswith("executing")] == [
+        "executing notebooks: 1",
+        "executing notebooks: 2",
+    ]
 
 
 def test_this_interpreter_runs_the_notebooks_whatever_kernel_is_installed(project, tmp_path, monkeypatch, capfd):
