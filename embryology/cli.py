@@ -99,22 +99,31 @@ def probe(
     ] = None,
     step_pattern: Annotated[
         str | None,
-        typer.Option(help="A regular expression with a group (?P<step>…) that finds the step in a folder's name."),
+        typer.Option(help="A regular expression with a group (?P<step>…) that finds the step in a checkpoint's name."),
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Where checkpoints have none: the tokenizer's folder, or hub:OWNER/REPOSITORY."),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave what is fetched from the Hub in its cache, for use without a network.")
+    ] = False,
     plugin: PlugInOption = None,
 ) -> None:
-    """Measure the checkpoints of a run, or of any folder of save_pretrained folders."""
+    """Measure the checkpoints of a run, of any folder of save_pretrained folders, or of a series on the Hub."""
     from embryology.probes import properties
     from embryology.probes.runner import chosen_settings, run_probes
     from embryology.runs.series import Series
 
-    if step_pattern is not None:
-        from embryology.runs.steps import keep_pattern
-
-        keep_pattern(RunFolder.named(run).root, step_pattern)
-    series = Series.open(run)
-    run_probes(series, chosen_settings(series, probe, preset), steps, console)
-    properties.count(series, console, prepare=False)
+    failed = []
+    for series in Series.open_all(run, step_pattern=step_pattern, tokenizer=tokenizer):
+        try:
+            run_probes(series, chosen_settings(series, probe, preset), steps, console, keep=keep)
+            properties.count(series, console, prepare=False)
+        except EmbryologyError as error:  # one seed's failure is no other's
+            failed.append(str(error))
+    if failed:
+        raise EmbryologyError("; ".join(failed))
 
 
 @app.command()

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pickle import UnpicklingError
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from embryology.errors import EmbryologyError
 from embryology.models import forward, processor
 from embryology.models.precision import resolve
 from embryology.runs import manifest
-from embryology.runs.checkpoints import Checkpoint
+from embryology.runs.checkpoints import CONFIG, PICKLED, Checkpoint, refuse_foreign_code
 from embryology.specs import ATTENTIONS, BOTH_DIRECTIONS, HIDDEN_STATES, MASKED_HEAD, Precision
+from embryology.storage.files import read_json
 
 TOKENS_PER_BATCH, ON_AN_ACCELERATOR = 2048, 2**15
 """Padded ids a batch: what fits the cache of a processor, and what keeps an accelerator busy."""
@@ -65,30 +67,35 @@ class Encoder:
         Raises:
             EmbryologyError: the weights were changed or cannot be loaded, or some are missing.
         """
+        location, name = checkpoint.location, checkpoint.name
+        refuse_foreign_code(name, read_json(location / CONFIG))
         checkpoint.verify()
         processor.prepare(threads)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        options = {"local_files_only": True, "output_loading_info": True, "dtype": torch.float32}
+        safely = {"local_files_only": True, "trust_remote_code": False}
+        options = safely | {"output_loading_info": True, "dtype": torch.float32, "weights_only": True}
         try:
             with _quiet():
                 try:
-                    model, report = AutoModelForMaskedLM.from_pretrained(checkpoint.location, **options)
+                    model, report = AutoModelForMaskedLM.from_pretrained(location, **options)
                     masked = True
                 except ValueError:  # an architecture without a masked head
-                    config = AutoConfig.from_pretrained(checkpoint.location, local_files_only=True)
+                    config = AutoConfig.from_pretrained(location, **safely)
                     loader = AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
-                    model, report = loader.from_pretrained(checkpoint.location, **options)
+                    model, report = loader.from_pretrained(location, **options)
                     masked = False
         except Exception as error:  # whatever transformers makes of damaged files
             reason = str(error).partition("\n")[0]
-            raise EmbryologyError(f"{checkpoint.location} cannot be loaded: {reason}") from error
+            if isinstance(error, UnpicklingError):  # torch's advice is to run what is in it
+                reason = f"its {PICKLED} holds something else than weights, which is never run"
+            raise EmbryologyError(f"{name} cannot be loaded: {reason}") from error
         # A checkpoint of another kind (a discriminator) loads too, with a head of random parameters.
         missing = report["missing_keys"]
         body = f"{model.base_model_prefix}." if masked else ""
         lost = sorted(key for key in missing if key.startswith(body) and "pooler" not in key)
         if lost:
-            raise EmbryologyError(f"{checkpoint.location} lacks the weights {', '.join(lost[:3])}; it is damaged")
+            raise EmbryologyError(f"{name} lacks the weights {', '.join(lost[:3])}; it is damaged")
         has = {HIDDEN_STATES, ATTENTIONS} | ({MASKED_HEAD} if masked and not missing else set())
         if masked or type(model.config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
             has.add(BOTH_DIRECTIONS)
@@ -109,6 +116,11 @@ class Encoder:
     def model_type(self) -> str:
         """The architecture, as in the configuration: albert, bert, electra …"""
         return self.model.config.model_type
+
+    @property
+    def vocabulary(self) -> int:
+        """How many pieces it has vectors for."""
+        return cast(nn.Embedding, self.model.get_input_embeddings()).num_embeddings
 
     @property
     def objective(self) -> str:

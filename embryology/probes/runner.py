@@ -3,6 +3,7 @@
 import itertools
 import json
 import traceback
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ def run_probes(
     console: Console | None = None,
     device: str = "auto",
     threads: int | None = None,
+    keep: bool = False,
 ) -> int:
     """Measure checkpoints; what was measured before is skipped. Interrupted, it resumes where it was.
 
@@ -73,13 +75,15 @@ def run_probes(
         console: where progress is shown; None shows none.
         device: a torch device name, or ``auto``.
         threads: of the processor; None leaves torch's own number.
+        keep: whether checkpoints that are fetched stay on this machine when they are measured.
 
     Returns:
         How many measurements were taken.
 
     Raises:
-        EmbryologyError: a step is unknown, data are missing, the checkpoints have different tokenizers, or the run is
-            frozen; or, after all others were measured, the list of checkpoints that could not be.
+        EmbryologyError: a step is unknown, data are missing, the checkpoints have different tokenizers or two of them
+            the same weights, or the run is frozen; or, after all others were measured, the list of checkpoints that
+            could not be.
     """
     console = console or Console(quiet=True)
     if series.is_frozen:
@@ -87,11 +91,13 @@ def run_probes(
             f"{series.name} is frozen: its measurements are kept and its checkpoints are not, so that nothing more can "
             f"be measured; {series.folder.manifest} has the command that trains it again"
         )
+    chosen = series.select(steps)
+    series.refuse_repeated(chosen)
     tokenizer, tokenizer_sha256 = _tokenizer(series)
     asked = [_asked(series, name, settings, tokenizer_sha256) for name, settings in probes.items()]
     done: list[tuple[Checkpoint, Asked]] = []
     todo: list[tuple[Checkpoint, Asked]] = []
-    for checkpoint in series.select(steps):
+    for checkpoint in chosen:
         for each in asked:
             if steps != "all" or checkpoint in thinned(series.checkpoints, each.settings.every):
                 rows, _ = each.configuration.files(series.folder, checkpoint)
@@ -112,7 +118,7 @@ def run_probes(
         if wrong := measurements.misfit(series, each.configuration):
             console.print(f"{series.name}: {wrong}", highlight=False, soft_wrap=True)
     if todo:
-        failed += _Measuring(series, tokenizer, console, device, threads).all(todo)
+        failed += _Measuring(series, tokenizer, console, device, threads, keep).all(todo)
     if failed:
         raise EmbryologyError(f"{series.name}: could not be measured: {'; '.join(failed)}")
     return len(todo)
@@ -143,31 +149,37 @@ def _changed(checkpoints: set[Checkpoint]) -> list[str]:
 
 def _tokenizer(series: Series) -> tuple[Path, str]:
     """The folder of the series' tokenizer, that of a checkpoint or of the run, and the hash of its files."""
-    by_sha256: dict[str, Path] = {}
+    by_sha256: dict[str, tuple[str, Path]] = {}
     for checkpoint in series.checkpoints:
         for folder in (checkpoint.location, series.folder.tokenizer):
             hashes = {name: sha256_of_file(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}
             if hashes:
-                by_sha256.setdefault(sha256_of(hashes), folder)
+                name = checkpoint.name if folder == checkpoint.location else str(folder)
+                by_sha256.setdefault(sha256_of(hashes), (name, folder))
                 break
         else:
-            raise EmbryologyError(f"neither {checkpoint.location} nor {series.folder.tokenizer} holds a tokenizer")
+            raise EmbryologyError(
+                f"neither {checkpoint.location} nor {series.folder.tokenizer} holds a tokenizer; say where it is with "
+                "--tokenizer"
+            )
     if len(by_sha256) > 1:
-        one, other, *_ = by_sha256.values()
+        (one, _), (other, _), *_ = by_sha256.values()
         raise EmbryologyError(
             f"{one} and {other} have different tokenizers, so no curve can join what is measured of them; give all "
             "checkpoints the same tokenizer files"
         )
-    ((tokenizer_sha256, folder),) = by_sha256.items()
+    ((tokenizer_sha256, (_, folder)),) = by_sha256.items()
     return folder, tokenizer_sha256
 
 
 class _Measuring:
     """Checkpoints that are loaded one after the other, and what is prepared once for all of them."""
 
-    def __init__(self, series: Series, tokenizer: Path, console: Console, device: str, threads: int | None):
+    def __init__(self, series: Series, tokenizer: Path, console: Console, device: str, threads: int | None, keep: bool):
         self.series, self.tokenizer, self.console = series, tokenizer, console
-        self.device, self.threads = device, threads
+        self.device, self.threads, self.keep = device, threads, keep
+        self.pieces: int | None = None
+        """How many ids the tokenizer has, once it was asked for."""
         self.examples: dict[str, Any] = {}
         """By probe; or why there are none, an exception."""
         self.said: set[str] = set()
@@ -184,27 +196,42 @@ class _Measuring:
             task = progress.add_task(self.series.name, total=len(cells))
             for checkpoint, group in itertools.groupby(cells, key=lambda cell: cell[0]):
                 probes = [asked for _, asked in group]
-                try:
-                    encoder = Encoder.load(checkpoint, device=self.device, threads=self.threads)
-                except Exception as error:  # one checkpoint's failure is no other's
-                    failed.setdefault(self._failure(error, checkpoint, "load"), []).append(checkpoint.step)
-                    progress.update(task, advance=len(probes))
-                    continue
-                for asked in probes:
-                    name = asked.configuration.probe
-                    progress.update(task, description=f"{self.series.name} step {checkpoint.step} {name}")
+                progress.update(task, description=f"{self.series.name} step {checkpoint.step}")
+                with ExitStack() as stack:
                     try:
-                        result = self._measured(checkpoint, asked, encoder)
-                    except Exception as error:
-                        if refusal(error):
-                            raise  # a part could not be written, and so nothing else can
-                        failed.setdefault(self._failure(error, checkpoint, name), []).append(checkpoint.step)
-                    else:
-                        self._write(checkpoint, asked, *result)
-                        measured += 1
-                    progress.update(task, advance=1)
+                        here = stack.enter_context(checkpoint.fetched(self.keep))
+                        encoder = Encoder.load(here, device=self.device, threads=self.threads)
+                        self._refuse_larger_tokenizer(encoder)
+                    except Exception as error:  # one checkpoint's failure is no other's
+                        failed.setdefault(self._failure(error, checkpoint, "load"), []).append(checkpoint.step)
+                        progress.advance(task, len(probes))
+                        continue
+                    for asked in probes:
+                        name = asked.configuration.probe
+                        progress.update(task, description=f"{self.series.name} step {checkpoint.step} {name}")
+                        try:
+                            result = self._measured(checkpoint, asked, encoder)
+                        except Exception as error:
+                            if refusal(error):
+                                raise  # a part could not be written, and so nothing else can
+                            failed.setdefault(self._failure(error, checkpoint, name), []).append(checkpoint.step)
+                        else:
+                            self._write(checkpoint, asked, *result)
+                            measured += 1
+                        progress.advance(task)
         self.console.print(f"{self.series.name}: {measured} of {len(cells)} measured", highlight=False, soft_wrap=True)
         return [f"step {', '.join(map(str, steps))}: {reason}" for reason, steps in failed.items()]
+
+    def _refuse_larger_tokenizer(self, encoder: "Encoder") -> None:
+        from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
+
+        if self.pieces is None:
+            self.pieces = max(tokenizers.load(self.tokenizer).get_vocab().values()) + 1
+        if self.pieces > encoder.vocabulary:
+            raise EmbryologyError(
+                f"the tokenizer in {self.tokenizer} has {self.pieces:,} pieces and the model vectors for "
+                f"{encoder.vocabulary:,}, so that it is not this model's"
+            )
 
     def _failure(self, error: Exception, checkpoint: Checkpoint, doing: str) -> str:
         """Why something failed; where it is no error of a kind that we know, all that Python said is kept."""

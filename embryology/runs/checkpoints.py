@@ -1,6 +1,8 @@
 """Checkpoints on disk: folders in the layout of ``save_pretrained``; ours have a record beside the weights."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,13 +10,18 @@ from typing import Any
 
 from embryology.errors import EmbryologyError
 from embryology.runs import steps
-from embryology.storage.files import read_json, sha256_of_file, write_json, written_whole
+from embryology.storage.files import read_json, sha256_of, sha256_of_file, write_json, written_whole
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"
+"""What holds the weights, or of several shards their names; the first that is there, as transformers takes them."""
+CONFIG = "config.json"
 RECORD = "checkpoint.json"
 GENERATOR = "generator"
 """The folder of ELECTRA's within that of its discriminator."""
-TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json")
+TOKENIZER_FILES = (
+    *("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"),
+    *("sentencepiece.bpe.model", "spm.model", "tokenizer.model", "special_tokens_map.json", "added_tokens.json"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,17 +31,42 @@ class Checkpoint:
     step: int
     tokens: int | None
     location: Path
+    """The folder of its configuration and, where it has one, its tokenizer; of its weights see :meth:`fetched`."""
     recorded: str | None = None
-    """The sha256 of the weights as recorded when they were written; None of checkpoints made by others."""
+    """The sha256 of the weights as it was recorded when they were written, or listed by the Hub; None of others."""
     unit: steps.Unit = "step"
-    """What ``step`` counts: some say words or tokens read instead."""
+    """What ``step`` counts: some say words, tokens or epochs instead."""
     recorded_generator: str | None = None
     """Likewise of the generator of an ELECTRA that was trained here."""
+    phase: str = ""
+    """From whose beginning ``step`` is counted, if not from that of training."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.location)
+
+    @property
+    def label(self) -> str:
+        """What a record calls it, as in ``leave_out``: the name of its folder."""
+        return self.location.name
+
+    @contextmanager
+    def fetched(self, keep: bool = False) -> Iterator["Checkpoint"]:
+        """The checkpoint with its weights in :attr:`location`, as long as the context lasts.
+
+        Args:
+            keep: whether what has to be fetched stays on this machine afterwards.
+
+        Raises:
+            EmbryologyError: it cannot be fetched.
+        """
+        yield self
 
     @cached_property
     def sha256(self) -> str:
         """Of the weights: the recorded one, else of the bytes that are there when it is first asked for."""
-        return self.recorded or sha256_of_file(self._weights())
+        return self.recorded or self.measured_sha256()
 
     @property
     def generator(self) -> "Checkpoint | None":
@@ -47,17 +79,66 @@ class Checkpoint:
     def verify(self) -> None:
         """Raise :class:`EmbryologyError` where the weights are not the bytes that they were."""
         expected = self.sha256
-        if sha256_of_file(self._weights()) != expected:
+        if self.measured_sha256() != expected:
             raise EmbryologyError(
                 f"{self.location / WEIGHTS} was changed after it was written (its sha256 is not the one in {RECORD}); "
                 "restore it or train the run again"
             )
 
-    def _weights(self) -> Path:
-        weights = self.location / WEIGHTS
-        if not weights.is_file():
-            raise EmbryologyError(f"{self.location} has no {WEIGHTS}; the checkpoint is damaged, train the run again")
-        return weights
+    def measured_sha256(self) -> str:
+        """Of the weights that are in :attr:`location` now.
+
+        Raises:
+            EmbryologyError: there are none, or not all.
+        """
+        names = weight_files_in(self.location)
+        if not names:
+            raise EmbryologyError(
+                f"{self.location} has no {WEIGHTS} (and no {PICKLED}); the checkpoint is damaged, restore it"
+            )
+        try:
+            return sha256_of_weights({name: sha256_of_file(self.location / name) for name in names})
+        except FileNotFoundError as error:
+            raise EmbryologyError(f"{error.filename} is missing; the checkpoint is damaged, restore it") from error
+
+
+def weight_files(names: Collection[str], index: Callable[[], bytes]) -> list[str]:
+    """Which of a checkpoint's files hold its weights: safetensors, whole or in shards, else what torch pickled.
+
+    Args:
+        names: of all of its files.
+        index: reads :data:`INDEX`, if that is among them.
+
+    Returns:
+        Their names, not all of which have to be there; none where it has no weights.
+
+    Raises:
+        EmbryologyError: the index is damaged.
+    """
+    if WEIGHTS in names or INDEX not in names:
+        return [next(name for name in (WEIGHTS, PICKLED) if name in names)] if {WEIGHTS, PICKLED} & {*names} else []
+    try:
+        return sorted(set(json.loads(index())["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EmbryologyError(f"{INDEX} is damaged ({type(error).__name__}); restore it") from error
+
+
+def weight_files_in(folder: Path) -> list[str]:
+    """:func:`weight_files` of a folder.
+
+    Raises:
+        EmbryologyError: its index is damaged.
+    """
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    try:
+        return weight_files(names, (folder / INDEX).read_bytes)
+    except EmbryologyError as error:
+        raise EmbryologyError(f"{folder}: {error}") from error
+
+
+def sha256_of_weights(hashes: Mapping[str, str]) -> str:
+    """Of weights, by those of their files: of a single file its own."""
+    return next(iter(hashes.values())) if len(hashes) == 1 else sha256_of(dict(hashes))
 
 
 def write(path: Path, models: Mapping[str, Any], tokenizer: Any, record: dict[str, Any]) -> None:
@@ -104,4 +185,27 @@ def of_folder(path: Path, record: steps.Record) -> Checkpoint:
         place = steps.place(path.name, record)
     except EmbryologyError as error:
         raise EmbryologyError(f"{path.parent}: {error}") from error
-    return Checkpoint(place.step, place.tokens, path, unit=place.unit)
+    return Checkpoint(place.step, place.tokens, path, unit=place.unit, phase=place.phase)
+
+
+def refuse_foreign_code(name: str, config: Mapping[str, Any]) -> None:
+    """Refuse a model that is made by code in its own repository, which is never run.
+
+    Args:
+        name: of the checkpoint.
+        config: what its ``config.json`` says.
+
+    Raises:
+        EmbryologyError: it names such code, and transformers has no architecture of its own for it.
+    """
+    if "auto_map" not in config:
+        return
+    import transformers  # late: seconds, and needed for few
+
+    architectures = config.get("architectures") or []
+    if config.get("model_type") in transformers.CONFIG_MAPPING and any(hasattr(transformers, a) for a in architectures):
+        return
+    raise EmbryologyError(
+        f"{name} needs code of its own (auto_map in its {CONFIG}), which is never run; only architectures that "
+        "transformers has can be measured"
+    )

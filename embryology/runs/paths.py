@@ -1,6 +1,7 @@
 """Every path of a run folder, and where runs and data are looked for."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ ROOT = PACKAGE.parent if (PACKAGE.parent / "notebooks" / "index.ipynb").is_file(
 """The project's folder: notebooks, book and frozen runs stand beside the package. None where the package is installed
 without them, as from a wheel."""
 
+HUB = "hub:"
+"""What the description of a series on the Hub begins with, see :mod:`embryology.runs.hub.descriptions`."""
 PARTS = "parts"
 """The folder of a probe's parts of measurements."""
 
@@ -67,12 +70,18 @@ class RunFolder:
     def named(cls, name: str | Path) -> "RunFolder":
         """A run by its name under the runs folder, or by a path (anything with a separator in it).
 
+        A description of a series on the Hub names a folder under the runs folder, which holds what is measured of it:
+        ``hub:OWNER/NAME@step*`` that of ``OWNER-NAME-step``.
+
         A path that is not there from the current folder may be meant from the project's:
         ``results/baby-cut-seed0`` is one run wherever it is asked for, in a notebook too.
         """
         text = os.fspath(name)
         if not text or text in {".", ".."}:
             raise EmbryologyError(f"{text!r} is no name for a run")
+        if text.startswith(HUB):
+            words = re.sub(r"(\{\w+\}|[^\w.])+", "-", text.removeprefix(HUB)).replace("_-", "_")
+            return cls(runs_folder().resolve() / (words.strip("-._") or "hub"))
         if not (os.sep in text or isinstance(name, Path)):
             return cls(runs_folder().resolve() / text)
         path = Path(text).expanduser().resolve()

@@ -11,9 +11,11 @@ import pandas as pd
 
 from embryology.errors import EmbryologyError
 from embryology.runs import checkpoints, losses, plugins, steps
-from embryology.runs.checkpoints import WEIGHTS, Checkpoint
+from embryology.runs.checkpoints import Checkpoint
+from embryology.runs.hub import groups, revisions, tokenizers
+from embryology.runs.hub.descriptions import Description
 from embryology.runs.manifest import Manifest
-from embryology.runs.paths import RunFolder
+from embryology.runs.paths import HUB, RunFolder
 from embryology.storage.files import sha256_of
 
 Element = TypeVar("Element")
@@ -21,7 +23,7 @@ Element = TypeVar("Element")
 
 @dataclass(frozen=True)
 class Series:
-    """A run, a frozen run, or a folder of checkpoints that somebody else made. :meth:`open` makes it."""
+    """A run, a frozen run, or checkpoints that somebody else made, here or on the Hub. :meth:`open` makes it."""
 
     name: str
     """What tables and figures call it: the folder's name, longer where two series share that."""
@@ -33,49 +35,64 @@ class Series:
     """None of checkpoints made by others."""
 
     @classmethod
-    def open(cls, place: str | Path) -> "Series":
-        """A run by its name or path, or a folder of ``save_pretrained`` folders whose names say a step.
+    def open(cls, place: str | Path, step_pattern: str | None = None, tokenizer: str | None = None) -> "Series":
+        """A run by its name or path, a folder of ``save_pretrained`` folders whose names say a step, or a description.
+
+        Of a description, in a line or in the ``series.yaml`` of a folder, it is written down what it was resolved to,
+        so that it is the same from then on, and needs no network.
+
+        Args:
+            place: see :mod:`embryology.runs.hub.descriptions` for descriptions; those of several seeds are for
+                :meth:`open_all`.
+            step_pattern, tokenizer: of checkpoints made by others, as in :class:`embryology.runs.steps.Record`, which
+                is where they are kept for all commands to come.
 
         The plug-ins that it is measured with are added to the registry.
 
         Raises:
-            EmbryologyError: nothing is there, there are no checkpoints or two of one step, the manifest is damaged
-                or of an earlier form, or a plug-in cannot be had (:func:`embryology.runs.plugins.restore`).
+            EmbryologyError: nothing is there, there are no checkpoints or two of one step, what is said of it is
+                something else than before, the manifest is damaged or of an earlier form, or a plug-in cannot be had
+                (:func:`embryology.runs.plugins.restore`).
         """
-        folder = RunFolder.named(place)
-        if not folder.root.is_dir():
+        folder, description = RunFolder.named(place), str(place) if str(place).startswith(HUB) else None
+        if not folder.root.is_dir() and description is None:
             raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
         plugins.restore(folder)
         if folder.checkpoints.is_dir():
+            if step_pattern or tokenizer:
+                raise EmbryologyError(f"{folder.root} is a run, whose own records say its steps and its tokenizer")
             made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
+            return cls(folder.name, folder, _ordered(made, folder), Manifest.read(folder))
+        record = steps.joined(folder.root, source=description, step_pattern=step_pattern, tokenizer=tokenizer)
+        if record.source is None:
+            saved = [path for path in folder.root.glob("*/") if checkpoints.weight_files_in(path)]
+            made = [checkpoints.of_folder(path, record) for path in saved if not steps.is_left_out(path.name, record)]
         else:
-            record, saved = steps.read(folder.root), [path.parent for path in folder.root.glob(f"*/{WEIGHTS}")]
-            made = [checkpoints.of_folder(path, record) for path in saved]
-        if not made:
-            raise EmbryologyError(f"{folder.root} holds no checkpoints")
-        made.sort(key=lambda checkpoint: checkpoint.step)
-        for earlier, later in itertools.pairwise(made):
-            if earlier.step == later.step:
-                raise EmbryologyError(f"{earlier.location} and {later.location} are both {later.unit} {later.step}")
-            if earlier.unit != later.unit:
-                raise EmbryologyError(
-                    f"{earlier.location} says {earlier.unit} and {later.location} says {later.unit}; say the step of "
-                    f"each in a file {steps.RECORD} beside them"
-                )
-        return cls(folder.name, folder, tuple(made), Manifest.read(folder))
+            resolved = revisions.read_or_resolve(folder, Description.parse(record.source))
+            made = [*revisions.checkpoints_of(folder, resolved, record)]
+        ordered = _ordered(made, folder)
+        if record.source is not None:
+            revisions.keep(folder, resolved)
+        tokenizers.keep(folder, ordered, record.tokenizer)
+        steps.keep(folder.root, record)
+        return cls(folder.name, folder, ordered, Manifest.read(folder))
 
     @classmethod
-    def open_all(cls, *places: str | Path | Iterable[str | Path]) -> tuple["Series", ...]:
+    def open_all(cls, *places: str | Path | Iterable[str | Path], **said: str | None) -> tuple["Series", ...]:
         """Several series in the order given, each folder once; those of one name are told apart by their folders.
 
         Args:
-            places: each one place, or several.
+            places: each one place, or several; a description of several seeds is a series a seed.
+            said: of all of them, as in :meth:`open`.
 
         Raises:
             EmbryologyError: as :meth:`open`.
         """
-        one_by_one = [place for some in places for place in ([some] if isinstance(some, str | Path) else some)]
-        opened = [cls.open(root) for root in dict.fromkeys(RunFolder.named(place).root for place in one_by_one)]
+        given = [place for some in places for place in ([some] if isinstance(some, str | Path) else some)]
+        one_by_one = [member for place in given for member in groups.members(place)]
+        opened = [
+            cls.open(place, **said) for place in {RunFolder.named(each).root: each for each in one_by_one}.values()
+        ]
         names = distinct([series.folder.root for series in opened])
         return tuple(replace(series, name=name) for series, name in zip(opened, names, strict=True))
 
@@ -115,6 +132,28 @@ class Series:
         outcome = self.manifest.outcome.model_dump(mode="json", exclude={"seed"}, exclude_defaults=True)
         return sha256_of({"version": self.manifest.version} | outcome)
 
+    def refuse_repeated(self, chosen: Sequence[Checkpoint]) -> None:
+        """Refuse to take two checkpoints of equal weights for two: the name of one is wrong.
+
+        Args:
+            chosen: are compared with each other, and with all whose hash is known without reading the weights.
+
+        Raises:
+            EmbryologyError: there are such two.
+        """
+        by_sha256: dict[str, list[Checkpoint]] = {}
+        for checkpoint in self.checkpoints:
+            if checkpoint.recorded or checkpoint in chosen:
+                by_sha256.setdefault(checkpoint.sha256, []).append(checkpoint)
+        repeated = [same for same in by_sha256.values() if len(same) > 1]
+        if repeated:
+            listed = "; ".join(" and ".join(checkpoint.name for checkpoint in same) for same in repeated[:3])
+            raise EmbryologyError(
+                f"{self.name} has the same weights more than once, so that a step is wrong: {listed}"
+                f"{' …' if len(repeated) > 3 else ''}; say `leave_out: [{repeated[0][0].label}, …]` in "
+                f"{self.folder.root / steps.RECORD} of those that are wrong"
+            )
+
     def select(self, steps: str) -> tuple[Checkpoint, ...]:
         """The checkpoints that ``steps`` names: ``all``, ``last``, or a list such as ``0,100,200``.
 
@@ -148,6 +187,33 @@ def thinned(elements: Sequence[Element], every: int) -> list[Element]:
     """Every so-many-th, from the first on, and the last."""
     last = len(elements) - 1
     return [element for number, element in enumerate(elements) if number % every == 0 or number == last]
+
+
+def _ordered(made: list[Checkpoint], folder: RunFolder) -> tuple[Checkpoint, ...]:
+    """By rising step.
+
+    Raises:
+        EmbryologyError: there are none, or their steps cannot be compared.
+    """
+    if not made:
+        raise EmbryologyError(f"{folder.root} holds no checkpoints")
+    if len(phases := sorted({checkpoint.phase for checkpoint in made})) > 1:
+        begin = ", ".join(f"{phase}: …" for phase in phases if phase)
+        raise EmbryologyError(
+            f"{folder.name} has checkpoints of several phases of training ({', '.join(phases).removeprefix(', ')}), "
+            "which may count their steps from the beginning of the phase; name those of one phase, or say in "
+            f"{folder.root / steps.RECORD} at which step each begins: `phases: {{{begin}}}`"
+        )
+    made.sort(key=lambda checkpoint: checkpoint.step)
+    for earlier, later in itertools.pairwise(made):
+        if earlier.step == later.step:
+            raise EmbryologyError(f"{earlier.name} and {later.name} are both {later.unit} {later.step}")
+        if earlier.unit != later.unit:
+            raise EmbryologyError(
+                f"{earlier.name} says {earlier.unit} and {later.name} says {later.unit}; say the step of each in a "
+                f"file {steps.RECORD} beside them"
+            )
+    return tuple(made)
 
 
 def distinct(folders: Sequence[Path]) -> list[str]:

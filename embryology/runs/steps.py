@@ -1,22 +1,22 @@
-"""How far training was, as the names of folders say it that somebody else saved checkpoints in."""
+"""How far training was, as the names of folders and revisions say it that somebody else saved checkpoints in."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError, problems
-from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_yaml, write_yaml
 
 RECORD = "series.yaml"
-"""The file beside the folders that says outright what their names do not."""
-Unit = Literal["step", "tokens", "words"]
+"""The file in the folder of a series that says where its checkpoints come from, and what their names do not."""
+Unit = Literal["step", "tokens", "words", "epochs"]
 UNIT: tuple[Unit, ...] = get_args(Unit)
 
 TERM = re.compile(r"(?P<word>[a-z]*)[-_ =]*(?P<number>\d+(?:\.\d+)?)(?P<suffix>[a-z]*)", re.IGNORECASE)
@@ -30,6 +30,10 @@ UNITS: dict[str, Unit] = {
 }
 OTHERS = {"fp", "bf", "int", "seed", "run", "v", "version", "rank", "epoch", "epochs", "layers", "part"}
 """Words whose number is none of these."""
+PHASE = re.compile(r"(?P<phase>(?:stage|phase)[-_]?\d+(?:[-_]ingredient[-_]?\d+)?|ext|decay)(?=[-_]|\d)", re.IGNORECASE)
+"""The beginning of a name whose steps may be counted from the beginning of a phase, as OLMo's and Ettin's are."""
+FIRST = re.compile(r"(?:stage|phase)[-_]?1", re.IGNORECASE)
+"""The phase that names without one are of, too."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,30 @@ class Place:
     """Where in training a checkpoint stands."""
 
     step: int
-    """Or how many words or tokens were read, where no step is said."""
+    """Or how many words, tokens or epochs were read, where no step is said."""
     tokens: int | None = None
     unit: Unit = "step"
     """What ``step`` counts."""
+    phase: str = ""
+    """From whose beginning ``step`` is counted; empty where that is the beginning of training."""
 
 
 class Record(BaseModel):
     """What ``series.yaml`` may say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    source: str | None = None
+    """Where the checkpoints are, if not in folders beside the file: see :mod:`embryology.runs.hub.descriptions`."""
     step_pattern: str | None = None
-    """A regular expression, found in a folder's name, with a group ``step`` and perhaps one ``tokens``."""
+    """A regular expression, found in a checkpoint's name, with a group ``step`` and perhaps one ``tokens``."""
     steps: dict[str, int] = {}
-    """The step by the name of a folder; the first to be asked."""
+    """The step by the name of a checkpoint; the first to be asked."""
+    phases: dict[str, int] = {}
+    """By the name of a phase whose steps are counted from its beginning, such as ``decay``: the step it begins at."""
+    leave_out: tuple[str, ...] = ()
+    """Names of checkpoints that are none of this series; ``*`` and ``?`` stand for any characters and any one."""
+    tokenizer: str | None = None
+    """A folder or ``hub:OWNER/REPOSITORY`` that has the tokenizer, where the checkpoints have none."""
 
     @cached_property
     def pattern(self) -> re.Pattern[str] | None:
@@ -86,33 +100,42 @@ def read(folder: Path) -> Record:
         raise EmbryologyError(f"{file}: {problems(error)}") from error
 
 
-def keep_pattern(folder: Path, step_pattern: str) -> None:
-    """Write down how the names of a folder's checkpoints are read, for all commands to come.
+def joined(folder: Path, **said: str | None) -> Record:
+    """The record of a folder, and what a command says beside it.
 
     Raises:
-        EmbryologyError: there is no folder, or one of a run, whose records say its steps; the pattern is wrong, or the
-            folder's record has another one.
+        EmbryologyError: the record is damaged, or has something else already.
     """
-    if not folder.is_dir():
-        raise EmbryologyError(f"there is no folder of checkpoints at {folder}")
-    if RunFolder(folder).checkpoints.is_dir():
-        raise EmbryologyError(f"{folder} is a run, whose own records say its steps; leave --step-pattern out")
-    record, asked = read(folder), Record(step_pattern=step_pattern)
-    _ = asked.pattern
-    if record.step_pattern not in (None, step_pattern):
-        raise EmbryologyError(
-            f"{folder / RECORD} has the step pattern {record.step_pattern!r} already, under which there may be "
-            "measurements; change it there"
-        )
-    kept: dict[str, Any] = record.model_dump(exclude_defaults=True)
-    write_yaml(folder / RECORD, kept | {"step_pattern": step_pattern})
+    record = read(folder)
+    for name, value in said.items():
+        recorded = getattr(record, name)
+        if value is not None and recorded not in (None, value):
+            raise EmbryologyError(
+                f"{folder / RECORD} has the {name.replace('_', ' ')} {recorded!r} already, under which there may be "
+                "measurements; change it there"
+            )
+    joined = record.model_copy(update={name: value for name, value in said.items() if value is not None})
+    _ = joined.pattern
+    return joined
+
+
+def keep(folder: Path, record: Record) -> None:
+    """Write the record of a folder down for all commands to come, if it is another than the one there."""
+    if record != read(folder):
+        write_yaml(folder / RECORD, record.model_dump(mode="json", exclude_defaults=True))
+
+
+def is_left_out(name: str, record: Record) -> bool:
+    """Whether a checkpoint of this name is none of the series, as its record says."""
+    return any(fnmatchcase(name, pattern) for pattern in record.leave_out)
 
 
 def place(name: str, record: Record) -> Place:
-    """Where a checkpoint in a folder of this name stands.
+    """Where a checkpoint of this name stands.
 
     Args:
-        name: such as ``checkpoint-1000``, ``step_20k``, ``step1000-tokens4B``, ``chck_10M`` (words), ``128000``.
+        name: such as ``checkpoint-1000``, ``step_20k``, ``step1000-tokens4B``, ``chck_10M`` (words), ``128000``,
+            ``stage2-ingredient1-step1000`` (of a phase).
         record: which is asked first.
 
     Raises:
@@ -126,7 +149,7 @@ def place(name: str, record: Record) -> Place:
         if match is None:
             raise EmbryologyError(f"the step pattern {record.step_pattern!r} is not found in {name}")
         tokens = match.groupdict().get("tokens")
-        return Place(_counted(match["step"], name), None if tokens is None else _counted(tokens, name))
+        return Place(counted(match["step"], name), None if tokens is None else counted(tokens, name))
     said: dict[Unit | None, list[int]] = {}
     for unit, number in _terms(name):
         said.setdefault(unit, []).append(number)
@@ -138,8 +161,20 @@ def place(name: str, record: Record) -> Place:
             listed = " or ".join(f"{reading:,}" for reading in readings)
             raise EmbryologyError(f"{name} may be {unit} {listed}; {help_}")
         if readings:
-            return Place(readings[0], tokens[0] if unit == "step" and len(tokens) == 1 else None, unit)
+            found = Place(readings[0], tokens[0] if unit == "step" and len(tokens) == 1 else None, unit)
+            return _from_the_beginning(found, name, record)
     raise EmbryologyError(f"{name} does not say its step, as checkpoint-1000 does; {help_}")
+
+
+def _from_the_beginning(found: Place, name: str, record: Record) -> Place:
+    """A place in a phase as one in the whole training, where the record says at which step the phase begins."""
+    match = PHASE.match(name)
+    if match is None or FIRST.fullmatch(match["phase"]):
+        return found
+    phase = match["phase"].lower()
+    if phase not in record.phases:
+        return replace(found, phase=phase)
+    return replace(found, step=found.step + record.phases[phase], tokens=None)  # which the phase may count anew, too
 
 
 def _terms(name: str) -> Iterable[tuple[Unit | None, int]]:
@@ -168,7 +203,12 @@ def _number(digits: str, factor: str) -> int | None:
     return int(value) if value == int(value) and (factor or "." not in digits) else None
 
 
-def _counted(text: str, name: str) -> int:
+def counted(text: str, name: str) -> int:
+    """A number such as ``1000``, ``20k`` or ``1.5M``, as it stands in ``name``.
+
+    Raises:
+        EmbryologyError: it is no whole number.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmbgt]?)", text, re.IGNORECASE)
     number = _number(match[1], match[2]) if match else None
     if number is None:

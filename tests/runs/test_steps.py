@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from embryology.errors import EmbryologyError
 from embryology.runs.series import Series
-from embryology.runs.steps import Place, Record, keep_pattern, place, read
+from embryology.runs.steps import Place, Record, joined, keep, place, read
 from tests.foreign import save_bert
 
 
@@ -92,7 +92,7 @@ def test_a_record_beside_the_folders_comes_first(tmp_path):
 )
 def test_a_wrong_pattern_is_refused_and_not_kept(tmp_path, pattern, message):
     with pytest.raises(EmbryologyError, match=message):
-        keep_pattern(tmp_path, pattern)
+        Series.open(tmp_path, step_pattern=pattern)
     assert not list(tmp_path.iterdir())
 
 
@@ -103,21 +103,19 @@ def test_a_pattern_is_kept_for_all_commands_and_not_replaced(tmp_path):
     with pytest.raises(EmbryologyError, match=r"theirs: 1-[35] may be step 1 or [35]"):
         Series.open(folder)
     (folder / "series.yaml").write_text("steps: {best: 7}")
-    keep_pattern(folder, r"-(?P<step>\d+)$")
+    keep(folder, joined(folder, step_pattern=r"-(?P<step>\d+)$"))
     assert read(folder) == Record(steps={"best": 7}, step_pattern=r"-(?P<step>\d+)$")
     assert [checkpoint.step for checkpoint in Series.open(folder).checkpoints] == [3, 5]
-    keep_pattern(folder, r"-(?P<step>\d+)$")
+    assert Series.open(folder, step_pattern=r"-(?P<step>\d+)$").select("3,5")
     with pytest.raises(EmbryologyError, match=r"has the step pattern .* already"):
-        keep_pattern(folder, r"^1-(?P<step>\d+)")
+        Series.open(folder, step_pattern=r"^1-(?P<step>\d+)")
     assert read(folder).step_pattern == r"-(?P<step>\d+)$"
     (folder / "series.yaml").write_text("steps: {1-3: soon}")
     with pytest.raises(EmbryologyError, match=r"series\.yaml: steps\.1-3"):
         Series.open(folder)
-    with pytest.raises(EmbryologyError, match="there is no folder of checkpoints at"):
-        keep_pattern(tmp_path / "nowhere", r"(?P<step>\d+)")
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     with pytest.raises(EmbryologyError, match="is a run, whose own records say its steps"):
-        keep_pattern(tmp_path / "run", r"(?P<step>\d+)")
+        Series.open(tmp_path / "run", step_pattern=r"(?P<step>\d+)")
     assert not (tmp_path / "run" / "series.yaml").exists()
 
 

@@ -1,0 +1,285 @@
+"""What a description was resolved to: commits and hashes, written down once; and a checkpoint that is fetched.
+
+In the folder of a series on the Hub::
+
+    series.yaml        its description, and what else is said of it (runs/steps.py)
+    revisions.json     what the description was resolved to; without it, the next command resolves it anew
+    files/<digits>/    the configuration and tokenizer of those checkpoints that have these, usually of all
+    measurements/      as of every series
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import filelock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from embryology.errors import EmbryologyError, problems
+from embryology.runs import checkpoints, steps
+from embryology.runs.checkpoints import CONFIG, INDEX, TOKENIZER_FILES, Checkpoint
+from embryology.runs.hub.descriptions import Description
+from embryology.runs.paths import HUB, RunFolder
+from embryology.storage.files import read_json, sha256_of, write_json, written_whole
+
+RECORD = "revisions.json"
+AT_ONCE = 8
+"""Requests for listings; they are small."""
+
+
+class Stored(BaseModel):
+    """A file of a revision, as the Hub lists it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    size: int
+    """In bytes."""
+    sha256: str | None
+    """None of files that the Hub keeps in git itself, small ones."""
+    blob: str
+    """Git's own hash, which tells contents apart, too."""
+
+
+class Revision(BaseModel):
+    """A commit of a repository, and what is in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    repository: str
+    name: str
+    """The branch or tag that it was when it was resolved."""
+    label: str
+    """What tells it apart in its series: that name, or the repository's."""
+    commit: str
+    files: dict[str, Stored]
+    weights: dict[str, str]
+    """The sha256 of each file that holds weights, by name; empty where there are none."""
+
+    @property
+    def small(self) -> list[str]:
+        """Its files that are kept in the folder of the series."""
+        return [name for name in (CONFIG, *TOKENIZER_FILES) if name in self.files]
+
+    @property
+    def small_sha256(self) -> str:
+        return sha256_of({name: self.files[name].blob for name in self.small})
+
+
+class Resolved(BaseModel):
+    """What ``revisions.json`` holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    source: str
+    revisions: tuple[Revision, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a revision, of which any bytes can be read without the others."""
+
+    revision: Revision
+
+    def files(self) -> Mapping[str, Stored]:
+        """By name, in the order of the Hub."""
+        return self.revision.files
+
+    def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes of a file from ``start`` until before ``end``; without one, until its own.
+
+        Raises:
+            EmbryologyError: they cannot be had.
+        """
+        from embryology.runs.hub import client
+
+        return client.read(self.revision.repository, self.revision.commit, name, start, end)
+
+
+@dataclass(frozen=True)
+class HubCheckpoint(Checkpoint):
+    """A checkpoint whose weights are on the Hub."""
+
+    revision: Revision = field(kw_only=True, compare=False)
+    is_here: bool = False
+    """Whether its weights are in :attr:`location`."""
+
+    @property
+    def name(self) -> str:
+        return f"{HUB}{self.revision.repository}@{self.revision.name}"
+
+    @property
+    def label(self) -> str:
+        return self.revision.label
+
+    @property
+    def contents(self) -> Contents:
+        """What is in its repository."""
+        return Contents(self.revision)
+
+    @contextmanager
+    def fetched(self, keep: bool = False) -> Iterator[Checkpoint]:
+        """As of every checkpoint. What is in the Hub's cache is taken from there, and left there."""
+        from embryology.runs.hub import client
+
+        revision, files = self.revision, [CONFIG, *self.revision.weights]
+        files += [INDEX] if INDEX in revision.files and list(revision.weights) != [checkpoints.WEIGHTS] else []
+        if keep or client.kept(revision.repository, revision.commit, list(revision.weights)):
+            folder = client.fetch(revision.repository, revision.commit, files)
+            yield replace(self, location=folder, is_here=True)
+            return
+        place = client.scratch() / revision.commit
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{place}.lock"):  # another process may be measuring it, and remove it then
+            try:
+                client.fetch(revision.repository, revision.commit, files, place)
+                yield replace(self, location=place, is_here=True)
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def verify(self) -> None:
+        """Raise :class:`EmbryologyError` where the weights that were fetched are not those that the Hub lists."""
+        if self.is_here and self.measured_sha256() != self.sha256:
+            raise EmbryologyError(
+                f"{self.name}: the weights that came have another sha256 than the Hub lists; if they are still there, "
+                f"remove {self.location}; then give the same command again"
+            )
+
+
+def read(folder: RunFolder) -> Resolved | None:
+    """What a series was resolved to; None where it was not yet.
+
+    Raises:
+        EmbryologyError: the record is damaged.
+    """
+    file = folder.root / RECORD
+    if not file.exists():
+        return None
+    try:
+        return Resolved.model_validate(read_json(file))
+    except ValidationError as error:
+        raise EmbryologyError(f"{file} is damaged ({problems(error)}); remove it to resolve the series anew") from error
+
+
+def read_or_resolve(folder: RunFolder, description: Description) -> Resolved:
+    """What a series was resolved to, else what the Hub says now.
+
+    Raises:
+        EmbryologyError: it is of several seeds, it was resolved for another description, or as :func:`read` and
+            :func:`resolve`.
+    """
+    if description.has_seeds:
+        raise EmbryologyError(f"{description.text} is of several seeds; name one of them here, with its number")
+    resolved = read(folder) or resolve(description)
+    if resolved.source != description.text:
+        raise EmbryologyError(
+            f"{folder.root / RECORD} is what {resolved.source} was resolved to, and {folder.root / steps.RECORD} says "
+            f"{description.text}; describe that in another folder"
+        )
+    return resolved
+
+
+def resolve(description: Description) -> Resolved:
+    """Ask the Hub which revisions a description names, and for their commits, files and hashes.
+
+    Raises:
+        EmbryologyError: there are none, or one of them cannot be listed.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        revisions = tuple(pool.map(lambda named: _listed(description, *named), _named(description)))
+    return Resolved(source=description.text, revisions=revisions)
+
+
+def seeds(description: Description) -> list[str]:
+    """The seeds that a description is of, in the order of their numbers.
+
+    Raises:
+        EmbryologyError: there are none, or the Hub cannot be asked.
+    """
+    matches = [description.match(repository, name) for repository, name, _ in _named(description)]
+    return sorted({match["seed"] for match in matches if match}, key=int)
+
+
+def keep(folder: RunFolder, resolved: Resolved) -> None:
+    """Write down what a series was resolved to, with the small files of its revisions, unless that was done before.
+
+    Raises:
+        EmbryologyError: one of them cannot be had.
+    """
+    if (folder.root / RECORD).exists():
+        return
+    for revision in {revision.small_sha256: revision for revision in resolved.revisions}.values():
+        place = _small(folder, revision)
+        if not place.is_dir():
+            contents = {name: Contents(revision).read(name) for name in revision.small}
+            with written_whole(place) as temporary:
+                temporary.mkdir()
+                for name, content in contents.items():
+                    (temporary / name).write_bytes(content)
+    write_json(folder.root / RECORD, resolved.model_dump(mode="json"))
+
+
+def checkpoints_of(folder: RunFolder, resolved: Resolved, record: steps.Record) -> list[HubCheckpoint]:
+    """The checkpoints of a series that was resolved, but for those that its record leaves out.
+
+    Raises:
+        EmbryologyError: a step is not said, or a revision has no weights.
+    """
+    description, made = Description.parse(resolved.source), []
+    for revision in resolved.revisions:
+        if steps.is_left_out(revision.label, record):
+            continue
+        place = description.place(revision.repository, revision.name, record)
+        if not revision.weights:
+            raise EmbryologyError(
+                f"{HUB}{revision.repository}@{revision.name} has neither {checkpoints.WEIGHTS}, whole or in shards, "
+                f"nor {checkpoints.PICKLED}; name others, or say `leave_out: [{revision.label}]` in "
+                f"{folder.root / steps.RECORD}"
+            )
+        sha256 = checkpoints.sha256_of_weights(revision.weights)
+        arguments = place.step, place.tokens, _small(folder, revision), sha256, place.unit
+        made.append(HubCheckpoint(*arguments, phase=place.phase, revision=revision))
+    return made
+
+
+def _named(description: Description) -> list[tuple[str, str, str]]:
+    """What a description names: repository, name of the revision, and commit or that name."""
+    from embryology.runs.hub import client
+
+    owner, found, seen = description.owner or "", [], []
+    repositories = (
+        [description.repository] if description.repository else client.repositories(owner, description.beginning)
+    )
+    for repository in repositories:
+        names = client.refs(repository) if description.revisions is not None else {"main": "main"}
+        seen += [repository if description.revisions is None else f"{repository}@{name}" for name in names]
+        found += [(repository, name, at) for name, at in names.items() if description.match(repository, name)]
+    if not found:
+        others = f"; there are {', '.join(sorted(seen)[:5])}{' …' if len(seen) > 5 else ''}" if seen else ""
+        raise EmbryologyError(f"nothing on the Hub matches {description.text}{others}")
+    return found
+
+
+def _listed(description: Description, repository: str, name: str, at: str) -> Revision:
+    from embryology.runs.hub import client
+
+    commit, listing = client.listing(repository, at)
+    files = {file: Stored(**listed) for file, listed in listing.items()}
+
+    def content(file: str) -> bytes:
+        return client.read(repository, commit, file)
+
+    index = content(INDEX) if INDEX in files and checkpoints.WEIGHTS not in files else b""
+    try:
+        names = checkpoints.weight_files(files, lambda: index)
+    except EmbryologyError:  # of its index
+        names = []
+    if not files.keys() >= {*names}:
+        names = []
+    hashes = {file: files[file].sha256 or hashlib.sha256(content(file)).hexdigest() for file in names}
+    label = description.label(repository, name)
+    return Revision(repository=repository, name=name, label=label, commit=commit, files=files, weights=hashes)
+
+
+def _small(folder: RunFolder, revision: Revision) -> Path:
+    return folder.root / "files" / revision.small_sha256[:12]
