@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology.errors import EmbryologyError
-from embryology.figures import style
+from embryology.figures import audit, style
 from embryology.runs import measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.series import Series
@@ -78,7 +78,7 @@ def about(series: Sequence[Series], *probes: str) -> HTML:
     What has to be known of the ``probes``' measurements of any of ``series`` stands below every figure from here on.
     """
     note(series, *probes)
-    return HTML(f"<p>{_about(series[0])}</p>")
+    return HTML(f"<p>{' '.join(filter(None, [_about(series[0]), html.escape(audit.warning(series[0]))]))}</p>")
 
 
 def note(series: Sequence[Series], *probes: str) -> None:

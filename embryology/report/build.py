@@ -5,6 +5,7 @@ get pages too. An executed notebook carries the hash of all that it was made of,
 changed.
 """
 
+import functools
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from embryology.report import book
 from embryology.report.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
+from embryology.runs.audit import result
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import STUDIES, RunFolder, project_folder
 from embryology.runs.series import Series, seed_pairs
@@ -129,6 +131,7 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
 def _executions(contents: book.Contents, places: dict[Path, str], given: dict[str, str], root: Path) -> list[Execution]:
     """``places`` is what a person called the series that were asked for; a notebook finds the others in the project."""
     places = {each.folder.root: f"results/{each.folder.name}" for each in contents.frozen} | places
+    audited = functools.cache(_audited)  # it reads weights
     executions = []
     for series, page in contents.chosen:
         # Steps, say, are chosen of the runs that were asked for; a frozen one has others.
@@ -140,7 +143,7 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
                 others = contents.compared(page, series)
                 values["compare"] = [*values["compare"], *(places[other.folder.root] for other in others)]
             for each in (series, *Series.open_all(values["compare"])):
-                depends_on += _hashes(each.folder.root, files_of(each))
+                depends_on += [*_hashes(each.folder.root, files_of(each)), *audited(each.folder)]
             if page.metadata.kind == "front":
                 text = contents.list_of_pages(series)
         made_of = [sha256_of_file(page.template), values, text, depends_on, _studies(), _code(page)]
@@ -186,15 +189,21 @@ def _parsed(text: str) -> Any:
 
 
 def files_of(series: Series) -> list[Path]:
-    """The files of a series that its pages can depend on: measurements and their items, losses, records.
+    """The files of a series that its pages can depend on: measurements and their items, losses, records, its audit.
 
     Raises:
         EmbryologyError: it has not been measured.
     """
     folder = series.folder
     records = sorted(folder.checkpoints.glob(f"*/{RECORD}"))
-    others = [*records, folder.losses, folder.manifest, folder.corpus, folder.frozen]
+    others = [*records, folder.losses, folder.manifest, folder.corpus, folder.frozen, folder.audit]
     return [*measurements.files(series), *(file for file in others if file.is_file())]
+
+
+def _audited(folder: RunFolder) -> list[tuple[str, str]]:
+    """Of a series that was audited, why the audit does not hold any more; its files may have changed since."""
+    kept = result.kept(folder) if folder.audit.exists() else None
+    return [(folder.audit.name, kept)] if isinstance(kept, str) else []
 
 
 def _studies() -> list[tuple[str, str]]:

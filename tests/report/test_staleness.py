@@ -3,12 +3,15 @@
 import os
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from embryology.report import build, imports
 from embryology.runs import losses, measurements, properties
-from embryology.runs.checkpoints import RECORD
+from embryology.runs.audit.result import entries, examine, write
+from embryology.runs.checkpoints import RECORD, WEIGHTS
 from embryology.runs.paths import RunFolder
 from embryology.specs.properties import FREQUENCY, OVERLAP
 from embryology.storage.files import sha256_of_file, write_json
@@ -115,6 +118,19 @@ def test_a_run_that_was_moved_or_touched_is_executed_no_second_time(folder, stal
     assert stale() == []
     (tmp_path / "runs").rename(tmp_path / "elsewhere")
     monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "elsewhere"))
+    assert stale() == []
+
+
+def test_an_audit_makes_pages_stale_and_so_does_one_that_holds_no_more(folder, stale, project):
+    for number in (0, 100):
+        save_file({"dense.weight": np.ones((2, 2))}, folder.checkpoint(number) / WEIGHTS)
+    assert stale() == BOTH
+    (audit,) = examine({"tiny": entries(folder)})
+    write(folder, audit)
+    assert stale() == BOTH
+    assert stale() == []
+    save_file({"dense.weight": np.zeros((2, 2))}, folder.checkpoint(0) / WEIGHTS)
+    assert stale() == BOTH
     assert stale() == []
 
 

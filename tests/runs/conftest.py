@@ -1,10 +1,11 @@
-"""A measured run of made-up numbers, made once for all files of this folder."""
+"""A measured run of made-up numbers, and series that were trained: made once for all files of this folder."""
 
 import shutil
 
 import pytest
 
 from embryology.runs.series import Series
+from tests.audited import make_trained
 from tests.synthetic import GOLD, make_run
 
 
@@ -18,3 +19,9 @@ def made(tmp_path_factory):
 def run(made, tmp_path):
     """A copy that may be damaged."""
     return Series.open(shutil.copytree(made.folder.root, tmp_path / "runs" / "baby"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Series of checkpoints to be copied, see :mod:`tests.audited`."""
+    return make_trained(tmp_path_factory.mktemp("trained"))

@@ -17,7 +17,11 @@ from embryology.runs.audit.observed import Entry, listed, observe, odd
 from embryology.runs.audit.tensors import DamagedError, Tensor
 from embryology.runs.contents import Counted, Folder, Stored
 
-COVERS = tuple(f"embryology/runs/audit/{name}.py" for name in ("files", "tensors", "observed"))
+COVERS = (
+    "embryology/runs/audit/files.py",
+    "embryology/runs/audit/observed.py",
+    "embryology/runs/audit/tensors.py",
+)
 WEIGHTS = save({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float16)}, {"format": "pt"})
 
 

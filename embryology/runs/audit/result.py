@@ -20,6 +20,7 @@ from embryology.storage.files import read_json, sha256_of, write_json
 
 VERSION = 1
 """Raised whenever the same files would give other findings."""
+AGAIN = "(embryology audit RUN)"
 
 
 class Row(BaseModel):
@@ -211,27 +212,31 @@ def write(folder: RunFolder, audit: Audit) -> None:
     write_json(folder.audit, audit.model_dump(mode="json"))
 
 
+def load(folder: RunFolder) -> Audit | str:
+    """The audit that was kept of a series, whether it holds or not; or a clause that says why there is none."""
+    if not folder.audit.exists():
+        return f"it was not audited {AGAIN}"
+    try:
+        audit = Audit.model_validate(read_json(folder.audit))
+    except (EmbryologyError, ValidationError):
+        return f"{folder.audit.name} is damaged {AGAIN}"
+    return audit if audit.version == VERSION else f"{folder.audit.name} is of another version {AGAIN}"
+
+
 def kept(folder: RunFolder) -> Audit | str:
     """The audit that was kept of a series, or a clause that says why none holds.
 
     It holds as long as the series has the same names and sizes of files, and the same bytes where it was read.
     """
-    again = "(embryology audit RUN)"
-    if not folder.audit.exists():
-        return f"it was not audited {again}"
-    try:
-        audit = Audit.model_validate(read_json(folder.audit))
-    except (EmbryologyError, ValidationError):
-        return f"{folder.audit.name} is damaged {again}"
-    if audit.version != VERSION:
-        return f"{folder.audit.name} is of another version {again}"
+    audit = load(folder)
+    if isinstance(audit, str):
+        return audit
     try:
         now = examine({audit.series: entries(folder)})[0]
     except EmbryologyError as error:
         return str(error)
-    if (now.listing, now.read) != (audit.listing, audit.read):
-        return f"its files have changed since it was audited {again}"
-    return audit
+    same = (now.listing, now.read) == (audit.listing, audit.read)
+    return audit if same else f"its files have changed since it was audited {AGAIN}"
 
 
 def table(audit: Audit) -> Table:
