@@ -15,8 +15,8 @@ from embryology.runs.paths import data_folder, runs_folder
 from embryology.storage.files import written_whole
 from embryology.tasks import squad
 from embryology.tasks.catalogue import GLUE
-from embryology.treebanks.catalogue import EWT
-from embryology.treebanks.edge_sets import GUM, ONTONOTES, PROPBANK
+from embryology.treebanks import gum, ontonotes, propbank
+from embryology.treebanks.conllu_reader import EWT
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,21 @@ SETS = (
     DataSet(
         name="propbank",
         serves="gold constituents and semantic roles on the sentences of ewt",
-        files=f"{PROPBANK}/**/*.gold_skel*",
+        files=f"{propbank.PLACE}/**/*.gold_skel*",
         instead="nothing",
         licence="CC BY-SA 4.0",
     ),
     DataSet(
         name="gum",
         serves="gold tags, dependencies, entities and coreference; GENTLE, out of domain",
-        files=f"{GUM}/**/*.conll*",
+        files=f"{gum.PLACE}/**/*.conll*",
         instead="silver tags, dependencies and entities by spaCy on held-out bundled articles",
         licence="CC BY 4.0 (annotation)",
     ),
     DataSet(
         name="ontonotes",
         serves="the data of the paper's edge probing",
-        files=f"{ONTONOTES}/**/*gold_conll*",
+        files=f"{ontonotes.PLACE}/**/*gold_conll*",
         instead="propbank and gum",
         licence="LDC user agreement",
     ),

@@ -112,11 +112,11 @@ def test_an_asked_for_treebank_that_is_missing_says_how_to_get_it(embryology, ru
 
 
 def test_a_known_count_that_does_not_hold_is_a_status(embryology, tmp_path, monkeypatch):
-    from embryology.treebanks import catalogue, edge_sets
+    from embryology.treebanks import conllu_reader, edge_sets
 
-    monkeypatch.setattr(edge_sets, "NAMES", ("ewt",))
+    monkeypatch.setattr(edge_sets, "OWN", (conllu_reader.EDGES,))
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
-    file = tmp_path / catalogue.EWT / "en_ewt-ud-test.conllu"
+    file = tmp_path / conllu_reader.EWT / "en_ewt-ud-test.conllu"
     file.parent.mkdir(parents=True)
     file.write_text(conllu("x", "Cats/NNS sleep/VBP", "Cats/_ sleep/VBP"), encoding="utf-8")
     status, _, errors = embryology("data", "check")

@@ -184,7 +184,7 @@ def held_out(facts: Iterable[Fact]) -> list[bool]:
 
 def _find(name: str, part: str) -> Data:
     file = articles.bundled_file()
-    return Data(name, SPECIFICATION.tasks[name], (file,), _identity, lambda skip_bad=False: read())
+    return Data(name, SPECIFICATION.tasks[name], (file,), _identity, lambda _: read())
 
 
 def _identity() -> dict[str, str]:

@@ -35,9 +35,19 @@ class Data:
     identity: Callable[[], Any]
     """What the content depends on, by hashes or versions; cheap. Of a plug-in's, what is in no file, as the registry
     adds the hashes of all files and the version of the reader."""
-    read: Callable[..., Any]
-    """The content, as the room of its kind has it. ``read(skip_bad=True)`` counts malformed parts and goes on, where
-    they can be told: not of articles and tagged sentences, whose reader takes no argument."""
+    reader: Callable[[bool], Any]
+    """What :meth:`read` calls."""
+
+    def read(self, skip_bad: bool = False) -> Any:
+        """The content, as the room of its kind has it.
+
+        Args:
+            skip_bad: leave malformed parts out and count them, where the content has a place for that.
+
+        Raises:
+            EmbryologyError: a file is malformed.
+        """
+        return self.reader(skip_bad)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,9 @@ class Source:
     """``find(name, part)``: the data, where they are there; else an :class:`EmbryologyError` that says how to get them.
     ``name`` is as it was asked for, and ``part`` the split, or the path of a corpus; empty where there is none."""
     takes: Callable[[str], bool] | None = None
-    """Whether a name that is none of a source's own, such as a path, is for this one."""
+    """Of one that is not asked for by its name: whether it is what another name asks for, such as a path."""
+    asked_as: str = ""
+    """Of such a one what is asked for, in words."""
     parts: tuple[str, ...] = ("",)
     """The splits that it has, in order."""
     known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -63,20 +75,30 @@ class Source:
             raise ValueError(f"{self.name!r} is no name of a source: it has no slash, colon or space")
 
 
-def chosen(sources: Mapping[str, Source], name: str, part: str = "", hint: str = "") -> Data:
-    """The data of that name and part.
+def named(sources: Mapping[str, Source], name: str) -> Source:
+    """The source of one kind that a name asks for.
 
-    Args:
-        sources: of one kind, by name.
-        hint: what else may be asked for, for the message.
+    Raises:
+        EmbryologyError: there is none.
+    """
+    for source in sources.values():
+        if source.takes(name) if source.takes else source.name == name:
+            return source
+    listed = ", ".join(source.asked_as or source.name for source in sources.values())
+    called = CALLED[next(iter(sources.values())).kind]
+    raise EmbryologyError(f"there is no {called} {name!r}; choose {listed}")
+
+
+def chosen(sources: Mapping[str, Source], name: str, part: str = "") -> Data:
+    """The data of one kind by their name and part.
 
     Raises:
         EmbryologyError: there is no such source or part, or its data are not there.
     """
-    source = sources.get(name) or next((each for each in sources.values() if each.takes and each.takes(name)), None)
-    if source is None:
-        called = CALLED[next(iter(sources.values())).kind]
-        raise EmbryologyError(f"there is no {called} {name!r}; choose {', '.join(sources)}{hint}")
+    source = named(sources, name)
+    if any(source.parts) and part not in source.parts:
+        called = CALLED[source.kind]
+        raise EmbryologyError(f"the {called} {name!r} has no split {part!r}; choose one of {', '.join(source.parts)}")
     return source.find(name, part)
 
 

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt, field_validator
 
-from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
+from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, ProbeSettings, Specification, registry
 from embryology.specs.properties import FREQUENCY, OVERLAP
 
 RECONSTRUCTION, MASK_PREDICTION, ALIGNMENT = "reconstruction", "mask-prediction", "alignment"
@@ -16,16 +16,25 @@ UNIVERSAL_TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT 
 
 
 class TokensSettings(ProbeSettings):
-    treebank: str = Field("auto", pattern=r"^(auto|ewt|silver|.*\.conllu(\.gz)?)$")
-    """``ewt``, ``silver``, ``auto``, which is the first of them that is there, or the path of a treebank of one's own
-    in CoNLL-U, with ``{split}`` in it where there is a file for each. Words are grouped by Penn tags (XPOS), or where
-    it has none by universal ones (UPOS)."""
+    treebank: str = "auto"
+    """``ewt``, ``silver``, ``auto``, which is the first of them that is there, the path of a treebank of one's own
+    in CoNLL-U, with ``{split}`` in it where there is a file for each, or a plug-in's. Words are grouped by Penn tags
+    (XPOS), or where it has none by universal ones (UPOS)."""
     split: Literal["train", "dev", "test"] = "test"
     sentences: PositiveInt | None = None
     """At most so many sentences, drawn evenly; None takes all."""
     mask_words_per_tag: PositiveInt | None = None
     """At most so many words of each tag for mask prediction, as each is a sequence of its own; None takes all."""
     alignment: AlignmentMethod = "running"
+
+    @field_validator("treebank")
+    @classmethod
+    def _may_be(cls, value: str) -> str:
+        """Said before a run is trained, not after it; whether the data are there is seen when it is measured."""
+        names = ("auto", "ewt", "silver", *registry.sources("treebank", ()))
+        if value not in names and not value.endswith((".conllu", ".conllu.gz")):
+            raise ValueError(f"there is no treebank {value!r}; choose {', '.join(names)}, or a path to .conllu")
+        return value
 
 
 SPECIFICATION = Specification(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -9,9 +10,13 @@ import conllu
 
 from embryology.corpus import language
 from embryology.errors import EmbryologyError
+from embryology.runs.paths import data_folder
+from embryology.specs.sources import Data, Source
 from embryology.specs.tokens import UNIVERSAL_TAGS
-from embryology.storage.lines import MalformedError, blocks, tolerated
-from embryology.treebanks import DEPENDENCY, Edge, Reading, Sentence, Word
+from embryology.storage.files import sha256_of_file
+from embryology.storage.lines import MalformedError, blocks, found, tolerated
+from embryology.treebanks import DEPENDENCY, POS, Edge, Reading, Sentence, Word
+from embryology.treebanks.sets import SPLITS, EdgeSet, counts, hashes
 from embryology.treebanks.spans import tags
 
 COLUMNS = 10
@@ -151,3 +156,105 @@ def _dependencies(tokens: conllu.TokenList, lines: list[int], words: int) -> Ite
             )
         if head:
             yield Edge(DEPENDENCY, relation, (place - 1, place), (head - 1, head))
+
+
+EWT = "treebanks/UD_English-EWT"
+
+
+def ewt_file(split: str) -> Path:
+    """The CoNLL-U file of a split of UD English-EWT.
+
+    Raises:
+        EmbryologyError: it is not there.
+    """
+    data = data_folder()
+    name = f"en_ewt-ud-{split}.conllu"
+    file = found(data / EWT / name) if data else None
+    if file is None:
+        raise EmbryologyError(
+            "the treebank 'ewt' is not there: set EMBRYOLOGY_DATA to a folder and run `embryology data get ewt`, or "
+            f"get UD_English-EWT from universaldependencies.org and put {name} (or .gz) under $EMBRYOLOGY_DATA/{EWT}/"
+        )
+    return file
+
+
+def _own_file(name: str, split: str) -> Path:
+    """At a path of one's own, in which ``{split}`` stands for the split."""
+    path = Path(name.replace("{split}", split)).expanduser()
+    file = found(path)
+    if file is None:
+        raise EmbryologyError(f"there is no treebank at {path} (or .gz)")
+    return file
+
+
+def _ewt(name: str, split: str) -> Data:
+    file = ewt_file(split)
+    return Data(
+        name,
+        label=f"gold tags, UD English-EWT {split}",
+        files=(file,),
+        identity=lambda: {"file": sha256_of_file(file)},
+        reader=lambda _: read(file),
+    )
+
+
+def _own(name: str, split: str) -> Data:
+    file = _own_file(name, split)
+    column, language = look(file)
+    return Data(
+        "own",
+        label=f"{'Penn' if column == 'xpos' else 'universal'} tags, {file.name}",
+        files=(file,),
+        identity=lambda: {"file": sha256_of_file(file), "tags": column, "language": language},
+        reader=lambda _: read(file, column),
+    )
+
+
+def _ewt_edges(name: str, split: str) -> EdgeSet:
+    file = ewt_file(split)
+    return EdgeSet(
+        name,
+        f"gold, UD English-EWT {split}",
+        (file,),
+        partial(hashes, [file]),
+        partial(read_edges, file),
+        split,
+        (POS, DEPENDENCY),
+    )
+
+
+def _own_edges(name: str, split: str) -> EdgeSet:
+    if "{split}" not in name:
+        raise EmbryologyError(f"the edge set {name} needs {{split}} in its path, as classifiers learn from one split")
+    file = _own_file(name, split)
+    column, language = look(_own_file(name, "train"))  # one for all splits
+    return EdgeSet(
+        name,
+        f"{'Penn' if column == 'xpos' else 'universal'} tags and dependencies, {file.name}",
+        (file,),
+        lambda: hashes([file]) | {"tags": column, "language": language},
+        partial(read_edges, file, column=column),
+        split,
+        (POS, DEPENDENCY),
+    )
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(ENDINGS)
+
+
+TAGS = Source("treebank", "ewt", _ewt, parts=SPLITS)
+OWN_TAGS = Source("treebank", "conllu", _own, _is_path, "the path of a CoNLL-U file", SPLITS)
+EDGES = Source(
+    "edges",
+    "ewt",
+    _ewt_edges,
+    parts=SPLITS,
+    known=counts(
+        ("sentences", "pos"),
+        {"train": (12_544, 204_577), "dev": (2_001, 25_147), "test": (2_077, 25_094)},
+    ),
+)
+"""Counts of UD English-EWT 2.16, as of the other gold sets by two scripts that share no code with ours, from the same
+files (``treebanks/README.md`` of the data)."""
+OWN_EDGES = Source("edges", "conllu", _own_edges, _is_path, "a path to {split}.conllu", SPLITS)

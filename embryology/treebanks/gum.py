@@ -9,13 +9,16 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate, groupby
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
-from embryology.storage.lines import Lines, MalformedError, numbered, tolerated
-from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Span
+from embryology.specs.sources import Source
+from embryology.storage.lines import Lines, MalformedError, found, numbered, tolerated
+from embryology.treebanks import COREFERENCE, DEPENDENCY, ENTITY, POS, Edge, Reading, Sentence, Span
 from embryology.treebanks.conllu_reader import documents
+from embryology.treebanks.sets import SPLITS, EdgeSet, counts, folder, hashes, missing
 from embryology.treebanks.spans import coreference, mentions
 
 BEGIN = "# begin document "
@@ -160,3 +163,54 @@ def _counts(chained: list[Mention]) -> Counter[str]:
             "chains of one": sum(size == 1 for size in sizes),
         }
     )
+
+
+PLACE = "treebanks/gum"
+COUNTED = ("documents", "sentences", "pos", "dependency", "entity", "mentions", "chains", "chains of one")
+
+
+def _find(name: str, split: str) -> EdgeSet:
+    place = folder(name, PLACE, "GUM from github.com/amir-zeldes/gum, a file for each layer and split")
+    stem = "test2" if name == "gentle" else split
+    files = []
+    for layer in (f"dep/{stem}.conllu", f"coref/gum/conll/{stem}.conll", f"coref/ontogum/conll/{stem}.conll"):
+        file = found(place / layer)
+        if file is None:
+            raise missing(name, f"{PLACE}/{layer}", "that file (or .gz)")
+        files.append(file)
+    dep, entities, chains = files
+    return EdgeSet(
+        name,
+        f"gold, {name.upper()} {split}",
+        tuple(files),
+        partial(hashes, files),
+        partial(read, dep, entities, chains),
+        split,
+        (POS, DEPENDENCY, ENTITY, COREFERENCE),
+    )
+
+
+SOURCES = (
+    Source(
+        "edges",
+        "gum",
+        _find,
+        parts=SPLITS,
+        known=counts(
+            COUNTED,
+            {
+                "train": (177, 10_224, 177_410, 167_186, 49_649, 23_320, 5_304, 7),
+                "dev": (30, 1_575, 28_119, 26_544, 7_897, 3_818, 855, 2),
+                "test": (30, 1_464, 28_397, 26_933, 7_927, 3_581, 857, 1),
+            },
+        ),
+    ),
+    Source(
+        "edges",
+        "gentle",
+        _find,
+        parts=("test",),
+        known=counts(COUNTED, {"test": (26, 1_334, 17_799, 16_465, 5_680, 1_909, 455, 2)}),
+    ),
+)
+"""Counts of GUM 11.1 without its Reddit documents."""

@@ -7,11 +7,15 @@ blanks separate in the text and are half-open; a label may be a list, and each o
 import json
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from embryology.storage.lines import MalformedError, numbered, tolerated
-from embryology.treebanks import TWO_SPANS, Edge, Reading, Sentence, Span, Word
+from embryology.errors import EmbryologyError
+from embryology.specs.sources import Source
+from embryology.storage.lines import MalformedError, found, numbered, tolerated
+from embryology.treebanks import TASKS, TWO_SPANS, Edge, Reading, Sentence, Span, Word
+from embryology.treebanks.sets import SPLITS, EdgeSet, hashes
 
 
 def read(path: Path, task: str, skip_bad: bool = False) -> Reading:
@@ -76,3 +80,33 @@ def _span(span: Any, words: int, number: int) -> Span:
     if not 0 <= first < last <= words:
         raise MalformedError("span out of range", number, f"{span} of {words} words")
     return first, last
+
+
+def _find(name: str, split: str) -> EdgeSet:
+    task, _, place = name.partition(":")
+    if task not in TASKS:
+        raise EmbryologyError(f"{name!r} names no task before the colon; choose one of {', '.join(TASKS)}")
+    path = Path(place).expanduser()
+    if "{split}" in place:
+        wanted = [Path(str(path).replace("{split}", split))]
+    elif path.is_dir():
+        words = (split, "development") if split == "dev" else (split,)
+        wanted = [path / f"{word}{ending}" for word in words for ending in (".jsonl", ".json")]
+    else:
+        raise EmbryologyError(f"{path} is no folder; give one that holds {split}.jsonl, or a path with {{split}} in it")
+    file = next(filter(None, map(found, wanted)), None)
+    if file is None:
+        raise EmbryologyError(f"{' or '.join(map(str, wanted))} is missing (or .gz)")
+    return EdgeSet(
+        name,
+        file.name if "{split}" in place else f"{path.name} {split}",
+        (file,),
+        partial(hashes, [file]),
+        partial(read, file, task),
+        split,
+        (task,),
+    )
+
+
+SOURCE = Source("edges", "jsonl", _find, lambda name: ":" in name, "TASK:PATH for JSON lines", SPLITS)
+"""``PATH`` is a folder that holds ``SPLIT.json`` or ``.jsonl``, or a file's with ``{split}`` in it."""

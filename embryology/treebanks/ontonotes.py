@@ -3,10 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from embryology.specs.sources import Source
 from embryology.storage.lines import Lines, MalformedError, blocks, tolerated
-from embryology.treebanks import ENTITY, Edge, Reading, Sentence, Span, Word
+from embryology.treebanks import CONSTITUENT, COREFERENCE, ENTITY, POS, ROLE, Edge, Reading, Sentence, Span, Word
+from embryology.treebanks.sets import EdgeSet, folder, hashes, missing
 from embryology.treebanks.spans import Column, bracketed, constituents, coreference, mentions, roles, tags
 
 DOCUMENT, PART, NUMBER, FORM, TAG, PARSE, ENTITIES, ROLES = 0, 1, 2, 3, 4, 5, 10, 11  # the last column holds chains
@@ -18,13 +21,13 @@ MARK = re.compile(r"\(\d+\)?|\d+\)")
 OTHER_LANGUAGES = ("arabic", "chinese")
 
 
-def files(folder: Path, split: str) -> list[Path]:
-    """The English ``*gold_conll`` files below ``folder`` that lie in a folder named as the split is."""
+def files(below: Path, split: str) -> list[Path]:
+    """The English ``*gold_conll`` files below a folder that lie in one named as the split is."""
     return sorted(
         file
         for pattern in ("*gold_conll", "*gold_conll.gz")
-        for file in folder.rglob(pattern)
-        if FOLDERS[split] in (parts := file.relative_to(folder).parts[:-1]) and not set(parts) & set(OTHER_LANGUAGES)
+        for file in below.rglob(pattern)
+        if FOLDERS[split] in (parts := file.relative_to(below).parts[:-1]) and not set(parts) & set(OTHER_LANGUAGES)
     )
 
 
@@ -100,3 +103,24 @@ def _chained(column: Column) -> list[tuple[str, Span]]:
     if broken:
         raise broken[0]
     return spans
+
+
+PLACE = "treebanks/ontonotes"
+
+
+def _find(name: str, split: str) -> EdgeSet:
+    there = files(folder(name, PLACE, "your own OntoNotes 5 (LDC2013T19) as CoNLL-2012"), split)
+    if not there:
+        raise missing(name, PLACE, f"*gold_conll files in a folder {FOLDERS[split]!r}")
+    return EdgeSet(
+        name,
+        f"gold, OntoNotes 5 {split}",
+        tuple(there),
+        partial(hashes, there),
+        partial(read, there),
+        split,
+        (POS, CONSTITUENT, ENTITY, COREFERENCE, ROLE),
+    )
+
+
+SOURCE = Source("edges", "ontonotes", _find, parts=tuple(FOLDERS))

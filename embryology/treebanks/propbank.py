@@ -8,12 +8,15 @@ corrections of the skeletons'.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from embryology.specs.sources import Source
 from embryology.storage.lines import MalformedError, blocks, tolerated
-from embryology.treebanks import Edge, Reading, Sentence
-from embryology.treebanks.conllu_reader import documents
+from embryology.treebanks import CONSTITUENT, POS, ROLE, Edge, Reading, Sentence
+from embryology.treebanks.conllu_reader import documents, ewt_file
+from embryology.treebanks.sets import SPLITS, EdgeSet, counts, folder, hashes, missing
 from embryology.treebanks.spans import constituents, roles, tags
 
 TAG, BRACKETS, ROLESET, ROLES = 4, 5, 7, 8  # columns; a column of roles for each predicate follows
@@ -121,3 +124,39 @@ def _edges(rows: Skeleton, position: int, reading: Reading) -> list[Edge]:
     reading.left_out.update(left_out)
     reading.counts["predicates"] += len(heads)
     return edges
+
+
+PLACE = "treebanks/propbank-release/data/google/ewt"
+
+
+def _find(name: str, split: str) -> EdgeSet:
+    words, place = ewt_file(split), folder(name, PLACE, "propbank-release from github.com/propbank")
+    skeletons = sorted(file for pattern in ("*.gold_skel", "*.gold_skel.gz") for file in place.rglob(pattern))
+    if not skeletons:
+        raise missing(name, PLACE, "its *.gold_skel files")
+    return EdgeSet(
+        name,
+        f"gold, English Web Treebank with PropBank {split}",
+        (words, *skeletons),
+        partial(hashes, [words, *skeletons]),
+        partial(read, words, skeletons),
+        split,
+        (POS, CONSTITUENT, ROLE),
+    )
+
+
+SOURCE = Source(
+    "edges",
+    "ewt-propbank",
+    _find,
+    parts=SPLITS,
+    known=counts(
+        ("documents", "sentences", "pos", "constituent", "role", "predicates"),
+        {
+            "train": (540, 12_526, 204_225, 137_988, 81_261, 40_429),
+            "dev": (318, 1_968, 24_892, 16_508, 9_563, 4_963),
+            "test": (316, 2_058, 24_944, 16_283, 9_321, 4_795),
+        },
+    ),
+)
+"""Counts of propbank-release at commit 4abade0b."""

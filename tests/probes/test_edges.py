@@ -18,7 +18,7 @@ from embryology.probes.edges import EdgesProbe
 from embryology.runs import measurements
 from embryology.specs.edges import CONTROL, FREQUENCIES, MAJORITY, EdgesSettings
 from embryology.treebanks import Edge, Reading, Sentence, Word
-from embryology.treebanks.edge_sets import EdgeSet
+from embryology.treebanks.sets import EdgeSet
 
 COVERS = ("embryology/specs/edges.py",)
 TEXT = "The old river ran past a small town and the people of the town knew it was deep ."
@@ -50,11 +50,12 @@ def made_up():
             raise EmbryologyError(f"there is no edge set {name!r}")
         return EdgeSet(
             name,
-            split,
             "made up",
-            ("pos", "dependency"),
+            (),
             lambda: {"split": split},
             lambda _: Reading(made[split]),
+            split,
+            ("pos", "dependency"),
         )
 
     with pytest.MonkeyPatch.context() as patch:

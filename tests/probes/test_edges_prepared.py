@@ -1,7 +1,6 @@
 """What edge probes prepare of sentences: spans, splits, controls and documents, of text that is made up."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from embryology.probes import edges
 from embryology.probes.edges import UNKNOWN, EdgesProbe
 from embryology.specs.edges import STATIC_LAYER, EdgesSettings
 from embryology.treebanks import Edge, Reading, Sentence, Word
-from embryology.treebanks.edge_sets import EdgeSet
+from embryology.treebanks.sets import EdgeSet
 
 COVERS = ("embryology/probes/edges.py",)
 
@@ -31,10 +30,11 @@ def written(name, *pairs, labels=None):
 def sets(monkeypatch):
     """Sets of sentences by split, found under any name."""
     made = {}
-    found = partial(EdgeSet, label="made up", tasks=("pos", "constituent"), identity=dict)
-    monkeypatch.setattr(
-        edges.edge_sets, "find", lambda name, split="test": found(name, split, reader=lambda _: Reading(made[split]))
-    )
+
+    def find(name, split="test"):
+        return EdgeSet(name, "made up", (), dict, lambda _: Reading(made[split]), split, ("pos", "constituent"))
+
+    monkeypatch.setattr(edges.edge_sets, "find", find)
     return made
 
 

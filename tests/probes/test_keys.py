@@ -15,7 +15,7 @@ from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.storage.files import write_json
-from embryology.treebanks.edge_sets import EdgeSet
+from embryology.treebanks.sets import EdgeSet
 from tests.probes.test_runner import CountProbe, run, specify
 from tests.treebank_files import conllu
 
@@ -55,7 +55,7 @@ def data(monkeypatch):
         return {"of": made.get(f"{name} {split}".strip(), 0)}
 
     def edge_set(name, split="test"):
-        return EdgeSet(name, split, "", (), lambda: identity(name, split), lambda _: None)
+        return EdgeSet(name, "", (), lambda: identity(name, split), lambda _: None, split, ())
 
     monkeypatch.setattr(edges.edge_sets, "find", edge_set)
     treebank = SimpleNamespace(name="made", identity=lambda: identity("treebank"))

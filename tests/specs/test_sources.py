@@ -12,7 +12,10 @@ from embryology.facts import fact_sets
 from embryology.runs.paths import ROOT, data_folder
 from embryology.specs import registry
 from embryology.storage.files import read_json
+from embryology.treebanks import catalogue, edge_sets
+from embryology.treebanks.sets import SPLITS
 from tests.plug_ins import forget
+from tests.treebank_files import conllu
 
 NOT_OF_SETS = {"precision", "training text", "treebank", "of the series"}
 
@@ -35,7 +38,7 @@ from embryology.specs.sources import Data, Source
 
 FOLDER = Path(__file__).with_name("facts")
 
-def read(files, skip_bad=False):
+def read(files, skip_bad):
     facts = [Fact(str(n), *line.split("\\t")) for file in files for n, line in enumerate(file.read_text().splitlines())]
     return Reading([Relation("eats", "what eats what", "N-1", ("[X] eats [Y].",), tuple(facts))])
 
@@ -170,3 +173,81 @@ def test_facts_that_frozen_runs_were_asked_have_their_keys(name):
     if name == "bundled" or data_folder() is not None:
         now = json.loads(json.dumps(fact_sets.find(name).identity()))
         assert before == [now] * len(before)
+
+
+TREEBANK = """
+from functools import partial
+from pathlib import Path
+
+from embryology.specs.sources import Data, Source
+from embryology.treebanks import DEPENDENCY, POS, conllu_reader
+from embryology.treebanks.sets import SPLITS, EdgeSet
+
+def tagged(name, split):
+    file = Path(__file__).with_name(f"{split}.txt")
+    return Data(name, f"my tags, {split}", (file,), dict, lambda _: conllu_reader.read(file))
+
+def edges(name, split):
+    file = Path(__file__).with_name(f"{split}.txt")
+    label = f"my edges, {split}"
+    return EdgeSet(name, label, (file,), dict, partial(conllu_reader.read_edges, file), split, (POS, DEPENDENCY))
+
+SOURCES = (Source("treebank", "woods", tagged, parts=SPLITS), Source("edges", "woods", edges, parts=SPLITS[::2]))
+"""
+
+
+@pytest.fixture
+def woods(tmp_path):
+    """A treebank in files of another ending, for both probes that read some."""
+    for number, split in enumerate(SPLITS):
+        (tmp_path / f"{split}.txt").write_text(conllu("x", f"Cat{number}/NNS sleep/VBP"), encoding="utf-8")
+    file = tmp_path / "mine.py"
+    file.write_text(TREEBANK)
+    return file
+
+
+def test_a_plugins_treebank_is_found_by_split(woods):
+    message = "there is no treebank 'woods'; choose auto, ewt, silver, or a path"
+    with pytest.raises(EmbryologyError, match=rf"settings of probe tokens\.treebank: .*{message}"):
+        registry.settings_of("tokens", {"treebank": "woods"})
+    registry.add(woods)
+    assert registry.settings_of("tokens", {"treebank": "woods"}).treebank == "woods"
+    for find, splits in ((catalogue.find, SPLITS), (edge_sets.find, ("train", "test"))):
+        found = {split: find("woods", split) for split in splits}
+        assert [each.label.split(", ")[1] for each in found.values()] == [*splits]
+        content = [each.read() for each in found.values()]
+        texts = [(each if isinstance(each, list) else each.sentences)[0].text for each in content]
+        assert texts == [f"Cat{SPLITS.index(split)} sleep" for split in splits]
+        assert len({json.dumps(each.identity()) for each in found.values()}) == len(splits)
+    with pytest.raises(EmbryologyError, match="the edge set 'woods' has no split 'dev'; choose one of train, test"):
+        edge_sets.find("woods", "dev")
+
+
+def test_a_set_of_edges_says_its_tasks(woods):
+    woods.write_text(TREEBANK.replace('"edges", "woods", edges', '"edges", "woods", tagged'))
+    registry.add(woods)
+    with pytest.raises(EmbryologyError, match="the edge set 'woods' of a plug-in is no EdgeSet"):
+        edge_sets.find("woods")
+
+
+def of_treebank(data):
+    """What the tokens probe records of its treebank beside the precision."""
+    return {name: each for name, each in data.items() if name not in ("precision", "treebank")}
+
+
+def test_treebanks_of_frozen_runs_have_their_keys():
+    """Those of all frozen runs; the gold ones where their data are there."""
+    seen = set()
+    for file in sorted((ROOT / "results").glob("*/measurements/standing.json")):
+        configurations = read_json(file)
+        if "tokens" in configurations:
+            data = configurations["tokens"]["data"]
+            if data["treebank"] == "silver" or data_folder() is not None:
+                assert catalogue.find(data["treebank"]).identity() == of_treebank(data)
+                seen.add(data["treebank"])
+        for name, identity in (configurations.get("edges") or {"data": {}})["data"].items():
+            of, _, split = name.rpartition(" ")
+            if of == "silver" or (of and data_folder() is not None):
+                assert edge_sets.find(of, split).identity() == identity
+                seen.add(name)
+    assert seen >= {"silver", "silver train", "silver test"}

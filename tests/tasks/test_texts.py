@@ -6,14 +6,14 @@ import pytest
 
 from embryology.errors import EmbryologyError
 from embryology.tasks import texts
-from embryology.treebanks import catalogue
+from embryology.treebanks import conllu_reader
 from tests.treebank_files import conllu
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A folder with EWT's test split, RTE and SQuAD's development set."""
-    ewt = tmp_path / catalogue.EWT / "en_ewt-ud-test.conllu"
+    ewt = tmp_path / conllu_reader.EWT / "en_ewt-ud-test.conllu"
     rte = tmp_path / "downstream/glue/RTE"
     squad = tmp_path / "downstream/squad/dev-v2.0.json"
     for folder in (ewt.parent, rte, squad.parent):

@@ -11,6 +11,7 @@ import pytest
 from embryology.corpus import language
 from embryology.errors import EmbryologyError
 from embryology.treebanks import Edge, Word, catalogue, conllu_reader, edge_sets
+from embryology.treebanks.sets import SPLITS
 from tests.treebank_files import conllu
 
 COVERS = ("embryology/treebanks/catalogue.py",)
@@ -122,14 +123,14 @@ def test_the_catalogue_takes_gold_where_it_is_there(tmp_path, monkeypatch):
     assert catalogue.find("auto").name == "silver"
     with pytest.raises(EmbryologyError, match=r"universaldependencies\.org .*under \$EMBRYOLOGY_DATA/treebanks"):
         catalogue.find("ewt")
-    with pytest.raises(EmbryologyError, match="only the split 'test'"):
+    with pytest.raises(EmbryologyError, match="'silver' has no split 'train'; choose one of test"):
         catalogue.find("silver", "train")
     with pytest.raises(EmbryologyError, match="there is no treebank 'gum'"):
         catalogue.find("gum")
 
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
     assert catalogue.find("auto").name == "silver"
-    folder = tmp_path / catalogue.EWT
+    folder = tmp_path / conllu_reader.EWT
     folder.mkdir(parents=True)
     (folder / "en_ewt-ud-dev.conllu").write_text(GOLD, encoding="utf-8")
     treebank = catalogue.find("auto", "dev")
@@ -142,8 +143,8 @@ def test_the_catalogue_takes_gold_where_it_is_there(tmp_path, monkeypatch):
 def test_each_split_is_its_own_file_and_known_by_its_bytes(tmp_path, monkeypatch):
     """Of a set that is there and of one's own, with one size and time; splits of the same bytes are one."""
     monkeypatch.setenv("EMBRYOLOGY_DATA", str(tmp_path))
-    own = str(tmp_path / catalogue.EWT / "en_ewt-ud-{split}.conllu")
-    files = {split: Path(own.replace("{split}", split)) for split in catalogue.SPLITS}
+    own = str(tmp_path / conllu_reader.EWT / "en_ewt-ud-{split}.conllu")
+    files = {split: Path(own.replace("{split}", split)) for split in SPLITS}
     files["train"].parent.mkdir(parents=True)
     for number, file in enumerate(files.values()):
         file.write_text(GOLD.replace("Yes", f"Ye{number}"), encoding="utf-8")

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.treebanks import Edge, Reading, Sentence, counts, edge_sets
-from embryology.treebanks.edge_sets import EdgeSet
+from embryology.specs.sources import Source, differences
+from embryology.treebanks import Edge, Reading, Sentence, counts, edge_sets, gum, propbank
+from embryology.treebanks.sets import EdgeSet
 
 ROLE = Edge("role", "ARG0", (0, 1), (0, 1))
 POS = Edge("pos", "NNS", (0, 1))
@@ -21,36 +22,37 @@ READING = Reading(
 
 
 def edge_set(name, split="test", reading=READING):
-    return EdgeSet(name, split, "", ("role",), dict, lambda skip_bad: reading)
+    return EdgeSet(name, "", (), dict, lambda skip_bad: reading, split, ("role",))
+
+
+def source(name, **known):
+    """A set of one split."""
+    return Source("edges", name, edge_set, parts=("test",), known={"test": known} if known else {})
 
 
 @pytest.fixture
 def check(monkeypatch, capsys):
     """Run the check on one set of one sentence; what it prints."""
 
-    def check(name):
-        monkeypatch.setattr(edge_sets, "NAMES", (name,))
-        monkeypatch.setattr(edge_sets, "splits", lambda name: ("test",))
-        monkeypatch.setattr(edge_sets, "find", edge_set)
+    def check(name, **known):
+        monkeypatch.setattr(edge_sets, "OWN", (source(name, **known),))
         counts.check(Console())
         return capsys.readouterr().out.splitlines()
 
     return check
 
 
-def test_everything_is_printed_of_a_set_and_known_counts_hold(check, monkeypatch):
-    monkeypatch.setitem(counts.KNOWN, "toy", (("sentences", "role", "predicates"), {"test": (2, 3, 1)}))
-    assert check("toy") == [
+def test_everything_is_printed_of_a_set_and_known_counts_hold(check):
+    assert check("toy", sentences=2, role=3, predicates=1) == [
         "toy test: sentences 2, skipped 5; pos 2, role 3",
         "  skipped: empty span 3, ragged columns 2",
         "  makes no edge: constituent TOP 2, constituent of one word 5, role C-V 3",
         "  counted besides: predicates 1",
         "  known counts: all 3 hold",
     ]
-    for known, said in (((2, 1_000), "3 role instead of 1,000"), ((1, 3), "2 sentences instead of 1")):
-        monkeypatch.setitem(counts.KNOWN, "toy", (("sentences", "role"), {"test": known}))
+    for sentences, role, said in ((2, 1_000, "3 role instead of 1,000"), (1, 3, "2 sentences instead of 1")):
         with pytest.raises(EmbryologyError, match=f"1 known counts do not hold: toy test has {said}"):
-            check("toy")
+            check("toy", sentences=sentences, role=role)
 
 
 def test_ontonotes_is_counted_as_it_was_published(check):
@@ -61,9 +63,8 @@ def test_ontonotes_is_counted_as_it_was_published(check):
 
 def test_malformed_sentences_are_left_out_where_that_is_asked_for(monkeypatch):
     asked = []
-    chosen = EdgeSet("toy", "test", "", ("role",), dict, lambda skip_bad: asked.append(skip_bad) or READING)
-    monkeypatch.setattr(edge_sets, "NAMES", ("gentle",))
-    monkeypatch.setattr(edge_sets, "find", lambda name, split: chosen)
+    chosen = EdgeSet("toy", "", (), dict, lambda skip_bad: asked.append(skip_bad) or READING, "test", ("role",))
+    monkeypatch.setattr(edge_sets, "OWN", (Source("edges", "toy", lambda name, split: chosen, parts=("test",)),))
     for skip_bad in (False, True):
         counts.check(Console(quiet=True), skip_bad)
     assert asked == [False, True]
@@ -103,11 +104,12 @@ TOTALS = {
 
 def test_known_counts_add_up_to_those_of_whole_sets():
     """And all words but the root of each sentence depend on another."""
-    for name, (columns, splits) in counts.KNOWN.items():
-        totals = {column: sum(row[place] for row in splits.values()) for place, column in enumerate(columns)}
-        if "dependency" in columns:
-            for row in splits.values():
-                counted = dict(zip(columns, row, strict=True))
+    known = {each.name: each.known for each in edge_sets.OWN if each.known}
+    assert known.keys() == TOTALS.keys()
+    for name, splits in known.items():
+        totals = sum(map(Counter, splits.values()), Counter())
+        if "dependency" in totals:
+            for counted in splits.values():
                 assert counted["pos"] - counted["dependency"] == counted["sentences"]
             del totals["dependency"]
         assert totals == TOTALS[name]
@@ -115,7 +117,7 @@ def test_known_counts_add_up_to_those_of_whole_sets():
 
 def test_a_set_that_is_not_there_is_said_once(monkeypatch, capsys):
     monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
-    monkeypatch.setattr(edge_sets, "NAMES", ("gum",))
+    monkeypatch.setattr(edge_sets, "OWN", gum.SOURCES[:1])
     counts.check(Console())
     assert capsys.readouterr().out.startswith("the edge set 'gum' is not there: set EMBRYOLOGY_DATA")
 
@@ -123,13 +125,12 @@ def test_a_set_that_is_not_there_is_said_once(monkeypatch, capsys):
 @pytest.mark.skipif(not os.environ.get("EMBRYOLOGY_DATA"), reason="needs EMBRYOLOGY_DATA")
 def test_real_treebanks_have_the_counts_of_their_description():
     joined = Counter()
-    for name in ("ewt-propbank", "gum", "gentle"):
-        for split in edge_sets.splits(name):
-            chosen = edge_sets.find(name, split)
-            reading = chosen.read()
-            assert counts.differences(chosen, reading) == []
-            if name == "ewt-propbank":
+    for source in (propbank.SOURCE, *gum.SOURCES):
+        for split in source.parts:
+            reading = source.find(source.name, split).read()
+            assert differences(source, split, counts.counted(reading)) == []
+            if source is propbank.SOURCE:
                 joined += Counter(joined=len(reading.sentences)) + reading.skipped
     assert joined["joined"] == 16_552
     assert joined.total() == 16_622
-    assert counts.KNOWN["ewt-propbank"][1]["test"] == (316, 2_058, 24_944, 16_283, 9_321, 4_795)
+    assert [*propbank.SOURCE.known["test"].values()] == [316, 2_058, 24_944, 16_283, 9_321, 4_795]

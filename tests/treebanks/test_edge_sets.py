@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from embryology.errors import EmbryologyError
-from embryology.treebanks import TASKS, Edge, edge_sets
+from embryology.treebanks import TASKS, Edge, edge_sets, gum, ontonotes, propbank
 from tests.edited import edit
 from tests.treebank_files import assert_sound, conllu, gold_conll, gum_layer, skeletons
 
+COVERS = ("embryology/treebanks/sets.py",)
 EWT = "treebanks/UD_English-EWT"
 ROWS = "NNS (TOP(S* - - (ARG0*)\nVBP *)) sleep sleep.01 (V*)"
 FORMS = {"train": "Cats", "dev": "Dogs", "test": "Pigs", "test2": "Hens", "conll-2012-test": "Rats"}
@@ -19,16 +20,16 @@ FORMS = {"train": "Cats", "dev": "Dogs", "test": "Pigs", "test2": "Hens", "conll
 
 def of_gum(stem):
     places = (f"dep/{stem}.conllu", f"coref/gum/conll/{stem}.conll", f"coref/ontogum/conll/{stem}.conll")
-    return [f"{edge_sets.GUM}/{place}" for place in places]
+    return [f"{gum.PLACE}/{place}" for place in places]
 
 
 def of_propbank(split):
-    skeletons = [f"{edge_sets.PROPBANK}/{genre}.gold_skel" for genre in ("answers", "weblog")]
+    skeletons = [f"{propbank.PLACE}/{genre}.gold_skel" for genre in ("answers", "weblog")]
     return [f"{EWT}/en_ewt-ud-{split}.conllu", *skeletons]
 
 
 def of_ontonotes(folder):
-    return [f"{edge_sets.ONTONOTES}/{folder}/{name}.v4_gold_conll" for name in "xyz"]
+    return [f"{ontonotes.PLACE}/{folder}/{name}.v4_gold_conll" for name in "xyz"]
 
 
 FILES = {
@@ -58,12 +59,12 @@ def data(tmp_path, monkeypatch):
         sentences = (conllu(f"{genre}-x", f"{FORMS[split]}/NNS sleep/VBP") for genre in ("answers", "weblog"))
         write(f"{EWT}/en_ewt-ud-{split}.conllu", "".join(sentences))
     for genre in ("answers", "weblog"):
-        write(f"{edge_sets.PROPBANK}/{genre}.gold_skel", skeletons(f"google/ewt/{genre}/00/x.xml", ROWS))
+        write(f"{propbank.PLACE}/{genre}.gold_skel", skeletons(f"google/ewt/{genre}/00/x.xml", ROWS))
     for stem in ("train", "test", "test2"):
         word = FORMS[stem]
-        write(f"{edge_sets.GUM}/dep/{stem}.conllu", conllu("GUM_x", f"{word}/NNS sleep/VBP"))
-        write(f"{edge_sets.GUM}/coref/gum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (animal-1)", "sleep _"))
-        write(f"{edge_sets.GUM}/coref/ontogum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (1)", "sleep (1)"))
+        write(f"{gum.PLACE}/dep/{stem}.conllu", conllu("GUM_x", f"{word}/NNS sleep/VBP"))
+        write(f"{gum.PLACE}/coref/gum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (animal-1)", "sleep _"))
+        write(f"{gum.PLACE}/coref/ontogum/conll/{stem}.conll", gum_layer("GUM_x", f"{word} (1)", "sleep (1)"))
     for split, places in FILES["ontonotes"].items():
         rows = f"{FORMS[split]} NNS (TOP(S* - - (PRODUCT*) (ARG0*) (1)\nsleep VBP *)) sleep - * (V*) (1)"
         for place in places:
