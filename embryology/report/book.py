@@ -16,7 +16,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import working
-from embryology.report import source_links
+from embryology.report import docstrings, source_links
 from embryology.report.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series
@@ -214,8 +214,8 @@ def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
     files = sorted([*notebooks, *written, root / SETTINGS])
     hashes = {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
     links = [source_links.repository_url(root), sha256_of_file(Path(source_links.__file__))]
-    shown = [sha256_of_file(file) for file in [*root.glob(CITATION), *_documented(written)]]
-    return sha256_of([toc, hashes, links, shown])
+    others = [*root.glob(CITATION), Path(docstrings.__file__), *_documented(written)]
+    return sha256_of([toc, hashes, links, [sha256_of_file(file) for file in others]])
 
 
 def _documented(written: Iterable[Path]) -> list[Path]:
