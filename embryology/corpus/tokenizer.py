@@ -86,7 +86,7 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
         EmbryologyError: the folder holds none, or one without character offsets.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of damaged files tokenizers raises this very class
         raise EmbryologyError(f"{folder} holds no tokenizer that transformers can load") from error
     if not tokenizer.is_fast:

@@ -27,6 +27,7 @@ from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
 from embryology.runs.audit import result
 from embryology.runs.checkpoints import RECORD
+from embryology.runs.hub import groups
 from embryology.runs.paths import STUDIES, RunFolder, project_folder
 from embryology.runs.series import Series, seed_pairs
 from embryology.specs import registry
@@ -80,7 +81,7 @@ def report(
             (said before anything is executed), a notebook raised one itself, or the book has warnings.
     """
     console, root = console or Console(quiet=True), root or project_folder()
-    places = {RunFolder.named(run).root: run for run in runs}
+    places = {RunFolder.named(each).root: str(each) for run in runs for each in groups.members(run)}
     frozen = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
     opened = Series.open_all([*places.values(), *frozen])
     asked, others = opened[: len(places)], opened[len(places) :]

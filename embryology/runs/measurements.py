@@ -377,6 +377,8 @@ def _of_these_weights(series: Series, measured: list[Path]) -> list[Path]:
     chosen: list[Path] = []
     for step, by_weights in sorted(by_step.items()):
         checkpoint = checkpoints.get(step)
+        if checkpoint is None and series.leaves_out:
+            continue
         if checkpoint is None or (checkpoint.recorded is None and len(by_weights) == 1):
             chosen += by_weights.values()
         elif checkpoint.sha256[:12] in by_weights:

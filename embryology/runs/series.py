@@ -33,6 +33,8 @@ class Series:
     """By rising step."""
     manifest: Manifest | None
     """None of checkpoints made by others."""
+    leaves_out: bool = False
+    """Whether some that were found are none of it, so that what was measured of them counts no more."""
 
     @classmethod
     def open(cls, place: str | Path, step_pattern: str | None = None, tokenizer: str | None = None) -> "Series":
@@ -75,7 +77,7 @@ class Series:
             revisions.keep(folder, resolved)
         tokenizers.keep(folder, ordered, record.tokenizer)
         steps.keep(folder.root, record)
-        return cls(folder.name, folder, ordered, Manifest.read(folder))
+        return cls(folder.name, folder, ordered, Manifest.read(folder), leaves_out=bool(record.leave_out))
 
     @classmethod
     def open_all(cls, *places: str | Path | Iterable[str | Path], **said: str | None) -> tuple["Series", ...]:

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from embryology.errors import EmbryologyError
 from embryology.runs import losses, measurements
-from embryology.runs.checkpoints import RECORD, TOKENIZER_FILES, WEIGHTS, Checkpoint
+from embryology.runs.checkpoints import RECORD, TOKENIZER_FILES, WEIGHTS, Checkpoint, sha256_of_weights, weight_files_in
+from embryology.runs.hub import revisions
 from embryology.runs.manifest import Manifest, steps_done
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
@@ -54,7 +55,11 @@ def check(folder: RunFolder) -> tuple[list[str], str]:
         paths = sorted(folder.checkpoints.glob("step-*"))
         places = {step: path for path in paths if (step := _step(path)) is not None}
     if not is_run or not places:
-        places = {checkpoint.step: checkpoint.location for checkpoint in Series.open(folder.root).checkpoints}
+        opened = Series.open(folder.root).checkpoints
+        places = {checkpoint.step: checkpoint.location for checkpoint in opened}
+        if (folder.root / revisions.RECORD).exists():  # weights are on the Hub, by commits that do not change
+            listed = {each.step: {"step": each.step, "tokens": each.tokens, "sha256": each.sha256} for each in opened}
+            return [*_leftovers(folder), *_measurements(folder, listed)], f"the commits of {len(opened)} checkpoints"
     records = {step: _record(place, is_run) for step, place in places.items()}
     recorded = {step: record for step, record in records.items() if isinstance(record, dict)}
     findings = [f"{places[step].name}: {record}" for step, record in records.items() if isinstance(record, str)]
@@ -136,22 +141,23 @@ def is_key(configuration: measurements.Configuration, record: dict[str, Any], ke
 def _weights(places: dict[int, Path], recorded: dict[int, dict[str, Any]]) -> Iterator[str]:
     seen: dict[str, str] = {}
     for step, place in places.items():
-        weights = place / WEIGHTS
-        if not weights.is_file():
-            yield f"{place.name}: {WEIGHTS} is missing"
+        names = weight_files_in(place) or [WEIGHTS]
+        if missing := [name for name in names if not (place / name).is_file()]:
+            yield f"{place.name}: {', '.join(missing)} is missing"
             continue
-        sha256 = sha256_of_file(weights)
+        sha256 = sha256_of_weights({name: sha256_of_file(place / name) for name in names})
         if step in recorded and recorded[step]["sha256"] != sha256:
             yield f"{place.name}: {WEIGHTS} has another sha256 than {RECORD} records"
         if step in recorded and recorded[step]["step"] != step:
             yield f"{place.name}: {RECORD} says step {recorded[step]['step']}"
-        if step not in recorded:
+        for name in names if step not in recorded else []:
             try:
-                safe_open(weights, framework="numpy")  # reads the header and compares it with the length
+                if name.endswith(".safetensors"):
+                    safe_open(place / name, framework="numpy")  # reads the header and compares it with the length
             except SafetensorError as error:
-                yield f"{place.name}: {WEIGHTS} is damaged ({error})"
+                yield f"{place.name}: {name} is damaged ({error})"
         if sha256 in seen:
-            yield f"{place.name}: {WEIGHTS} is the same as in {seen[sha256]}"
+            yield f"{place.name}: {names[0]} is the same as in {seen[sha256]}"
         seen.setdefault(sha256, place.name)
 
 
@@ -163,7 +169,7 @@ def _lacking_files(folder: RunFolder, places: dict[int, Path]) -> Iterator[str]:
             yield f"{places[step].name}: {name} is missing, which other checkpoints have"
     if not folder.checkpoints.is_dir():
         for config in sorted(folder.root.glob("*/config.json")):
-            if not (config.parent / WEIGHTS).exists():
+            if config.parent != folder.tokenizer and not weight_files_in(config.parent):
                 yield f"{config.parent.name}: {WEIGHTS} is missing"
         for step, place in places.items():
             if not names[step].intersection(TOKENIZER_FILES) and not folder.tokenizer.is_dir():

@@ -1,6 +1,7 @@
 """A tokenizer of one's own: against SentencePiece itself, and as transformers loads it."""
 
 import itertools
+import json
 import unicodedata
 
 import pytest
@@ -88,3 +89,13 @@ def test_too_little_text_is_said(text, size, message):
 def test_a_folder_without_tokenizer_is_named(tmp_path):
     with pytest.raises(EmbryologyError, match="holds no tokenizer"):
         tokenizers.load(tmp_path)
+
+
+def test_code_of_a_tokenizer_is_never_run_and_not_asked_about(tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked"))
+    own = {"auto_map": {"AutoTokenizer": ["own.Own", None]}, "tokenizer_class": "Own"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(own))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
+    with pytest.raises(EmbryologyError, match="holds no tokenizer that transformers can load"):
+        tokenizers.load(tmp_path)
+    assert not (tmp_path / "executed").exists()

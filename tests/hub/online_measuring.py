@@ -203,6 +203,16 @@ def test_equal_weights_under_two_names_are_refused(pythia, probe):
     assert run(Series.open(PYTHIA)) == len(STEPS)
 
 
+def test_what_is_left_out_counts_no_more(pythia, probe):
+    series = Series.open(PYTHIA)
+    run(series)
+    file = series.folder.root / "series.yaml"
+    file.write_text(f"{file.read_text()}leave_out: [step1, '*4']\n")
+    fewer = Series.open(PYTHIA)
+    assert steps_of(fewer) == [0, 2, 3]
+    assert measurements.set_aside(fewer) == {"count": [1, 4]}
+
+
 def test_another_tokenizer_on_the_way_is_refused(pythia, probe):
     changed = TOKENIZER["vocab.txt"].replace(b"the", b"thy")
     pythia.commit("lab/pythia", "step3", saved(3) | TOKENIZER | {"vocab.txt": changed})

@@ -265,7 +265,7 @@ def test_any_bytes_of_a_file_are_read_without_the_others(pythia, monkeypatch):
     }
     assert listed["model.safetensors"].sha256 == sha256(content)
     assert listed["vocab.txt"].sha256 is None
-    assert listed["vocab.txt"].blob == blob(TOKENIZER["vocab.txt"])
+    assert listed["vocab.txt"].git == blob(TOKENIZER["vocab.txt"])
     before = pythia.sent
     assert contents.read("model.safetensors", 8, 20) == content[8:20]
     assert pythia.sent - before == 12

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "##a", "##e", "the", "of")
 TOKENIZER = {
     "vocab.txt": "\n".join(PIECES).encode(),
-    "tokenizer_config.json": json.dumps({"do_lower_case": True, "model_max_length": 32}).encode(),
+    "tokenizer_config.json": json.dumps({"tokenizer_class": "BertTokenizer", "model_max_length": 32}).encode(),
 }
 
 

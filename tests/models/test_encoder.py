@@ -1,5 +1,7 @@
 """A loaded checkpoint against the same one as transformers loads it, a sequence at a time."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -153,6 +155,36 @@ def test_damaged_checkpoints_are_refused(make_series, tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(EmbryologyError, match="cannot be loaded"):
         Encoder.load(Series.open(tmp_path / "cut").checkpoints[0])
+
+
+@pytest.mark.parametrize("form", ["shards", "pickled"])
+def test_other_forms_of_weights_are_the_same_model(form, encoder, plain, tmp_path):
+    plain.save_pretrained(tmp_path / "checkpoint-1", max_shard_size="50KB")
+    if form == "pickled":
+        for file in tmp_path.glob("*/*.safetensors*"):
+            file.unlink()
+        torch.save(plain.state_dict(), tmp_path / "checkpoint-1" / "pytorch_model.bin")
+    files = {file.name for file in tmp_path.glob("*/*")}
+    assert WEIGHTS not in files
+    assert ("pytorch_model.bin" in files) == (form == "pickled")
+    again = Encoder.load(Series.open(tmp_path).checkpoints[0], device="cpu")
+    asked = random_sequences(5)
+    np.testing.assert_array_equal(again.predict(*asked).log_probability, encoder.predict(*asked).log_probability)
+    assert again.has == encoder.has
+    assert again.vocabulary == 1000
+
+
+def test_what_is_no_model_is_refused_in_a_line(encoder, plain, tmp_path):
+    place = tmp_path / "checkpoint-1"
+    plain.save_pretrained(place)
+    (place / WEIGHTS).unlink()
+    torch.save(print, place / "pytorch_model.bin")
+    with pytest.raises(EmbryologyError, match=r"cannot be loaded: its pytorch_model\.bin holds something else than"):
+        Encoder.load(Series.open(tmp_path).checkpoints[0])
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "m.M"}, "architectures": None}))
+    with pytest.raises(EmbryologyError, match=r"checkpoint-1 needs code of its own \(auto_map in its config\.json\)"):
+        Encoder.load(Series.open(tmp_path).checkpoints[0])
 
 
 @pytest.mark.parametrize("tokens_per_batch", [1, 100, None])

@@ -1,6 +1,7 @@
 """A checkpoint's record holds the hashes of what was written, and each model is held against its own."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from embryology.errors import EmbryologyError
 from embryology.runs import checkpoints
-from embryology.runs.checkpoints import GENERATOR, RECORD, Checkpoint, of_folder, of_run
+from embryology.runs.checkpoints import GENERATOR, RECORD, Checkpoint, of_folder, of_run, weight_files_in
 from embryology.runs.steps import Record
 from embryology.storage.files import read_json, sha256_of_file
 
@@ -90,3 +91,47 @@ def test_a_checkpoint_without_a_record_is_read_once(tmp_path):
     assert checkpoint.sha256 == sha256(b"a")
     (tmp_path / "model.safetensors").write_bytes(b"b")
     assert checkpoint.sha256 == sha256(b"a")
+
+
+INDEX = json.dumps({"weight_map": {"a": "x-2.safetensors", "b": "x-1.safetensors", "c": "x-2.safetensors"}})
+
+
+@pytest.mark.parametrize(
+    ("there", "weights"),
+    [
+        ({"model.safetensors"}, ["model.safetensors"]),
+        ({"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"}, ["model.safetensors"]),
+        ({"model.safetensors.index.json", "pytorch_model.bin"}, ["x-1.safetensors", "x-2.safetensors"]),
+        ({"pytorch_model.bin", "tf_model.h5"}, ["pytorch_model.bin"]),
+        ({"config.json", "tf_model.h5", "pytorch_model.bin.index.json", "model.bin"}, []),
+    ],
+)
+def test_weights_are_taken_as_transformers_takes_them(there, weights, tmp_path):
+    for name in there:
+        (tmp_path / name).write_text(INDEX if "index" in name else name)
+    assert weight_files_in(tmp_path) == weights
+
+
+def test_shards_are_hashed_together_and_each_counts(tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text(INDEX)
+    shards = [tmp_path / "x-1.safetensors", tmp_path / "x-2.safetensors"]
+    for shard in shards:
+        shard.write_bytes(shard.name.encode())
+    before = Checkpoint(1, None, tmp_path)
+    before.verify()
+    hashes = {before.sha256}
+    for shard in shards:
+        content = shard.read_bytes()
+        shard.write_bytes(flipped(content))
+        hashes.add(Checkpoint(1, None, tmp_path).sha256)
+        with pytest.raises(EmbryologyError, match="was changed after it was written"):
+            before.verify()
+        shard.write_bytes(content)
+    assert len(hashes) == 3
+    shards[0].unlink()
+    with pytest.raises(EmbryologyError, match=r"x-1\.safetensors is missing; the checkpoint is damaged"):
+        Checkpoint(1, None, tmp_path).verify()
+    for index in ("{", "[]", '{"weight_map": 3}', "{}"):
+        (tmp_path / "model.safetensors.index.json").write_text(index)
+        with pytest.raises(EmbryologyError, match=r"index\.json is damaged"):
+            Checkpoint(1, None, tmp_path).verify()

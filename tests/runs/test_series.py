@@ -1,8 +1,10 @@
 """Which checkpoints a series has, in which order, and which runs are seeds of one recipe."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 from transformers import AlbertConfig, AlbertForMaskedLM
 
 from embryology import presets
@@ -13,6 +15,10 @@ from embryology.runs.series import Series, seed_pairs, thinned
 from embryology.storage.files import read_json, read_yaml, sha256_of_file, write_json, write_yaml
 from tests.synthetic import write_manifest
 
+SHAPE = {
+    "vocab_size": 50, "embedding_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1,
+    "intermediate_size": 8,
+}  # fmt: skip
 OUTCOME = presets.load("smoke").outcome
 
 
@@ -28,9 +34,7 @@ def of(name="run", version=1, preset="smoke", probes=None, **outcome):
 @pytest.fixture
 def saved(tmp_path):
     """A folder of save_pretrained folders, as another project may have left it."""
-    config = AlbertConfig(
-        vocab_size=50, embedding_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
-    )
+    config = AlbertConfig(**SHAPE)
     root = tmp_path / "theirs"
     for step in (1000, 0, 50):
         AlbertForMaskedLM(config).save_pretrained(root / f"checkpoint-{step}")
@@ -85,6 +89,71 @@ def test_what_is_no_series_is_named(saved, tmp_path, monkeypatch):
     (saved / "checkpoint-50").rename(saved / "best")
     with pytest.raises(EmbryologyError, match="best does not say its step"):
         Series.open("theirs")
+
+
+def test_what_a_record_leaves_out_is_none_of_the_series(saved):
+    (saved / "series.yaml").write_text("leave_out: ['*-5?', other]")
+    assert [checkpoint.step for checkpoint in Series.open(saved).checkpoints] == [0, 1000]
+    (saved / "series.yaml").write_text("leave_out: ['*']")
+    with pytest.raises(EmbryologyError, match="holds no checkpoints"):
+        Series.open(saved)
+
+
+def test_weights_in_shards_or_pickled_make_a_series_too(tmp_path):
+    model = AlbertForMaskedLM(AlbertConfig(**SHAPE))
+    model.save_pretrained(tmp_path / "checkpoint-1", max_shard_size="5KB")
+    model.save_pretrained(tmp_path / "checkpoint-2")
+    (tmp_path / "checkpoint-2" / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "checkpoint-2" / "pytorch_model.bin")
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "checkpoint-3" / "tf_model.h5").touch()
+    assert not (tmp_path / "checkpoint-1" / "model.safetensors").exists()
+    assert [checkpoint.step for checkpoint in Series.open(tmp_path).checkpoints] == [1, 2]
+
+
+def test_equal_weights_are_refused_where_they_are_known_to_be_equal(saved):
+    series = Series.open(saved)
+    series.refuse_repeated(series.checkpoints)
+    shutil.copyfile(saved / "checkpoint-0" / "model.safetensors", saved / "checkpoint-50" / "model.safetensors")
+    series = Series.open(saved)
+    series.refuse_repeated(series.checkpoints[1:])  # others' are not read for this
+    said = r"the same weights more than once.*checkpoint-0 and .*checkpoint-50; say `leave_out: \[checkpoint-0, …\]` in"
+    with pytest.raises(EmbryologyError, match=said):
+        series.refuse_repeated(series.checkpoints)
+    recorded = tuple(replace(each, recorded=each.sha256) for each in series.checkpoints)
+    with pytest.raises(EmbryologyError, match=said):
+        replace(series, checkpoints=recorded).refuse_repeated(recorded[-1:])
+
+
+def test_phases_are_not_joined_by_their_numbers(saved):
+    (saved / "checkpoint-50").rename(saved / "decay50")
+    with pytest.raises(EmbryologyError, match=r"several phases of training \(decay\).*`phases: \{decay: …\}`"):
+        Series.open(saved)
+    (saved / "series.yaml").write_text("phases: {decay: 1000}")
+    assert [checkpoint.step for checkpoint in Series.open(saved).checkpoints] == [0, 1000, 1050]
+
+
+def test_a_tokenizer_from_elsewhere_lies_beside_the_checkpoints(saved, tmp_path):
+    words = tmp_path / "words"
+    words.mkdir()
+    (words / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na")
+    (words / "other.txt").write_text("b")
+    with pytest.raises(EmbryologyError, match="words has no tokenizer that transformers can load"):
+        Series.open(saved, tokenizer=str(words))
+    assert not (saved / "tokenizer").exists()
+    (words / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(EmbryologyError, match=r"there is no tokenizer at .*theirs; it would have one of"):
+        Series.open(saved, tokenizer=str(saved))
+    assert not (saved / "series.yaml").exists()
+    series = Series.open(saved, tokenizer=str(words))
+    assert sorted(path.name for path in series.folder.tokenizer.iterdir()) == ["config.json", "vocab.txt"]
+    shutil.rmtree(words)
+    assert Series.open(saved, tokenizer=str(words)) == Series.open(saved)  # it was copied
+    with pytest.raises(EmbryologyError, match=r"has the tokenizer .* already"):
+        Series.open(saved, tokenizer=str(tmp_path))
+    (saved / "series.yaml").unlink()
+    with pytest.raises(EmbryologyError, match=r"has a tokenizer of its own, in .*tokenizer; leave --tokenizer out"):
+        Series.open(saved, tokenizer=str(words))
 
 
 def test_a_damaged_manifest_is_named(tmp_path):

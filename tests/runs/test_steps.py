@@ -37,6 +37,11 @@ from tests.foreign import save_bert
         ("chck_10M", Place(10_000_000, None, "words")),
         ("tokens-2.5B", Place(2_500_000_000, None, "tokens")),
         ("step0", Place(0)),
+        ("stage1-step120000-tokens252B", Place(120_000, 252 * 10**9)),
+        ("stage2-ingredient1-step1000-tokens3B", Place(1000, 3 * 10**9, phase="stage2-ingredient1")),
+        ("ext500", Place(500, phase="ext")),
+        ("Decay-20k", Place(20_000, phase="decay")),
+        ("extra-7", Place(7)),
     ],
 )
 def test_names_say_their_step(name, expected):
@@ -84,6 +89,15 @@ def test_a_record_beside_the_folders_comes_first(tmp_path):
         place("other", record)
     with pytest.raises(EmbryologyError, match="'x' in s1_tx is no whole number"):
         place("s1_tx", record)
+
+
+def test_phases_begin_where_the_record_says():
+    record = Record(phases={"ext": 600, "stage2": 50}, steps={"ext9": 1})
+    assert place("ext5", record) == Place(605)
+    assert place("stage2-step3-tokens1B", record) == Place(53)  # tokens may be counted anew, too
+    assert place("step5-tokens1B", record) == Place(5, 10**9)
+    assert place("stage2-ingredient3-step3", record).phase == "stage2-ingredient3"
+    assert place("ext9", record) == Place(1)
 
 
 @pytest.mark.parametrize(

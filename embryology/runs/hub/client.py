@@ -68,7 +68,7 @@ def repositories(owner: str, beginning: str) -> list[str]:
 
 
 def listing(repository: str, revision: str) -> tuple[str, dict[str, dict[str, Any]]]:
-    """The commit of a revision, and by name of its files their ``size``, ``sha256`` (None of small ones) and ``blob``.
+    """The commit of a revision, and by name of its files their ``size``, ``sha256`` (None of small ones) and ``git``.
 
     All come in one answer, so that a branch that moves meanwhile cannot mix two commits.
 
@@ -81,7 +81,7 @@ def listing(repository: str, revision: str) -> tuple[str, dict[str, dict[str, An
             each["rfilename"]: {
                 "size": each["size"],
                 "sha256": each["lfs"]["sha256"] if each.get("lfs") else None,
-                "blob": each["blobId"],
+                "git": each["blobId"],
             }
             for each in found["siblings"]
         }

@@ -39,8 +39,8 @@ class Stored(BaseModel):
     """In bytes."""
     sha256: str | None
     """None of files that the Hub keeps in git itself, small ones."""
-    blob: str
-    """Git's own hash, which tells contents apart, too."""
+    git: str
+    """The id of its blob, which tells contents apart, too."""
 
 
 class Revision(BaseModel):
@@ -64,7 +64,7 @@ class Revision(BaseModel):
 
     @property
     def small_sha256(self) -> str:
-        return sha256_of({name: self.files[name].blob for name in self.small})
+        return sha256_of({name: self.files[name].git for name in self.small})
 
 
 class Resolved(BaseModel):
@@ -82,8 +82,8 @@ class Contents:
     revision: Revision
 
     def files(self) -> Mapping[str, Stored]:
-        """By name, in the order of the Hub."""
-        return self.revision.files
+        """By name, those of the checkpoint itself, not of folders beside it."""
+        return {name: stored for name, stored in self.revision.files.items() if "/" not in name}
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes of a file from ``start`` until before ``end``; without one, until its own.
@@ -204,19 +204,20 @@ def keep(folder: RunFolder, resolved: Resolved) -> None:
     """Write down what a series was resolved to, with the small files of its revisions, unless that was done before.
 
     Raises:
-        EmbryologyError: one of them cannot be had.
+        EmbryologyError: one of them cannot be had, or another process has resolved the series to other commits.
     """
-    if (folder.root / RECORD).exists():
-        return
-    for revision in {revision.small_sha256: revision for revision in resolved.revisions}.values():
-        place = _small(folder, revision)
-        if not place.is_dir():
-            contents = {name: Contents(revision).read(name) for name in revision.small}
-            with written_whole(place) as temporary:
-                temporary.mkdir()
-                for name, content in contents.items():
-                    (temporary / name).write_bytes(content)
-    write_json(folder.root / RECORD, resolved.model_dump(mode="json"))
+    if read(folder) is None:
+        different = {_small(folder, revision): revision for revision in resolved.revisions}
+        small = {place: {name: Contents(each).read(name) for name in each.small} for place, each in different.items()}
+        folder.root.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.lock):
+            if read(folder) is None:
+                for place, files in small.items():
+                    if not place.exists():  # of a process that was killed
+                        _write(place, files)
+                write_json(folder.root / RECORD, resolved.model_dump(mode="json"))
+    if read(folder) != resolved:
+        raise EmbryologyError(f"another process has resolved {folder.root} meanwhile; give the same command again")
 
 
 def checkpoints_of(folder: RunFolder, resolved: Resolved, record: steps.Record) -> list[HubCheckpoint]:
@@ -279,6 +280,13 @@ def _listed(description: Description, repository: str, name: str, at: str) -> Re
     hashes = {file: files[file].sha256 or hashlib.sha256(content(file)).hexdigest() for file in names}
     label = description.label(repository, name)
     return Revision(repository=repository, name=name, label=label, commit=commit, files=files, weights=hashes)
+
+
+def _write(place: Path, files: Mapping[str, bytes]) -> None:
+    with written_whole(place) as temporary:
+        temporary.mkdir()
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
 
 
 def _small(folder: RunFolder, revision: Revision) -> Path:

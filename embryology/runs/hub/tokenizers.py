@@ -20,7 +20,7 @@ def keep(folder: RunFolder, made: Iterable[Checkpoint], place: str | None) -> No
         place: a folder, or ``hub:OWNER/REPOSITORY``, perhaps with an ``@`` and a revision; None where none was named.
 
     Raises:
-        EmbryologyError: the series has another one, or there is none at that place.
+        EmbryologyError: the series has another one, or there is none at that place that can be loaded.
     """
     if place is None or (folder.tokenizer.is_dir() and steps.read(folder.root).tokenizer == place):
         return
@@ -34,6 +34,12 @@ def keep(folder: RunFolder, made: Iterable[Checkpoint], place: str | None) -> No
         temporary.mkdir()
         for name, content in found.items():
             (temporary / name).write_bytes(content)
+        from transformers import AutoTokenizer  # late: seconds
+
+        try:
+            AutoTokenizer.from_pretrained(temporary, local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # whatever it makes of files that are not what they seem
+            raise EmbryologyError(f"{place} has no tokenizer that transformers can load") from error
 
 
 def _of_folder(folder: Path) -> dict[str, bytes]:
