@@ -41,7 +41,7 @@ class Pickles:
         return self.content[start:end]
 
 
-def test_of_pickles_sizes_and_hashes_are_told_without_reading():
+def test_of_pickles_of_the_older_form_sizes_and_hashes_are_told():
     one, other = (hashlib.sha256(each).hexdigest() for each in (b"one", b"two"))
     made = [
         Entry(step, str(step), Pickles(*each))
@@ -49,10 +49,10 @@ def test_of_pickles_sizes_and_hashes_are_told_without_reading():
     ]
     (audit,) = examine({"hub": made})
     assert kinds(audit) == {"same weights": {0, 2}}
-    assert audit.bytes_read == 0
+    assert audit.bytes_read == 6  # two of each, which tell the form
     assert [row.identity for row in audit.checkpoints] == [one, other, one]
     (audit,) = examine({"hub": made[:2]}, whole=True)
-    assert (audit.findings, audit.bytes_read) == ((), 6)
+    assert (audit.findings, audit.bytes_read) == ((), 4 + 6)
     (audit,) = examine({"hub": [*made[:2], Entry(3, "3", Pickles(b"six", "0" * 64))]}, whole=True)
     assert kinds(audit) == {"damaged": {3}}
     assert audit.findings[0].says == "step 3: pytorch_model.bin has another sha256 than is said of it"

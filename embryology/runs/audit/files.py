@@ -11,8 +11,8 @@ from embryology.runs.audit.observed import Finding, Observed, finding, odd, unre
 from embryology.storage.files import sha256_of
 
 CONFIG = "config.json"
-BOOKKEEPING = {"_name_or_path", "_commit_hash", "transformers_version", "torch_dtype", "dtype", "use_cache"}
-"""Keys of a configuration that say how it was saved, or how it is used, and not which model it is."""
+BOOKKEEPING = {"transformers_version", "torch_dtype", "dtype", "use_cache"}
+"""Keys of a configuration that say how it was saved or is used, not which model it is; also those with _ in front."""
 TOKENIZER = "tokenizer.json"
 TOKENIZER_PARTS = ("model", "added_tokens", "normalizer", "pre_tokenizer")
 """Of that file, what decides into which pieces text is cut; the rest is how it was called last."""
@@ -23,7 +23,7 @@ TOKENIZER_KEYS = (
     *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"),
 )
 SIZES_ALIKE = 0.02
-"""Of pickles of one model, whose names of tensors may differ."""
+"""By how much the files of one model may differ, of pickles that cannot be looked into."""
 
 
 def of_names(series: Sequence[Observed]) -> Iterator[Finding]:
@@ -36,7 +36,8 @@ def of_names(series: Sequence[Observed]) -> Iterator[Finding]:
     if missing := missing_steps(steps):
         about = f"{', '.join(f'{step:,}' for step in missing)}: missing, as the spacing of the others tells"
         yield Finding(kind="missing step", steps=tuple(missing), says=f"step{'s' * (len(missing) > 1)} {about}")
-    sizes = {each: sum(each.contents.files[name].size for name in each.weights) for each in series if each.is_pickle}
+    unread = [each for each in series if each.tensors is None and "".join(each.weights).endswith(".bin")]
+    sizes = {each: sum(each.contents.files[name].size for name in each.weights) for each in unread}
     usual, others = odd(sizes)
     for size, which in others.items():
         if usual and abs(size / usual - 1) > SIZES_ALIKE:
@@ -92,7 +93,8 @@ def of_small_files(series: Sequence[Observed]) -> Iterator[Finding]:
         values, problems = _values(series, name, content_of)
         yield from problems
         for key in sorted(set().union(*values.values())):
-            usual, others = odd({each: value.get(key, "absent") for each, value in values.items()})
+            # Versions of a library differ in which defaults they write down.
+            usual, others = odd({each: value[key] for each, value in values.items() if key in value})
             for other, which in others.items():
                 detail = f"{key} is {_short(other)}, where others have {_short(usual)}" if key else "is another one"
                 yield finding(kind, which, f"{name}: {detail}")
@@ -128,7 +130,9 @@ def _bytes(content: bytes) -> dict[str, Hashable]:
 
 
 def _configuration(content: bytes) -> dict[str, Hashable]:
-    return {key: _hashable(value) for key, value in json.loads(content).items() if key not in BOOKKEEPING}
+    return {
+        key: _hashable(value) for key, value in json.loads(content).items() if key[:1] != "_" and key not in BOOKKEEPING
+    }
 
 
 def _tokenizer(content: bytes) -> dict[str, Hashable]:

@@ -30,8 +30,9 @@ KIN = 6.0
 """Standard deviations from which on two are kin; noise reaches it once in a billion pairs."""
 UNRELATED = 4.0
 """Below it they are as strange as two seeds; between the two it is not told."""
-TELLING = 30.0
-"""A tensor is judged alone where neighbours have this kinship at least: of small ones training may leave too little."""
+TELLING, TELLING_FIRST = 12.0, 30.0
+"""A tensor is judged alone where neighbours have this kinship at least, so that losing all of it is telling; the second
+where it is the first checkpoint's, as training leaves least of a small matrix at the beginning."""
 CUT = 3.0
 """Standard deviations at which numbers are cut off, lest a few large ones decide."""
 INSIDE, AT_AN_END, PAIR_AT_AN_END = 1.0, 0.75, 1.1

@@ -46,7 +46,7 @@ class Observed:
     weights: list[str]
     """The files that hold them."""
     tensors: dict[str, Tensor] | None = None
-    """By name, of safetensors files; None of pickles, and where a file is damaged."""
+    """By name; None where a file is damaged, or a pickle of the older form."""
     sha256: dict[str, str] = field(default_factory=dict)
     """Of weights files that were read whole."""
 
@@ -55,10 +55,6 @@ class Observed:
         """What only the same files of weights have; None where it is not known of each of them."""
         known = [self.sha256.get(name) or self.contents.files[name].identity for name in self.weights]
         return tuple(each for each in known if each is not None) if known and None not in known else None
-
-    @property
-    def is_pickle(self) -> bool:
-        return bool(self.weights) and self.weights[0].endswith(".bin")
 
 
 def observe(entry: Entry) -> tuple[Observed, list[Finding]]:
@@ -74,14 +70,14 @@ def observe(entry: Entry) -> tuple[Observed, list[Finding]]:
         found.append(finding("no weights", [observed], "holds neither safetensors nor pickles of torch"))
     if missing := tensors.missing_shards(observed.weights):
         found.append(finding("missing shard", [observed], f"lacks {', '.join(missing)}"))
-    elif observed.weights and not observed.is_pickle:
+    elif observed.weights:
         try:
-            observed.tensors = {}
-            for file in observed.weights:
-                observed.tensors |= tensors.header(contents, file)
+            parts = [tensors.listed(contents, file) for file in observed.weights]
         except (EmbryologyError, OSError) as error:
-            observed.tensors = None
             found.append(unreadable(observed, error))
+        else:
+            known = [part for part in parts if part is not None]
+            observed.tensors = {name: each for part in known for name, each in part.items()} if known == parts else None
     return observed, found
 
 

@@ -33,7 +33,7 @@ class Row(BaseModel):
     size: int
     """Bytes of its weights."""
     dtype: str | None
-    """Of its tensors; None of pickles and damaged files."""
+    """Of its tensors; None where they are not known."""
     identity: str | None
     """Hash of its weights, where the place that stores them says it or they were read whole."""
     from_first: float | None

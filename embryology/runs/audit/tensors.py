@@ -1,4 +1,4 @@
-"""Tensors in safetensors files: what a header says, and the few numbers that stand for a model.
+"""Tensors in files of weights: what their headers say, and the few numbers that stand for a model.
 
 A model is known by a stretch of at most :data:`STRETCH` numbers of some of its matrices: of each block of layers the
 largest attention matrix and the largest other one, of the first, the middle and the last layer; and of every matrix
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embryology.errors import EmbryologyError
+from embryology.runs.audit import pickles
 from embryology.runs.contents import Counted
 
 STRETCH = 2**14
@@ -41,7 +42,9 @@ class Tensor:
     dtype: str
     shape: tuple[int, ...]
     start: int
-    """Of its bytes in the file."""
+    """Of its bytes in the file, or in its storage."""
+    storage: int | None = None
+    """Of a pickle, where the header of its storage is in the file."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,29 @@ def missing_shards(weights: list[str]) -> list[str]:
     return [name for name in names if name not in weights]
 
 
-def header(contents: Counted, file: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file by name, from its first bytes; held against its size.
+def listed(contents: Counted, file: str) -> dict[str, Tensor] | None:
+    """The tensors of a file of weights by name, from a few bytes of it; None where only its whole would tell.
 
     Raises:
-        DamagedError: it is truncated, longer than it says, or no safetensors file.
+        DamagedError: it is truncated, longer than it says, or holds anything but weights.
         EmbryologyError: it cannot be read.
     """
+    if file.endswith(".safetensors"):
+        return _header(contents, file)
+    try:
+        places = pickles.places(contents, file)
+    except ValueError as error:
+        raise DamagedError(f"{file} is truncated or damaged: {error}") from error
+    if places is None:
+        return None
+    return {
+        name: Tensor(file, dtype, shape, offset * BYTES.get(dtype, 0), storage)
+        for name, (dtype, shape, storage, offset) in places.items()
+    }
+
+
+def _header(contents: Counted, file: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, whose header is held against its size."""
     size = contents.files[file].size
     length = int.from_bytes(contents.read(file, 0, min(8, size)), "little")
     if size < 8 or length > min(LARGEST_HEADER, size - 8):
@@ -154,6 +173,8 @@ def read(contents: Counted, tensor: Tensor, stretch: Stretch) -> bytes:
     """
     width = BYTES[tensor.dtype] * stretch.columns
     start = tensor.start + stretch.first * width
+    if tensor.storage is not None:
+        start += pickles.begin(contents, tensor.file, tensor.storage)
     end = start + stretch.rows * width
     content = contents.read(tensor.file, start, end)
     if len(content) != end - start:

@@ -10,7 +10,7 @@ import numpy as np
 from embryology.errors import EmbryologyError
 from embryology.runs.audit import lineage, tensors
 from embryology.runs.audit.files import shapes
-from embryology.runs.audit.lineage import KIN, TELLING, UNRELATED
+from embryology.runs.audit.lineage import KIN, TELLING, TELLING_FIRST, UNRELATED
 from embryology.runs.audit.observed import Finding, Observed, commonest, finding, listed, odd, unreadable
 from embryology.runs.audit.tensors import DamagedError, Stretch
 
@@ -182,9 +182,9 @@ def _made_anew(one: Read, places: Sequence[int], main: Sequence[int]) -> Iterato
     for name, kinships in one.parts.items():
         kinship = kinships[np.ix_(inside, inside)]
         first, *others = lineage.lineages(kinship)
-        if _usual(kinship, first) < TELLING:
-            continue
         for group in others:
+            if _usual(kinship, first) < (TELLING_FIRST if [0] in (group, first) else TELLING):
+                continue
             near, far = min(itertools.product(group, first), key=lambda pair: abs(pair[0] - pair[1]))
             kept = _kept(kinship[np.ix_(first, first)], steps[first], abs(steps[near] - steps[far]))
             alike = one.cosine[inside[near], inside[far]] >= KEPT
