@@ -150,6 +150,23 @@ def test_a_truncated_shard(series):
         assert kinds(audited(folder)) == {"missing shard": {step}}
 
 
+def test_weights_of_zeros_hide_nothing_else(series):
+    folder, source, steps, _ = series
+    changed(folder / f"step-{steps[2]}", lambda _, tensor: torch.zeros_like(tensor))
+    put(folder, steps[5], source, steps[6])
+    put(folder, steps[6], source, steps[5])
+    found = kinds(audited(folder))
+    assert found.pop("foreign weights") == {steps[2]}
+    assert set(found) == {"out of order"}
+
+
+def test_a_matrix_that_begins_at_zero_is_no_fault(series):
+    folder = series[0]
+    head = {HEADS[folder.name]: torch.zeros_like}
+    changed(folder / "step-0", lambda name, tensor: head.get(name, lambda same: same)(tensor))
+    assert kinds(audited(folder)) == {}
+
+
 def test_numbers_that_are_none_are_told(series):
     folder, _, steps, rng = series
     step = int(rng.choice(steps))

@@ -163,6 +163,7 @@ LAYERED = {
     "wide": ("F32", (3, 20_000)),
     "empty": ("F32", (0, 4)),
     "experts": ("F32", (4, 6, 8)),
+    "narrow": ("F32", (9000, 2)),
 }
 
 
@@ -171,7 +172,13 @@ def test_a_few_matrices_of_every_kind_stand_for_a_model():
     stretches = {each.name: each for each in tensors.chosen(listed_)}
     kinds = ("attention.output.dense", "output.dense")
     expected = [f"bert.encoder.layer.{n}.{kind}.weight" for n in (0, 2, 4) for kind in kinds]
-    outside = ["bert.embeddings.word_embeddings.weight", "cls.predictions.transform.dense.weight", "wide", "experts"]
+    outside = [
+        "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.transform.dense.weight",
+        "wide",
+        "experts",
+        "narrow",
+    ]
     assert sorted(stretches) == sorted([*expected, *outside])
     for name, stretch in stretches.items():
         shape = LAYERED[name][1]
@@ -181,6 +188,7 @@ def test_a_few_matrices_of_every_kind_stand_for_a_model():
     assert stretches["bert.embeddings.word_embeddings.weight"].rows == 21
     assert stretches["bert.embeddings.word_embeddings.weight"].first > 1000  # not where reserved pieces are
     assert stretches["experts"].rows == 24
+    assert stretches["narrow"].rows == 128
     assert list(stretches.values()) == tensors.chosen(dict(reversed(listed_.items())))
 
 

@@ -70,6 +70,9 @@ def test_cosines_are_those_of_scipy():
     found = lineage.cosines(values)
     assert found[0, 2] == pytest.approx(1 - cosine(values[0].ravel(), values[2].ravel()))
     assert found[1, 1] == pytest.approx(1)
+    assert (
+        lineage.cosines(np.zeros((2, 4, 5))).tolist() == lineage.kinship(np.zeros((2, 4, 5))).tolist() == [[0, 0]] * 2
+    )
 
 
 def test_lineages_hang_together_by_chains():

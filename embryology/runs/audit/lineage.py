@@ -51,13 +51,13 @@ def cosines(stretches: np.ndarray) -> np.ndarray:
     """Of every pair of stretches.
 
     Args:
-        stretches: checkpoints × rows × columns, none of zeros alone.
+        stretches: checkpoints × rows × columns; one of zeros alone has no direction, and 0 with all.
 
     Returns:
         checkpoints × checkpoints.
     """
     flat = stretches.reshape(len(stretches), -1)
-    directions: np.ndarray = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    directions = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.finfo(float).tiny)
     products: np.ndarray = directions @ directions.T
     return products
 

@@ -23,6 +23,8 @@ from embryology.runs.contents import Counted
 
 STRETCH = 2**14
 """Numbers, 64 KB of float32: the cosine of two that are independent is 0 with a standard deviation of 0.008."""
+MOST_ROWS = 128
+"""Of a narrow matrix; more would tell little more of which unit is which."""
 LARGEST_HEADER = 10**8
 """Bytes, as safetensors has it."""
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -160,7 +162,7 @@ def chosen(tensors: Mapping[str, Tensor]) -> list[Stretch]:
 
 def _stretch(name: str, shape: tuple[int, ...]) -> Stretch:
     height, columns = math.prod(shape[:-1]), shape[-1]
-    rows = min(height, max(1, STRETCH // columns))
+    rows = min(height, MOST_ROWS, max(1, STRETCH // columns))
     drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     return Stretch(name, drawn % (height - rows + 1), rows, columns)
 

@@ -27,7 +27,8 @@ class Read:
     """Of the numbers that were read of each."""
     numbers: int
     """That were read of each."""
-    precision: list[str]
+    precision: list[str | None]
+    """The least dtype that holds the numbers of each; None of zeros."""
     parts: dict[str, np.ndarray]
     """By tensor, the kinship of every pair."""
     cosine: np.ndarray
@@ -60,13 +61,15 @@ def read(all_series: Sequence[Sequence[Observed]]) -> tuple[list[Read], list[tup
     found: list[tuple[Observed, Finding]] = []
     for stretches, checkpoints in alike.items():
         if stretches:
-            one, problems = _read(stretches, checkpoints)
+            one, problems = _read(stretches, checkpoints, [series[0] for series in all_series if series])
             made.append(one)
             found += problems
     return made, found
 
 
-def _read(stretches: Sequence[Stretch], checkpoints: list[Observed]) -> tuple[Read, list[tuple[Observed, Finding]]]:
+def _read(
+    stretches: Sequence[Stretch], checkpoints: list[Observed], firsts: Sequence[Observed]
+) -> tuple[Read, list[tuple[Observed, Finding]]]:
     hashes = {each: hashlib.sha256() for each in checkpoints}
     narrow: dict[Observed, list[str]] = {each: [] for each in checkpoints}
     bad: dict[Observed, Finding] = {}
@@ -84,21 +87,22 @@ def _read(stretches: Sequence[Stretch], checkpoints: list[Observed]) -> tuple[Re
                 bad.setdefault(each, unreadable(each, error))
                 continue
             hashes[each].update(numbers.tobytes())
-            narrow[each].append(tensors.precision(numbers))
+            if numbers.any():
+                narrow[each].append(tensors.precision(numbers))
             values[place] = lineage.cut(numbers.reshape(stretch.rows, stretch.columns))
         good = [place for place, each in enumerate(checkpoints) if each not in bad]
-        moves = bool(good) and bool(np.ptp(values[good], axis=0).any())
-        if moves and values[good].any(axis=(1, 2)).all():  # what is zero at the beginning has no direction
-            with np.errstate(invalid="ignore"):
-                cosines.append(lineage.cosines(values))
-                parts[stretch.name] = lineage.kinship(values)
+        begun = all(values[place].any() for place in good if checkpoints[place] in firsts)
+        # What is zero at the beginning has no direction there, and what never changes tells nothing.
+        if good and begun and np.ptp(values[good], axis=0).any():
+            cosines.append(lineage.cosines(values))
+            parts[stretch.name] = lineage.kinship(values)
     good = [place for place, each in enumerate(checkpoints) if each not in bad]
     chosen, grid = [checkpoints[place] for place in good], np.ix_(good, good)
     return Read(
         chosen,
         [hashes[each].hexdigest() for each in chosen],
         sum(stretch.rows * stretch.columns for stretch in stretches),
-        [max(narrow[each], key=["BF16", "F16", "F32"].index) for each in chosen],
+        [max(narrow[each], key=["BF16", "F16", "F32"].index, default=None) for each in chosen],
         {name: kinship[grid] for name, kinship in parts.items()},
         np.mean([cosine[grid] for cosine in cosines], axis=0) if cosines else np.ones((len(good), len(good))),
     ), list(bad.items())
@@ -133,10 +137,10 @@ def of_series(one: Read, series: Sequence[Observed]) -> tuple[list[Finding], lis
     found += _made_anew(one, places, groups[0])
     for group in groups:
         found += _out_of_order([checkpoints[place] for place in group], cosine[np.ix_(group, group)])
-    usual, others = odd({one.checkpoints[place]: one.precision[place] for place in places})
+    usual, others = odd({one.checkpoints[place]: one.precision[place] for place in places if one.precision[place]})
     dtypes = {tensor.dtype for each in checkpoints for tensor in (each.tensors or {}).values()}
     for narrow, which in others.items():
-        if len(dtypes) == 1:  # else it was said
+        if len(dtypes & set(tensors.BYTES)) == 1:  # else it was said
             says = f"all numbers that were read fit into {narrow}, where others need {usual}: weights were converted"
             found.append(finding("another dtype", which, says))
     return found, notes
