@@ -88,11 +88,10 @@ def test_a_swapped_pair(series, apart):
 
 def test_a_gap(series):
     folder, _, steps, rng = series
-    if steps == UNEVENLY:
-        pytest.skip("of uneven steps none can be missed")
     lost = int(rng.choice(steps[2:-2]))
     shutil.rmtree(folder / f"step-{lost}")
-    assert kinds(audited(folder)) == {"missing step": {lost}}
+    uneven = steps == UNEVENLY  # where none can be missed
+    assert kinds(audited(folder)) == ({} if uneven else {"missing step": {lost}})
 
 
 def test_another_tokenizer(series):
@@ -131,12 +130,10 @@ def test_a_shared_seed(trained, tmp_path):
 def test_another_dtype(series, hidden):
     folder, _, steps, rng = series
     step, narrow = int(rng.choice(steps[1:])), torch.float16
-    if folder.name == "neox" and hidden:
-        pytest.skip("its numbers are narrow already")
-    changed(folder / f"step-{step}", lambda _, tensor: tensor.to(narrow).to(tensor.dtype if hidden else narrow))
+    changed(folder / f"step-{step}", lambda _, tensor: tensor.to(narrow).to(torch.float32 if hidden else narrow))
     found = audited(folder)
     assert kinds(found) == {"another dtype": {step}}
-    assert ("fit into F16" in found.findings[0].says) == hidden
+    assert ("fit into F16" in found.findings[0].says) == (hidden and folder.name != "neox")
 
 
 def test_a_truncated_shard(series):
