@@ -208,13 +208,15 @@ def _out_of_order(checkpoints: Sequence[Observed], cosine: np.ndarray) -> Iterat
         while moved and moved[0] == block[-1] + 1 and places[moved[0]] == places[block[-1]] + 1:
             block.append(moved.pop(0))
         beside = [order[number] for number in (places[block[0]] - 1, places[block[-1]] + 1) if 0 <= number < len(order)]
-        nearest = max(beside, key=lambda place: max(cosine[place, each] for each in block))
         claimed = [place for place in (block[0] - 1, block[-1] + 1) if 0 <= place < len(order)]
+        own, there = (
+            max(cosine[place, each] for place in set(one) - set(other) or one for each in block)
+            for one, other in ((claimed, beside), (beside, claimed))
+        )
         where = f"between steps {' and '.join(f'{checkpoints[place].step:,}' for place in beside)}"
         if len(beside) == 1:
             where = f"{'before' if places[block[0]] == 0 else 'after'} step {checkpoints[beside[0]].step:,}"
-        own, there = (max(cosine[place, each] for place in some for each in block) for some in (claimed, [nearest]))
-        says = f"by their weights {where} (cosine {there:.4f} with one of these, {own:.4f} where their names put them)"
+        says = f"by their weights {where} (cosine {there:.4f} with the nearer, {own:.4f} where their names put them)"
         yield finding("out of order", [checkpoints[place] for place in block], says)
 
 
