@@ -13,8 +13,7 @@ from embryology.errors import EmbryologyError
 from embryology.facts import lama, pararel
 from embryology.runs.paths import data_folder, runs_folder
 from embryology.storage.files import written_whole
-from embryology.tasks import squad
-from embryology.tasks.catalogue import GLUE
+from embryology.tasks import glue, squad
 from embryology.treebanks import gum, ontonotes, propbank
 from embryology.treebanks.conllu_reader import EWT
 
@@ -99,7 +98,7 @@ SETS = (
     DataSet(
         name="glue",
         serves="sentence tasks to fine-tune every checkpoint on",
-        files=f"{GLUE}/*/*.tsv*",
+        files=f"{glue.PLACE}/*/*.tsv*",
         instead="the topic of a bundled article",
         licence="by task; most for research",
     ),

@@ -75,13 +75,14 @@ def _means(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def tasks(frame: pd.DataFrame) -> list[str]:
-    """The tasks of the first series in the order of the specification."""
+    """The tasks of the first series in the order of the specification, those of plug-ins behind them."""
     measured = set(frame.loc[frame["series"] == tables.main_series(frame), "task"])
-    return [task for task in TASKS if task in measured]
+    return [*(task for task in TASKS if task in measured), *sorted(measured - set(TASKS) - {MEAN})]
 
 
 def label(task: str) -> str:
-    return TASKS.get(task, "mean over tasks")
+    """What a task is called; one of a plug-in by its name."""
+    return "mean over tasks" if task == MEAN else TASKS.get(task, task)
 
 
 def seeds(frame: pd.DataFrame, task: str, metric: str = SCORE, series: str | None = None) -> pd.DataFrame:

@@ -84,7 +84,8 @@ def named(sources: Mapping[str, Source], name: str) -> Source:
     for source in sources.values():
         if source.takes(name) if source.takes else source.name == name:
             return source
-    listed = ", ".join(source.asked_as or source.name for source in sources.values())
+    names = [source.name for source in sources.values() if not source.takes]
+    listed = ", ".join([*names, *(source.asked_as for source in sources.values() if source.takes)])
     called = CALLED[next(iter(sources.values())).kind]
     raise EmbryologyError(f"there is no {called} {name!r}; choose {listed}")
 

@@ -7,10 +7,14 @@ each optionally gzipped; a file named ``train-part.tsv`` is taken for what it sa
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
+from embryology.runs.paths import data_folder
 from embryology.specs.downstream import TASKS as LABELS
+from embryology.specs.sources import Data, Source
+from embryology.storage.files import sha256_of_files
 from embryology.storage.lines import MalformedError, found, numbered, tolerated
 from embryology.tasks import Example, Split, Task, hub
 
@@ -172,3 +176,67 @@ def _label(text: str, layout: Layout, number: int) -> float:
     if not LEAST <= score <= MOST:
         raise MalformedError("no score", number, f"{text!r} is no number from {LEAST:g} to {MOST:g}")
     return score
+
+
+PLACE = "downstream/glue"
+EXAMPLES = {
+    "CoLA": {"train": 8_551, "dev": 1_043},
+    "SST-2": {"train": 67_349, "dev": 872},
+    "MRPC": {"train": 3_668, "dev": 408},
+    "STS-B": {"train": 5_749, "dev": 1_500},
+    "QQP": {"train": 363_846, "dev": 40_430},
+    "MNLI": {"train": 392_702, "matched": 9_815, "mismatched": 9_832},
+    "QNLI": {"train": 104_743, "dev": 5_463},
+    "RTE": {"train": 2_490, "dev": 277},
+    "WNLI": {"train": 635, "dev": 71},
+}
+"""Of the official files, from the tasks' papers; parts of files are not held against them."""
+
+
+def whole() -> list[str]:
+    """The tasks whose whole train and development sets are there, in the paper's order."""
+    data = data_folder()
+    if data is None:
+        return []
+    files_by_task = {name: ("train", *layout.dev) for name, layout in TASKS.items()}
+    return [
+        name
+        for name, files in files_by_task.items()
+        if all(found(data / PLACE / name / f"{file}.tsv") for file in files)
+    ]
+
+
+def _find(name: str, part: str) -> Data:
+    data = data_folder()
+    if data is None or not (data / PLACE / name).is_dir():
+        raise EmbryologyError(
+            f"the task {name!r} needs {PLACE}/{name} in the folder that EMBRYOLOGY_DATA names, with GLUE's train.tsv "
+            "and dev.tsv (gluebenchmark.com)"
+        )
+    folder = data / PLACE
+    files = sorted((folder / name).glob("*.tsv*"))
+
+    def identity() -> dict[str, str]:
+        if not files:
+            read(folder, name)  # says what is wrong
+        return sha256_of_files(folder / name, files)
+
+    return Data(name, LABELS[name], tuple(files), identity, partial(read, folder, name))
+
+
+def _find_on_hub(name: str, part: str) -> Data:
+    on_hub = name.removeprefix(hub.PREFIX)
+    return Data(name, LABELS[on_hub], (), lambda: {"hub": HUB}, lambda _: from_hub(on_hub))
+
+
+def _is_on_hub(name: str) -> bool:
+    return name.startswith(hub.PREFIX) and name.removeprefix(hub.PREFIX) in TASKS
+
+
+SOURCES = (
+    *(
+        Source("task", name, _find, known={part: {"examples": count} for part, count in EXAMPLES[name].items()})
+        for name in TASKS
+    ),
+    Source("task", "glue-on-the-hub", _find_on_hub, _is_on_hub, f"{hub.PREFIX} before one of GLUE's"),
+)

@@ -5,6 +5,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -13,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
+from embryology.specs.downstream import TASKS as LABELS
+from embryology.specs.sources import Data as Found
+from embryology.specs.sources import Source
+from embryology.storage.files import sha256_of_files
 from embryology.storage.lines import found
 from embryology.tasks import hub
 
@@ -191,3 +196,23 @@ def _f1(gold: str, prediction: str) -> float:
         return float(golds == predicted)
     same = (Counter(golds) & Counter(predicted)).total()
     return 2 * same / (len(golds) + len(predicted))
+
+
+def _find(name: str, part: str) -> Found:
+    data, paths = data_folder(), files()
+    if data is None or "dev" not in paths:
+        find()  # says what is wrong
+    assert data is not None
+    identity = partial(sha256_of_files, data / FOLDER, tuple(paths.values()))
+    return Found(name, LABELS[NAME], tuple(paths.values()), identity, lambda _: find())
+
+
+def _find_on_hub(name: str, part: str) -> Found:
+    return Found(name, LABELS[NAME], (), lambda: {"hub": HUB}, lambda _: from_hub())
+
+
+SOURCES = (
+    Source("task", NAME, _find, known={"dev": {"questions": 11_873, "without an answer": 5_945}}),
+    Source("task", "squad-on-the-hub", _find_on_hub, lambda name: name == f"{hub.PREFIX}{NAME}", f"{hub.PREFIX}{NAME}"),
+)
+"""What they read is a :class:`Data`, and no task of labels."""

@@ -46,7 +46,7 @@ def _all_there() -> list[str]:
 def _is_there(name: str) -> bool:
     data = data_folder()
     if name in GLUE:
-        return data is not None and (data / catalogue.GLUE / GLUE[name]).is_dir()
+        return data is not None and (data / glue.PLACE / GLUE[name]).is_dir()
     if name in TREEBANKS:
         try:
             edge_sets.find(name, "test")

@@ -4,7 +4,11 @@ Each vital article has one of ten topics or so; the task is to tell it from the 
 out of pretraining are the development set, so that nothing of it was read before.
 """
 
+from importlib import metadata
+
 from embryology.corpus import articles
+from embryology.specs.downstream import TASKS as LABELS
+from embryology.specs.sources import Data, Source
 from embryology.tasks import Example, Split, Task
 
 NONE = "Uncategorized"
@@ -34,3 +38,12 @@ def read() -> Task:
         for side in (False, True)
     )
     return Task("topic", "topic of an article", classes, ("accuracy",), Split(train), {"dev": Split(dev)})
+
+
+def _find(name: str, part: str) -> Data:
+    package = articles.BUNDLED_PACKAGE
+    file = articles.bundled_file()
+    return Data(name, LABELS[name], (file,), lambda: {package: metadata.version(package)}, lambda _: read())
+
+
+SOURCE = Source("task", "topic", _find)

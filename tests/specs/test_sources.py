@@ -4,14 +4,18 @@ import json
 import os
 import sys
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
+from embryology.analysis import downstream, knowledge
 from embryology.errors import EmbryologyError
 from embryology.facts import fact_sets
 from embryology.runs.paths import ROOT, data_folder
 from embryology.specs import registry
 from embryology.storage.files import read_json
+from embryology.tasks import catalogue as tasks
+from embryology.tasks import glue, prepared
 from embryology.treebanks import catalogue, edge_sets
 from embryology.treebanks.sets import SPLITS
 from tests.plug_ins import forget
@@ -251,3 +255,81 @@ def test_treebanks_of_frozen_runs_have_their_keys():
                 assert edge_sets.find(of, split).identity() == identity
                 seen.add(name)
     assert seen >= {"silver", "silver train", "silver test"}
+
+
+TASK = """
+from pathlib import Path
+
+from embryology.specs.sources import Data, Source
+from embryology.tasks import Example, Split, Task
+
+def split(file):
+    lines = [line.split(" ", 1) for line in file.read_text().splitlines()]
+    return Split([Example(str(number), text, None, float(label)) for number, (label, text) in enumerate(lines)])
+
+def find(name, part):
+    files = [Path(__file__).with_name(f"{split}.txt") for split in ("train", "dev")]
+
+    def read(skip_bad):
+        train, dev = map(split, files)
+        return Task(name, "mine", ("no", "yes"), ("accuracy",), train, {"dev": dev})
+
+    return Data(name, "mine", tuple(files), dict, read)
+
+SOURCES = (Source("task", "polarity", find, known={"dev": {"examples": 2}}),)
+"""
+
+
+def test_a_plugins_task_is_found_read_and_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
+    (tmp_path / "train.txt").write_text("1 good\n0 bad\n1 fine\n")
+    (tmp_path / "dev.txt").write_text("0 worse\n1 better\n")
+    with pytest.raises(
+        EmbryologyError, match=r"there is no task 'polarity'; choose CoLA, .*, topic, hub: before one of"
+    ):
+        prepared.chosen(("polarity",), spans=False)
+    (tmp_path / "mine.py").write_text(TASK)
+    registry.add(tmp_path / "mine.py")
+    assert prepared.chosen(("polarity", "topic"), spans=False) == ("polarity", "topic")
+    assert [example.first for example in tasks.find("polarity").train.examples] == ["good", "bad", "fine"]
+    before = tasks.identity("polarity")
+    assert before.keys() == {"files", "alone", "reader"}
+    monkeypatch.setattr(tasks, "OWN", glue.SOURCES[:1])
+    tasks.check(Console())
+    assert "polarity: train 3, dev 2" in capsys.readouterr().out
+    (tmp_path / "dev.txt").write_text("0 worse\n")
+    with pytest.raises(EmbryologyError, match="polarity dev has 1 examples instead of 2"):
+        tasks.check(Console())
+    assert tasks.identity("polarity") != before
+    (tmp_path / "mine.py").write_text(TASK.replace("return Task(", "return ("))
+    forget()
+    sys.modules.pop("mine")
+    registry.add(tmp_path / "mine.py")
+    with pytest.raises(EmbryologyError, match="the task 'polarity' of a plug-in is no Task"):
+        tasks.find("polarity")
+
+
+def test_tasks_of_frozen_runs_have_their_keys():
+    """Those of all frozen runs; GLUE's and SQuAD's where their data are there."""
+    seen = set()
+    for probe in ("finetune", "frozen"):
+        for (_, part), of_tasks in recorded(probe).items():
+            assert part == "tasks"
+            for name, identity in of_tasks.items():
+                if name == "topic" or data_folder() is not None:
+                    assert tasks.identity(name) == identity
+                    seen.add(name)
+    assert "topic" in seen
+
+
+def test_what_plugins_bring_is_drawn_under_its_name_behind_what_is_known():
+    frame = pd.DataFrame({"task": ["polarity", "RTE", "mean", "CoLA"], "series": "a"})
+    assert downstream.tasks(frame) == ["CoLA", "RTE", "polarity"]
+    assert [downstream.label(task) for task in ("polarity", "mean", "RTE")] == [
+        "polarity",
+        "mean over tasks",
+        "inference (RTE)",
+    ]
+    frame = pd.DataFrame({"task": ["food", "trex/not named", "trex", "food/held out"], "series": "a"})
+    assert knowledge.sets(frame) == ["trex", "food"]
+    assert [knowledge.set_label(name) for name in ("food", "trex")] == ["food", "LAMA T-REx"]

@@ -4,12 +4,13 @@ import gzip
 import io
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.tasks import catalogue, glue, squad
+from embryology.tasks import catalogue, glue, squad, topics
 from tests.edited import edit
 
 COVERS = ("embryology/tasks/catalogue.py",)
@@ -22,7 +23,7 @@ FILES = {
 
 
 def folder_of(data, name):
-    return data / (squad.FOLDER if name == "SQuAD" else f"{catalogue.GLUE}/{name}")
+    return data / (squad.FOLDER if name == "SQuAD" else f"{glue.PLACE}/{name}")
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_key_changes_with_each_of_the_tasks_files_alone(data, name, file):
 def test_keys_differ_by_task_and_stay_where_nothing_that_is_read_changes(data, tmp_path, monkeypatch):
     before = keys()
     assert len(set(before.values())) == len(before)
-    (data / catalogue.GLUE / "README.md").write_text("read me")
+    (data / glue.PLACE / "README.md").write_text("read me")
     (folder_of(data, "RTE") / "notes.txt").write_text("note")
     (folder_of(data, "SQuAD") / "train-part-v2.0.json").write_text("not read where the whole set is there")
     for file in data.rglob("*.tsv*"):
@@ -64,7 +65,7 @@ def test_keys_differ_by_task_and_stay_where_nothing_that_is_read_changes(data, t
 
 def test_keys_of_what_comes_with_a_package_or_from_the_hub(data, monkeypatch):
     before = keys()
-    monkeypatch.setattr(catalogue.metadata, "version", lambda name: "99")
+    monkeypatch.setattr(topics.metadata, "version", lambda name: "99")
     monkeypatch.setattr(glue, "HUB", "another/copy")
     assert [name for name, key in keys().items() if key != before[name]] == ["topic", "hub:RTE"]
     assert catalogue.identity("hub:SQuAD") == {"hub": "rajpurkar/squad_v2"}
@@ -83,8 +84,8 @@ def test_known_counts_are_those_of_the_papers():
     """Of all labelled examples that are published; MNLI's two sets have 9,815 and 9,832."""
     published = {"CoLA": 9_594, "SST-2": 68_221, "MRPC": 4_076, "STS-B": 7_249, "QQP": 404_276, "QNLI": 110_206}
     published |= {"MNLI": 392_702 + 19_647, "RTE": 2_767, "WNLI": 706}
-    assert {name: sum(parts.values()) for name, parts in catalogue.KNOWN.items()} == published
-    assert (catalogue.SQUAD_DEV["questions"], catalogue.SQUAD_DEV["without an answer"]) == (5_928 + 5_945, 5_945)
+    assert {name: sum(parts.values()) for name, parts in glue.EXAMPLES.items()} == published
+    assert squad.SOURCES[0].known == {"dev": {"questions": 5_928 + 5_945, "without an answer": 5_945}}
 
 
 def questions(n, unanswerable):
@@ -119,10 +120,12 @@ def test_counts_that_are_known_have_to_hold(tmp_path, monkeypatch, changes, mess
     folder_of(tmp_path, "SQuAD").mkdir(parents=True)
     for name, n in (("train", 9), ("dev", 5)):  # of the training set no count is known
         (folder_of(tmp_path, "SQuAD") / f"{name}-v2.0.json.gz").write_bytes(gzip.compress(questions(n, 2).encode()))
-    monkeypatch.setattr(catalogue, "NAMES", ("RTE", "SQuAD"))
     known = {"RTE train": 3, "RTE dev": 3, "questions": 5, "without an answer": 2} | changes
-    monkeypatch.setattr(catalogue, "KNOWN", {"RTE": {part: known[f"RTE {part}"] for part in ("train", "dev")}})
-    monkeypatch.setattr(catalogue, "SQUAD_DEV", {what: known[what] for what in ("questions", "without an answer")})
+    rte = next(source for source in glue.SOURCES if source.name == "RTE")
+    rte = replace(rte, known={part: {"examples": known[f"RTE {part}"]} for part in ("train", "dev")})
+    answers = {"dev": {what: known[what] for what in ("questions", "without an answer")}}
+    monkeypatch.setattr(squad, "SOURCES", (replace(squad.SOURCES[0], known=answers),))
+    monkeypatch.setattr(catalogue, "OWN", (rte, *squad.SOURCES))
     console = Console(file=io.StringIO(), width=200)
     if message:
         with pytest.raises(EmbryologyError, match=f"^1 known counts do not hold: {message};"):
