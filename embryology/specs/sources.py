@@ -87,7 +87,7 @@ def named(sources: Mapping[str, Source], name: str) -> Source:
     names = [source.name for source in sources.values() if not source.takes]
     listed = ", ".join([*names, *(source.asked_as for source in sources.values() if source.takes)])
     called = CALLED[next(iter(sources.values())).kind]
-    raise EmbryologyError(f"there is no {called} {name!r}; choose {listed}")
+    raise EmbryologyError(f"there is no {called} {name!r}; choose one of {listed}, or give another's file by --plugin")
 
 
 def chosen(sources: Mapping[str, Source], name: str, part: str = "") -> Data:

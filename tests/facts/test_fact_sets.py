@@ -357,7 +357,7 @@ def test_rules_leave_out_what_has_another_form(vital, relation, subject):
 
 def test_unknown_and_missing_sets_are_said(monkeypatch):
     monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
-    with pytest.raises(EmbryologyError, match="there is no set of facts 'x'; choose trex, google-re"):
+    with pytest.raises(EmbryologyError, match="there is no set of facts 'x'; choose one of trex, google-re"):
         fact_sets.find("x")
     with pytest.raises(EmbryologyError, match=r"the facts 'trex' need knowledge/LAMA/relations\.jsonl"):
         fact_sets.find("trex")

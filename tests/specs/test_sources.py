@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from embryology.analysis import downstream, knowledge
+from embryology.corpus import articles
 from embryology.errors import EmbryologyError
 from embryology.facts import fact_sets
 from embryology.runs.paths import ROOT, data_folder
@@ -73,7 +74,9 @@ def key(file):
 
 
 def test_a_plugins_facts_are_found_read_and_counted(mine, capsys):
-    with pytest.raises(EmbryologyError, match=r"set of facts 'food'; choose trex, google-re, squad, pararel, bundled$"):
+    with pytest.raises(
+        EmbryologyError, match=r"set of facts 'food'; choose one of trex, google-re, squad, pararel, bundled, or give"
+    ):
         fact_sets.find("food")
     registry.add(mine)
     assert list(fact_sets.sources())[-1] == "food"
@@ -285,7 +288,7 @@ def test_a_plugins_task_is_found_read_and_counted(tmp_path, monkeypatch, capsys)
     (tmp_path / "train.txt").write_text("1 good\n0 bad\n1 fine\n")
     (tmp_path / "dev.txt").write_text("0 worse\n1 better\n")
     with pytest.raises(
-        EmbryologyError, match=r"there is no task 'polarity'; choose CoLA, .*, topic, hub: before one of"
+        EmbryologyError, match=r"there is no task 'polarity'; choose one of CoLA, .*, topic, hub: before one of"
     ):
         prepared.chosen(("polarity",), spans=False)
     (tmp_path / "mine.py").write_text(TASK)
@@ -333,3 +336,48 @@ def test_what_plugins_bring_is_drawn_under_its_name_behind_what_is_known():
     frame = pd.DataFrame({"task": ["food", "trex/not named", "trex", "food/held out"], "series": "a"})
     assert knowledge.sets(frame) == ["trex", "food"]
     assert [knowledge.set_label(name) for name in ("food", "trex")] == ["food", "LAMA T-REx"]
+
+
+CORPUS = """
+import json
+from pathlib import Path
+
+from embryology.corpus.articles import Article
+from embryology.specs.sources import Data, Source
+
+def find(name, path):
+    files = [Path(path)] if Path(path).is_file() else sorted(Path(path).rglob("*.jsonl"))
+
+    def read(skip_bad):
+        for file in files:
+            for number, line in enumerate(file.read_text().splitlines()):
+                yield Article(f"{file.name}:{number}", *json.loads(line))
+
+    return Data(name, "lines of JSON", tuple(files), dict, read)
+
+SOURCES = (Source("corpus", "jsonl", find),)
+"""
+
+
+def test_a_plugins_corpus_is_read_and_known_by_its_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "texts").mkdir()
+    file = tmp_path / "texts" / "a.jsonl"
+    file.write_text('["One", "A text."]\n["Two", "Another."]\n')
+    with pytest.raises(EmbryologyError, match="no corpus source 'jsonl'; choose one of bundled, text, wikipedia, or"):
+        articles.fingerprint("jsonl", "~/texts")
+    (tmp_path / "mine.py").write_text(CORPUS)
+    registry.add(tmp_path / "mine.py")
+    for path in ("~/texts", str(file)):
+        found = [(each.id, each.title, each.text) for each in articles.articles("jsonl", path)]
+        assert found == [("a.jsonl:0", "One", "A text."), ("a.jsonl:1", "Two", "Another.")]
+    keys = [articles.fingerprint("jsonl", path) for path in ("~/texts", str(file))]
+    assert keys[0] == articles.fingerprint("jsonl", str(tmp_path / "texts"))
+    file.write_text('["One", "A text."]\n["Two", "Another!"]\n')
+    keys.append(articles.fingerprint("jsonl", "~/texts"))
+    file.rename(tmp_path / "texts" / "b.jsonl")
+    keys.append(articles.fingerprint("jsonl", "~/texts"))
+    (tmp_path / "texts" / "c").mkdir()
+    (tmp_path / "texts" / "b.jsonl").rename(tmp_path / "texts" / "c" / "b.jsonl")
+    keys.append(articles.fingerprint("jsonl", "~/texts"))
+    assert len({json.dumps(each) for each in keys}) == len(keys) == 5

@@ -346,7 +346,7 @@ def test_tasks_come_from_the_hub_too(monkeypatch):
 
 def test_unknown_and_missing_tasks_are_said(monkeypatch):
     monkeypatch.delenv("EMBRYOLOGY_DATA", raising=False)
-    with pytest.raises(EmbryologyError, match="there is no task 'x'; choose CoLA"):
+    with pytest.raises(EmbryologyError, match="there is no task 'x'; choose one of CoLA"):
         catalogue.find("x")
     with pytest.raises(EmbryologyError, match="the task 'RTE' needs downstream/glue/RTE"):
         catalogue.find("RTE")

@@ -132,7 +132,7 @@ def test_what_is_not_there_is_said(data, tmp_path, monkeypatch):
         ("gum", "dev", r"'gum' is not there: set EMBRYOLOGY_DATA to .* treebanks/gum/dep/dev\.conllu"),
         ("gentle", "train", "has no split 'train'; choose one of test"),
         ("ontonotes", "train", r"\*gold_conll files in a folder 'train'"),
-        ("conll", "test", "there is no edge set 'conll'; choose ewt, ewt-propbank, gum"),
+        ("conll", "test", "there is no edge set 'conll'; choose one of ewt, ewt-propbank, gum"),
         ("verbs:x", "test", "'verbs:x' names no task before the colon; choose one of pos, constituent"),
         (f"role:{tmp_path}/no", "test", "is no folder; give one that holds test.jsonl, or a path with {split} in it"),
         (f"role:{tmp_path}", "dev", "dev.jsonl or .*dev.json or .*development.json is missing"),
