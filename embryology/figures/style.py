@@ -5,7 +5,7 @@ import functools
 import html
 import io
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -14,9 +14,11 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
-from matplotlib.typing import RcKeyType
 
 from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # not in 3.10
 
 INK, MUTED, GRID, ALERT = "#222222", "#595959", "#dddddd", "#B34700"
 
@@ -51,7 +53,7 @@ SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
 
 _note = ""
 
-RC: dict[RcKeyType, Any] = {
+RC: "dict[RcKeyType, Any]" = {
     "svg.hashsalt": "embryology",  # else every file has element ids of its own
     "svg.fonttype": "path",  # an image in a page cannot load fonts
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
