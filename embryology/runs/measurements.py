@@ -56,16 +56,8 @@ SCHEMA = pa.schema(
         pa.field("unit", pa.string()),
     ]
 )
-"""One row a value: which checkpoint, what was measured, its 95% interval, from how many items.
-
-``group`` is the part of a task's items that the row is about (a part of speech, a relation, a label, a development
-set), empty for all of them. ``baseline`` is null for the model itself, else the name of the baseline the row holds.
-``unit`` is what the interval resamples or counts, of :data:`embryology.specs.UNITS`; null without an interval, and
-where it was not recorded. ``reason`` says why items were excluded, or why a probe does not apply, which alone has no
-``value``. ``key`` is the provenance hash of the measurement. ``device`` to ``threads`` say where it was taken, null
-where that was not recorded: the name of the processor or accelerator, the precision of the model's body, the version of
-torch, and its threads.
-"""
+"""One row a value: which checkpoint, what was measured, its 95% interval, from how many items; what each column holds
+says :data:`embryology.runs.dictionary.COLUMNS`."""
 MACHINE = ("device", "precision", "torch", "threads")
 ALL = "all.parquet"
 
@@ -239,10 +231,16 @@ def read_items(series: Series, probe: str, columns: list[str] | None = None) -> 
     Raises:
         EmbryologyError: as :func:`read`, or the probe has no items.
     """
-    _, items = _tables(series, probe)
-    if not items:
+    table = item_table(series, probe, columns)
+    if table is None:
         raise EmbryologyError(f"run {series.name} has no items of probe {probe}; measure it again, or restore them")
-    return pa.concat_tables([read_table(file, columns) for file in items]).to_pandas()
+    return table.to_pandas()
+
+
+def item_table(series: Series, probe: str, columns: list[str] | None = None) -> pa.Table | None:
+    """As :func:`read_items`, with the types in which they are kept; None where the probe has none."""
+    _, items = _tables(series, probe)
+    return pa.concat_tables([read_table(file, columns) for file in items]) if items else None
 
 
 def files(series: Series) -> list[Path]:

@@ -4,10 +4,11 @@ One file a probe. The words in it are those of the tables: probes write them, an
 of the three has to know the others. :mod:`embryology.specs.registry` finds the specifications.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -38,6 +39,28 @@ UNITS = {
 """What may be resampled, or counted: by name how it is called in prose. The items of one unit are not independent."""
 NOT_APPLICABLE = "not applicable"
 """The metric of the one row that says why a probe has nothing to measure."""
+
+
+class Meaning(NamedTuple):
+    """What a metric or a column is, as a data dictionary says it."""
+
+    text: str
+    unit: str | None = None
+
+
+SHARE, NATS = "share, 0 to 1", "nats"
+"""Units of metrics."""
+ITEM_COLUMNS = {
+    "item_id": Meaning("name of the item, the same at every checkpoint and in every series with the same data"),
+    "step": Meaning("of the checkpoint, as in the measurements"),
+    "task": Meaning("as in the measurements"),
+    "group": Meaning("as in the measurements"),
+    "sentence": Meaning("name of the sentence that the item stands in"),
+    "correct": Meaning("whether the model's answer is right"),
+    "source": Meaning("which data were asked about, in words"),
+    "seed": Meaning("which of several trainings on the checkpoint, as in the measurements"),
+}
+"""What a column of that name holds in the item tables of all probes."""
 
 
 class ProbeSettings(BaseModel):
@@ -77,6 +100,10 @@ class Specification:
     """Of its data, as ISO 639-1 has it; None where it asks in none."""
     expensive: bool = False
     """Whether it takes minutes a checkpoint, and so is to be asked for where no preset does."""
+    metrics: Mapping[str, Meaning] = field(default_factory=dict)
+    """What its metrics are, by name."""
+    columns: Mapping[str, Meaning] = field(default_factory=dict)
+    """What the columns of its item table hold, those beside :data:`ITEM_COLUMNS`."""
     properties: tuple[str, ...] = ()
     """Kinds of properties that are counted of its items, of :data:`embryology.specs.properties.VERSIONS`."""
     rounded: tuple[str, ...] = ()

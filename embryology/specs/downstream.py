@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from embryology.specs import BOTH_DIRECTIONS, HIDDEN_STATES, ProbeSettings, Specification
+from embryology.specs import BOTH_DIRECTIONS, HIDDEN_STATES, SHARE, Meaning, ProbeSettings, Specification
 from embryology.specs.properties import OVERLAP
 
 TASKS = {
@@ -28,6 +28,16 @@ SCORE, COLLAPSED = "score", "collapsed"
 MAJORITY, TF_IDF = "majority", "tf-idf"
 BASELINES = {MAJORITY: "most frequent class", TF_IDF: "linear model on tf-idf"}
 FINETUNE, FROZEN = "finetune", "frozen"
+CORRELATION = "correlation, -1 to 1"
+METRICS = {
+    SCORE: Meaning("mean of the task's other metrics but `collapsed`, what GLUE averages over tasks"),
+    "accuracy": Meaning("development items whose class is right, of all", SHARE),
+    "f1": Meaning("F1 of the second class; of SQuAD the mean over questions of the F1 of the answer's words", SHARE),
+    "exact": Meaning("questions whose answer is right but for articles and punctuation, of all", SHARE),
+    "matthews": Meaning("Matthews' correlation of predicted and true classes", CORRELATION),
+    "pearson": Meaning("Pearson's correlation of predicted and true scores", CORRELATION),
+    "spearman": Meaning("Spearman's correlation of predicted and true scores", CORRELATION),
+}
 
 
 class FrozenSettings(ProbeSettings):
@@ -58,6 +68,7 @@ FROZEN_SPECIFICATION = Specification(
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.frozen:FrozenProbe",
     kept_items=(),
+    metrics=METRICS,
     resampled=("item",),
 )
 FINETUNE_SPECIFICATION = replace(
@@ -67,6 +78,11 @@ FINETUNE_SPECIFICATION = replace(
     needs=frozenset({HIDDEN_STATES, BOTH_DIRECTIONS}),
     probe="embryology.probes.finetune:FinetuneProbe",
     kept_items=("item_id", "task", "seed", "correct", "source", "step"),
+    metrics=METRICS | {COLLAPSED: Meaning("1 where all answers are alike, else 0")},
+    columns={
+        "correct": Meaning("whether the answer is right; of scores, whether it is the same to the last digit"),
+        "prediction": Meaning("class, by its number, or score; of SQuAD the F1 of the answer's words"),
+    },
     expensive=True,
     properties=(OVERLAP,),
     pages=("downstream",),

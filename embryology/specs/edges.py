@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from embryology.specs import HIDDEN_STATES, UNTRAINED, AlignmentMethod, ProbeSettings, Specification
+from embryology.specs import HIDDEN_STATES, SHARE, UNTRAINED, AlignmentMethod, Meaning, ProbeSettings, Specification
 from embryology.specs.properties import OVERLAP
 
 POS, CONSTITUENT, DEPENDENCY = "pos", "constituent", "dependency"
@@ -63,6 +63,25 @@ SPECIFICATION = Specification(
     needs=frozenset({HIDDEN_STATES}),
     probe="embryology.probes.edges:EdgesProbe",
     kept_items=("item_id", "sentence", "group", "task", "correct", "layers", "source", "step"),
+    metrics={
+        F1_MICRO: Meaning("edges whose label a linear classifier on the layer's vectors gets right, of all", SHARE),
+        F1_MACRO: Meaning("mean F1 of the labels of the test split", SHARE),
+        F1: Meaning("F1 of the label that is the group", SHARE),
+        SELECTIVITY: Meaning(
+            "micro F1 less that of the control task, whose labels are drawn for each sequence of words",
+            "difference of two shares",
+        ),
+        COMPRESSION: Meaning(
+            "uniform code length of the training labels over their minimum description length given the vectors",
+            "ratio",
+        ),
+        SHARE_UNREAD: Meaning("edges that lie beyond what the model reads, and so count as wrong, of all", SHARE),
+    },
+    columns={
+        "group": Meaning("the true label; `not in training` where the training split has none such"),
+        "correct": Meaning("whether the classifier of the last layer is right"),
+        "layers": Meaning("bit k (of value 2 to the power k) says whether the classifier of layer k is right", "bits"),
+    },
     resampled=("document", "sentence"),
     expensive=True,
     properties=(OVERLAP,),

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import PositiveInt, field_validator
 
-from embryology.specs import MASKED_HEAD, UNTRAINED, ProbeSettings, Specification
+from embryology.specs import MASKED_HEAD, NATS, SHARE, UNTRAINED, Meaning, ProbeSettings, Specification
 from embryology.specs.properties import OVERLAP
 
 NOT_NAMED, HELD_OUT, NOT_HELD_OUT, SEVERAL_PIECES = "not named", "held out", "not held out", "several pieces"
@@ -61,6 +61,48 @@ SPECIFICATION = Specification(
         *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),
         *("answer", "answer_alone", "choice", "choice_alone", "log_probability", "gain"),
     ),
+    metrics={
+        ACCURACY: Meaning("facts whose object has the largest logit over the whole vocabulary, of all", SHARE),
+        KNOWN: Meaning("facts that are right and that the template without its subject gets wrong, of all", SHARE),
+        AT_10: Meaning("facts whose object is among the ten likeliest pieces, of all", SHARE),
+        OF_CANDIDATES: Meaning("facts whose object is the likeliest of the relation's objects, of all", SHARE),
+        RECIPROCAL_RANK: Meaning("mean of one over the rank of the object in the whole vocabulary", SHARE),
+        LOG_PROBABILITY: Meaning(
+            "mean log-probability of the object; of several pieces their sum, left to right", NATS
+        ),
+        GAIN: Meaning(
+            "mean of how much likelier the object is with the fact's own subject than, on average, with the relation's "
+            "subjects that have other objects",
+            NATS,
+        ),
+        OF_TEMPLATES: Meaning("accuracy, as the mean over the relation's templates", SHARE),
+        CONSISTENCY: Meaning(
+            "pairs of templates that get the same answer among the relation's objects, of all pairs", SHARE
+        ),
+        EXCLUDED: Meaning("facts that were not asked about, for the reason given", "facts"),
+    },
+    columns={
+        "group": Meaning("the relation"),
+        "subject": Meaning("of the fact"),
+        "object": Meaning("of the fact, what is masked"),
+        "object_number": Meaning("of the object among its relation's, so that facts with the same one can be told"),
+        "pieces": Meaning("of the object; several are scored by log-probability alone", "pieces"),
+        "correct": Meaning("whether the object has the largest logit over the whole vocabulary"),
+        "chosen": Meaning("whether the object is the likeliest of the relation's objects"),
+        "answer": Meaning(f"number of the object that the likeliest piece is; {NO_OBJECT}: it is none"),
+        "answer_alone": Meaning("the same of the template without its subject"),
+        "choice": Meaning(f"number of the likeliest of the relation's objects; {NO_OBJECT}: it was not asked for"),
+        "choice_alone": Meaning("the same of the template without its subject"),
+        "rank": Meaning("of the object in the whole vocabulary, from 1 on"),
+        "log_probability": Meaning("of the object; of several pieces their sum, left to right", NATS),
+        "gain": Meaning("as the metric of that name, of this fact", NATS),
+        "top": Meaning("number of the likeliest piece in the tokenizer's vocabulary; -1: it was not asked for"),
+        "consistency": Meaning("as the metric of that name, of this fact", SHARE),
+        "common": Meaning("whether the object is the most common one of the relation"),
+        "named": Meaning("whether the object stands in the subject's name"),
+        "held_out": Meaning("whether the article that the fact is from was held out from training"),
+        "together": Meaning("sentences of the training text that have subject and object; null: it was not at hand"),
+    },
     resampled=("object",),
     rounded=("log_probability", "gain"),
     properties=(OVERLAP,),

@@ -4,7 +4,17 @@ from typing import Literal
 
 from pydantic import PositiveInt, field_validator
 
-from embryology.specs import MASKED_HEAD, UNTRAINED, AlignmentMethod, ProbeSettings, Specification, registry
+from embryology.specs import (
+    MASKED_HEAD,
+    NATS,
+    SHARE,
+    UNTRAINED,
+    AlignmentMethod,
+    Meaning,
+    ProbeSettings,
+    Specification,
+    registry,
+)
 from embryology.specs.properties import FREQUENCY, OVERLAP
 
 RECONSTRUCTION, MASK_PREDICTION, ALIGNMENT = "reconstruction", "mask-prediction", "alignment"
@@ -54,6 +64,17 @@ SPECIFICATION = Specification(
         *("item_id", "sentence", "group", "task", "correct", FREQUENT_WORD, FREQUENT_IN_GROUP),
         *("log_probability", "source", "step"),
     ),
+    metrics={
+        ACCURACY: Meaning("words all of whose pieces have the largest logit over the vocabulary, of all words", SHARE),
+        LOG_PROBABILITY: Meaning("mean over words of the mean log-probability of a word's true pieces", NATS),
+        SHARE_UNALIGNED: Meaning("words that own no pieces of the input, and so are not scored, of all words", SHARE),
+    },
+    columns={
+        "word": Meaning("as it is written"),
+        FREQUENT_WORD: Meaning("whether the most frequent word of the set would be right"),
+        FREQUENT_IN_GROUP: Meaning("whether the most frequent word of its group would be right"),
+        "log_probability": Meaning("mean over the word's true pieces", NATS),
+    },
     resampled=("word", "sentence"),
     rounded=("log_probability",),
     properties=(FREQUENCY, OVERLAP),
