@@ -3,31 +3,65 @@
 Everything heavy is imported inside a command, so that a command with nothing to do takes no time.
 """
 
+import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from embryology import __version__
 from embryology.errors import EmbryologyError
+from embryology.runs import names
 from embryology.runs.paths import RunFolder
 
 app = typer.Typer(
     help="Watch a language model being born: pretrain it, probe every checkpoint, draw what it learns.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(help="What data there is, and what stands in for what is not there.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 console = Console()
 
+
+def _completes(known: Callable[[], list[str]]) -> Callable[[str], list[str]]:
+    return lambda incomplete: names.completed(known, incomplete)
+
+
 RunArgument = Annotated[
     str,
-    typer.Argument(help="A run: its name under the runs folder, or a path; or the path of a folder of checkpoints."),
+    typer.Argument(
+        help="A run: its name under the runs folder, or a path; or the path of a folder of checkpoints.",
+        autocompletion=_completes(names.runs),
+    ),
 ]
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Runs, by name or path, or folders of checkpoints; a part of the book, or of the tables, each.",
+        autocompletion=_completes(names.runs),
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"embryology {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def _add(files: list[Path] | None) -> None:
@@ -45,7 +79,12 @@ PlugInOption = Annotated[
 
 @app.command()
 def pretrain(
-    preset: Annotated[str, typer.Argument(help="A preset by name (tiny, smoke, …), or a .yaml file.")],
+    preset: Annotated[
+        str,
+        typer.Argument(
+            help="A preset by name (tiny, smoke, …), or a .yaml file.", autocompletion=_completes(names.presets)
+        ),
+    ],
     seed: Annotated[int | None, typer.Option(help="Instead of the preset's seed.")] = None,
     run: Annotated[
         str | None, typer.Option(help="Name or path of the run folder; the preset's name if left out.")
@@ -92,10 +131,17 @@ def pretrain(
 @app.command()
 def probe(
     run: RunArgument,
-    probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given again.")] = None,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this probe; may be given again.", autocompletion=_completes(names.probes)),
+    ] = None,
     steps: Annotated[str, typer.Option(help="all, last, or steps such as 0,100,200.")] = "all",
     preset: Annotated[
-        str | None, typer.Option(help="A preset, by name or path, whose probe settings replace those of the run.")
+        str | None,
+        typer.Option(
+            help="A preset, by name or path, whose probe settings replace those of the run.",
+            autocompletion=_completes(names.presets),
+        ),
     ] = None,
     step_pattern: Annotated[
         str | None,
@@ -157,9 +203,7 @@ def freeze(
 
 @app.command()
 def report(
-    runs: Annotated[
-        list[str], typer.Argument(help="Runs, by name or path, or folders of checkpoints; a part of the book each.")
-    ],
+    runs: RunsArgument,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="name=value for every notebook; may be given again.")
     ] = None,
@@ -167,21 +211,53 @@ def report(
         int | None,
         typer.Option("--jobs", "-j", min=1, show_default="cores", help="Notebooks executed at a time, half a GB each."),
     ] = None,
+    to: Annotated[str | None, typer.Option(help="A folder to put the built book in, whole or not at all.")] = None,
     plugin: PlugInOption = None,
 ) -> None:
     """Execute the notebooks on measured runs and build the book."""
     from embryology.report.build import report as build
 
-    build(runs, parameter or [], console, jobs=jobs)
+    build(runs, parameter or [], console, jobs=jobs, to=to)
 
 
 @app.command()
-def show(run: RunArgument, plugin: PlugInOption = None) -> None:
-    """Print how a run went: held-out values, what was measured, and the order in which words were learnt."""
-    from embryology.report.summary import summary
+def export(
+    runs: RunsArgument,
+    to: Annotated[str, typer.Option(help="The file to write: .parquet, .csv or .duckdb.")],
+    items: Annotated[bool, typer.Option("--items", help="Write the items behind the measurements too.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of an export that is there.")] = False,
+) -> None:
+    """Write the measurements that count as tables for other programs, with a dictionary of what is in them."""
+    from embryology.runs.export import export as write
     from embryology.runs.series import Series
 
-    for table in summary(Series.open(run)):
+    for line in write(Series.open_all(runs), to, items, replace):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def show(run: RunArgument, as_json: JsonOption = False, plugin: PlugInOption = None) -> None:
+    """Print how a run went: held-out values, what was measured, and the order in which words were learnt."""
+    from embryology.report import summary
+    from embryology.runs.series import Series
+
+    if as_json:
+        _print_json(summary.as_json(Series.open(run)))
+        return
+    for table in summary.summary(Series.open(run)):
+        console.print(table)
+
+
+@app.command("list")
+def list_all(as_json: JsonOption = False) -> None:
+    """Print the runs that there are and what measured them, the presets, and the probes with their needs and costs."""
+    from embryology.report import listing
+
+    listed = listing.listing()
+    if as_json:
+        _print_json(listed)
+        return
+    for table in listing.tables(listed):
         console.print(table)
 
 
@@ -256,6 +332,10 @@ def main() -> None:
         if os.environ.get("LOCAL_RANK", "0") == "0":  # of processes that train together one speaks
             print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _refused(error: OSError) -> str | None:

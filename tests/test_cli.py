@@ -1,16 +1,18 @@
 """What a person sees: the right thing with status 0, or one line and a status that is not 0."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
 
 from embryology import cli
-from embryology.runs.paths import RunFolder
+from embryology.runs.paths import ROOT, RunFolder
 from tests.training import small_preset, train
 from tests.treebank_files import conllu
 
@@ -49,6 +51,7 @@ def run_folder(tmp_path_factory):
         (["freeze", "nowhere"], "there is no run at"),
         (["report", "nowhere"], "there is no run at"),
         (["show", "nowhere"], "there is no run at"),
+        (["export", "nowhere", "--to", "t.csv"], "there is no run at"),
         (["verify", "nowhere"], "there is no run at"),
         (["data", "get", "ewt"], "set EMBRYOLOGY_DATA"),
         (["data", "get", "etw"], "no data set 'etw'; choose one of"),
@@ -61,6 +64,51 @@ def test_a_wrong_word_is_one_line_and_a_status(embryology, arguments, message):
     assert errors[0].startswith("error: ")
     assert message in errors[0]
     assert out == ""
+
+
+def test_the_version_is_that_of_the_package(embryology):
+    assert embryology("--version") == (0, f"embryology {version('embryology')}\n", [])
+
+
+def test_json_is_all_that_is_printed(embryology, run_folder, tmp_path):
+    shutil.copytree(run_folder.root, tmp_path / "runs" / "mine")
+    status, out, errors = embryology("list", "--json")
+    assert (status, errors) == (0, [])
+    listed = json.loads(out)
+    assert listed.keys() == {"runs", "presets", "probes"}
+    assert ("mine", 2) in [(each["name"], each["checkpoints"]) for each in listed["runs"]]
+    status, out, errors = embryology("show", "mine", "--json")
+    assert (status, errors) == (0, [])
+    told = json.loads(out)
+    assert (told["checkpoints"], told["order"]) == ([0, 10], {})
+    assert [row["step"] for row in told["held_out"]] == [0, 10]
+    status, out, errors = embryology("show", "nowhere", "--json")
+    assert (status, out, len(errors)) == (1, "", 1)
+
+
+def test_a_terminal_is_shown_what_there_is(embryology):
+    status, out, errors = embryology("list")
+    assert (status, errors) == (0, [])
+    assert out.index("runs") < out.index("presets") < out.index("electra 12 ×") < out.index("masked-word head")
+
+
+def test_an_export_is_told_table_by_table(embryology, tmp_path):
+    result = ROOT / "results" / "tiny-seed1"
+    status, out, errors = embryology("export", result, "--to", tmp_path / "t.csv", "--items")
+    assert (status, errors) == (0, [])
+    assert f"items_finetune: 4,760 rows in {tmp_path / 't-items_finetune.csv'}" in out.splitlines()
+    status, out, errors = embryology("export", result, "--to", tmp_path / "t.csv")
+    assert (status, out, len(errors)) == (1, "", 1)
+    assert "t.csv is there already; --replace takes its place" in errors[0]
+    assert embryology("export", result, "--to", tmp_path / "t.csv", "--replace")[0] == 0
+    assert not (tmp_path / "t-items_finetune.csv").exists()
+
+
+def test_a_book_goes_nowhere_where_something_else_is(embryology, tmp_path):
+    (tmp_path / "mine").touch()
+    status, out, errors = embryology("report", "nowhere", "--to", tmp_path)
+    assert (status, out, len(errors)) == (1, "", 1)
+    assert f"{tmp_path} is there already and holds no book; name another folder, or remove it" in errors[0]
 
 
 def test_a_wrong_probe_or_step_is_named_and_nothing_is_written(embryology, run_folder):

@@ -30,6 +30,7 @@ from embryology.storage.files import (
     sha256_of_file,
     write_json,
     write_yaml,
+    written_whole,
 )
 
 CONTENTS, SETTINGS, CITATION = "_toc.yml", "_config.yml", "CITATION.cff"
@@ -171,6 +172,38 @@ def build(root: Path, toc: dict[str, Any], console: Console) -> Path:
             _build(root, toc, sha256, html, console)
             console.print("book: built", highlight=False)
     return html / "index.html"
+
+
+def place_for(to: str | Path) -> Path:
+    """The folder that a built book may be put in.
+
+    Raises:
+        EmbryologyError: something that is no such book is there.
+    """
+    folder = Path(to).expanduser().resolve()
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty and not (folder / BUILT_FROM).is_file():
+        raise EmbryologyError(f"{folder} is there already and holds no book; name another folder, or remove it")
+    return folder
+
+
+def put(html: Path, folder: Path, console: Console) -> Path:
+    """Copy a built book to ``folder``, of :func:`place_for`, whole or not at all; skipped where it is there.
+
+    Returns:
+        The page to open there.
+    """
+    with filelock.FileLock(html.parent / ".lock"):  # against a report that builds it anew
+        if _built_from(folder) != _built_from(html):
+            apart = folder.with_name(f".{folder.name}.new")
+            shutil.rmtree(apart, ignore_errors=True)  # of a report that was killed
+            with written_whole(apart) as temporary:
+                shutil.copytree(html, temporary)
+            if folder.exists():
+                removed_whole(folder)
+            os.rename(apart, folder)
+            console.print(f"book: put into {folder}", highlight=False, soft_wrap=True)
+    return folder / "index.html"
 
 
 def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Console) -> None:

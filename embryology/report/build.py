@@ -63,6 +63,7 @@ def report(
     console: Console | None = None,
     root: Path | None = None,
     jobs: int | None = None,
+    to: str | Path | None = None,
 ) -> Path:
     """Execute the notebooks on measured runs and build the book; what did not change is skipped.
 
@@ -72,15 +73,18 @@ def report(
         console: where progress is shown; None shows none.
         root: the project's folder; None takes the one that the package lies in.
         jobs: how many notebooks are executed at a time; None takes the processor's cores.
+        to: a folder to put the built book in; one of a book that was put there before gives way.
 
     Returns:
         The page to open.
 
     Raises:
         EmbryologyError: there is no project's folder, a run or its measurements are missing, a parameter is unknown
-            (said before anything is executed), a notebook raised one itself, or the book has warnings.
+            (said before anything is executed), a notebook raised one itself, the book has warnings, or something else
+            is at ``to``.
     """
     console, root = console or Console(quiet=True), root or project_folder()
+    folder = book.place_for(to) if to else None
     places = {RunFolder.named(each).root: str(each) for run in runs for each in groups.members(run)}
     frozen = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
     opened = Series.open_all([*places.values(), *frozen])
@@ -101,6 +105,8 @@ def report(
     if stale:
         _execute_all(stale, console, jobs or joblib.cpu_count())
     index = book.build(root, book.contents(root, contents), console)
+    if folder:
+        index = book.put(index.parent, folder, console)
     console.print(f"open {index}", highlight=False, soft_wrap=True)
     return index
 

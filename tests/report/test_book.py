@@ -241,6 +241,55 @@ def test_builds_once_and_keeps_the_old_book_where_the_new_one_has_warnings(proje
     assert sorted(path.name for path in (project / "_build").iterdir()) == sorted([*BESIDE, "html"])
 
 
+def built_by_hand(project, page="1"):
+    """What a built book is for those who copy it."""
+    html = project / "_build" / "html"
+    (html / "book").mkdir(parents=True, exist_ok=True)
+    (html / "index.html").write_text(page)
+    (html / "book" / "page.html").write_text(page)
+    write_json(html / book.BUILT_FROM, {"sha256": page})
+    return html
+
+
+def put(html, to):
+    stream = io.StringIO()
+    assert book.put(html, book.place_for(to), Console(file=stream, width=200)) == to / "index.html"
+    return stream.getvalue()
+
+
+def test_a_book_is_put_where_nothing_or_an_earlier_one_is(project, tmp_path):
+    html, to = built_by_hand(project), tmp_path / "deep" / "site"
+    to.mkdir(parents=True)
+    assert put(html, to) == f"book: put into {to}\n"
+    assert (to / "book" / "page.html").read_text() == "1"
+    assert put(html, to) == ""
+    (to / "old.html").touch()
+    assert put(built_by_hand(project, "2"), to) == f"book: put into {to}\n"
+    assert [(to / name).exists() for name in ("index.html", "old.html")] == [True, False]
+    assert (to / "book" / "page.html").read_text() == (html / "book" / "page.html").read_text() == "2"
+    assert [path.name for path in to.parent.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_book_is_not_put_where_something_else_is(tmp_path, what):
+    to = tmp_path / "site"
+    if what == "folder":
+        to.mkdir()
+    (to / "index.html" if what == "folder" else to).touch()
+    with pytest.raises(EmbryologyError, match="site is there already and holds no book"):
+        book.place_for(to)
+
+
+def test_a_copy_that_fails_leaves_the_book_that_was_there(project, tmp_path, monkeypatch):
+    html, to = built_by_hand(project), tmp_path / "site"
+    put(html, to)
+    monkeypatch.setattr(book.shutil, "copytree", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(EmbryologyError, match=r"cannot write .*site.*: No space left on device"):
+        put(built_by_hand(project, "2"), to)
+    assert (to / "book" / "page.html").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir() if "site" in path.name] == ["site"]
+
+
 def test_from_measurements_to_pages_whose_buttons_lead_to_the_templates(project, monkeypatch):
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://github.com/somebody/embryology")
     measured_run("tiny")

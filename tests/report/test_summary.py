@@ -1,5 +1,6 @@
 """What a terminal shows of a series, number by number."""
 
+import json
 import shutil
 
 import numpy as np
@@ -147,6 +148,52 @@ def test_checkpoints_of_others_are_shown_without_losses(series):
     text = shown(Series.open(series.folder.root))
     assert "held-out text" not in text
     assert "DT determiner" in text
+
+
+def test_the_json_of_a_run_has_the_numbers_of_its_tables(made):
+    told = json.loads(json.dumps(summary.as_json(made), allow_nan=False))
+    assert told.keys() == {"series", "counts", "checkpoints", "held_out", "measured", "order"}
+    assert (told["series"], told["counts"]) == ("run", "step")
+    assert told["checkpoints"] == [0, 20, 160, 640, 2000]
+    assert [row["step"] for row in told["held_out"]] == told["checkpoints"]
+    losses = pd.read_parquet(made.folder.losses).dropna(subset=["held_out_masked_loss"])
+    assert [row["held_out_masked_loss"] for row in told["held_out"]] == losses["held_out_masked_loss"].tolist()
+    assert {row["unigram_loss"] for row in told["held_out"]} == {6.7}
+    assert told["order"].keys() == {"reconstruction", "mask-prediction"}
+    for task, table in zip(told["order"], summary.summary(made)[2:], strict=True):
+        shown = cells_of(table)
+        groups = told["order"][task]["groups"]
+        assert told["order"][task]["source"] in table.title
+        assert [f"{each['group']} {each['name']}" for each in groups] == [row[0] for row in shown]
+        for each, (_, rank, step, interval, blind, final, words) in zip(groups, shown, strict=True):
+            assert (f"{each['blind']:.2f}", f"{each['final']:.2f}", f"{each['n']:,}") == (blind, final, words)
+            assert str(each["rank"] or "") == rank
+            if each["state"] == "reached":
+                high = "or later" if each["high"] is None else f"to {each['high']:,.0f}"
+                assert (f"{each['step']:,.0f}", f"{each['low']:,.0f} {high}") == (step, interval)
+            else:
+                assert (each["step"], each["low"], each["high"], each["state"]) == (None, None, None, step)
+    states = [each["state"] for each in told["order"]["reconstruction"]["groups"]]
+    assert {REACHED, NEVER_BEYOND} <= set(states)
+
+
+def test_the_json_of_what_has_neither_losses_nor_words_has_the_same_keys(series):
+    keys = summary.as_json(series).keys()
+    for file in (series.folder.manifest, series.folder.losses):
+        file.unlink()
+    shutil.rmtree(series.folder.measurements)
+    measure(series.folder, "edges", 20, [measurements.row("pos", "", "f1_micro", 0.5, n=9)], settings={"steps": 1})
+    measure(series.folder, "edges", 0, [measurements.row("pos", "", "f1_micro", 0.5, n=9)])
+    reason = measurements.row("", "", "not applicable", None, reason="its model has no head")
+    measure(series.folder, "knowledge", 0, [reason])
+    told = summary.as_json(Series.open(series.folder.root))
+    assert told.keys() == keys
+    assert (told["held_out"], told["order"]) == ([], {})
+    by_probe = {row["probe"]: row for row in told["measured"]}
+    assert len({tuple(row) for row in told["measured"]}) == 1
+    assert [by_probe["edges"][key] for key in ("steps", "set_aside", "lacking")] == [[0], [20], None]
+    assert by_probe["knowledge"]["lacking"] == "probe knowledge does not apply: its model has no head"
+    assert "has not measured it" in by_probe["tokens"]["lacking"]
 
 
 def test_no_run(tmp_path):
