@@ -204,7 +204,7 @@ class _Measuring:
                         self._refuse_larger_tokenizer(encoder)
                     except Exception as error:  # one checkpoint's failure is no other's
                         failed.setdefault(self._failure(error, checkpoint, "load"), []).append(checkpoint.step)
-                        progress.advance(task, len(probes))
+                        progress.update(task, advance=len(probes))
                         continue
                     for asked in probes:
                         name = asked.configuration.probe
@@ -218,7 +218,7 @@ class _Measuring:
                         else:
                             self._write(checkpoint, asked, *result)
                             measured += 1
-                        progress.advance(task)
+                        progress.update(task, advance=1)
         self.console.print(f"{self.series.name}: {measured} of {len(cells)} measured", highlight=False, soft_wrap=True)
         return [f"step {', '.join(map(str, steps))}: {reason}" for reason, steps in failed.items()]
 

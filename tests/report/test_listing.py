@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from embryology.report import listing
-from embryology.runs import names
+from embryology.runs import paths
 from embryology.runs.paths import ROOT
 from tests.foreign import save_bert
 from tests.stub_project import freeze_stub, measured_run
@@ -17,7 +17,7 @@ from tests.stub_project import freeze_stub, measured_run
 def listed(tmp_path, monkeypatch):
     """A run, a frozen one, checkpoints of others, and a folder that is none of them."""
     monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(names, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     measured_run("mine", seed=3)
     freeze_stub(measured_run(tmp_path / "results" / "kept"))

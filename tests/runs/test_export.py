@@ -205,7 +205,7 @@ def test_the_dictionary_has_every_column_and_every_name(both, expected, tmp_path
     assert [name for name, row in said.items() if not row["meaning"]] == []
     gain = said["knowledge", "metric", "gain"]
     assert (gain["unit"], gain["source"]) == ("nats", f"probe knowledge, version {registry.get('knowledge').version}")
-    assert said["knowledge", "baseline", "copy"]["meaning"] == "copy of the subject's name"
+    assert said["knowledge", "baseline", "most-common-object"]["meaning"] == "most common object of the relation"
     assert said["knowledge", "task", "trex/not named"]["meaning"] == "LAMA T-REx, not named"
     assert said["tokens", "unit", "word"]["meaning"] == "words"
     assert "nothing to measure" in said["frozen", "metric", "not applicable"]["meaning"]

@@ -12,7 +12,7 @@ from embryology.analysis.learning_order import learning_times
 from embryology.errors import EmbryologyError
 from embryology.probes.runner import run_probes
 from embryology.runs import freeze as freezing
-from embryology.runs import measurements
+from embryology.runs import measurements, paths
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
@@ -140,7 +140,7 @@ def test_places_on_the_machine_are_not_kept(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["baby", "baby-seed3"])
 def test_the_folder_is_named_by_run_and_seed(name, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(freezing, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     write_manifest(run.folder, run.manifest.outcome.model_copy(update={"seed": 3}))
     run.folder.root.rename(tmp_path / name)
     assert freeze(Series.open(tmp_path / name), without=["tokens", "edges"]) == tmp_path / "results" / "baby-seed3"

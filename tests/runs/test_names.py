@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from embryology import presets
-from embryology.runs import names
+from embryology.runs import names, paths
 from embryology.specs import registry
 
 
@@ -15,7 +15,7 @@ from embryology.specs import registry
 def places(tmp_path, monkeypatch):
     """A runs folder with two runs, and a project with a frozen one."""
     monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(names, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     for folder in ("runs/tiny-b", "runs/tiny-a", "runs/.corpora", "results/tiny-seed0", "results/published"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "runs" / "a file").touch()
