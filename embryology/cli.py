@@ -73,7 +73,9 @@ def _add(files: list[Path] | None) -> None:
 
 PlugInOption = Annotated[
     list[Path] | None,
-    typer.Option(callback=_add, help="A file with a probe of your own, which the run remembers; may be given again."),
+    typer.Option(
+        callback=_add, help="A file with a probe, or data, of your own, which the run remembers; may be given again."
+    ),
 ]
 
 
@@ -283,7 +285,7 @@ def audit(
 
 
 @data_app.command("list")
-def data_list() -> None:
+def data_list(plugin: PlugInOption = None) -> None:
     """Print the optional data sets: what they serve, whether they are there, what is used instead."""
     from embryology.data import table
 
@@ -302,6 +304,7 @@ def data_get(name: Annotated[str, typer.Argument(help="A data set, as `embryolog
 @data_app.command("check")
 def data_check(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count malformed sentences and skip them.")] = False,
+    plugin: PlugInOption = None,
 ) -> None:
     """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
     from embryology.facts import fact_sets

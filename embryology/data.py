@@ -12,6 +12,8 @@ from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
 from embryology.facts import lama, pararel
 from embryology.runs.paths import data_folder, runs_folder
+from embryology.specs import registry
+from embryology.specs.sources import CALLED, Source
 from embryology.storage.files import written_whole
 from embryology.tasks import glue, squad
 from embryology.treebanks import gum, ontonotes, propbank
@@ -157,7 +159,18 @@ def table() -> Table:
         files = data_set.present()
         there = f"yes, {len(files)} files" if files else "no"
         catalogue.add_row(data_set.name, data_set.serves, there, data_set.instead, data_set.licence)
+    for source, _ in registry.of_plugins():
+        catalogue.add_row(source.name, f"{CALLED[source.kind]} of a plug-in", _is_there(source), "nothing", "not said")
     return catalogue
+
+
+def _is_there(source: Source) -> str:
+    if source.takes or source.kind == "corpus":
+        return "where its path is"
+    try:
+        return f"yes, {len(source.find(source.name, source.parts[0]).files)} files"
+    except EmbryologyError:
+        return "no"
 
 
 def places() -> list[tuple[str, str]]:

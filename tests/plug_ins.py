@@ -9,7 +9,7 @@ from embryology.specs import registry
 
 def forget():
     """As a process that begins: nothing was added, and a module of another test's folder is not loaded."""
-    for module in ("sentence_length", "again"):
+    for module in ("sentence_length", "food", "again", "mine"):
         sys.modules.pop(module, None)
     registry.added.clear()
     plugins._of_runs.clear()

@@ -349,3 +349,32 @@ def test_an_installed_one_that_cannot_be_loaded_or_has_a_name_that_is_taken_is_n
         forget()
         with pytest.raises(EmbryologyError, match=message):
             registry.specifications()
+
+
+def test_data_of_a_plugin_are_listed_and_asked_for_by_a_probe(run, command, folder):
+    """Its facts are known by the bytes of their files and of the plug-in, and found again without it being given."""
+    shutil.copy(EXAMPLE / "food.py", folder)
+    status, out, _ = command("data", "list", "--plugin", "food.py")
+    assert (status, re.search(r"food +│ set of facts of a plug-in +│ no ", out) is None) == (0, False)
+    (folder / "food").mkdir()
+    facts = "".join(
+        f"{subject}\t{object}\n" for subject, object in zip("abcd", ("the", "of", "in", "the"), strict=True)
+    )
+    (folder / "food" / "all.tsv").write_text(facts)
+    assert re.search(
+        r"food +│ set of facts of a plug-in +│ yes, 1 files", command("data", "list", "--plugin", "food.py")[1]
+    )
+    (folder / "mine.yaml").write_text(
+        yaml.safe_dump({"outcome": presets.load("smoke").outcome.model_dump(mode="json")})
+        + "probes: {knowledge: {sets: [food]}}\n"
+    )
+    assert command("probe", "tiny", "--preset", "mine.yaml", "--plugin", "food.py")[::2] == (0, [])
+    before = measurements.standing(run)["knowledge"].data["food"]
+    assert before.keys() == {"files", "alone", "reader"}
+    assert set(measurements.read(Series.open("tiny"), "knowledge")["task"]) >= {"food"}
+    assert "2 of 2 measured before" in command("probe", "tiny", "--preset", "mine.yaml")[1]
+    (folder / "food" / "all.tsv").write_text(facts.replace("a\tthe", "a\tin"))
+    assert "measured before" not in command("probe", "tiny", "--preset", "mine.yaml")[1]
+    (folder / "food" / "all.tsv").write_text("a the\n")
+    status, _, (error,) = command("probe", "tiny", "--preset", "mine.yaml")
+    assert (status, "all.tsv, line 1: no tab between subject and object; fix it" in error) == (1, True)

@@ -125,7 +125,7 @@ def sources(kind: Kind, own: Iterable[Source]) -> dict[str, Source]:
         EmbryologyError: two have one name, or an installed one cannot be loaded.
     """
     by_name = {each.name: each for each in own}
-    for source, reader in _of_plugins():
+    for source, reader in of_plugins():
         if source.kind == kind:
             if source.name in by_name:
                 raise EmbryologyError(f"two sources of the kind {CALLED[kind]} are called {source.name!r}; rename one")
@@ -133,8 +133,8 @@ def sources(kind: Kind, own: Iterable[Source]) -> dict[str, Source]:
     return by_name
 
 
-def _of_plugins() -> Iterator[tuple[Source, str]]:
-    """Each with what tells its reader from any other."""
+def of_plugins() -> Iterator[tuple[Source, str]]:
+    """The sources of plug-ins, each with what tells its reader from any other."""
     for source in _installed_sources():
         yield source, str(source.version)
     for plugin in added.values():

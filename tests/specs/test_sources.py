@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 
 import pandas as pd
 import pytest
@@ -31,28 +30,9 @@ def _alone(tmp_path, monkeypatch):
     forget()
     yield
     forget()
-    sys.modules.pop("mine", None)
 
 
-FACTS = """
-from functools import partial
-from pathlib import Path
-
-from embryology.facts import Fact, Reading, Relation
-from embryology.specs.sources import Data, Source
-
-FOLDER = Path(__file__).with_name("facts")
-
-def read(files, skip_bad):
-    facts = [Fact(str(n), *line.split("\\t")) for file in files for n, line in enumerate(file.read_text().splitlines())]
-    return Reading([Relation("eats", "what eats what", "N-1", ("[X] eats [Y].",), tuple(facts))])
-
-def find(name, part):
-    files = sorted(FOLDER.rglob("*.tsv"))
-    return Data(name, "what eats what", tuple(files), dict, partial(read, files))
-
-SOURCES = (Source("facts", "food", find, known={"": {"facts": 2}}),)
-"""
+FACTS = (ROOT / "book" / "examples" / "food.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -61,14 +41,13 @@ def mine(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(FACTS)
     for name in "ab":
-        (tmp_path / "facts" / name).mkdir(parents=True)
-        (tmp_path / "facts" / name / "x.tsv").write_text(f"{name}\tgrass\n")
+        (tmp_path / "food" / name).mkdir(parents=True)
+        (tmp_path / "food" / name / "x.tsv").write_text(f"{name}\tgrass\n")
     return file
 
 
 def key(file):
     forget()
-    sys.modules.pop("mine", None)
     registry.add(file)
     return json.dumps(fact_sets.find("food").identity(), sort_keys=True)
 
@@ -83,14 +62,14 @@ def test_a_plugins_facts_are_found_read_and_counted(mine, capsys):
     (relation,) = fact_sets.find("food").read().relations
     assert [(fact.subject, fact.object) for fact in relation.facts] == [("a", "grass"), ("b", "grass")]
     fact_sets.check(Console())
-    assert "food: relations 1, templates 1, facts 2, N-1 2" in capsys.readouterr().out
-    (mine.parent / "facts" / "a" / "x.tsv").write_text("a\tgrass\na\thay\n")
+    assert "food: relations 1, templates 2, facts 2, N-1 2" in capsys.readouterr().out
+    (mine.parent / "food" / "a" / "x.tsv").write_text("a\tgrass\na\thay\n")
     with pytest.raises(EmbryologyError, match=r"^1 known counts do not hold: food has 3 facts instead of 2;"):
         fact_sets.check(Console())
 
 
 def test_a_plugins_key_holds_all_that_is_read_and_what_reads_it(mine, tmp_path):
-    folder, keys = tmp_path / "facts", [key(mine)]
+    folder, keys = tmp_path / "food", [key(mine)]
     a, b = (folder / name / "x.tsv" for name in "ab")
     a.write_text("c\tgrass\n")
     keys.append(key(mine))
@@ -109,15 +88,16 @@ def test_a_plugins_key_holds_all_that_is_read_and_what_reads_it(mine, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     mine.rename(elsewhere / "mine.py")
-    folder.rename(elsewhere / "facts")
+    folder.rename(elsewhere / "food")
     assert key(elsewhere / "mine.py") == keys[-1]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"food"', '"trex"', "two sources of the kind set of facts are called 'trex'; rename one"),
-        ('rglob("*.tsv")', 'rglob("*.csv")', "set of facts 'food': its plug-in names no file that it reads"),
+        ('"facts", "food"', '"facts", "trex"', "two sources of the kind set of facts are called 'trex'; rename one"),
+        ("tuple(files)", "()", "set of facts 'food': its plug-in names no file that it reads"),
+        ('"*.tsv"', '"*.csv"', r"the facts 'food' need \.tsv files in .*/food"),
     ],
 )
 def test_what_a_source_lacks_is_said_where_it_is_asked_for(mine, old, new, message):
@@ -306,7 +286,6 @@ def test_a_plugins_task_is_found_read_and_counted(tmp_path, monkeypatch, capsys)
     assert tasks.identity("polarity") != before
     (tmp_path / "mine.py").write_text(TASK.replace("return Task(", "return ("))
     forget()
-    sys.modules.pop("mine")
     registry.add(tmp_path / "mine.py")
     with pytest.raises(EmbryologyError, match="the task 'polarity' of a plug-in is no Task"):
         tasks.find("polarity")
