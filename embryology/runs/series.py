@@ -66,6 +66,7 @@ class Series:
             made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
             return cls(folder.name, folder, _ordered(made, folder), Manifest.read(folder))
         record = steps.joined(folder.root, source=description, step_pattern=step_pattern, tokenizer=tokenizer)
+        resolved = None
         if record.source is None:
             saved = [path for path in folder.root.glob("*/") if checkpoints.weight_files_in(path)]
             made = [checkpoints.of_folder(path, record) for path in saved if not steps.is_left_out(path.name, record)]
@@ -73,7 +74,7 @@ class Series:
             resolved = revisions.read_or_resolve(folder, Description.parse(record.source))
             made = [*revisions.checkpoints_of(folder, resolved, record)]
         ordered = _ordered(made, folder)
-        if record.source is not None:
+        if resolved is not None:
             revisions.keep(folder, resolved)
         tokenizers.keep(folder, ordered, record.tokenizer)
         steps.keep(folder.root, record)
@@ -91,10 +92,8 @@ class Series:
             EmbryologyError: as :meth:`open`.
         """
         given = [place for some in places for place in ([some] if isinstance(some, str | Path) else some)]
-        one_by_one = [member for place in given for member in groups.members(place)]
-        opened = [
-            cls.open(place, **said) for place in {RunFolder.named(each).root: each for each in one_by_one}.values()
-        ]
+        members = {RunFolder.named(each).root: each for place in given for each in groups.members(place)}
+        opened = [cls.open(member, **said) for member in members.values()]
         names = distinct([series.folder.root for series in opened])
         return tuple(replace(series, name=name) for series, name in zip(opened, names, strict=True))
 

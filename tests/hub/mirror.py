@@ -182,8 +182,10 @@ class Handler(BaseHTTPRequestHandler):
         siblings = []
         for name, content in files.items():
             large = {"lfs": {"sha256": sha256(content), "size": len(content), "pointerSize": 130}}
-            entry = {"rfilename": name, "size": len(content), "blobId": blob(content)}
-            siblings.append(entry | (large if name.endswith(LARGE) else {}))
+            pointer = f"oid sha256:{sha256(content)}".encode()
+            is_large = name.endswith(LARGE)
+            entry = {"rfilename": name, "size": len(content), "blobId": blob(pointer if is_large else content)}
+            siblings.append(entry | (large if is_large else {}))
         self.json({"id": repository, "sha": self.sha, "siblings": siblings if "blobs" in self.parameters else []})
 
     def files(self, repository, revision):

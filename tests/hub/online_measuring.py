@@ -144,7 +144,7 @@ def commit_of(series, step):
         ("resolve", mirrors.error(401, "GatedRepo"), "its owner has to grant you access"),
         ("resolve", mirrors.error(404, "RevisionNotFound"), "this revision is not there, or no longer"),
         ("resolve", mirrors.error(404, "EntryNotFound"), "the file is not there, or no longer"),
-        ("storage", mirrors.damaged, "have another sha256 than the Hub lists"),
+        ("storage", mirrors.damaged, "came with other bytes than the Hub lists"),
         ("storage", mirrors.cut(3000), "cannot be reached, or broke off"),
     ],
 )
@@ -259,11 +259,35 @@ def test_an_interrupt_lets_go_what_is_here(pythia, probe, home):
 def test_what_a_killed_process_left_is_taken_up(pythia, probe, home):
     series = Series.open(PYTHIA)
     commit = commit_of(series, 0)
-    client.fetch("lab/pythia", commit, ["config.json", "model.safetensors"], client.scratch() / commit)
+    place = home / "embryology" / commit
+    client.fetch("lab/pythia", commit, ["config.json", "model.safetensors"], place)
     sent = pythia.sent
     assert run(series, steps="0") == 1
     assert pythia.sent == sent
     assert weights_here(home) == []
+
+
+def test_a_configuration_that_came_wrong_is_refused(pythia, probe):
+    series = Series.open(PYTHIA)
+
+    def other(handler):
+        if handler.command == "GET":
+            config = saved(0)["config.json"].replace(b'"hidden_act": "gelu"', b'"hidden_act": "relu"')
+            handler.answer(200, config)
+        return handler.command == "GET"
+
+    pythia.fault(f"resolve/{commit_of(series, 0)}/config.json", other)
+    assert "step 0: hub:lab/pythia@step0 came with other bytes than the Hub lists" in failures(series)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(pythia, probe, home):
+    series = Series.open(PYTHIA)
+    home.mkdir(exist_ok=True)
+    (home / "embryology").write_text("in the way")
+    line = failures(series, steps="0")
+    assert line.count("lab/pythia@") == 1
+    assert "File exists; move away what is there" in line
+    (home / "embryology").unlink()
 
 
 def test_a_fetched_checkpoint_computes_what_transformers_computes(pythia):

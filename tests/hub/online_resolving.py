@@ -79,6 +79,35 @@ def test_shards_are_known_by_the_hashes_of_all(pythia):
         assert Series.open(PYTHIA).checkpoints[1].sha256 != before.sha256
 
 
+def test_a_branch_that_moves_meanwhile_mixes_no_two_commits(pythia):
+    """It moves when the first file is read, after it was listed."""
+    before = pythia.branches["lab/pythia"]["step64"]
+
+    def move(handler):
+        pythia.commit("lab/pythia", "step64", saved(65) | {"model.safetensors.index.json": b"{}"} | TOKENIZER)
+
+    pythia.fault("resolve/.*index.json$", move, times=1)  # which answers nothing, and so the mirror does
+    checkpoint = Series.open(PYTHIA).checkpoints[1]
+    assert pythia.branches["lab/pythia"]["step64"] != before
+    assert checkpoint.revision.commit == before
+    shards = {name for name in saved(64, shards=True) if name.endswith(".safetensors")}
+    assert checkpoint.revision.weights.keys() == shards
+
+
+def test_small_files_that_came_wrong_are_refused(pythia, tmp_path):
+    pythia.fault("resolve/.*vocab.txt", lambda handler: handler.answer(200, TOKENIZER["vocab.txt"] + b"x") or True)
+    said = refused(PYTHIA)
+    assert said.endswith("vocab.txt came with other bytes than the Hub lists; give the same command again")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_weights_that_the_hub_lists_without_a_hash_are_read_for_it(mirror, monkeypatch):
+    monkeypatch.setattr(mirrors, "LARGE", ())
+    mirror.commit("lab/small", "step1", saved(1) | TOKENIZER)
+    (checkpoint,) = Series.open("hub:lab/small@step*").checkpoints
+    assert checkpoint.sha256 == sha256(saved(1)["model.safetensors"])
+
+
 def test_what_was_resolved_is_written_down_once_and_opened_without_a_network(pythia, offline):
     series = Series.open(PYTHIA)
     assert read_yaml(series.folder.root / "series.yaml") == {"source": PYTHIA}

@@ -3,12 +3,14 @@
 ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and ``HF_TOKEN`` mean what they mean to that library.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import filelock
 from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -145,9 +147,23 @@ def fetch(repository: str, commit: str, files: Sequence[str], folder: Path | Non
         return place.parent
 
 
-def scratch() -> Path:
-    """The folder beside the Hub's cache that holds what is let go again."""
-    return Path(constants.HF_HUB_CACHE).parent / "embryology"
+@contextmanager
+def lent(repository: str, commit: str, files: Sequence[str]) -> Iterator[Path]:
+    """Download files of a commit into a folder of their own, which is there as long as the context lasts.
+
+    Raises:
+        EmbryologyError: they cannot be had.
+    """
+    place = Path(constants.HF_HUB_CACHE).parent / "embryology" / commit
+    lock = filelock.FileLock(f"{place}.lock")
+    with _said_in_a_line(f"{repository}@{commit[:12]}"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()  # another process may be measuring it, and removes it then
+    try:
+        yield fetch(repository, commit, files, place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        lock.release()
 
 
 def _json(path: str, parameters: dict[str, Any] | None = None) -> Any:

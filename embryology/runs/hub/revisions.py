@@ -9,7 +9,6 @@ In the folder of a series on the Hub::
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -40,7 +39,13 @@ class Stored(BaseModel):
     sha256: str | None
     """None of files that the Hub keeps in git itself, small ones."""
     git: str
-    """The id of its blob, which tells contents apart, too."""
+    """The id of its blob: of the file itself where there is no sha256."""
+
+    def is_of(self, content: bytes) -> bool:
+        """Whether it is this very file."""
+        if self.sha256 is not None:
+            return hashlib.sha256(content).hexdigest() == self.sha256
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == self.git
 
 
 class Revision(BaseModel):
@@ -56,6 +61,11 @@ class Revision(BaseModel):
     files: dict[str, Stored]
     weights: dict[str, str]
     """The sha256 of each file that holds weights, by name; empty where there are none."""
+
+    @property
+    def full_name(self) -> str:
+        """As a person would give it."""
+        return f"{HUB}{self.repository}@{self.name}"
 
     @property
     def small(self) -> list[str]:
@@ -95,6 +105,20 @@ class Contents:
 
         return client.read(self.revision.repository, self.revision.commit, name, start, end)
 
+    def whole(self, name: str) -> bytes:
+        """A file that is small, held against its hash.
+
+        Raises:
+            EmbryologyError: it cannot be had, or other bytes came.
+        """
+        content = self.read(name)
+        if not self.revision.files[name].is_of(content):
+            raise EmbryologyError(
+                f"{self.revision.full_name}: {name} came with other bytes than the Hub lists; give the same command "
+                "again"
+            )
+        return content
+
 
 @dataclass(frozen=True)
 class HubCheckpoint(Checkpoint):
@@ -106,7 +130,7 @@ class HubCheckpoint(Checkpoint):
 
     @property
     def name(self) -> str:
-        return f"{HUB}{self.revision.repository}@{self.revision.name}"
+        return self.revision.full_name
 
     @property
     def label(self) -> str:
@@ -122,27 +146,30 @@ class HubCheckpoint(Checkpoint):
         """As of every checkpoint. What is in the Hub's cache is taken from there, and left there."""
         from embryology.runs.hub import client
 
-        revision, files = self.revision, [CONFIG, *self.revision.weights]
-        files += [INDEX] if INDEX in revision.files and list(revision.weights) != [checkpoints.WEIGHTS] else []
+        revision = self.revision
+        asked = revision.repository, revision.commit, [*self._beside, *revision.weights]
         if keep or client.kept(revision.repository, revision.commit, list(revision.weights)):
-            folder = client.fetch(revision.repository, revision.commit, files)
-            yield replace(self, location=folder, is_here=True)
-            return
-        place = client.scratch() / revision.commit
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{place}.lock"):  # another process may be measuring it, and remove it then
-            try:
-                client.fetch(revision.repository, revision.commit, files, place)
+            yield replace(self, location=client.fetch(*asked), is_here=True)
+        else:
+            with client.lent(*asked) as place:
                 yield replace(self, location=place, is_here=True)
-            finally:
-                shutil.rmtree(place, ignore_errors=True)
+
+    @property
+    def _beside(self) -> list[str]:
+        """The files that are needed to load its weights."""
+        whole = {checkpoints.WEIGHTS, checkpoints.PICKLED}
+        return [CONFIG] if whole & self.revision.weights.keys() else [CONFIG, INDEX]
 
     def verify(self) -> None:
-        """Raise :class:`EmbryologyError` where the weights that were fetched are not those that the Hub lists."""
-        if self.is_here and self.measured_sha256() != self.sha256:
+        """Raise :class:`EmbryologyError` where what was fetched is not what the Hub lists."""
+        if not self.is_here:
+            return
+        files = self.revision.files
+        right = all(files[name].is_of((self.location / name).read_bytes()) for name in self._beside)
+        if not right or self.measured_sha256() != self.sha256:
             raise EmbryologyError(
-                f"{self.name}: the weights that came have another sha256 than the Hub lists; if they are still there, "
-                f"remove {self.location}; then give the same command again"
+                f"{self.name} came with other bytes than the Hub lists; if they are still there, remove "
+                f"{self.location}; then give the same command again"
             )
 
 
@@ -208,7 +235,7 @@ def keep(folder: RunFolder, resolved: Resolved) -> None:
     """
     if read(folder) is None:
         different = {_small(folder, revision): revision for revision in resolved.revisions}
-        small = {place: {name: Contents(each).read(name) for name in each.small} for place, each in different.items()}
+        small = {place: {name: Contents(each).whole(name) for name in each.small} for place, each in different.items()}
         folder.root.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.lock):
             if read(folder) is None:
@@ -233,8 +260,8 @@ def checkpoints_of(folder: RunFolder, resolved: Resolved, record: steps.Record) 
         place = description.place(revision.repository, revision.name, record)
         if not revision.weights:
             raise EmbryologyError(
-                f"{HUB}{revision.repository}@{revision.name} has neither {checkpoints.WEIGHTS}, whole or in shards, "
-                f"nor {checkpoints.PICKLED}; name others, or say `leave_out: [{revision.label}]` in "
+                f"{revision.full_name} has neither {checkpoints.WEIGHTS}, whole or in shards, nor "
+                f"{checkpoints.PICKLED}; name others, or say `leave_out: [{revision.label}]` in "
                 f"{folder.root / steps.RECORD}"
             )
         sha256 = checkpoints.sha256_of_weights(revision.weights)
@@ -266,20 +293,18 @@ def _listed(description: Description, repository: str, name: str, at: str) -> Re
 
     commit, listing = client.listing(repository, at)
     files = {file: Stored(**listed) for file, listed in listing.items()}
-
-    def content(file: str) -> bytes:
-        return client.read(repository, commit, file)
-
-    index = content(INDEX) if INDEX in files and checkpoints.WEIGHTS not in files else b""
+    label = description.label(repository, name)
+    listed = Revision(repository=repository, name=name, label=label, commit=commit, files=files, weights={})
+    contents = Contents(listed)
+    index = contents.whole(INDEX) if INDEX in files and checkpoints.WEIGHTS not in files else b""
     try:
         names = checkpoints.weight_files(files, lambda: index)
     except EmbryologyError:  # of its index
         names = []
     if not files.keys() >= {*names}:
         names = []
-    hashes = {file: files[file].sha256 or hashlib.sha256(content(file)).hexdigest() for file in names}
-    label = description.label(repository, name)
-    return Revision(repository=repository, name=name, label=label, commit=commit, files=files, weights=hashes)
+    hashes = {file: files[file].sha256 or hashlib.sha256(contents.whole(file)).hexdigest() for file in names}
+    return listed.model_copy(update={"weights": hashes})
 
 
 def _write(place: Path, files: Mapping[str, bytes]) -> None:
