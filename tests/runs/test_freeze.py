@@ -138,9 +138,12 @@ def test_places_on_the_machine_are_not_kept(run, tmp_path):
     assert kept.outcome.corpus.path == "wiki"
 
 
+@pytest.mark.parametrize("project", ["here", None])
 @pytest.mark.parametrize("name", ["baby", "baby-seed3"])
-def test_the_folder_is_named_by_run_and_seed(name, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
+def test_the_folder_is_named_by_run_and_seed(name, project, run, tmp_path, monkeypatch):
+    """In the project's folder, or in the current one where there is none."""
+    monkeypatch.setattr(paths, "ROOT", project and tmp_path)
+    monkeypatch.chdir(run.folder.root.parent if project else tmp_path)
     write_manifest(run.folder, run.manifest.outcome.model_copy(update={"seed": 3}))
     run.folder.root.rename(tmp_path / name)
     assert freeze(Series.open(tmp_path / name), without=["tokens", "edges"]) == tmp_path / "results" / "baby-seed3"
