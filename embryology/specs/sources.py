@@ -33,8 +33,8 @@ class Data:
     files: tuple[Path, ...]
     """All that is read."""
     identity: Callable[[], Any]
-    """What the content depends on, by hashes or versions; cheap. Of a plug-in's, what is in no file, as the registry
-    adds the hashes of all files and the version of the reader."""
+    """What the content depends on, by hashes or versions; cheap. Of a plug-in's a dict of what is in no file, often an
+    empty one: the registry adds the hashes of all files and the version of the reader."""
     reader: Callable[[bool], Any]
     """What :meth:`read` calls."""
 
@@ -119,8 +119,8 @@ def keyed(source: Source, reader: str, name: str, part: str) -> Data:
         raise EmbryologyError(f"{CALLED[source.kind]} {name!r}: its plug-in names no file that it reads")
 
     def identity() -> dict[str, Any]:
-        files = [file.resolve() for file in data.files]
-        folders = [*(file.parent for file in files), *([Path(part).resolve()] if os.path.isdir(part) else [])]
+        files = [Path(os.path.abspath(file)) for file in data.files]  # a link counts by its own name
+        folders = [*(file.parent for file in files), *([os.path.abspath(part)] if os.path.isdir(part) else [])]
         hashes = sha256_of_files(Path(os.path.commonpath(folders)), files)
         return {**data.identity(), "files": hashes, "alone": os.path.isfile(part), "reader": reader}
 

@@ -360,3 +360,6 @@ def test_a_plugins_corpus_is_read_and_known_by_its_files(tmp_path, monkeypatch):
     (tmp_path / "texts" / "b.jsonl").rename(tmp_path / "texts" / "c" / "b.jsonl")
     keys.append(articles.fingerprint("jsonl", "~/texts"))
     assert len({json.dumps(each) for each in keys}) == len(keys) == 5
+    blob = (tmp_path / "texts" / "c" / "b.jsonl").rename(tmp_path / "blob")
+    (tmp_path / "texts" / "c" / "b.jsonl").symlink_to(blob)
+    assert articles.fingerprint("jsonl", "~/texts") == keys[-1]  # as a cache links to what it holds
