@@ -120,7 +120,7 @@ def keyed(source: Source, reader: str, name: str, part: str) -> Data:
 
     def identity() -> dict[str, Any]:
         files = [Path(os.path.abspath(file)) for file in data.files]  # a link counts by its own name
-        folders = [*(file.parent for file in files), *([os.path.abspath(part)] if os.path.isdir(part) else [])]
+        folders = [*(file.parent for file in files), *([Path(os.path.abspath(part))] if os.path.isdir(part) else [])]
         hashes = sha256_of_files(Path(os.path.commonpath(folders)), files)
         return {**data.identity(), "files": hashes, "alone": os.path.isfile(part), "reader": reader}
 
