@@ -216,7 +216,8 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
         with working(console, "book: building"), open(log, "w", encoding="utf-8") as stream:
             outcome = subprocess.run(
                 [
-                    *(sys.executable, "-c", JUPYTER_BOOK, "build", root),
+                    # Not the folder that it runs in: what lies there is no code of the book's.
+                    *(sys.executable, "-P", "-c", JUPYTER_BOOK, "build", root),
                     *("--path-output", apart, "--toc", contents),
                     *("-n", "-W", "--keep-going"),
                 ],
