@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import queue
+import random
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rooms", nargs="+", default=ROOMS, metavar="ROOM", help="rooms of the package (all)")
     parser.add_argument("--since", metavar="REVISION", help="instead: the files that changed since a revision")
     parser.add_argument("--lists", nargs="*", default=LISTS, metavar="LIST", help="folders of changes (all)")
+    parser.add_argument("--sample", type=int, help="of each list and room only so many, drawn (all)")
     parser.add_argument("--drawn", type=int, default=15, help="changes drawn for each room, or each file (15)")
     parser.add_argument("--seed", type=int, default=0, help="of the drawing (0)")
     parser.add_argument("--jobs", type=int, default=2, help="tests side by side (2)")
@@ -255,9 +257,21 @@ def _changes(options: argparse.Namespace) -> list[Change]:
             sys.exit(f"error: no room {options.rooms[places.index(None)]}; choose of {', '.join(ROOMS)}")
     changes = [change for name in options.lists for change in listed(name)]
     changes = [change for change in changes if any((ROOT / change.file).is_relative_to(place) for place in places)]
+    if options.sample is not None:
+        changes = list(_sampled(changes, options.sample, options.seed))
     changes += [change for place in places for change in drawn(place, options.drawn, options.seed)]
     same = {(change.file, change.old, change.new) for change in listed("equivalent")}
     return [change for change in changes if (change.file, change.old, change.new) not in same]
+
+
+def _sampled(changes: list[Change], number: int, seed: int) -> Iterable[Change]:
+    """``number`` of each kind and room, in the order that they had."""
+    groups = defaultdict(list)
+    for change in changes:
+        groups[change.kind, change.room].append(change)
+    for (kind, room), group in groups.items():
+        chosen = random.Random(f"{seed} {kind} {room}").sample(range(len(group)), min(number, len(group)))
+        yield from (group[index] for index in sorted(chosen))
 
 
 def main() -> None:

@@ -61,3 +61,16 @@ def test_a_change_is_given_the_tests_that_reach_it_quickest_first(root):
     (root / "embryology" / "means.py").write_text("# moved\n" + SOURCE)
     mutants._hash.cache_clear()
     assert reach.of(change("sum(values)"))[0] == ["a", "b", "e", "d", "c"]
+
+
+def test_a_sample_has_so_many_of_each_kind_and_room_and_is_the_same_again():
+    of = [Change(f"embryology/{room}/a.py", str(n), "", kind) for n in range(9) for room in "xy" for kind in "kl"]
+    few = [Change("embryology/z/a.py", "0", "", "k")]
+    sampled = list(mutants._sampled(of + few, 4, seed=0))
+    counts = {
+        (kind, room): sum((one.kind, one.room) == (kind, room) for one in sampled) for kind in "kl" for room in "xyz"
+    }
+    assert counts == {("k", "x"): 4, ("k", "y"): 4, ("k", "z"): 1, ("l", "x"): 4, ("l", "y"): 4, ("l", "z"): 0}
+    assert len(set(sampled)) == len(sampled)
+    assert set(sampled) <= {*of, *few}
+    assert sampled == list(mutants._sampled(of + few, 4, seed=0)) != list(mutants._sampled(of + few, 4, seed=1))
