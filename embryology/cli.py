@@ -228,6 +228,7 @@ def export(
     to: Annotated[str, typer.Option(help="The file to write: .parquet, .csv or .duckdb.")],
     items: Annotated[bool, typer.Option("--items", help="Write the items behind the measurements too.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an export that is there.")] = False,
+    plugin: PlugInOption = None,
 ) -> None:
     """Write the measurements that count as tables for other programs, with a dictionary of what is in them."""
     from embryology.runs.export import export as write

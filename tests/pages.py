@@ -13,5 +13,6 @@ FIGURES = {
     "recipes": 1,
     "published_probing": 1,
     "overlap": 0,
+    "tables": 0,
     "build": 0,
 }

@@ -269,6 +269,20 @@ def test_it_is_frozen_with_the_columns_that_it_names_and_without_its_place(folde
     assert (status, NAME in out) == (0, False)
 
 
+def test_it_is_exported_and_told_of_with_the_version_of_its_file(folder, run, command, tmp_path):
+    assert command("probe", "tiny", "--plugin", FILE)[0] == 0
+    version = measurements.standing(run)[NAME].version
+    assert command("freeze", "tiny", "--to", tmp_path / "kept")[0] == 0
+    for of, options in (("tiny", ()), (tmp_path / "kept", ("--plugin", FILE))):
+        assert command("export", of, "--to", folder / "t.parquet", "--replace", *options)[::2] == (0, [])
+        tables = [pd.read_parquet(folder / f"t{table}.parquet") for table in ("", "-configurations", "-dictionary")]
+        measured, configurations, meanings = (table[table["probe"] == NAME] for table in tables)
+        assert len(measured) == len(measurements.read(Series.open("tiny"), NAME))
+        assert configurations["version"].tolist() == [version]
+        (gap,) = meanings.loc[meanings["value"] == "gap", "meaning"]
+        assert gap == "a masked piece"
+
+
 def test_settings_stand_in_presets_and_training_remembers_it_too(folder, command, tmp_path):
     preset = {"name": "mine", "outcome": presets.load("smoke").outcome.model_dump(mode="json")}
     for settings, status, message in (

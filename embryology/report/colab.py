@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 DRAWING = (
-    *("PyYAML", "filelock", "huggingface_hub", "itables", "matplotlib", "numpy", "pandas", "patsy", "pyarrow"),
-    *("pydantic", "rich", "scipy", "seaborn", "statsmodels", "transformers"),
+    *("PyYAML", "duckdb", "filelock", "huggingface_hub", "itables", "matplotlib", "numpy", "pandas", "patsy"),
+    *("pyarrow", "pydantic", "rich", "scipy", "seaborn", "statsmodels", "transformers"),
 )
 """The packages that notebooks import, by themselves or through this package."""
 GLUE = "myst-nb"

@@ -45,7 +45,7 @@ OF_CONFIGURATIONS = {
     "recipe": Meaning("hash of all that the weights depend on but the seed; null: not known"),
     "seed": Meaning("of training; null: not known"),
     "probe": COLUMNS["probe"],
-    "version": Meaning("of the probe: other numbers, another version"),
+    "version": Meaning("of the probe: other numbers, another version; of a plug-in's file with the hash of that"),
     "settings": Meaning("of the probe, as JSON"),
     "data": Meaning("what identifies the data that were asked about, as JSON; null: not recorded"),
     "tokenizer": Meaning("sha256 of the tokenizer's files; null: not recorded"),

@@ -27,9 +27,7 @@ SCHEMA_OF_CONFIGURATIONS = pa.schema(
     [
         *((name, pa.string()) for name in ("series", "counts", "recipe")),
         ("seed", pa.int64()),
-        ("probe", pa.string()),
-        ("version", pa.int64()),
-        *((name, pa.string()) for name in ("settings", "data", "tokenizer", "configuration")),
+        *((name, pa.string()) for name in ("probe", "version", "settings", "data", "tokenizer", "configuration")),
     ]
 )
 
@@ -105,7 +103,7 @@ def _configurations(series: Sequence[Series]) -> Iterator[dict[str, str | int | 
                 "recipe": each.recipe,
                 "seed": each.seed,
                 "probe": probe,
-                "version": configuration.version,
+                "version": str(configuration.version),
                 "settings": json.dumps(configuration.settings),
                 "data": None if configuration.data is None else json.dumps(configuration.data),
                 "tokenizer": configuration.tokenizer,

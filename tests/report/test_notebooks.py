@@ -21,11 +21,14 @@ from embryology.specs import registry
 from embryology.specs.properties import VERSIONS
 from tests.pages import FIGURES
 from tests.synthetic import make_run
+from tests.test_project import imports
 
 NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
 KINDS = {"front", "losses", "probe", "comparison", "study", "build"}
+EXAMPLE = "example"
+"""Tag of a cell that is there to be read and typed elsewhere."""
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -148,8 +151,10 @@ def test_the_front_page_has_a_place_for_the_links_to_all_others():
     assert [cell.source for cell in places] == ["The other pages stand in the table of contents."]
 
 
-def test_a_notebook_imports_runs_analysis_and_figures_alone(notebook):
-    for node in ast.walk(ast.parse("\n".join(cell.source for cell in code(notebook)))):
+def test_a_notebook_imports_runs_analysis_and_figures_alone_and_its_examples_what_readers_have(notebook):
+    examples = [cell for cell in code(notebook) if EXAMPLE in cell.metadata.tags]
+    assert {name for cell in examples for name in imports(cell.source)} <= {"pandas", "duckdb"}
+    for node in ast.walk(ast.parse("\n".join(cell.source for cell in code(notebook) if cell not in examples))):
         if isinstance(node, ast.Import):
             names = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -161,7 +166,7 @@ def test_a_notebook_imports_runs_analysis_and_figures_alone(notebook):
 
 def test_every_code_cell_can_be_hidden_and_draws_at_most_one_figure(notebook):
     for cell in code(notebook):
-        assert {"hide-input", "remove-input"} & set(cell.metadata.tags)
+        assert {"hide-input", "remove-input", EXAMPLE} & set(cell.metadata.tags)
         assert len(drawn(notebook, cell)) <= 1
 
 
@@ -170,7 +175,8 @@ def test_every_figure_and_table_is_drawn_by_a_module_of_figures(notebook):
 
 
 def test_no_measurement_is_typed_into_prose(notebook):
-    assert not re.findall(r"\d*\.\d+|\d+%", re.sub(r"\{[\w:]+\}`[^`]*`", "", prose(notebook)))
+    words = re.sub(r"```.*?```|\{[\w:]+\}`[^`]*`", "", prose(notebook), flags=re.DOTALL)  # without code
+    assert not re.findall(r"\d*\.\d+|\d+%", words)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +200,8 @@ def execute(shell, series, name, steps="all"):
         with capture_output() as captured:
             result = shell.run_cell(cell.source, store_history=False)
         result.raise_error()
-        assert re.sub(r"Out\[\d+\]: .*\n", "", captured.stdout) + captured.stderr == ""
+        shown = r"Out\[\d+\]: .*\n" if EXAMPLE not in cell.metadata.tags else r"(?s)Out\[\d+\]: .*"
+        assert re.sub(shown, "", captured.stdout) + captured.stderr == ""
         assert plt.get_fignums() == []  # in a kernel it would be a second output
         data = [(output.data, output.metadata) for output in captured.outputs]
         if result.result is not None:

@@ -1,0 +1,95 @@
+"""What `embryology export` writes, told from an export that a page makes for itself."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+from IPython.display import HTML
+
+from embryology.analysis import tables
+from embryology.figures import style
+from embryology.runs import export
+from embryology.runs.dictionary import CONFIGURATIONS, DICTIONARY, ITEMS, MEASUREMENTS
+from embryology.runs.series import Series
+
+NAME = "tables"
+ROWS_ARE = {
+    MEASUREMENTS: "a value: which checkpoint, what was measured, its interval, from how many items",
+    CONFIGURATIONS: "a series and a probe: under which settings and on which data it measured",
+    DICTIONARY: "a column, or a name that stands in one: what it means",
+}
+
+
+def make(series: Sequence[Series]) -> Path:
+    """Export ``series`` to a folder that is gone with this process: Parquet with all items, and DuckDB without.
+
+    Returns:
+        The folder; its files are called :data:`NAME`.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="embryology-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    export.export(series, folder / f"{NAME}{export.PARQUET}", items=True)
+    export.export(series, folder / f"{NAME}{export.DUCKDB}")
+    return folder
+
+
+def written(folder: Path) -> HTML:
+    """The tables of an export, of :func:`make`: their files, how many rows they have, what a row is."""
+    listed = []
+    for file in folder.glob(f"*{export.PARQUET}"):
+        table = file.stem.removeprefix(NAME).removeprefix("-") or MEASUREMENTS
+        probe = table.removeprefix(ITEMS)
+        about = pq.read_metadata(file)
+        listed.append(
+            {
+                "table": table,
+                "file of Parquet": file.name,
+                "rows": f"{about.num_rows:,}",
+                "columns": about.num_columns,
+                "a row is": ROWS_ARE.get(table, f"an item that {probe} asked about, at a checkpoint"),
+            }
+        )
+    order = [*ROWS_ARE, *sorted(row["table"] for row in listed if row["table"] not in ROWS_ARE)]
+    return style.table(pd.DataFrame(sorted(listed, key=lambda row: order.index(row["table"]))))
+
+
+def measured(folder: Path, series: Series, steps: str = "all") -> HTML:
+    """What the measurements of an export hold by series and probe: how many rows at how many checkpoints.
+
+    Args:
+        folder: of :func:`make`.
+        series: the one whose ``steps`` are chosen; of others all are counted.
+        steps: ``all``, ``last``, or a list such as ``0,100,200``.
+    """
+    frame = pd.read_parquet(folder / f"{NAME}{export.PARQUET}")
+    first = frame["series"] == series.name
+    frame = pd.concat([tables.select(frame[first], series, steps), frame[~first]])
+    by_probe = frame.groupby(["series", "probe"], sort=False)
+    counted = by_probe.agg(checkpoints=("step", "nunique"), rows=("step", "size"), of_baselines=("baseline", "count"))
+    for column in ("task", "metric"):
+        counted[f"{column}s"] = by_probe[column].agg(lambda names: ", ".join(sorted(set(names))))
+    for column in ("rows", "of_baselines"):
+        counted[column] = counted[column].map("{:,}".format)
+    return style.table(counted.reset_index().rename(columns={"of_baselines": "of them of baselines"}))
+
+
+def columns(folder: Path) -> HTML:
+    """What the columns of an export, of :func:`make`, hold: the data dictionary's rows about columns."""
+    listed = _dictionary(folder)
+    return style.table(listed.loc[listed["value"] == "", ["table", "column", "type", "meaning", "unit"]])
+
+
+def names(folder: Path) -> HTML:
+    """What the names in an export's measurements mean: the data dictionary's rows about names."""
+    listed = _dictionary(folder)
+    named = listed.loc[listed["value"] != "", ["probe", "column", "value", "meaning", "unit"]]
+    return style.table(named.rename(columns={"value": "name"}))
+
+
+def _dictionary(folder: Path) -> pd.DataFrame:
+    """Its rows, with empty text for what is null."""
+    return pd.read_parquet(folder / f"{NAME}-{DICTIONARY}{export.PARQUET}").fillna("")

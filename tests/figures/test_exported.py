@@ -1,0 +1,165 @@
+"""The page on the exported tables: what it says of them, and its examples, held against the CSV file line by line."""
+
+import ast
+import csv
+import math
+import re
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+
+import duckdb
+import nbformat
+import pytest
+
+from embryology.figures import exported
+from embryology.runs.export import export
+from embryology.runs.paths import ROOT
+from embryology.runs.series import Series
+from tests.figures.reading import cells_of
+from tests.synthetic import make_run
+
+NOUNS = ("NN", "NNS", "NNP", "NNPS", "NOUN", "PROPN")
+PAGE = nbformat.read(ROOT / "notebooks" / "tables.ipynb", as_version=4).cells
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two trained runs, whose nouns all pass one half, one with fewer checkpoints and one whose nouns never do."""
+    folder = tmp_path_factory.mktemp("exported")
+    made = make_run(folder / "runs" / "made up", sentences=20, tags={"VB": "NNS"})
+    frozen = [ROOT / "results" / name for name in ("tiny-seed0", "tiny-bert-seed0")]
+    for ending in ("parquet", "csv", "duckdb"):
+        export([*Series.open_all(*frozen), made], folder / f"tables.{ending}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lines(folder):
+    """Those of the CSV file, as text by column."""
+    with open(folder / "tables.csv", newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def passes(lines):
+    """By series and part of speech the first step with more than half of the nouns right; infinite where none has."""
+    first = defaultdict(lambda: math.inf)
+    for line in lines:
+        asked = (line["task"], line["metric"], line["baseline"])
+        if asked == ("reconstruction", "accuracy", "") and line["group"] in NOUNS:
+            at = int(line["step"]) if float(line["value"]) > 0.5 else math.inf
+            first[line["series"], line["group"]] = min(at, first[line["series"], line["group"]])
+    assert 0 < sum(map(math.isinf, first.values())) < len(first)
+    return dict(first)
+
+
+def answer(package, folder):
+    """What the cell of the page that imports a package shows."""
+    (cell,) = (cell for cell in PAGE if cell.source.startswith(f"import {package}"))
+    assert cell.metadata.tags == ["example"]
+    *before, last = ast.parse(cell.source).body
+    names = {"folder": folder}
+    exec(compile(ast.Module(before, []), "the page", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "the page", "eval"), names)
+
+
+def test_the_example_in_pandas_finds_the_first_step_of_each_series(folder, lines, passes):
+    rows = answer("pandas", folder).set_index(["series", "group"])
+    found = rows["passes"].astype(float).fillna(math.inf).to_dict()
+    assert found == passes
+    words = {
+        (line["series"], line["group"]): int(line["n"])
+        for line in lines
+        if (line["task"], line["metric"]) == ("reconstruction", "accuracy") and line["group"] in NOUNS
+    }
+    assert rows["words"].to_dict() == words
+
+
+def test_the_example_in_duckdb_compares_the_last_checkpoint_with_the_best_baseline(folder, lines):
+    values = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        if (line["metric"], line["group"], line["layer"]) == ("accuracy", "", ""):
+            of = values[line["series"], line["probe"], line["task"]]
+            of[int(line["step"])].append((line["baseline"], float(line["value"])))
+    expected = {}
+    for of, by_step in values.items():
+        ours = [value for baseline, value in by_step[max(by_step)] if not baseline]
+        best = max((value for baseline, value in by_step[max(by_step)] if baseline), default=math.nan)
+        mean = sum(ours) / len(ours)
+        expected[of] = (max(by_step), *(round(number, 3) for number in (mean, best, mean - best)))
+    rows = answer("duckdb", folder)
+    found = {tuple(row[:3]): tuple(row[3:]) for row in rows.itertuples(index=False)}
+    assert found.keys() == expected.keys()
+    assert len({row[0] for row in found.values()}) > 1
+    for of, row in found.items():
+        assert row == pytest.approx(expected[of], abs=0.00101, nan_ok=True), of
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="there is no Rscript; Debian's r-base-core has it")
+def test_the_example_in_r_gives_what_pandas_gives(folder, passes):
+    """The text of the page itself, by R without any package."""
+    (program,) = re.findall(r"```r\n(.*?)```", "\n".join(cell.source for cell in PAGE), re.DOTALL)
+    command = ["Rscript", "--vanilla", "-e", program]
+    printed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    header, *rows = printed.splitlines()
+    assert header.split() == ["group", "series", "passes"]
+    found = [re.fullmatch(r"\d+ +(\S+) +(\S.*?) +(\S+)", row).groups() for row in rows]
+    assert {(series, group): float(at) for group, series, at in found} == passes
+    assert len(found) == len(passes)
+
+
+def test_the_tables_are_listed_with_their_files_and_rows(runs):
+    folder = exported.make(runs[:2])
+    rows = cells_of(exported.written(folder).data)
+    assert [row[0] for row in rows] == [
+        "measurements", "configurations", "dictionary", "items_edges", "items_finetune", "items_knowledge",
+        "items_tokens",
+    ]  # fmt: skip
+    assert {row[1] for row in rows} == {file.name for file in folder.glob("*.parquet")}
+    with duckdb.connect(folder / "tables.duckdb", read_only=True) as connection:
+        for table, _, count, columns, _ in rows[:2]:
+            there = connection.sql(f"SELECT * FROM {table}")
+            assert (int(count.replace(",", "")), int(columns)) == (len(there.fetchall()), len(there.columns))
+        assert connection.sql("SHOW TABLES").fetchall() == [("configurations",), ("dictionary",), ("measurements",)]
+    assert rows[-1][-1] == "an item that tokens asked about, at a checkpoint"
+
+
+def test_rows_are_counted_by_series_and_probe_at_the_chosen_steps(runs, tmp_path):
+    one, other, _ = runs
+    export([one, other], tmp_path / "tables.csv")
+    folder = exported.make([one, other])
+    with open(tmp_path / "tables.csv", newline="", encoding="utf-8") as stream:
+        lines = [
+            line for line in csv.DictReader(stream) if line["series"] == other.name or line["step"] in ("0", "160")
+        ]
+    counts = Counter((line["series"], line["probe"]) for line in lines)
+    of_baselines = Counter((line["series"], line["probe"]) for line in lines if line["baseline"])
+    steps = {of: len({line["step"] for line in lines if (line["series"], line["probe"]) == of}) for of in counts}
+    rows = {(row[0], row[1]): row[2:] for row in cells_of(exported.measured(folder, one, "0,160").data)}
+    assert rows.keys() == counts.keys()
+    for of, (checkpoints, all_rows, baselines, tasks, metrics) in rows.items():
+        assert (checkpoints, all_rows) == (str(steps[of]), f"{counts[of]:,}")
+        assert baselines == f"{of_baselines[of]:,}"
+        for column, listed in (("task", tasks), ("metric", metrics)):
+            named = {line[column] for line in lines if (line["series"], line["probe"]) == of}
+            assert listed == ", ".join(sorted(named))
+
+
+def test_the_dictionary_is_shown_whole_columns_apart_from_names(series, tmp_path):
+    export([series], tmp_path / "tables.csv", items=True)
+    with open(tmp_path / "tables-dictionary.csv", newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    folder = exported.make([series])
+    columns, names = (cells_of(shown(folder).data) for shown in (exported.columns, exported.names))
+    of_columns = [
+        [line[name] for name in ("table", "column", "type", "meaning", "unit")] for line in lines if not line["value"]
+    ]
+    of_names = [
+        [line[name] for name in ("probe", "column", "value", "meaning", "unit")] for line in lines if line["value"]
+    ]
+    assert columns == of_columns
+    assert names == of_names
+    assert ["measurements", "n", "int64", "items behind the value", ""] in columns
+    assert ["knowledge", "metric", "gain"] in [row[:3] for row in names]
