@@ -34,7 +34,9 @@ def warning(series: Series) -> str:
 
 def _count(audit: Audit) -> str:
     kinds = style.listed(list(dict.fromkeys(each.kind for each in audit.findings)))
-    return f"{len(audit.findings)} findings ({kinds})" if audit.findings else "nothing was found to be wrong"
+    said = f"{len(audit.findings)} findings ({kinds})" if audit.findings else "nothing was found to be wrong"
+    count = len(audit.checkpoints)
+    return said + (f", but {audit.unread} of {count} checkpoints could not be read" if audit.unread else "")
 
 
 def checkpoints(series: Series) -> HTML:

@@ -198,23 +198,37 @@ def _ordered(made: list[Checkpoint], folder: RunFolder) -> tuple[Checkpoint, ...
     """
     if not made:
         raise EmbryologyError(f"{folder.root} holds no checkpoints")
-    if len(phases := sorted({checkpoint.phase for checkpoint in made})) > 1:
+    made.sort(key=lambda checkpoint: checkpoint.step)
+    refuse_other_counts(folder, [(checkpoint.name, checkpoint.unit, checkpoint.phase) for checkpoint in made])
+    for earlier, later in itertools.pairwise(made):
+        if earlier.step == later.step:
+            raise EmbryologyError(f"{earlier.name} and {later.name} are both {later.unit} {later.step}")
+    return tuple(made)
+
+
+def refuse_other_counts(folder: RunFolder, counted: Sequence[tuple[str, steps.Unit, str]]) -> None:
+    """Refuse checkpoints whose steps cannot be compared.
+
+    Args:
+        folder: of their series.
+        counted: of each its name, what its step counts, and the phase from whose beginning.
+
+    Raises:
+        EmbryologyError: they count different things, or from different beginnings.
+    """
+    if len(phases := sorted({phase for _, _, phase in counted})) > 1:
         begin = ", ".join(f"{phase}: …" for phase in phases if phase)
         raise EmbryologyError(
             f"{folder.name} has checkpoints of several phases of training ({', '.join(phases).removeprefix(', ')}), "
             "which may count their steps from the beginning of the phase; name those of one phase, or say in "
             f"{folder.root / steps.RECORD} at which step each begins: `phases: {{{begin}}}`"
         )
-    made.sort(key=lambda checkpoint: checkpoint.step)
-    for earlier, later in itertools.pairwise(made):
-        if earlier.step == later.step:
-            raise EmbryologyError(f"{earlier.name} and {later.name} are both {later.unit} {later.step}")
-        if earlier.unit != later.unit:
+    for (earlier, unit, _), (later, other, _) in itertools.pairwise(counted):
+        if unit != other:
             raise EmbryologyError(
-                f"{earlier.name} says {earlier.unit} and {later.name} says {later.unit}; say the step of each in a "
-                f"file {steps.RECORD} beside them"
+                f"{earlier} says {unit} and {later} says {other}; say the step of each in a file {steps.RECORD} beside "
+                "them"
             )
-    return tuple(made)
 
 
 def distinct(folders: Sequence[Path]) -> list[str]:

@@ -39,6 +39,7 @@ class Mirror:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Here)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a client that has had enough hangs up
         self.port = self.server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

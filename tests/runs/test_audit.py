@@ -10,6 +10,7 @@ from embryology import cli
 from embryology.errors import EmbryologyError
 from embryology.runs.audit import result
 from embryology.runs.audit.observed import Entry
+from embryology.runs.audit.pickles import OLDER
 from embryology.runs.audit.result import entries, examine
 from embryology.runs.checkpoints import WEIGHTS
 from embryology.runs.contents import Stored
@@ -42,18 +43,19 @@ class Pickles:
 
 
 def test_of_pickles_of_the_older_form_sizes_and_hashes_are_told():
-    one, other = (hashlib.sha256(each).hexdigest() for each in (b"one", b"two"))
-    made = [
-        Entry(step, str(step), Pickles(*each))
-        for step, each in enumerate([(b"one", one), (b"two", other), (b"one", one)])
-    ]
+    contents = [OLDER + word for word in (b"one", b"two", b"six")]
+    one, other = (hashlib.sha256(each).hexdigest() for each in contents[:2])
+    held = [(contents[0], one), (contents[1], other), (contents[0], one)]
+    made = [Entry(step, str(step), Pickles(*each)) for step, each in enumerate(held)]
     (audit,) = examine({"hub": made})
     assert kinds(audit) == {"same weights": {0, 2}}
-    assert audit.bytes_read == 6  # two of each, which tell the form
+    assert audit.notes == ("steps 0, 1, 2: of pickles of the older form, sizes and hashes alone",)
+    beginnings = 2 * len(OLDER)
+    assert audit.bytes_read == 3 * len(OLDER)  # which tells the form
     assert [row.identity for row in audit.checkpoints] == [one, other, one]
     (audit,) = examine({"hub": made[:2]}, whole=True)
-    assert (audit.findings, audit.bytes_read) == ((), 4 + 6)
-    (audit,) = examine({"hub": [*made[:2], Entry(3, "3", Pickles(b"six", "0" * 64))]}, whole=True)
+    assert (audit.findings, audit.bytes_read) == ((), beginnings + audit.size)
+    (audit,) = examine({"hub": [*made[:2], Entry(3, "3", Pickles(contents[2], "0" * 64))]}, whole=True)
     assert kinds(audit) == {"damaged": {3}}
     assert audit.findings[0].says == "step 3: pytorch_model.bin has another sha256 than is said of it"
 
@@ -63,8 +65,9 @@ def test_a_checkpoint_that_cannot_be_listed_leaves_the_others():
         def files(self):
             raise EmbryologyError("there is no such revision")
 
-    (audit,) = examine({"hub": [Entry(0, "0", Gone(b"")), Entry(1, "1", Pickles(b"one"))]})
-    assert kinds(audit) == {"unreadable": {0}}
+    (audit,) = examine({"hub": [Entry(0, "0", Gone(b"")), Entry(1, "1", Pickles(OLDER + b"one"))]})
+    assert (audit.findings, audit.unread) == ((), 1)
+    assert audit.notes[0] == "step 0: not all could be read: there is no such revision"
     assert [row.step for row in audit.checkpoints] == [1]
 
 
@@ -89,7 +92,7 @@ def test_an_audit_holds_as_long_as_files_are_the_same(sound, trained, tmp_path):
     assert result.kept(moved) == changed
     shutil.rmtree(moved.root / "step-6")
     assert result.kept(moved) == changed
-    moved.audit.write_text(moved.audit.read_text().replace('"version": 1', '"version": 0'))
+    moved.audit.write_text(moved.audit.read_text().replace('"version": 2', '"version": 0'))
     assert "is of another version" in result.kept(moved)
     moved.audit.write_text("{}")
     assert "is damaged" in result.kept(moved)

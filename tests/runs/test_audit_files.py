@@ -12,14 +12,15 @@ from safetensors.numpy import save
 from safetensors.torch import save as save_torch
 
 from embryology.errors import EmbryologyError
-from embryology.runs.audit import files, tensors
-from embryology.runs.audit.observed import Entry, listed, observe, odd
+from embryology.runs.audit import files, reading, tensors
+from embryology.runs.audit.observed import Entry, listed, odd
 from embryology.runs.audit.tensors import DamagedError, Tensor
 from embryology.runs.contents import Counted, Folder, Stored
 
 COVERS = (
     "embryology/runs/audit/files.py",
     "embryology/runs/audit/observed.py",
+    "embryology/runs/audit/reading.py",
     "embryology/runs/audit/tensors.py",
 )
 WEIGHTS = save({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float16)}, {"format": "pt"})
@@ -37,6 +38,13 @@ class Memory:
     def read(self, name, start=0, end=None):
         self.asked.append(name)
         return self.held[name][start:end]
+
+
+def observe(entry):
+    """A checkpoint, and what is wrong with it alone."""
+    ((observed,), findings, unlisted) = reading.observe([entry], whole=False)
+    assert unlisted == []
+    return observed, findings
 
 
 def checkpoints(*held, identities=()):
@@ -123,8 +131,8 @@ def test_what_cannot_be_read_is_told_and_not_called_damaged():
         def read(self, name, start=0, end=None):
             raise EmbryologyError("the hub is down")
 
-    _, findings = observe(Entry(7, "seven", Down({"model.safetensors": WEIGHTS})))
-    assert said(findings) == ["unreadable: step 7: the hub is down"]
+    observed, findings = observe(Entry(7, "seven", Down({"model.safetensors": WEIGHTS})))
+    assert (findings, observed.unread, observed.tensors) == ([], "the hub is down", None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
@@ -219,14 +227,16 @@ def named(step, name, held, sha256=None):
 
 def test_names_and_sizes_tell_repeats_gaps_and_cut_pickles():
     series = [named(step, f"step-{step}", {"pytorch_model.bin": b"x" * 1000}) for step in (0, 10, 20, 40, 50)]
-    assert said(files.of_names(series)) == ["missing step: step 30: missing, as the spacing of the others tells"]
+    assert said(files.of_names(series, [0, 10, 20, 40, 50])) == [
+        "missing step: step 30: missing, as the spacing of the others tells"
+    ]
     series = [
         named(0, "step-0", {"pytorch_model.bin": b"x" * 1000}),
         named(10, "checkpoint-10", {"pytorch_model.bin": b"x" * 1019}),
         named(10, "step-10", {"pytorch_model.bin": b"x" * 1000}),
         named(20, "step-20", {"pytorch_model.bin": b"x" * 500}),
     ]
-    assert said(files.of_names(series)) == [
+    assert said(files.of_names(series, [0, 10, 20])) == [
         "repeated step: step 10: is there 2 times: checkpoint-10, step-10",
         "another size: step 20: weights of 500 bytes, where others have 1,000: truncated, or of another dtype or shape",
     ]

@@ -2,12 +2,12 @@
 
 import itertools
 import json
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any
 
 from embryology.errors import EmbryologyError
 from embryology.runs.audit.grid import missing_steps
-from embryology.runs.audit.observed import Finding, Observed, finding, odd, unreadable
+from embryology.runs.audit.observed import Finding, Observed, finding, odd, trouble
 from embryology.storage.files import sha256_of
 
 CONFIG = "config.json"
@@ -26,14 +26,18 @@ SIZES_ALIKE = 0.02
 """By how much the files of one model may differ, of pickles that cannot be looked into."""
 
 
-def of_names(series: Sequence[Observed]) -> Iterator[Finding]:
-    """Steps that are there twice or not at all, and the same files of weights under several names."""
+def of_names(series: Sequence[Observed], steps: Collection[int]) -> Iterator[Finding]:
+    """Steps that are there twice or not at all, and weights of another size.
+
+    Args:
+        series: by rising step.
+        steps: of these, and of others that are known to be there, but could not be listed or were left out.
+    """
     for _, group in itertools.groupby(series, key=lambda each: each.step):
         twice = list(group)
         if len(twice) > 1:
             yield finding("repeated step", twice, f"is there {len(twice)} times: {', '.join(e.name for e in twice)}")
-    steps = sorted({each.step for each in series})
-    if missing := missing_steps(steps):
+    if missing := missing_steps(sorted(set(steps))):
         about = f"{', '.join(f'{step:,}' for step in missing)}: missing, as the spacing of the others tells"
         yield Finding(kind="missing step", steps=tuple(missing), says=f"step{'s' * (len(missing) > 1)} {about}")
     unread = [each for each in series if each.tensors is None and "".join(each.weights).endswith(".bin")]
@@ -117,7 +121,7 @@ def _values(
         except (ValueError, TypeError, KeyError, AttributeError):
             problems.append(finding("damaged", [each], f"{name} is not what its name says"))
         except (EmbryologyError, OSError) as error:
-            problems.append(unreadable(each, error))
+            problems += trouble(each, error)
         else:
             values[each] = value
             if identity:

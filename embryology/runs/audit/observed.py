@@ -22,6 +22,8 @@ class Entry:
     step: int
     name: str
     contents: Contents
+    left_out: bool = False
+    """Whether the record of its series says that it is none of it."""
 
 
 class Finding(BaseModel):
@@ -49,6 +51,13 @@ class Observed:
     """By name; None where a file is damaged, or a pickle of the older form."""
     sha256: dict[str, str] = field(default_factory=dict)
     """Of weights files that were read whole."""
+    unread: str | None = None
+    """Why not all could be read that was asked for; None where it could."""
+
+    @classmethod
+    def of(cls, entry: Entry, contents: Counted) -> "Observed":
+        """A checkpoint of which only the listing is known."""
+        return cls(entry.step, entry.name, contents, tensors.weights_files(contents.files))
 
     @property
     def identity(self) -> tuple[str, ...] | None:
@@ -57,15 +66,9 @@ class Observed:
         return tuple(each for each in known if each is not None) if known and None not in known else None
 
 
-def observe(entry: Entry) -> tuple[Observed, list[Finding]]:
-    """List a checkpoint's files and read the headers of its weights.
-
-    Raises:
-        EmbryologyError: its files cannot be listed.
-    """
-    contents = Counted(entry.contents)
-    observed = Observed(entry.step, entry.name, contents, tensors.weights_files(contents.files))
-    found = []
+def headers(observed: Observed) -> list[Finding]:
+    """Read the headers of a checkpoint's weights, and say what is wrong with them."""
+    contents, found = observed.contents, list[Finding]()
     if not observed.weights:
         found.append(finding("no weights", [observed], "holds neither safetensors nor pickles of torch"))
     if missing := tensors.missing_shards(observed.weights):
@@ -74,17 +77,19 @@ def observe(entry: Entry) -> tuple[Observed, list[Finding]]:
         try:
             parts = [tensors.listed(contents, file) for file in observed.weights]
         except (EmbryologyError, OSError) as error:
-            found.append(unreadable(observed, error))
+            found += trouble(observed, error)
         else:
             known = [part for part in parts if part is not None]
             observed.tensors = {name: each for part in known for name, each in part.items()} if known == parts else None
-    return observed, found
+    return found
 
 
-def unreadable(observed: Observed, error: Exception) -> Finding:
-    """That a file is damaged, or could not be read, and so was not examined."""
-    kind = "damaged" if isinstance(error, DamagedError) else "unreadable"
-    return finding(kind, [observed], f"{error}")
+def trouble(observed: Observed, error: Exception) -> list[Finding]:
+    """That a file is damaged; or nothing, and it is noted that it could not be read, which is no fault of a series."""
+    if isinstance(error, DamagedError):
+        return [finding("damaged", [observed], f"{error}")]
+    observed.unread = observed.unread or getattr(error, "reason", None) or str(error)
+    return []
 
 
 def finding(kind: str, about: Sequence[Observed], says: str) -> Finding:

@@ -15,6 +15,8 @@ from embryology.runs.contents import Counted
 
 DTYPES = {"DoubleStorage": "F64", "FloatStorage": "F32", "HalfStorage": "F16", "BFloat16Storage": "BF16"}
 """As safetensors calls them; of others only the name is told."""
+OLDER = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
+"""What files of the form before begin with."""
 LARGEST_PICKLE = 10**8
 """Bytes of the small pickle."""
 
@@ -83,8 +85,11 @@ def places(contents: Counted, name: str) -> dict[str, Place] | None:
         ValueError: it is truncated, damaged, or holds anything but weights.
         EmbryologyError: it cannot be read.
     """
-    if contents.read(name, 0, 2) != b"PK":
+    beginning = contents.read(name, 0, len(OLDER))
+    if beginning == OLDER:
         return None
+    if not beginning.startswith(b"PK"):
+        raise ValueError("torch did not write it")
     try:
         with zipfile.ZipFile(_Ranges(contents, name)) as archive:
             headers = {each.filename.partition("/")[2]: each.header_offset for each in archive.infolist()}

@@ -1,24 +1,24 @@
 """A series is examined; what was found is kept beside its measurements, and holds as long as its files are the same."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from embryology.errors import EmbryologyError
-from embryology.runs import steps
-from embryology.runs.audit import files, tensors, weights
-from embryology.runs.audit.observed import Entry, Finding, Observed, finding, observe, unreadable
+from embryology.runs.audit import files, reading, weights
+from embryology.runs.audit.entries import entries, resolved
+from embryology.runs.audit.observed import Entry, Finding, Observed, listed
 from embryology.runs.audit.weights import Read
-from embryology.runs.contents import Folder
+from embryology.runs.contents import Stored
+from embryology.runs.hub import groups
+from embryology.runs.hub.revisions import Contents
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import distinct
 from embryology.storage.files import read_json, sha256_of, write_json
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give other findings."""
 AGAIN = "(embryology audit RUN)"
 
@@ -60,35 +60,10 @@ class Audit(BaseModel):
     bytes_read: int
     checkpoints: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    unread: int
+    """How many checkpoints could not be listed, or not be read, so that less is told of them."""
     notes: tuple[str, ...]
     """What could not be told."""
-
-
-def entries(folder: RunFolder) -> list[Entry]:
-    """The checkpoints of a run, or of a folder of checkpoints that somebody else made, in the order of their steps.
-
-    Raises:
-        EmbryologyError: there are none, or a name does not say its step.
-    """
-    if not folder.root.is_dir():
-        raise EmbryologyError(f"there is no run at {folder.root}; `embryology pretrain` makes one")
-    if folder.checkpoints.is_dir():
-        paths = [path for path in folder.checkpoints.glob("step-*") if path.name.removeprefix("step-").isdigit()]
-    else:
-        paths = [path for path in folder.root.iterdir() if path.is_dir() and _is_checkpoint(path)]
-    record = steps.read(folder.root)
-    try:
-        found = [Entry(steps.place(path.name, record).step, path.name, Folder(path)) for path in paths]
-    except EmbryologyError as error:
-        raise EmbryologyError(f"{folder.root}: {error}") from error
-    if not found or folder.frozen.exists():
-        raise EmbryologyError(f"{folder.root} holds no weights of checkpoints to audit")
-    return sorted(found, key=lambda entry: (entry.step, entry.name))
-
-
-def _is_checkpoint(path: Path) -> bool:
-    names = dict.fromkeys(file.name for file in path.iterdir())
-    return files.CONFIG in names or bool(tensors.weights_files(names))
 
 
 def examine(series: Mapping[str, Sequence[Entry]], whole: bool = False) -> list[Audit]:
@@ -103,28 +78,21 @@ def examine(series: Mapping[str, Sequence[Entry]], whole: bool = False) -> list[
     """
     observed: dict[str, list[Observed]] = {}
     found: dict[str, list[Finding]] = {}
+    unlisted: dict[str, list[tuple[int, str]]] = {}
     for name, entered in series.items():
-        observed[name], found[name] = [], []
-        for entry in entered:
-            try:
-                one, wrong = observe(entry)
-            except (EmbryologyError, OSError) as error:
-                found[name].append(
-                    Finding(kind="unreadable", steps=(entry.step,), says=f"step {entry.step:,}: {error}")
-                )
-                continue
-            observed[name].append(one)
-            found[name] += wrong
-        for rule in (files.of_names, files.of_tensors, files.of_small_files):
+        chosen = [entry for entry in entered if not entry.left_out]
+        observed[name], found[name], unlisted[name] = reading.observe(chosen, whole)
+        found[name] += files.of_names(observed[name], {entry.step for entry in entered})
+        for rule in (files.of_tensors, files.of_small_files):
             found[name] += rule(observed[name])
-    reads, unread = weights.read(list(observed.values()))
-    if whole:
-        unread += [wrong for each in observed.values() for one in each for wrong in _read_whole(one)]
+    reads, damaged = weights.read(list(observed.values()))
     audits = []
     for name, checkpoints in observed.items():
-        own, notes = found[name], list[str]()
-        own += [wrong for about, wrong in unread if about in checkpoints]
+        own = found[name]
+        own += [wrong for about, wrong in damaged if about in checkpoints]
         own += weights.same_weights(checkpoints, reads)
+        unread = [*unlisted[name], *((each.step, each.unread) for each in checkpoints if each.unread)]
+        notes = [*_unread(unread), *_alone(checkpoints)]
         for alike in reads:
             more, untold = weights.of_series(alike, checkpoints)
             own += more
@@ -133,23 +101,28 @@ def examine(series: Mapping[str, Sequence[Entry]], whole: bool = False) -> list[
                 if other != name:
                     own += weights.of_seeds(alike, other, checkpoints, others)
         beside = tuple(other for other in series if other != name)
-        audits.append(_audit(name, beside, checkpoints, reads, own, notes, whole))
+        audits.append(_audit(name, beside, checkpoints, reads, own, len(unread), notes, whole))
     return audits
 
 
-def _read_whole(observed: Observed) -> Iterator[tuple[Observed, Finding]]:
-    for file in observed.weights:
-        digest = hashlib.sha256()
-        try:
-            for block in observed.contents.blocks(file):
-                digest.update(block)
-        except (EmbryologyError, OSError) as error:
-            yield observed, unreadable(observed, error)
-            continue
-        observed.sha256[file] = digest.hexdigest()
-        said = observed.contents.files[file].sha256
-        if said not in (None, digest.hexdigest()):
-            yield observed, finding("damaged", [observed], f"{file} has another sha256 than is said of it")
+def _unread(unread: Sequence[tuple[int, str]]) -> list[str]:
+    """A line a reason."""
+    by_reason: dict[str, list[int]] = {}
+    for step, reason in unread:
+        by_reason.setdefault(reason, []).append(step)
+    return [f"{listed(sorted(some))}: not all could be read: {reason}" for reason, some in by_reason.items()]
+
+
+def _alone(checkpoints: Sequence[Observed]) -> list[str]:
+    """What there is nothing to hold against."""
+    older = [each for each in checkpoints if each.weights and each.tensors is None and not each.unread]
+    older = [each for each in older if each.weights[0].endswith(".bin")]
+    said = [f"{listed([each.step for each in older])}: of pickles of the older form, sizes and hashes alone"] * bool(
+        older
+    )
+    if len(checkpoints) == 1:
+        said.append("a single checkpoint has no others that its weights could be held against")
+    return said
 
 
 def _audit(
@@ -158,6 +131,7 @@ def _audit(
     checkpoints: Sequence[Observed],
     reads: Sequence[Read],
     found: Sequence[Finding],
+    unread: int,
     notes: Sequence[str],
     whole: bool,
 ) -> Audit:
@@ -186,23 +160,24 @@ def _audit(
         version=VERSION,
         series=name,
         beside=beside,
-        listing=_listing(checkpoints),
+        listing=_listing((each.step, each.name, each.contents.files) for each in checkpoints),
         read=sha256_of([each.contents.sha256 for each in checkpoints]),
         whole=whole,
         size=sum(each.contents.size for each in checkpoints),
         bytes_read=sum(each.contents.bytes_read for each in checkpoints),
         checkpoints=tuple(rows),
         findings=tuple(found),
+        unread=unread,
         notes=tuple(notes),
     )
 
 
-def _listing(checkpoints: Sequence[Observed]) -> str:
+def _listing(checkpoints: Iterable[tuple[int, str, Mapping[str, Stored]]]) -> str:
     """A hash of all that is known of files without reading them."""
     return sha256_of(
         [
-            [each.step, each.name, {name: [file.size, file.identity] for name, file in each.contents.files.items()}]
-            for each in checkpoints
+            [step, name, {file: [stored.size, stored.identity] for file, stored in files.items()}]
+            for step, name, files in checkpoints
         ]
     )
 
@@ -226,16 +201,22 @@ def load(folder: RunFolder) -> Audit | str:
 def kept(folder: RunFolder) -> Audit | str:
     """The audit that was kept of a series, or a clause that says why none holds.
 
-    It holds as long as the series has the same names and sizes of files, and the same bytes where it was read.
+    It holds as long as the series has the same names and sizes of files, and the same bytes where it was read. On the
+    Hub a commit cannot change, so that what the series was resolved to is compared, and the Hub not asked.
     """
     audit = load(folder)
     if isinstance(audit, str):
         return audit
     try:
-        now = examine({audit.series: entries(folder)})[0]
+        entered = entries(folder)
+        if any(isinstance(each.contents, Contents) for each in entered):
+            chosen = [entry for entry in entered if not entry.left_out]
+            same = audit.listing == _listing((each.step, each.name, each.contents.files()) for each in chosen)
+        else:
+            now = examine({audit.series: entered})[0]
+            same = (now.listing, now.read) == (audit.listing, audit.read)
     except EmbryologyError as error:
         return str(error)
-    same = (now.listing, now.read) == (audit.listing, audit.read)
     return audit if same else f"its files have changed since it was audited {AGAIN}"
 
 
@@ -262,10 +243,9 @@ def audit(places: Sequence[str], whole: bool, console: Console) -> None:
     Raises:
         EmbryologyError: something is not what it says, or there are no checkpoints.
     """
-    folders = list(dict.fromkeys(RunFolder.named(place) for place in places))
-    series = dict(zip(distinct([folder.root for folder in folders]), folders, strict=True))
-    audits = examine({name: entries(folder) for name, folder in series.items()}, whole)
-    count = 0
+    members = {RunFolder.named(each): each for place in places for each in groups.members(place)}
+    series = dict(zip(distinct([folder.root for folder in members]), members, strict=True))
+    audits = examine({name: resolved(members[folder]) for name, folder in series.items()}, whole)
     for one, folder in zip(audits, series.values(), strict=True):
         console.print(table(one))
         for each in one.findings:
@@ -273,7 +253,10 @@ def audit(places: Sequence[str], whole: bool, console: Console) -> None:
         for note in one.notes:
             console.print(f"{one.series}: not told: {note}", highlight=False, markup=False, soft_wrap=True)
         write(folder, one)
-        count += len(one.findings)
-    if count:
-        raise EmbryologyError(f"findings: {count}; leave those checkpoints out, or ask those who made them")
+    found, unread = (sum(numbers) for numbers in zip(*((len(one.findings), one.unread) for one in audits), strict=True))
+    wrong = [f"findings: {found}; leave those checkpoints out, or ask those who made them"] if found else []
+    if unread:
+        wrong.append(f"not read: {unread} checkpoints, of which less is told; give the same command again")
+    if wrong:
+        raise EmbryologyError("; ".join(wrong))
     console.print("nothing was found to be wrong", highlight=False)

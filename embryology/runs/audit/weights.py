@@ -11,7 +11,7 @@ from embryology.errors import EmbryologyError
 from embryology.runs.audit import lineage, tensors
 from embryology.runs.audit.files import shapes
 from embryology.runs.audit.lineage import KIN, TELLING, TELLING_FIRST, UNRELATED
-from embryology.runs.audit.observed import Finding, Observed, commonest, finding, listed, odd, unreadable
+from embryology.runs.audit.observed import Finding, Observed, commonest, finding, listed, odd, trouble
 from embryology.runs.audit.tensors import DamagedError, Stretch
 
 KEPT = 0.5
@@ -72,7 +72,7 @@ def _read(
 ) -> tuple[Read, list[tuple[Observed, Finding]]]:
     hashes = {each: hashlib.sha256() for each in checkpoints}
     narrow: dict[Observed, list[str]] = {each: [] for each in checkpoints}
-    bad: dict[Observed, Finding] = {}
+    bad: dict[Observed, list[Finding]] = {}
     cosines: list[np.ndarray] = []
     parts: dict[str, np.ndarray] = {}
     for stretch in stretches:
@@ -84,7 +84,8 @@ def _read(
                 if not np.isfinite(numbers).all():
                     raise DamagedError(f"{stretch.name} holds what is no finite number")
             except (EmbryologyError, OSError) as error:
-                bad.setdefault(each, unreadable(each, error))
+                if each not in bad:
+                    bad[each] = trouble(each, error)
                 continue
             hashes[each].update(numbers.tobytes())
             if numbers.any():
@@ -105,7 +106,7 @@ def _read(
         [max(narrow[each], key=["BF16", "F16", "F32"].index, default=None) for each in chosen],
         {name: kinship[grid] for name, kinship in parts.items()},
         np.mean([cosine[grid] for cosine in cosines], axis=0) if cosines else np.ones((len(good), len(good))),
-    ), list(bad.items())
+    ), [(each, found) for each, wrong in bad.items() for found in wrong]
 
 
 def same_weights(series: Sequence[Observed], reads: Sequence[Read]) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ from huggingface_hub.utils import (
 )
 
 from embryology.errors import EmbryologyError
+from embryology.runs.contents import UnavailableError
 from embryology.storage.files import refusal
 
 RETRIES = 2
@@ -109,13 +110,16 @@ def read(repository: str, commit: str, file: str, start: int = 0, end: int | Non
     if part := start > 0 or end is not None:
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
     url, timeout = hf_hub_url(repository, file, revision=commit), constants.HF_HUB_DOWNLOAD_TIMEOUT
+    what = f"{repository}@{commit[:12]}: {file}"
     with (
-        _said_in_a_line(f"{repository}@{commit[:12]}: {file}"),
+        _said_in_a_line(what),
         http_stream_backoff("GET", url, headers=headers, timeout=timeout, max_retries=RETRIES) as response,
     ):
         hf_raise_for_status(response)
         if part and response.status_code != 206:
-            raise EmbryologyError(f"{constants.ENDPOINT} does not give parts of files, as {file} was asked for")
+            raise UnavailableError(
+                what, f"{constants.ENDPOINT} gives no parts of files; --whole reads them from end to end"
+            )
         return bytes(response.read())
 
 
@@ -184,7 +188,7 @@ def _said_in_a_line(what: str) -> Iterator[None]:
     try:
         yield
     except (HTTPError, OSError, ValueError, KeyError, TypeError) as error:
-        raise EmbryologyError(f"{what}: {_reason(error)}") from error
+        raise UnavailableError(what, _reason(error)) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -9,9 +9,9 @@ In the folder of a series on the Hub::
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from embryology.errors import EmbryologyError, problems
 from embryology.runs import checkpoints, steps
 from embryology.runs.checkpoints import CONFIG, INDEX, TOKENIZER_FILES, Checkpoint
+from embryology.runs.contents import Folder, Stored, UnavailableError
 from embryology.runs.hub.descriptions import Description
 from embryology.runs.paths import HUB, RunFolder
 from embryology.storage.files import read_json, sha256_of, write_json, written_whole
@@ -28,24 +29,6 @@ from embryology.storage.files import read_json, sha256_of, write_json, written_w
 RECORD = "revisions.json"
 AT_ONCE = 8
 """Requests for listings; they are small."""
-
-
-class Stored(BaseModel):
-    """A file of a revision, as the Hub lists it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    size: int
-    """In bytes."""
-    sha256: str | None
-    """None of files that the Hub keeps in git itself, small ones."""
-    git: str
-    """The id of its blob: of the file itself where there is no sha256."""
-
-    def is_of(self, content: bytes) -> bool:
-        """Whether it is this very file."""
-        if self.sha256 is not None:
-            return hashlib.sha256(content).hexdigest() == self.sha256
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == self.git
 
 
 class Revision(BaseModel):
@@ -90,6 +73,8 @@ class Contents:
     """The files of a revision, of which any bytes can be read without the others."""
 
     revision: Revision
+    beside: Path | None = None
+    """A folder with its small files, if there is one; these are not asked of the Hub again."""
 
     def files(self) -> Mapping[str, Stored]:
         """By name, those of the checkpoint itself, not of folders beside it."""
@@ -103,7 +88,28 @@ class Contents:
         """
         from embryology.runs.hub import client
 
-        return client.read(self.revision.repository, self.revision.commit, name, start, end)
+        if self.beside is not None and (self.beside / name).is_file():
+            return Folder(self.beside).read(name, start, end)
+        content = client.read(self.revision.repository, self.revision.commit, name, start, end)
+        if end is not None and len(content) != max(0, min(end, self.revision.files[name].size) - start):
+            raise UnavailableError(f"{self.revision.full_name}: {name}", "other bytes came than were asked for")
+        return content
+
+    @contextmanager
+    def downloaded(self, names: Sequence[str]) -> Iterator[Folder]:
+        """Some of its files on this machine, as long as the context lasts; longer those that were kept before.
+
+        Raises:
+            EmbryologyError: they cannot be had.
+        """
+        from embryology.runs.hub import client
+
+        asked = self.revision.repository, self.revision.commit, names
+        if place := client.kept(*asked) if names else None:
+            yield Folder(place)
+        else:
+            with client.lent(*asked) if names else nullcontext(Path()) as lent:
+                yield Folder(lent)
 
     def whole(self, name: str) -> bytes:
         """A file that is small, held against its hash.
@@ -312,6 +318,11 @@ def _write(place: Path, files: Mapping[str, bytes]) -> None:
         temporary.mkdir()
         for name, content in files.items():
             (temporary / name).write_bytes(content)
+
+
+def contents_of(folder: RunFolder, revision: Revision) -> Contents:
+    """The files of a revision of a series, whose small ones lie in its folder."""
+    return Contents(revision, _small(folder, revision))
 
 
 def _small(folder: RunFolder, revision: Revision) -> Path:
