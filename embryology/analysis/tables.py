@@ -35,8 +35,15 @@ def read(
         Rows of :data:`embryology.runs.measurements.SCHEMA`.
 
     Raises:
-        EmbryologyError: a series was not measured, the probe does not apply to its model, or there is no such step.
+        EmbryologyError: a series was not measured, the probe does not apply to its model, there is no such step, or
+            series count different things.
     """
+    others = [each for each in series if each.unit != series[0].unit]
+    if others:
+        raise EmbryologyError(
+            f"{series[0].name} counts {series[0].unit} and {others[0].name} {others[0].unit}, so that no figure can "
+            "draw both; report them apart, or say the step of each checkpoint in series.yaml"
+        )
     tables = []
     for number, each in enumerate(series):
         frame = measured(each, probe)

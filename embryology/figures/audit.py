@@ -93,6 +93,7 @@ def likeness(series: Series) -> HTML:
             linestyle="",
             label="a finding",
         )
+    style.counts(series.unit)
     style.training_axis(axis, rows["step"], "training step")
     axis.set_ylabel("cosine of weights")
     style.legend(figure, [axis], 3)

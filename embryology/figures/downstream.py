@@ -166,8 +166,8 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         drawn.append(pd.DataFrame({"whose": name, "of": "mean", "step": line.index, "value": line.to_numpy()}))
     share.axhline(100 * downstream.ENOUGH, color=style.INK, linestyle=style.DOTTED, linewidth=1.3)
     share.axvline(downstream.EARLY, color=style.MUTED, linestyle=style.DASHED, linewidth=1)
-    height.set(ylabel="mean score (points)", xlabel="share of the training steps")
-    share.set(ylabel="% of the gain to the last three", xlabel="share of the training steps")
+    height.set(ylabel="mean score (points)", xlabel=style.counted("share of the training steps"))
+    share.set(ylabel="% of the gain to the last three", xlabel=style.counted("share of the training steps"))
     style.legend(figure, [height], 4)
     listed = style.listed([f"{name} {value:.0f}%" for name, value in quarter.items()])
     answer = f"Of its whole gain there after a quarter of the steps: {listed}"
@@ -199,7 +199,7 @@ def _answers_beside_published(frame: pd.DataFrame, axis: Axes) -> list[pd.DataFr
     for line, number in lines.values():
         colour, marker, dashes = style.LINES[number]
         axis.plot(line.index / max(line.index.max(), 1), line, color=colour, marker=marker, linestyle=dashes)
-    axis.set(ylabel="score for SQuAD 2.0 (points)", xlabel="share of the training steps")
+    axis.set(ylabel="score for SQuAD 2.0 (points)", xlabel=style.counted("share of the training steps"))
     return [
         pd.DataFrame({"whose": name, "of": SQUAD, "step": line.index, "value": line.to_numpy()})
         for name, (line, _) in lines.items()

@@ -165,7 +165,7 @@ def predicted(beyond: Beyond | str, series: str) -> HTML:
             data[-1].insert(0, "group", group)
         style.training_axis(axis, steps, "")
     for axis in axes[-3:]:
-        axis.set_xlabel("training step")
+        axis.set_xlabel(style.counted("training step"))
     for axis in axes[::3]:
         axis.set_ylabel("accuracy")
     axes[0].set_ylim(-0.03, 1.03)

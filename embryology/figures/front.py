@@ -3,12 +3,13 @@
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from embryology.analysis import beyond_frequency, plateau, tables
+from embryology.analysis import beyond_frequency, edges, plateau, tables
 from embryology.analysis.beyond_frequency import TYPE
 from embryology.analysis.learning_order import learning_times, ranks
-from embryology.figures import frequency_of_runs, learning_order, pretraining, style
+from embryology.figures import frequency_of_runs, learning_order, pretraining, provenance, style
 from embryology.runs import measurements
 from embryology.runs.series import Series
+from embryology.specs.edges import SPECIFICATION as EDGES
 from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
 
 
@@ -19,6 +20,7 @@ def order(series: Series, steps: str = "all") -> HTML:
         series: the one that is reported on.
         steps: which of its checkpoints, as of :func:`embryology.analysis.tables.read`.
     """
+    provenance.note([series], SPECIFICATION.name)
     reason = measurements.lacking(series, SPECIFICATION.name)
     if reason:
         return style.paragraph(f"Not drawn for {series.name}: {reason}.")
@@ -29,10 +31,12 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     """What was found in a series, a bullet each for what was measured; arguments as of :func:`order`."""
     losses = plateau.read([series], steps)
     bullets = []
+    if measurements.lacking(series, SPECIFICATION.name) and measurements.lacking(series, EDGES.name) is None:
+        bullets.append(_read_from_vectors(series, steps))
     if measurements.lacking(series, SPECIFICATION.name) is None:
         frame, times, _ = _learnt(series, steps)
         values = learning_order.numbers(frame, times)
-        first, order = f"After {_read(frame, losses)}, of words that are given, {values['learnt']}.", []
+        first, order = f"After {_read(series, frame, losses)}, of words that are given, {values['learnt']}.", []
         if ranks(times[RECONSTRUCTION]):
             first += f" Halfway from their best blind answer to their final accuracy come {values['order_names']}."
             order = [
@@ -53,6 +57,18 @@ def findings(series: Series, steps: str = "all") -> Markdown:
     return Markdown("\n".join(f"- {bullet}" for bullet in bullets) or "Neither its losses nor its words were measured.")
 
 
+def _read_from_vectors(series: Series, steps: str) -> str:
+    """What linear classifiers tell, of a model that cannot be asked for words."""
+    frame = tables.read([series], EDGES.name, steps)
+    layer, tasks = edges.best_layer(frame), edges.tasks(frame)
+    above = [edges.label(task) for task in tasks if all(edges.beyond(frame, task, layer).values())]
+    named = f": {style.listed(above)}" if above else ""
+    return (
+        f"Its words cannot be told. Of {len(tasks)} tasks whose labels linear classifiers read from its layer {layer}, "
+        f"{len(above)} end above every baseline{named}."
+    )
+
+
 def _learnt(series: Series, steps: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], pd.DataFrame]:
     """The accuracies of the tokens probe, learning times by task, and the items behind them."""
     frame = tables.read([series], SPECIFICATION.name, steps)
@@ -61,11 +77,13 @@ def _learnt(series: Series, steps: str) -> tuple[pd.DataFrame, dict[str, pd.Data
     return frame, times, items
 
 
-def _read(frame: pd.DataFrame, losses: pd.DataFrame) -> str:
-    """How long the model was trained at the last checkpoint: steps, and tokens where they are known."""
+def _read(series: Series, frame: pd.DataFrame, losses: pd.DataFrame) -> str:
+    """How long the model was trained at the last checkpoint: steps or what is counted instead, tokens if known."""
     if len(losses):
         values = pretraining.numbers(losses)
         return f"{values['steps']} steps ({values['tokens']} tokens)"
     last = frame.loc[frame["step"].idxmax()]
     tokens = f" ({last['tokens']:,.0f} tokens)" if pd.notna(last["tokens"]) else ""
-    return f"{last['step']:,} steps{tokens}"
+    if series.unit == "order":
+        return f"{frame['step'].nunique()} checkpoints"
+    return f"{last['step']:,} {'steps' if series.unit == 'step' else series.unit}{tokens}"

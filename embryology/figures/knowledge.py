@@ -57,7 +57,7 @@ def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, s
         f"{_nats(held_out.iloc[-1])} for {int(held_out['n'].iloc[-1]):,} facts whose article was held out, and "
         f"{_nats(_last(frame, f'{name}/{words.NOT_HELD_OUT}', GAIN))} for the others"
         if len(held_out)
-        else "this set does not say which article a fact stands in"
+        else "not told, as which articles the model read is not known, or in which a fact stands"
     )
     return values
 
@@ -253,7 +253,7 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         )
     for axis in axes[::5]:
         axis.set_ylabel("precision at 1")
-    figure.supxlabel("share of the training steps", fontsize=10)
+    figure.supxlabel(style.counted("share of the training steps"), fontsize=10)
     style.legend(figure, axes, 3)
     answer = f"{len(zero)} of the {len(published)} released curves are zero at every step"
     return style.show(

@@ -8,6 +8,7 @@ from embryology.analysis import edge_documents, edges, tables
 from embryology.analysis.edge_documents import Documents
 from embryology.figures import style
 from embryology.figures.edges import panels
+from embryology.specs import UNTRAINED
 
 
 def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) -> dict[str, str]:
@@ -101,9 +102,10 @@ def heat(frame: pd.DataFrame) -> HTML:
         axis.set_xticks(shown, [style.short(values.columns[i]) for i in shown])
         axis.set_yticks(range(len(values)), values.index)
         axis.grid(False)
-        axis.set(ylabel="layer", xlabel="training step (one column a checkpoint)")
+        axis.set(ylabel="layer", xlabel=style.counted("training step (one column a checkpoint)"))
         drawn.append(values.stack().rename("value").reset_index().assign(task=task))
     style.legend(figure, axes, 1)
+    untrained = ", the first column the untrained model" if (frame["baseline"] == UNTRAINED).any() else ""
     above = sum(np.isfinite(edges.centre_of_gravity(frame, task).iloc[-1]) for task in tasks)
     answer = f"At the end some layer's interval lies above that of the embeddings in {above} of {len(tasks)} tasks"
     return style.show(
@@ -112,7 +114,7 @@ def heat(frame: pd.DataFrame) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True)[["task", "layer", "step", "value"]],
         f"Which layer tells what, and when? Micro F1 of a linear classifier on each layer of each checkpoint of "
-        f"{tables.main_series(frame)}; layer 0 is the static embeddings, the first column the untrained model. Each "
+        f"{tables.main_series(frame)}; layer 0 is the static embeddings{untrained}. Each "
         f"map has its own scale. A value's 95% interval reaches about {100 * np.mean(halves):.1f} points to either "
         f"side, so neighbouring layers are often not told apart.",
         f"{len(tasks)} heat maps of micro F1, layers by checkpoints. {answer}: {numbers(frame)['best']}.",

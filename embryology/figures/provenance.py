@@ -13,18 +13,20 @@ from embryology.figures import audit, style
 from embryology.runs import measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.series import Series
+from embryology.runs.steps import SAID
+from embryology.specs import NOT_APPLICABLE
 from embryology.storage.files import read_json
 
 UNKNOWN = "not recorded"
 
 
 def run(series: Series) -> HTML:
-    """Preset, settings and sessions of a series, from its ``run.yaml``."""
+    """Preset, settings and sessions of a series, from its ``run.yaml``; of others' what is said of it."""
     if series.manifest is None:
         name = series.folder.manifest.name
-        return style.paragraph(
-            f"This series has no {name}: it was not trained here, or only its measurements are kept."
-        )
+        said = style.paragraph(f"This series has no {name}, as it was not trained here.")
+        record = series.record.model_dump(mode="json", exclude_defaults=True)
+        return HTML(said.data + (_settings(record).data if record else ""))
     return _settings(series.manifest.model_dump(mode="json", exclude_unset=True))
 
 
@@ -39,21 +41,31 @@ def corpus(series: Series) -> HTML:
 
 
 def checkpoints(series: Series, steps: str = "all") -> HTML:
-    """Step, tokens, held-out loss and weights' hash of chosen checkpoints, as far as they were recorded."""
+    """Step, tokens, held-out loss and weights' hash of chosen checkpoints, as far as they were recorded.
+
+    Of others' checkpoints also their names and, on the Hub, their commits, and no column of which nothing is known.
+    """
     rows = []
+    step = "step" if series.unit == "step" else style.STEPS[series.unit][0]
     for checkpoint in series.select(str(steps)):
         file = checkpoint.location / RECORD
         record = read_json(file) if checkpoint.recorded and file.is_file() else {}
         rows.append(
             {
-                "step": f"{checkpoint.step:,}",
+                step: f"{checkpoint.step:,}",
                 "tokens": _value(checkpoint.tokens),
                 "epoch": f"{record['epoch']:.2f}" if "epoch" in record else UNKNOWN,
                 "held-out masked loss": _loss(record),
                 "sha256 of the weights": checkpoint.recorded[:16] if checkpoint.recorded else UNKNOWN,
             }
         )
-    return style.table(pd.DataFrame(rows))
+    table = pd.DataFrame(rows)
+    if series.manifest is None:
+        chosen = series.select(str(steps))
+        table.insert(1, "name", [checkpoint.label for checkpoint in chosen])
+        table.insert(2, "commit", [checkpoint.commit[:12] or UNKNOWN for checkpoint in chosen])
+        table = table.loc[:, (table != UNKNOWN).any()]
+    return style.table(table)
 
 
 def measured(series: Series) -> HTML:
@@ -62,10 +74,15 @@ def measured(series: Series) -> HTML:
         frame = measurements.read(series)
     except EmbryologyError as error:
         return style.paragraph(str(error))
-    groups = frame.groupby(["probe", "step"], sort=True)
+    nothing = frame[frame["metric"] == NOT_APPLICABLE]
+    groups = frame.drop(nothing.index).groupby(["probe", "step"], sort=True)
     table = groups.agg(values=("value", "size"), key=("key", lambda keys: ", ".join(sorted({k[:16] for k in keys}))))
     table = table.reset_index()
     table["step"] = [f"{step:,}" for step in table["step"]]
+    lacking = nothing.groupby(["probe", "reason"], as_index=False).agg(step=("step", "nunique"))
+    lacking["step"] = [f"{count:,} checkpoints" for count in lacking["step"]]
+    lacking = lacking.assign(values="does not apply: " + lacking["reason"], key="").drop(columns="reason")
+    table = pd.concat([table, lacking])
     aside = measurements.set_aside(series)
     listed = "; ".join(f"{probe} at step {', '.join(f'{step:,}' for step in aside[probe])}" for probe in aside)
     note = f"<p>Set aside, as they are of other settings, data or weights: {listed}.</p>" if aside else ""
@@ -91,11 +108,16 @@ def note(series: Sequence[Series], *probes: str) -> None:
             "version of training asked otherwise"
         )
     style.note(" ".join(f"Note: {remark}." for remark in remarks))
+    style.counts(series[0].unit)
 
 
 def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:
     if series.unit != "step":
-        yield f"the checkpoints of {series.name} say how many {series.unit} were read, which is here the step"
+        yield SAID[series.unit].format(series.name)
+    if probes and series.manifest is None:
+        yield f"whether {series.name} read the test text in training is not known"
+    if probes and series.checkpoints[0].step != 0:
+        yield f"{series.name} has no checkpoint at step 0, and so no untrained model beside it"
     standing = measurements.standing(series.folder)
     for probe in probes:
         if probe not in standing:
@@ -115,10 +137,11 @@ def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:
 def _about(series: Series) -> str:
     values = {key: html.escape(value) for key, value in _numbers(series).items()}
     if series.manifest is None:
-        steps = f"step {series.checkpoints[0].step:,} to step {series.checkpoints[-1].step:,}"
+        first, last = (f"{checkpoint.step:,}" for checkpoint in (series.checkpoints[0], series.checkpoints[-1]))
+        counted = f" {SAID[series.unit].format('this series')}." if series.unit != "step" else ""
         return (
             f"This page is about the checkpoints <strong>{values['run']}</strong>, {values['checkpoints']} of them, "
-            f"from {steps}. They were not trained here."
+            f"from step {first} to step {last}. They were not trained here.{counted[:2].upper()}{counted[2:]}"
         )
     frozen = (
         " It was not trained for this build. It is frozen: its measurements are kept, its checkpoints are not."

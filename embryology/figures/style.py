@@ -4,6 +4,7 @@ import base64
 import functools
 import html
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from embryology.runs.steps import Unit
 from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
 
 if TYPE_CHECKING:
@@ -51,7 +53,17 @@ BASELINE_LINES = {
 SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
 """Ticks, and their labels, of an axis that shows the share of the steps."""
 
+STEPS: dict[Unit, tuple[str, str]] = {
+    "step": ("training step", "training steps"),
+    "tokens": ("tokens read", "tokens read"),
+    "words": ("words read", "words read"),
+    "epochs": ("epoch", "epochs"),
+    "order": ("checkpoint, in order", "checkpoints in order"),
+}
+"""What a training step and training steps are called, by what the steps of a series count."""
+
 _note = ""
+_unit: Unit = "step"
 
 RC: "dict[RcKeyType, Any]" = {
     "svg.hashsalt": "embryology",  # else every file has element ids of its own
@@ -147,12 +159,15 @@ def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) 
     Args:
         axis: whose x axis.
         values: of the checkpoints, all that are drawn.
-        label: of the axis.
+        label: of the axis; "training step" becomes what the steps of the series count, see :func:`counts`.
     """
     at = np.unique(np.asarray(values, float))
-    axis.set_xlabel(label)
+    axis.set_xlabel(counted(label))
     positive = at[at > 0]
-    if len(positive) < 2:  # nothing to spread
+    if _unit == "order":  # no distance to show
+        axis.set_xlim(at[0] - 0.5, at[-1] + 0.5)
+        axis.set_xticks(at[:: -(-len(at) // 10)])
+    elif len(positive) < 2:  # nothing to spread
         axis.set_xlim(min(at[0], 0) - 1, at[-1] * 1.1 + 1)
         axis.set_xticks(at)
     else:
@@ -163,6 +178,19 @@ def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) 
         axis.set_xticks(np.concatenate([at[at == 0], [first], decades if len(decades) else [last]]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
+
+
+def counts(unit: Unit) -> None:
+    """Let every figure from here on call training steps what the steps of its series count."""
+    global _unit
+    _unit = unit
+
+
+def counted(text: str) -> str:
+    """A text about training steps as one about what is counted in their place, tokens or epochs say."""
+    for name, known in zip(STEPS[_unit], STEPS["step"], strict=True):
+        text = re.sub(rf"\b{known}\b", name, text)
+    return text
 
 
 def training_x(frame: pd.DataFrame) -> tuple[str, str]:
@@ -272,7 +300,7 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
-    caption = f"{caption} {_note}".rstrip()
+    caption, alt = f"{counted(caption)} {_note}".rstrip(), counted(alt)
     name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)

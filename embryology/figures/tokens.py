@@ -88,7 +88,6 @@ def accuracy(
         if frame["series"].nunique() == 1
         else f" All baselines and numbers of words are those of {frame['series'].iloc[0]}."
     )
-    no_untrained = "" if _has_untrained(frame) else " The run has no checkpoint at step 0, so no untrained model."
     untold = f" Cannot be told: {reason}." if len(told) < len(there) else ""
     finals = [f"{tag} {rows['value'].iloc[-1]:.2f}" for tag in groups if len(rows := curves.curve(frame, task, tag))]
     return style.show(
@@ -101,15 +100,10 @@ def accuracy(
         f"over words. "
         f"Blind answers: the set's most frequent word everywhere, the untrained model (with its interval), and dashed, "
         f"the group's own most frequent word. A group ends beyond them where the 95% interval of the mean of its last "
-        f"three checkpoints less theirs, from the same resamples of sentences, lies above 0.{whose}{no_untrained}"
-        f"{untold}",
+        f"three checkpoints less theirs, from the same resamples of sentences, lies above 0.{whose}{untold}",
         f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
         f"{', '.join(finals)}.",
     )
-
-
-def _has_untrained(frame: pd.DataFrame) -> bool:
-    return bool((frame["baseline"] == UNTRAINED).any())
 
 
 def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: str) -> None:

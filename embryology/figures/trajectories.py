@@ -130,7 +130,7 @@ def flow(followed: Followed, values: dict[str, str]) -> HTML:
     change.axhline(-expected, **chance, label="lost an interval if answers came in random order")
     change.axhline(0, color=style.MUTED, linewidth=0.8)
     stock.set(ylabel="facts", title=f"of {len(paths.known):,} facts; the others were never known so far")
-    change.set(ylabel="facts, change", xlabel="training step (one bar a checkpoint)")
+    change.set(ylabel="facts, change", xlabel=style.counted("training step (one bar a checkpoint)"))
     interval = max(1, -(-len(at) // 13))
     change.set_xticks(at[::interval], [style.short(step) for step in paths.steps[::interval]])
     for axis in (stock, change):

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from embryology.analysis import curves, tables
 from embryology.analysis.learning_order import REACHED, in_order, learning_times, ranks
-from embryology.runs import measurements
+from embryology.runs import measurements, steps
 from embryology.runs.series import Series
 from embryology.specs import registry, tokens
 
@@ -23,7 +23,8 @@ def summary(series: Series) -> list[Table | str]:
         shown.append(held_out(series.losses, series.name))
     shown.append(measured(series))
     if series.unit != "step":
-        shown.append(f"The checkpoints say how many {series.unit} were read, which is here the step.")
+        said = steps.SAID[series.unit].format(series.name)
+        shown.append(f"{said[0].upper()}{said[1:]}.")
     if measurements.lacking(series, TOKENS.name) is None:
         frame = tables.read([series], TOKENS.name)
         items = measurements.read_items(series, TOKENS.name)

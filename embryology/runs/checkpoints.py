@@ -51,6 +51,11 @@ class Checkpoint:
         """What a record calls it, as in ``leave_out``: the name of its folder."""
         return self.location.name
 
+    @property
+    def commit(self) -> str:
+        """Of a revision on the Hub; empty for all others."""
+        return ""
+
     @contextmanager
     def fetched(self, keep: bool = False) -> Iterator["Checkpoint"]:
         """The checkpoint with its weights in :attr:`location`, as long as the context lasts.

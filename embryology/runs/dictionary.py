@@ -42,7 +42,7 @@ COLUMNS = {
 OF_CONFIGURATIONS = {
     "series": COLUMNS["series"],
     "counts": Meaning("what the steps of its checkpoints count"),
-    "recipe": Meaning("hash of all that the weights depend on but the seed; null: not known"),
+    "recipe": Meaning("hash of all that weights depend on but the seed, or what is said in its place; null: not known"),
     "seed": Meaning("of training; null: not known"),
     "probe": COLUMNS["probe"],
     "version": Meaning("of the probe: other numbers, another version; of a plug-in's file with the hash of that"),

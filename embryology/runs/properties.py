@@ -62,5 +62,12 @@ def lacking(series: Series, probe: str, kind: str) -> str | None:
     if reason := measurements.lacking(series, probe):
         return reason
     if not file_of(series.folder, measurements.standing(series.folder)[probe], kind).is_file():
-        return f"the {kind} of its items was not counted for probe {probe} (embryology count RUN)"
+        return uncounted(series, f"the {kind} of its items", f" for probe {probe}")
     return None
+
+
+def uncounted(series: Series, what: str, where: str = "") -> str:
+    """That something was not counted, as a clause, and whether it can be: in a training text that is known."""
+    if series.manifest is None and not series.folder.corpus.is_file():
+        return f"{what} cannot be counted{where}, as on which text it was trained is not known"
+    return f"{what} was not counted{where} (embryology count RUN)"

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -33,11 +33,18 @@ class Series:
     """By rising step."""
     manifest: Manifest | None
     """None of checkpoints made by others."""
-    leaves_out: bool = False
-    """Whether some that were found are none of it, so that what was measured of them counts no more."""
+    record: steps.Record = field(default_factory=steps.Record)
+    """What was said of checkpoints made by others; empty for a run."""
 
     @classmethod
-    def open(cls, place: str | Path, step_pattern: str | None = None, tokenizer: str | None = None) -> "Series":
+    def open(
+        cls,
+        place: str | Path,
+        step_pattern: str | None = None,
+        tokenizer: str | None = None,
+        recipe: str | None = None,
+        seed: int | None = None,
+    ) -> "Series":
         """A run by its name or path, a folder of ``save_pretrained`` folders whose names say a step, or a description.
 
         Of a description, in a line or in the ``series.yaml`` of a folder, it is written down what it was resolved to,
@@ -46,8 +53,8 @@ class Series:
         Args:
             place: see :mod:`embryology.runs.hub.descriptions` for descriptions; those of several seeds are for
                 :meth:`open_all`.
-            step_pattern, tokenizer: of checkpoints made by others, as in :class:`embryology.runs.steps.Record`, which
-                is where they are kept for all commands to come.
+            step_pattern, tokenizer, recipe, seed: of checkpoints made by others, as in
+                :class:`embryology.runs.steps.Record`, which is where they are kept for all commands to come.
 
         The plug-ins that it is measured with are added to the registry.
 
@@ -65,7 +72,8 @@ class Series:
                 raise EmbryologyError(f"{folder.root} is a run, whose own records say its steps and its tokenizer")
             made = [checkpoints.of_run(path) for path in folder.checkpoints.glob("step-*") if path.is_dir()]
             return cls(folder.name, folder, _ordered(made, folder), Manifest.read(folder))
-        record = steps.joined(folder.root, source=description, step_pattern=step_pattern, tokenizer=tokenizer)
+        said = {"step_pattern": step_pattern, "tokenizer": tokenizer, "recipe": recipe, "seed": seed}
+        record = steps.joined(folder.root, source=description, **said)
         resolved = None
         if record.source is None:
             saved = [path for path in folder.root.glob("*/") if checkpoints.weight_files_in(path)]
@@ -78,7 +86,7 @@ class Series:
             revisions.keep(folder, resolved)
         tokenizers.keep(folder, ordered, record.tokenizer)
         steps.keep(folder.root, record)
-        return cls(folder.name, folder, ordered, Manifest.read(folder), leaves_out=bool(record.leave_out))
+        return cls(folder.name, folder, ordered, Manifest.read(folder), record)
 
     @classmethod
     def open_all(cls, *places: str | Path | Iterable[str | Path], **said: str | None) -> tuple["Series", ...]:
@@ -92,8 +100,8 @@ class Series:
             EmbryologyError: as :meth:`open`.
         """
         given = [place for some in places for place in ([some] if isinstance(some, str | Path) else some)]
-        members = {RunFolder.named(each).root: each for place in given for each in groups.members(place)}
-        opened = [cls.open(member, **said) for member in members.values()]
+        members = {RunFolder.named(each.place).root: each for place in given for each in groups.members(place)}
+        opened = [cls.open(each.place, **said, recipe=each.recipe, seed=each.seed) for each in members.values()]
         names = distinct([series.folder.root for series in opened])
         return tuple(replace(series, name=name) for series, name in zip(opened, names, strict=True))
 
@@ -122,14 +130,20 @@ class Series:
         return self.manifest.version if self.manifest else None
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether some that were found are none of it, so that what was measured of them counts no more."""
+        return bool(self.record.leave_out)
+
+    @property
     def seed(self) -> int | None:
-        return self.manifest.outcome.seed if self.manifest else None
+        """Of its training; None where nobody says it."""
+        return self.manifest.outcome.seed if self.manifest else self.record.seed
 
     @property
     def recipe(self) -> str | None:
-        """A hash of all that its weights depend on but the seed; None where that is not known."""
+        """A hash of all that its weights depend on but the seed, or what was said in its place; None if not known."""
         if self.manifest is None:
-            return None
+            return self.record.recipe if self.seed is not None else None
         outcome = self.manifest.outcome.model_dump(mode="json", exclude={"seed"}, exclude_defaults=True)
         return sha256_of({"version": self.manifest.version} | outcome)
 
@@ -173,6 +187,15 @@ class Series:
                 f"{self.name} has no checkpoint at step {', '.join(unknown)}; it has {', '.join(by_step)}"
             )
         return tuple(sorted({by_step[step] for step in wanted}, key=lambda checkpoint: checkpoint.step))
+
+
+def of_one_recipe(series: Sequence[Series]) -> list[list[Series]]:
+    """Those that differ by their seed alone, of each seed the first, in the order given; no series that is alone."""
+    groups: dict[str, dict[int | None, Series]] = {}
+    for each in series:
+        if each.recipe is not None:
+            groups.setdefault(each.recipe, {}).setdefault(each.seed, each)
+    return [list(group.values()) for group in groups.values() if len(group) > 1]
 
 
 def seed_pairs(series: Sequence[Series]) -> list[tuple[Series, Series]]:

@@ -16,8 +16,14 @@ from embryology.storage.files import read_yaml, write_yaml
 
 RECORD = "series.yaml"
 """The file in the folder of a series that says where its checkpoints come from, and what their names do not."""
-Unit = Literal["step", "tokens", "words", "epochs"]
+Unit = Literal["step", "tokens", "words", "epochs", "order"]
 UNIT: tuple[Unit, ...] = get_args(Unit)
+SAID: dict[Unit, str] = {
+    **{unit: f"the checkpoints of {{}} say how many {unit} were read, which is here the step" for unit in UNIT[1:3]},
+    "epochs": "the checkpoints of {} say their epoch, which is here the step, and epoch 0 the untrained model",
+    "order": "of the checkpoints of {} only the order is known, which is here the step, and not how far they are apart",
+}
+"""A clause about a series whose checkpoints say no training steps, by what they say; it takes the name."""
 
 TERM = re.compile(r"(?P<word>[a-z]*)[-_ =]*(?P<number>\d+(?:\.\d+)?)(?P<suffix>[a-z]*)", re.IGNORECASE)
 SUFFIX = re.compile(r"(?P<factor>[kmbgt])?(?P<word>t|tokens?|w|words?|steps?|iters?)?", re.IGNORECASE)
@@ -27,8 +33,9 @@ UNITS: dict[str, Unit] = {
     **dict.fromkeys(("checkpoint", "ckpt"), "step"),
     **dict.fromkeys(("t", "token", "tokens"), "tokens"),
     **dict.fromkeys(("w", "word", "words", "chck"), "words"),  # the last is BabyLM's: chck_10M
+    **dict.fromkeys(("epoch", "epochs"), "epochs"),
 }
-OTHERS = {"fp", "bf", "int", "seed", "run", "v", "version", "rank", "epoch", "epochs", "layers", "part"}
+OTHERS = {"fp", "bf", "int", "seed", "run", "v", "version", "rank", "layers", "part"}
 """Words whose number is none of these."""
 PHASE = re.compile(r"(?P<phase>(?:stage|phase)[-_]?\d+(?:[-_]ingredient[-_]?\d+)?|ext|decay)(?=[-_]|\d)", re.IGNORECASE)
 """The beginning of a name whose steps may be counted from the beginning of a phase, as OLMo's and Ettin's are."""
@@ -41,7 +48,7 @@ class Place:
     """Where in training a checkpoint stands."""
 
     step: int
-    """Or how many words, tokens or epochs were read, where no step is said."""
+    """Or how many words, tokens or epochs were read, or which in order it is, where no step is said."""
     tokens: int | None = None
     unit: Unit = "step"
     """What ``step`` counts."""
@@ -59,10 +66,16 @@ class Record(BaseModel):
     """A regular expression, found in a checkpoint's name, with a group ``step`` and perhaps one ``tokens``."""
     steps: dict[str, int] = {}
     """The step by the name of a checkpoint; the first to be asked."""
+    counts: Unit = "step"
+    """What ``steps`` and ``step_pattern`` count; ``order`` where nothing is known but which comes after which."""
     phases: dict[str, int] = {}
     """By the name of a phase whose steps are counted from its beginning, such as ``decay``: the step it begins at."""
     leave_out: tuple[str, ...] = ()
     """Names of checkpoints that are none of this series; ``*`` and ``?`` stand for any characters and any one."""
+    recipe: str | None = None
+    """What series share in this field that differ by their seed alone."""
+    seed: int | None = None
+    """That of the series, without which its ``recipe`` says nothing."""
     tokenizer: str | None = None
     """A folder or ``hub:OWNER/REPOSITORY`` that has the tokenizer, where the checkpoints have none."""
 
@@ -100,7 +113,7 @@ def read(folder: Path) -> Record:
         raise EmbryologyError(f"{file}: {problems(error)}") from error
 
 
-def joined(folder: Path, **said: str | None) -> Record:
+def joined(folder: Path, **said: str | int | None) -> Record:
     """The record of a folder, and what a command says beside it.
 
     Raises:
@@ -143,13 +156,14 @@ def place(name: str, record: Record) -> Place:
     """
     help_ = f"say it in a file {RECORD} beside it, as `steps: {{{name}: 1000}}`, or with --step-pattern"
     if name in record.steps:
-        return Place(record.steps[name])
+        return _counted_as(Place(record.steps[name], unit=record.counts), name)
     if record.pattern is not None:
         match = record.pattern.search(name)
         if match is None:
             raise EmbryologyError(f"the step pattern {record.step_pattern!r} is not found in {name}")
         tokens = match.groupdict().get("tokens")
-        return Place(counted(match["step"], name), None if tokens is None else counted(tokens, name))
+        found = Place(counted(match["step"], name), None if tokens is None else counted(tokens, name), record.counts)
+        return _counted_as(found, name)
     said: dict[Unit | None, list[int]] = {}
     for unit, number in _terms(name):
         said.setdefault(unit, []).append(number)
@@ -164,6 +178,16 @@ def place(name: str, record: Record) -> Place:
             found = Place(readings[0], tokens[0] if unit == "step" and len(tokens) == 1 else None, unit)
             return _from_the_beginning(found, name, record)
     raise EmbryologyError(f"{name} does not say its step, as checkpoint-1000 does; {help_}")
+
+
+def _counted_as(found: Place, name: str) -> Place:
+    """
+    Raises:
+        EmbryologyError: it is the untrained model, as step 0 is, where numbers say no more than an order.
+    """
+    if found.unit == "order" and found.step < 1:
+        raise EmbryologyError(f"{name} is said to be {found.step} in order; begin at 1, as 0 is the untrained model")
+    return found
 
 
 def _from_the_beginning(found: Place, name: str, record: Record) -> Place:

@@ -20,7 +20,6 @@ from embryology.errors import EmbryologyError
 from embryology.figures import front, learning_order, pretraining, provenance, style, tokens
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs import UNTRAINED
 from embryology.specs.tokens import SPECIFICATION
 from embryology.storage.files import read_json, write_json
 from tests.figures.reading import caption_of, csv_of, seen, svg_of
@@ -250,12 +249,6 @@ def test_what_has_to_be_known_of_measurements_stands_below_every_figure(tmp_path
     write_json(made.folder.corpus, corpus)
     provenance.about([series], "knowledge")
     assert below() == "Caption. "
-
-
-def test_a_run_without_step_0_says_that_it_has_no_untrained_baseline(run):
-    frame = run.frame[(run.frame["step"] > 0) & (run.frame["baseline"] != UNTRAINED)]
-    drawn = seen(tokens.accuracy, frame, run.times["reconstruction"], "reconstruction", run.source)
-    assert "no checkpoint at step 0" in drawn.caption
 
 
 def test_text_and_lines_have_enough_contrast_on_white():

@@ -32,6 +32,8 @@ from tests.foreign import save_bert
         ("iter_0005000", Place(5000)),
         ("pythia-70m-step512", Place(512)),
         ("epoch_3-step_900", Place(900)),
+        ("roberta-epoch_3", Place(3, None, "epochs")),
+        ("epoch3-512", Place(512)),
         ("1000steps", Place(1000)),
         ("albert-v2-1000", Place(1000)),
         ("chck_10M", Place(10_000_000, None, "words")),
@@ -64,7 +66,7 @@ def test_names_that_may_be_read_in_two_ways_are_refused_with_both(name, readings
         place(name, Record())
 
 
-@pytest.mark.parametrize("name", ["best", "epoch_3", "seed-1", "v2", "model-fp16", "step_1.000", "final"])
+@pytest.mark.parametrize("name", ["best", "seed-1", "v2", "model-fp16", "step_1.000", "final"])
 def test_names_that_say_no_step_are_refused(name):
     with pytest.raises(EmbryologyError, match=rf"{name} does not say its step"):
         place(name, Record())
@@ -89,6 +91,15 @@ def test_a_record_beside_the_folders_comes_first(tmp_path):
         place("other", record)
     with pytest.raises(EmbryologyError, match="'x' in s1_tx is no whole number"):
         place("s1_tx", record)
+
+
+def test_what_a_record_counts_is_said_and_an_order_is_none_from_the_untrained_model():
+    assert place("best", Record(steps={"best": 7}, counts="epochs")) == Place(7, None, "epochs")
+    assert place("a-7", Record(step_pattern=r"-(?P<step>\d+)", counts="words")) == Place(7, None, "words")
+    assert place("late", Record(steps={"late": 2}, counts="order")) == Place(2, None, "order")
+    for record in (Record(steps={"e-0": 0}, counts="order"), Record(step_pattern=r"(?P<step>\d)", counts="order")):
+        with pytest.raises(EmbryologyError, match="e-0 is said to be 0 in order; begin at 1"):
+            place("e-0", record)
 
 
 def test_phases_begin_where_the_record_says():

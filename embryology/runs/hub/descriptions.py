@@ -64,6 +64,12 @@ class Description:
         """The description of one seed's series."""
         return Description.parse(self.text.replace(SEED, seed))
 
+    def seed_of(self, text: str) -> int | None:
+        """Of which seed a description is, made by :meth:`of_seed`; None of any other."""
+        seeds = re.escape(self.text).replace(re.escape(SEED), r"(\d+)")
+        match = re.fullmatch(seeds, text)
+        return int(match[1]) if match and len({*match.groups()}) == 1 else None
+
     @property
     def repository(self) -> str | None:
         """The one that it is about; None where it has to be looked for."""
@@ -81,8 +87,9 @@ class Description:
         parts, end, seen = [], 0, set[str]()
         for match in NUMBER.finditer(template):
             word, factor = match["word"], match["factor"] or ""
-            number = rf"\d+(?:\.\d+)?{factor or '[kKmMbBgGtT]?'}" if word in UNITS else rf"\d+{factor}"
+            number = rf"\d+(?:\.\d+)?{factor or '[kKmMbBgGtT]?'}" if word in UNITS else r"\d+"
             group = f"(?P={word})" if word in seen else f"(?P<{word}>{number})"
+            group += "" if word in UNITS else factor  # which is part of the name there
             parts += [_translated(template[end : match.start()]), group]
             seen.add(word)
             end = match.end()

@@ -5,6 +5,7 @@ from then on. What is measured of a seed lies in the folder of its own descripti
 wrote, in a folder beside that, which has what it says of the series.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from embryology.errors import EmbryologyError
@@ -17,7 +18,19 @@ from embryology.storage.files import read_json, write_json
 RECORD = "seeds.json"
 
 
-def members(place: str | Path) -> list[str | Path]:
+@dataclass(frozen=True)
+class Member:
+    """A series that a place names."""
+
+    place: str | Path
+    """Its own."""
+    recipe: str | None = None
+    """Of one of several seeds: their description,"""
+    seed: int | None = None
+    """and which it is."""
+
+
+def members(place: str | Path) -> list[Member]:
     """The series that a place names: of a description of several seeds one a seed, else itself.
 
     Raises:
@@ -26,7 +39,7 @@ def members(place: str | Path) -> list[str | Path]:
     folder = RunFolder.named(place)
     source = str(place) if str(place).startswith(HUB) else steps.read(folder.root).source
     if source is None or not (description := Description.parse(source)).has_seeds:
-        return [place]
+        return [Member(place)]
     file = folder.root / RECORD
     record = steps.joined(folder.root, source=source)
     if not file.exists():
@@ -42,4 +55,11 @@ def members(place: str | Path) -> list[str | Path]:
     recorded = read_json(file)
     if not isinstance(recorded, dict) or recorded.get("source") != source or not recorded.get("members"):
         raise EmbryologyError(f"{file} is damaged, or of another description; remove it to look for the seeds anew")
-    return [name if name.startswith(HUB) else folder.root / name for name in recorded["members"]]
+    found = []
+    for name in recorded["members"]:
+        its = name if name.startswith(HUB) else steps.read(folder.root / name).source or ""
+        seed = description.seed_of(its)
+        if seed is None:
+            raise EmbryologyError(f"{file} is damaged ({name} is no seed of {source}); remove it to look for them anew")
+        found.append(Member(name if name.startswith(HUB) else folder.root / name, source, seed))
+    return found

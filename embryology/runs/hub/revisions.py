@@ -143,6 +143,10 @@ class HubCheckpoint(Checkpoint):
         return self.revision.label
 
     @property
+    def commit(self) -> str:
+        return self.revision.commit
+
+    @property
     def contents(self) -> Contents:
         """What is in its repository."""
         return Contents(self.revision)
