@@ -10,6 +10,7 @@ FIGURES = {
     "downstream": 3,
     "knowledge": 6,
     "reference_runs": 2,
+    "seeds": 0,
     "recipes": 1,
     "published_probing": 1,
     "overlap": 0,

@@ -19,7 +19,7 @@ from embryology.progress import working
 from embryology.report import docstrings, source_links
 from embryology.report.imports import modules
 from embryology.report.pages import Page
-from embryology.runs.series import Series
+from embryology.runs.series import Series, of_one_recipe
 from embryology.storage.files import (
     read_json,
     read_yaml,
@@ -60,7 +60,10 @@ class Contents:
     """By name of a page the frozen runs that have what it needs."""
 
     def compared(self, page: Page, series: Series) -> list[Series]:
-        """The frozen runs that a page compares a series with."""
+        """The series that a page compares one with: frozen runs, or other seeds of the one that is asked for first."""
+        if page.metadata.kind == "seeds":
+            groups = of_one_recipe([*self.series, *self.frozen])
+            return next((others for first, *others in groups if first is series), [])
         return [other for other in self.comparable[page.name] if other != series]
 
     def of(self, series: Series | None, part: str | None = None) -> list[Page]:
@@ -76,9 +79,16 @@ class Contents:
         ]
         lines += [f"- [{page.title}](../{page.name}.ipynb): {page.metadata.about}." for page in self.of(None)]
         missing = [
-            f"- *{page.title}*: {'; '.join(reasons)}." for each, page, reasons in self.left_out if each is series
+            f"- *{page.title}*: {_with_code('; '.join(reasons))}."
+            for each, page, reasons in self.left_out
+            if each is series
         ]
         return "\n".join([*lines, *(["", "Left out of this report:", "", *missing] if missing else [])])
+
+
+def _with_code(text: str) -> str:
+    """With commands as code, in Markdown, which would make one dash of the two before an option."""
+    return re.sub(r"\((embryology [^()]+)\)", r"(`\1`)", text)
 
 
 def executed_page(root: Path, series: Series | None, page: Page) -> Path:

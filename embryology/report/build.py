@@ -85,9 +85,9 @@ def report(
     """
     console, root = console or Console(quiet=True), root or project_folder()
     folder = book.place_for(to) if to else None
-    places = {RunFolder.named(each).root: str(each) for run in runs for each in groups.members(run)}
+    places = {RunFolder.named(each.place).root: str(each.place) for run in runs for each in groups.members(run)}
     frozen = sorted(file.parent for file in (root / "results").glob(f"*/{RunFolder(root).frozen.name}"))
-    opened = Series.open_all([*places.values(), *frozen])
+    opened = Series.open_all(runs, frozen)
     asked, others = opened[: len(places)], opened[len(places) :]
     # A frozen run of the recipe and the seed that are reported would say everything twice.
     again = {(each.recipe, each.seed) for each in asked if each.recipe is not None}
@@ -118,6 +118,9 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
         if page.is_study:
             contents.chosen.append((None, page))
             continue
+        if page.metadata.kind == "seeds":
+            contents.chosen.extend((each, page) for each in series if contents.compared(page, each))
+            continue
         lacking = [(each, page.lacks(each)) for each in (*series, *frozen)]
         ready = [each for each, reasons in lacking if not reasons]
         # What the seed changes is shown beside the first run of a recipe, which has the pages.
@@ -146,7 +149,7 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
         depends_on, text = [], None
         if series is not None:
             values["run"] = places[series.folder.root]
-            if page.metadata.kind == "comparison":
+            if page.metadata.kind in ("comparison", "seeds"):
                 others = contents.compared(page, series)
                 values["compare"] = [*values["compare"], *(places[other.folder.root] for other in others)]
             for each in (series, *Series.open_all(values["compare"])):

@@ -29,9 +29,9 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["front", "losses", "probe", "comparison", "build", "study"]
-    """Of a series: the front of its report, its losses, what a probe measured, what it was made from, or a comparison
-    with others; or of no series: a study that was made once."""
+    kind: Literal["front", "losses", "probe", "comparison", "seeds", "build", "study"]
+    """Of a series: the front of its report, its losses, what a probe measured, what it was made from, a comparison
+    with others, or with other seeds of its recipe; or of no series: a study that was made once."""
     needs: tuple[str, ...]
     """Probes, ``losses``, or a kind of properties of items, of any probe's or of one's such as ``tokens:frequency``,
     without which there is nothing to show."""
@@ -76,7 +76,7 @@ class Page:
                 reasons.append(properties.lacking(series, probe, kind))
             elif need in VERSIONS:
                 counted = properties.counted(series, need)
-                reasons.append(None if counted else f"{need} was not counted (embryology count RUN)")
+                reasons.append(None if counted else properties.uncounted(series, need))
             elif need != LOSSES:
                 reasons.append(measurements.lacking(series, need))
             elif series.losses is None:

@@ -26,7 +26,7 @@ from tests.test_project import imports
 NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
-KINDS = {"front", "losses", "probe", "comparison", "study", "build"}
+KINDS = {"front", "losses", "probe", "comparison", "seeds", "study", "build"}
 EXAMPLE = "example"
 """Tag of a cell that is there to be read and typed elsewhere."""
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")

@@ -1,0 +1,114 @@
+"""Seeds of one recipe as thin lines, with their median."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from IPython.display import HTML
+
+from embryology.analysis import over_seeds
+from embryology.analysis.over_seeds import OverSeeds
+from embryology.figures import style
+from embryology.runs.series import Series
+from embryology.specs import downstream, edges, knowledge, tokens
+
+BASELINES = (
+    downstream.BASELINES
+    | tokens.SPECIFICATION.baselines
+    | edges.SPECIFICATION.baselines
+    | {knowledge.MAJORITY: knowledge.SPECIFICATION.baselines[knowledge.MAJORITY]}
+    | {edges.MAJORITY: "most frequent answer"}
+)
+"""Labels by name, those of all probes together."""
+
+
+def headlines(seeds: Sequence[Series], steps: str = "all") -> HTML:
+    """What stands for each probe, over seeds.
+
+    Args:
+        seeds: of :func:`embryology.analysis.over_seeds.group`.
+        steps: which checkpoints of the first one.
+    """
+    if not seeds:
+        return style.paragraph("Not drawn: no two of these series differ by their seed alone.")
+    return curves(over_seeds.read(seeds, over_seeds.HEADLINES, steps), "seeds", "What does another seed change?")
+
+
+def groups(seeds: Sequence[Series], steps: str = "all") -> HTML:
+    """Reconstruction of the nine groups of words over seeds, as :func:`headlines`; nothing if not measured."""
+    over = over_seeds.read(seeds, over_seeds.GROUPS, steps) if seeds else None
+    if over is None or over.curves.empty:
+        return HTML("")
+    return curves(over, "seeds-of-words", "Which words does each seed give back when it sees the whole sentence?")
+
+
+@style.styled
+def curves(over: OverSeeds, name: str, question: str) -> HTML:
+    """A panel a measure: a thin line a seed, the median with its interval, and baselines.
+
+    Args:
+        over: of :func:`embryology.analysis.over_seeds.read`.
+        name: of the figure.
+        question: that it answers.
+    """
+    said = "".join(str(style.paragraph(remark).data) for remark in over.remarks)
+    measures = list(dict.fromkeys(over.curves["measure"]))
+    if not measures:
+        return HTML(f"{style.paragraph('Not drawn: no probe has measured these seeds.').data}{said}")
+    columns = min(3, len(measures))
+    figure, axes = style.grid(len(measures), columns, 2.5, margin=1.3)
+    colour, marker, _ = style.LINES[0]
+    for axis, measure in zip(axes, measures, strict=True):
+        rows = over.curves[over.curves["measure"] == measure]
+        for number, (_, seed) in enumerate(rows.groupby("series", sort=False)):
+            thin = {"color": style.LINES[number % len(style.LINES)][0], "linewidth": 0.9, "alpha": 0.75}
+            axis.plot(seed["step"], 100 * seed["value"].astype(float), **thin, marker=".", label="one seed")
+        median = over.medians[over.medians["measure"] == measure]
+        if len(median):
+            at = median["step"].astype(float)
+            axis.plot(at, 100 * median["value"], color=style.INK, marker=marker, label="median over seeds")
+            low, high = (100 * median[end].astype(float) for end in ("low", "high"))
+            if low.notna().any():
+                band = {"color": colour, "alpha": 0.22, "linewidth": 0}
+                axis.fill_between(at, low, high, **band, label="95% t interval of the mean over seeds")
+        for baseline, value in over.levels[measure].items():
+            if np.isfinite(value):
+                style.level(axis, 100 * value, baseline, BASELINES[baseline])
+        axis.set_title(measure)
+        style.training_axis(axis, rows["step"], "training step")
+    for axis in axes[::columns]:
+        axis.set_ylabel("%")
+    style.legend(figure, axes, 2)
+    answer = _answer(over)
+    few = over.medians["low"].notna().any()
+    told = (
+        "band: 95% t interval of their mean, over seeds, none where all are alike"
+        if few
+        else "no interval, which takes three seeds that differ"
+    )
+    names = style.listed(list(dict.fromkeys(over.curves["series"])))
+    figure_shown = style.show(
+        figure,
+        name,
+        answer,
+        over.curves.merge(over.medians, on=["measure", "step"], how="left", suffixes=("", "_median")),
+        f"{question} Thin: a line a seed ({names}), without the intervals over items that its own pages have. Thick: "
+        f"the median at the steps that all seeds have, of two seeds their mean; {told}. Baselines are those of the "
+        "first seed.",
+        f"{len(measures)} line charts over training steps, a thin line a seed and their median. {answer}.",
+    )
+    return HTML(f"{figure_shown.data}{said}")
+
+
+def _answer(over: OverSeeds) -> str:
+    """How far seeds are apart at the last step of each median."""
+    told = []
+    for measure, rows in over.medians.groupby("measure", sort=False):
+        last = rows.iloc[-1]
+        there = over.curves[(over.curves["measure"] == measure) & (over.curves["step"] == last["step"])]["value"]
+        ends = f"{100 * there.min():.1f} to {100 * there.max():.1f}"
+        told.append((there.max() - there.min(), f"{measure} {100 * last['value']:.1f}% ({ends})"))
+    if not told:
+        return "No median of these seeds can be taken"
+    seeds = int(over.medians["seeds"].max())
+    widest = max(told)[1]
+    return f"Median of {seeds} seeds at the end, the lowest to the highest: {widest} is farthest apart"
