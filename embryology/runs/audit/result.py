@@ -243,7 +243,7 @@ def audit(places: Sequence[str], whole: bool, console: Console) -> None:
     Raises:
         EmbryologyError: something is not what it says, or there are no checkpoints.
     """
-    members = {RunFolder.named(each): each for place in places for each in groups.members(place)}
+    members = {RunFolder.named(each.place): each.place for place in places for each in groups.members(place)}
     series = dict(zip(distinct([folder.root for folder in members]), members, strict=True))
     audits = examine({name: resolved(members[folder]) for name, folder in series.items()}, whole)
     for one, folder in zip(audits, series.values(), strict=True):
