@@ -7,8 +7,8 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.specs import registry
-from embryology.specs.sources import Source, chosen, differences, named, refuse
-from embryology.tasks import Task, glue, squad, topics
+from embryology.specs.sources import Data, Source, chosen, differences, named, refuse
+from embryology.tasks import Task, glue, scores, squad, topics
 
 OWN = (*glue.SOURCES, *squad.SOURCES, topics.SOURCE)
 
@@ -22,15 +22,22 @@ def find(name: str) -> Task:
     """A task of labels by its name, read: one of GLUE's, the same with ``hub:`` before it, ``topic``, or a plug-in's.
 
     Raises:
-        EmbryologyError: there is no such task, its data are not there, or they are malformed.
+        EmbryologyError: there is no such task, its data are not there, or they are malformed, or a plug-in has made
+            none, or asks for metrics that cannot be computed of it.
     """
     if named(sources(), name) in squad.SOURCES:
         raise EmbryologyError(
             f"the task {squad.NAME!r} asks for places in a text, not for labels: models are fine-tuned for it"
         )
-    task = chosen(sources(), name).read()
+    return _read(chosen(sources(), name))
+
+
+def _read(data: Data, skip_bad: bool = False) -> Task:
+    task = data.read(skip_bad)
     if not isinstance(task, Task):
-        raise EmbryologyError(f"the task {name!r} of a plug-in is no Task of embryology.tasks")
+        raise EmbryologyError(f"the task {data.name!r} of a plug-in is no Task of embryology.tasks")
+    if reason := scores.refusal(task):
+        raise EmbryologyError(f"the task {data.name!r} of a plug-in {reason}")
     return task
 
 
@@ -61,7 +68,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
         except EmbryologyError as error:
             say(str(error))
             continue
-        task = data.read(skip_bad)
+        task = _read(data, skip_bad)
         splits = ({"train": task.train} if task.train else {}) | task.dev
         parts = [
             f"{split_name} {len(split.examples):,}{' (a part)' if split.part else ''}"

@@ -43,8 +43,22 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 """(gold, predicted), (n,) each, to a number; classes are numbers and F1 is that of class 1. Predictions that are all
 alike have Matthews, Pearson and Spearman correlations of 0."""
 
+OF_SCORES = ("pearson", "spearman")
+"""Those of tasks without classes; the others are of classes."""
+
 Rows = list[dict[str, Any]]
 """Of :func:`embryology.runs.measurements.row`."""
+
+
+def refusal(task: Task) -> str | None:
+    """Why the metrics of a task, a plug-in's say, cannot be computed, as a clause; None where they can."""
+    known = [name for name in METRICS if (name in OF_SCORES) != bool(task.classes)]
+    if len(task.classes) > 2:
+        known.remove("f1")  # it has no one class to be of
+    if task.metrics and set(task.metrics) <= set(known):
+        return None
+    asked, of = ", ".join(task.metrics) or "none", f"{len(task.classes)} classes" if task.classes else "scores"
+    return f"asks for the metrics {asked}; choose of those of {of}: {', '.join(known)}"
 
 
 def rows(task: Task, dev: str, gold: np.ndarray, predicted: np.ndarray, baseline: str | None = None) -> Rows:

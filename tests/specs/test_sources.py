@@ -291,6 +291,35 @@ def test_a_plugins_task_is_found_read_and_counted(tmp_path, monkeypatch, capsys)
         tasks.find("polarity")
 
 
+@pytest.mark.parametrize(
+    ("classes", "metrics", "listed"),
+    [
+        ('("no", "yes")', '("acuracy",)', "acuracy; choose of those of 2 classes: accuracy, f1, matthews"),
+        ('("no", "yes")', '("accuracy", "pearson")', "accuracy, pearson; choose of those of 2 classes: accuracy, f1, "),
+        ('("no", "yes")', "()", "none; choose of those of 2 classes"),
+        ('("no", "so", "yes")', '("f1",)', "f1; choose of those of 3 classes: accuracy, matthews"),
+        ("()", '("accuracy",)', "accuracy; choose of those of scores: pearson, spearman"),
+        ('("no", "yes")', '("accuracy", "f1", "matthews")', None),
+        ('("no", "so", "yes")', '("matthews",)', None),
+        ("()", '("spearman",)', None),
+    ],
+)
+def test_metrics_that_a_plugins_task_cannot_have_are_one_line(tmp_path, monkeypatch, classes, metrics, listed):
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.txt").write_text("1 good\n0 bad\n")
+    text = TASK.replace('("no", "yes"), ("accuracy",)', f"{classes}, {metrics}")
+    (tmp_path / "mine.py").write_text(text)
+    registry.add(tmp_path / "mine.py")
+    monkeypatch.setattr(tasks, "OWN", glue.SOURCES[:1])
+    for ask in (lambda: tasks.find("polarity"), lambda: tasks.check(Console(quiet=True))):
+        if listed is None:
+            ask()
+            continue
+        with pytest.raises(EmbryologyError) as refused:
+            ask()
+        assert str(refused.value).startswith(f"the task 'polarity' of a plug-in asks for the metrics {listed}")
+
+
 def test_tasks_of_frozen_runs_have_their_keys():
     """Those of all frozen runs; GLUE's and SQuAD's where their data are there."""
     seen = set()
