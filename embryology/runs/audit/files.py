@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any
 
 from embryology.errors import EmbryologyError
-from embryology.runs.audit.grid import missing_steps
+from embryology.runs.audit.grid import missing_steps, uneven
 from embryology.runs.audit.observed import Finding, Observed, finding, odd, trouble
 from embryology.storage.files import sha256_of
 
@@ -47,6 +47,14 @@ def of_names(series: Sequence[Observed], steps: Collection[int]) -> Iterator[Fin
         if usual and abs(size / usual - 1) > SIZES_ALIKE:
             says = f"weights of {size:,} bytes, where others have {usual:,}: truncated, or of another dtype or shape"
             yield finding("another size", which, says)
+
+
+def of_spacing(steps: Collection[int]) -> list[str]:
+    """Where it cannot be told whether a step is missing."""
+    pairs = [f"{before:,} and {after:,}" for before, after in uneven(sorted(set(steps)))]
+    if not pairs or len(steps) == 1:
+        return []
+    return [f"whether a step is missing between {_some(pairs)}: the spacing is uneven there"]
 
 
 def of_tensors(series: Sequence[Observed]) -> Iterator[Finding]:

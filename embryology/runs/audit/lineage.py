@@ -12,12 +12,15 @@ left.
 neighbours is least in the order of the walk; drift makes it the clearer. What is not of the walk, such as noise of its
 own at each checkpoint, which a falling learning rate takes away, adds the same to every order. So two neighbouring
 blocks of checkpoints are exchanged if that shortens the sum by more than the squared distance between them: for blocks
-in the wrong order a walk gives twice that, drift more, noise nothing. At an end of the series a walk gives it once, and
-noise may give nearly as much, as a checkpoint that comes to stand there has a neighbour on one side alone. So where
-many are passed, what the nearest of them would gain by going to the end alone is taken off, and three quarters are
-asked for; where two change places, more than noise can give, so that only drift shows such a pair. Growth, shrinking,
-warm-up, decay of the rate and uneven gaps change how long steps are, not the sign of this. Which end is the beginning
-the weights do not say. Distances are of directions, so that no tensor counts more than another.
+in the wrong order a walk gives twice that, drift more, noise nothing. Of two neighbours that change places less is
+asked for, as noise of their own makes the distance between them long; but up to three checkpoints on each side of them
+have to say the same. At an end of the series a walk gives it once, and noise may give nearly as much, as a checkpoint
+that comes to stand there has a neighbour on one side alone. So where many are passed, what the nearest of them would
+gain by going to the end alone is taken off, and three quarters are asked for; where two change places, the more the
+noisier the series is elsewhere, and nothing is told of a step that is tiny beside the one before, as the end of a decay
+is, which may lead back. Growth, shrinking, warm-up, decay of the rate and uneven gaps change how long steps are, not
+the sign of this. Which end is the beginning the weights do not say. Distances are of directions, so that no tensor
+counts more than another.
 """
 
 from bisect import bisect_left
@@ -30,13 +33,21 @@ KIN = 6.0
 """Standard deviations from which on two are kin; noise reaches it once in a billion pairs."""
 UNRELATED = 4.0
 """Below it they are as strange as two seeds; between the two it is not told."""
-TELLING, TELLING_FIRST = 12.0, 30.0
+TELLING, TELLING_FIRST = 8.0, 30.0
 """A tensor is judged alone where neighbours have this kinship at least, so that losing all of it is telling; the second
 where it is the first checkpoint's, as training leaves least of a small matrix at the beginning."""
 CUT = 3.0
 """Standard deviations at which numbers are cut off, lest a few large ones decide."""
-INSIDE, AT_AN_END, PAIR_AT_AN_END = 1.0, 0.75, 1.1
+INSIDE, AT_AN_END = 1.0, 0.75
 """What an exchange of blocks has to gain, in squared distances between them."""
+PAIR_INSIDE, PAIR_BY_MORE = 0.25, 0.5
+"""Likewise of two neighbours: by the checkpoints beside them, and by the mean over several on each side."""
+SEVERAL = 3
+PAIR_AT_AN_END, MOST_AT_AN_END = 0.6, 1.1
+"""Likewise of two neighbours at an end: of a series without noise, to which its share of noise is added; and the
+most, which is more than noise can give."""
+TINY = 0.01
+"""Of the squared distance beside it; a smaller one at an end tells nothing."""
 LEAST_GAIN = 1e-9
 """Of a sum of squared distances between directions; below it is rounding."""
 
@@ -104,7 +115,7 @@ def best_order(cosine: np.ndarray) -> list[int]:
 
 def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
     """The neighbouring blocks ``first:second`` and ``second:end`` that are to be exchanged; None where none are."""
-    count = len(distance)
+    count, noise_share = len(distance), _noise_share(distance)
     # Beyond both ends nothing is at a distance from anything.
     around = np.zeros((count + 2, count + 2))
     around[1:-1, 1:-1] = distance
@@ -121,14 +132,47 @@ def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
         )
         first, last = (starts == 0)[:, None], (ends == count)[None, :]
         noise = first * max(gain[0, 0], 0) + last * max(gain[-1, -1], 0)
-        at_an_end = np.where(
-            (second - starts)[:, None] + (ends - second)[None, :] > 2, AT_AN_END * edge + noise, PAIR_AT_AN_END * edge
-        )
-        gain = np.where(gain > np.where(first | last, at_an_end, INSIDE * edge), gain, 0)
+        least = np.where(first | last, AT_AN_END * edge + noise, INSIDE * edge)
+        least[-1, 0] = 0 if _pair_is_exchanged(distance, second - 1, noise_share) else np.inf
+        gain = np.where(gain > least, gain, 0)
         start, end = np.unravel_index(np.argmax(gain), gain.shape)
         if gain[start, end] > most:
             best, most = (int(start), second, int(ends[end])), gain[start, end]
     return best
+
+
+def _pair_is_exchanged(distance: np.ndarray, place: int, noise_share: float) -> bool:
+    """Whether the checkpoints at a place and the next one are in the wrong order."""
+    edge = distance[place, place + 1]
+    before, after = distance[max(place - SEVERAL, 0) : place], distance[place + 2 : place + 2 + SEVERAL]
+    # Of each checkpoint on a side, by how much nearer the farther one of the two is; the nearest comes first.
+    sides = [(before[:, place] - before[:, place + 1])[::-1], after[:, place + 1] - after[:, place]]
+    if all(map(len, sides)):
+        near, several = sum(side[0] for side in sides), sum(side.mean() for side in sides)
+        return bool(near > PAIR_INSIDE * edge and several > PAIR_BY_MORE * edge)
+    (side,) = (side for side in sides if len(side)) if len(distance) > 2 else ([-np.inf],)
+    longest = max(distance[place - 1, place : place + 2] if place else distance[2, :2], default=0)
+    least = min(PAIR_AT_AN_END + noise_share, MOST_AT_AN_END)
+    return bool(side[0] > least * edge and edge > TINY * longest)
+
+
+def _noise_share(distance: np.ndarray) -> float:
+    """How much of a step is noise of the checkpoint's own: the median over those inside, 0 of a walk."""
+    steps = np.diagonal(distance, 1)
+    noise = (steps[:-1] + steps[1:] - np.diagonal(distance, 2)) / 2
+    shares = noise / np.maximum(np.minimum(steps[:-1], steps[1:]), np.finfo(float).tiny)
+    return float(np.median(shares.clip(0))) if len(shares) else 0.0
+
+
+def untold_pairs(cosine: np.ndarray) -> list[int]:
+    """The places whose checkpoint could have changed places with the next one without that being seen."""
+    distance, untold = 2 - 2 * cosine, []
+    for place in range(len(cosine) - 1):
+        order = [*range(place), place + 1, place, *range(place + 2, len(cosine))]
+        swapped = distance[np.ix_(order, order)]
+        if not _pair_is_exchanged(swapped, place, _noise_share(swapped)):
+            untold.append(place)
+    return untold
 
 
 def displaced(order: Sequence[int]) -> list[int]:

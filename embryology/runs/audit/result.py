@@ -92,7 +92,7 @@ def examine(series: Mapping[str, Sequence[Entry]], whole: bool = False) -> list[
         own += [wrong for about, wrong in damaged if about in checkpoints]
         own += weights.same_weights(checkpoints, reads)
         unread = [*unlisted[name], *((each.step, each.unread) for each in checkpoints if each.unread)]
-        notes = [*_unread(unread), *_alone(checkpoints)]
+        notes = [*_unread(unread), *_alone(checkpoints), *files.of_spacing({entry.step for entry in series[name]})]
         for alike in reads:
             more, untold = weights.of_series(alike, checkpoints)
             own += more

@@ -2,8 +2,9 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,13 +32,26 @@ class Read:
     """The least dtype that holds the numbers of each; None of zeros."""
     parts: dict[str, np.ndarray]
     """By tensor, the kinship of every pair."""
-    cosine: np.ndarray
-    """Of every pair, the mean over tensors; ones where no tensor ever changes."""
+    cosines: dict[str, np.ndarray]
+    """Likewise their cosine."""
 
     @property
     def kinship(self) -> np.ndarray:
         """Of every pair, over all tensors."""
-        return lineage.together(list(self.parts.values())) if self.parts else np.full(self.cosine.shape, np.inf)
+        return (
+            lineage.together(list(self.parts.values())) if self.parts else np.full([len(self.checkpoints)] * 2, np.inf)
+        )
+
+    @cached_property
+    def cosine(self) -> np.ndarray:
+        """Of every pair, the mean over tensors; ones where no tensor ever changes."""
+        return self.cosine_without(())
+
+    def cosine_without(self, names: Collection[str]) -> np.ndarray:
+        """:attr:`cosine` over other tensors than these."""
+        chosen = [cosine for name, cosine in self.cosines.items() if name not in names]
+        count = len(self.checkpoints)
+        return np.mean(chosen, axis=0) if chosen else np.ones((count, count))
 
     def places(self, series: Sequence[Observed]) -> list[int]:
         """Where the checkpoints of a series are, in its order."""
@@ -73,7 +87,7 @@ def _read(
     hashes = {each: hashlib.sha256() for each in checkpoints}
     narrow: dict[Observed, list[str]] = {each: [] for each in checkpoints}
     bad: dict[Observed, list[Finding]] = {}
-    cosines: list[np.ndarray] = []
+    cosines: dict[str, np.ndarray] = {}
     parts: dict[str, np.ndarray] = {}
     for stretch in stretches:
         values = np.zeros((len(checkpoints), stretch.rows, stretch.columns))
@@ -95,7 +109,7 @@ def _read(
         begun = all(values[place].any() for place in good if checkpoints[place] in firsts)
         # What is zero at the beginning has no direction there, and what never changes tells nothing.
         if good and begun and np.ptp(values[good], axis=0).any():
-            cosines.append(lineage.cosines(values))
+            cosines[stretch.name] = lineage.cosines(values)
             parts[stretch.name] = lineage.kinship(values)
     good = [place for place, each in enumerate(checkpoints) if each not in bad]
     chosen, grid = [checkpoints[place] for place in good], np.ix_(good, good)
@@ -105,7 +119,7 @@ def _read(
         sum(stretch.rows * stretch.columns for stretch in stretches),
         [max(narrow[each], key=["BF16", "F16", "F32"].index, default=None) for each in chosen],
         {name: kinship[grid] for name, kinship in parts.items()},
-        np.mean([cosine[grid] for cosine in cosines], axis=0) if cosines else np.ones((len(good), len(good))),
+        {name: cosine[grid] for name, cosine in cosines.items()},
     ), [(each, found) for each, wrong in bad.items() for found in wrong]
 
 
@@ -132,12 +146,16 @@ def of_series(one: Read, series: Sequence[Observed]) -> tuple[list[Finding], lis
     if not one.parts or len(places) < 2:
         return [], []
     checkpoints, kinship = [one.checkpoints[place] for place in places], one.kinship[np.ix_(places, places)]
-    cosine = one.cosine[np.ix_(places, places)]
     groups = lineage.lineages(kinship)
     found, notes = _strangers(checkpoints, kinship, groups)
-    found += _made_anew(one, places, groups[0])
+    anew, more, weak = _made_anew(one, places, groups[0])
+    found += more
+    notes += weak
+    cosine = one.cosine_without(anew)[np.ix_(places, places)]
     for group in groups:
-        found += _out_of_order([checkpoints[place] for place in group], cosine[np.ix_(group, group)])
+        more, untold = _out_of_order([checkpoints[place] for place in group], cosine[np.ix_(group, group)])
+        found += more
+        notes += untold
     usual, others = odd({one.checkpoints[place]: one.precision[place] for place in places if one.precision[place]})
     dtypes = {tensor.dtype for each in checkpoints for tensor in (each.tensors or {}).values()}
     for narrow, which in others.items():
@@ -179,29 +197,52 @@ def _kept(kinship: np.ndarray, steps: np.ndarray, apart: int) -> bool:
     return bool(((np.abs(steps[:, None] - steps[None, :]) >= apart) & (kinship >= KIN)).any())
 
 
-def _made_anew(one: Read, places: Sequence[int], main: Sequence[int]) -> Iterator[Finding]:
-    """Matrices without kin at other checkpoints, where the rest of the model goes on."""
+def _made_anew(one: Read, places: Sequence[int], main: Sequence[int]) -> tuple[set[str], list[Finding], list[str]]:
+    """Matrices without kin at other checkpoints, where the rest of the model goes on; those that cannot be judged."""
     inside = [places[place] for place in main]
     steps = np.array([one.checkpoints[place].step for place in inside])
     anew: dict[tuple[int, ...], list[str]] = {}
+    weak = []
     for name, kinships in one.parts.items():
         kinship = kinships[np.ix_(inside, inside)]
         first, *others = lineage.lineages(kinship)
+        if _usual(kinship, first) < TELLING and len(inside) > 1:
+            weak.append(name)
         for group in others:
-            if _usual(kinship, first) < (TELLING_FIRST if [0] in (group, first) else TELLING):
-                continue
             near, far = min(itertools.product(group, first), key=lambda pair: abs(pair[0] - pair[1]))
-            kept = _kept(kinship[np.ix_(first, first)], steps[first], abs(steps[near] - steps[far]))
-            alike = one.cosine[inside[near], inside[far]] >= KEPT
-            if kinship[near, far] < UNRELATED and kept and alike:
+            if kinship[near, far] < UNRELATED and (
+                _returns(kinship, group)
+                or (
+                    _usual(kinship, first) >= (TELLING_FIRST if [0] in (group, first) else TELLING)
+                    and _kept(kinship, steps, abs(steps[near] - steps[far]))
+                    and one.cosine[inside[near], inside[far]] >= KEPT
+                )
+            ):
                 anew.setdefault(tuple(group), []).append(name)
+    found = []
     for group_of, names in anew.items():
         which = [one.checkpoints[inside[place]] for place in group_of]
-        yield finding("made anew", which, f"{', '.join(names)}: no kin of what it is at other steps, as if initialised")
+        says = f"{', '.join(names)}: no kin of what it is at other steps, as if initialised"
+        found.append(finding("made anew", which, says))
+    notes = [f"whether {', '.join(weak)} was made anew: too few numbers, or too much training at each step"]
+    return {name for names in anew.values() for name in names}, found, notes * bool(weak)
 
 
-def _out_of_order(checkpoints: Sequence[Observed], cosine: np.ndarray) -> Iterator[Finding]:
-    order = lineage.best_order(cosine)
+def _returns(kinship: np.ndarray, group: Sequence[int]) -> bool:
+    """Whether those on both sides of one checkpoint are kin and it is of neither, which no training does."""
+    (place, *others), last = group, len(kinship) - 1
+    beside = [place - 1, place + 1]
+    return bool(
+        not others
+        and 0 < place < last
+        and kinship[beside[0], beside[1]] >= TELLING
+        and max(kinship[place, beside]) < UNRELATED
+    )
+
+
+def _out_of_order(checkpoints: Sequence[Observed], cosine: np.ndarray) -> tuple[list[Finding], list[str]]:
+    """What is out of order in a lineage; and which neighbours could have changed places without being seen."""
+    order, found = lineage.best_order(cosine), []
     places = {place: number for number, place in enumerate(order)}
     moved = lineage.displaced(order)
     while moved:
@@ -218,7 +259,11 @@ def _out_of_order(checkpoints: Sequence[Observed], cosine: np.ndarray) -> Iterat
         if len(beside) == 1:
             where = f"{'before' if places[block[0]] == 0 else 'after'} step {checkpoints[beside[0]].step:,}"
         says = f"by their weights {where} (cosine {there:.4f} with the nearer, {own:.4f} where their names put them)"
-        yield finding("out of order", [checkpoints[place] for place in block], says)
+        found.append(finding("out of order", [checkpoints[place] for place in block], says))
+    pairs = [
+        f"{checkpoints[place].step:,} and {checkpoints[place + 1].step:,}" for place in lineage.untold_pairs(cosine)
+    ]
+    return found, [f"whether steps {some} are in this order" for some in [", ".join(pairs)] if not found and some]
 
 
 def of_seeds(one: Read, name: str, series: Sequence[Observed], others: Sequence[Observed]) -> Iterator[Finding]:
