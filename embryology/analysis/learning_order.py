@@ -99,13 +99,7 @@ def at_levels(
             asked, above = (blind + final) / 2, learnt
         else:
             asked, above = np.full_like(blind, level), intervals.percentile_interval(blind[1:])[1] < level
-        table = _table(tags, steps, crossings.lasting(steps, values[0], asked[0]))
-        resampled = crossings.resampled(steps, values[1:], asked[1:], seed)
-        table["low"], table["high"] = crossings.interval(steps, resampled)
-        table["resampled"] = list(resampled.T)
-        numbers = ["step", "low", "high", "spacing"]
-        table[numbers] = table[numbers].where((table["state"] == REACHED) & told & learnt & above)
-        table["state"] = table["state"].where(above, BLIND_REACH_IT).where(learnt, NEVER_BEYOND).where(told, UNTOLD)
+        table = timed(tags, steps, values, asked, told, learnt, above, seed)
         tables_at[level] = table.assign(
             blind=blind[0],
             final=final[0],
@@ -114,6 +108,40 @@ def at_levels(
             n=counts.sum(axis=0)[:, -1].astype(int),
         )[COLUMNS]
     return tables_at
+
+
+def timed(
+    names: Iterable[str],
+    steps: np.ndarray,
+    values: np.ndarray,
+    asked: np.ndarray,
+    told: np.ndarray,
+    learnt: np.ndarray,
+    above: np.ndarray,
+    seed: int = intervals.SEED,
+) -> pd.DataFrame:
+    """When curves cross a level, with intervals over resamples and checkpoints.
+
+    Args:
+        names: of the curves.
+        steps: (s,) rising.
+        values: (1 + draws, curves, s): what was measured, then its resamples.
+        asked: (1 + draws, curves): the level, of the same resamples.
+        told, learnt, above: (curves,) bool: whether there is enough to tell a time by, whether a curve ends beyond
+            blind answers, and whether the level lies above these.
+        seed: of the resamples.
+
+    Returns:
+        As of :func:`learning_times`, up to ``spacing``, and ``resampled``.
+    """
+    table = _table(names, steps, crossings.lasting(steps, values[0], asked[0]))
+    resampled = crossings.resampled(steps, values[1:], asked[1:], seed)
+    table["low"], table["high"] = crossings.interval(steps, resampled)
+    table["resampled"] = list(resampled.T)
+    numbers = ["step", "low", "high", "spacing"]
+    table[numbers] = table[numbers].where((table["state"] == REACHED) & told & learnt & above)
+    table["state"] = table["state"].where(above, BLIND_REACH_IT).where(learnt, NEVER_BEYOND).where(told, UNTOLD)
+    return table
 
 
 def published_definition(frame: pd.DataFrame, task: str, tags: Iterable[str] | None = None) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from embryology.runs.steps import Unit
-from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
+from embryology.specs import UNTRAINED, attention, downstream, edges, knowledge, tokens
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # not in 3.10
@@ -36,6 +36,8 @@ LINES = (
 )
 DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 BASELINE_LINES = {
+    attention.UNIFORM: (INK, DOTTED),
+    attention.OFFSET: (INK, DASHED),
     tokens.FREQUENT_WORD: (INK, DOTTED),
     tokens.FREQUENT_IN_GROUP: (INK, DASHED),
     edges.MAJORITY: (INK, DOTTED),  # downstream tasks call theirs by the same name

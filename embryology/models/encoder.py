@@ -156,7 +156,7 @@ class Encoder:
         log_probability = np.empty(starts[-1], dtype=np.float32)
         # Sequences without positions have nothing to say.
         asked = np.flatnonzero(np.diff(starts))
-        for batch, ids, mask in self._batches(asked, sequences, tokens_per_batch):
+        for batch, ids, mask in self.batches(asked, sequences, tokens_per_batch):
             hidden = body(input_ids=ids, attention_mask=mask)[0]
             rows = torch.tensor([row for row, i in enumerate(batch) for _ in positions[i]], device=self.device)
             columns = torch.tensor([place for i in batch for place in positions[i]], device=self.device)
@@ -189,7 +189,7 @@ class Encoder:
         fast = self._has_head and forward.computes(self.model.config)
         body, _ = self._parts("float32" if fast else precision)
         vectors = torch.empty(len(sequences), self.hidden_size, device=self.device)
-        for batch, ids, mask in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+        for batch, ids, mask in self.batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             columns = torch.tensor([positions[i] for i in batch], device=self.device)
             rows = torch.arange(len(batch), device=self.device)
             if fast:  # the last layer at those places alone
@@ -230,11 +230,10 @@ class Encoder:
             layer is what goes into the transformer: embeddings, which know no context.
         """
         precision = resolve(precision, self.device)
-        body, _ = self._parts(precision)
-        body = getattr(body, str(body.base_model_prefix), body)
+        body = self.body(precision)
         starts = _starts(sequences)
         states: Tensor | None = None
-        for batch, ids, mask in self._batches(np.arange(len(sequences)), sequences, tokens_per_batch):
+        for batch, ids, mask in self.batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             layers = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
             if states is None:
                 hidden_size = layers[-1].shape[-1]
@@ -249,6 +248,11 @@ class Encoder:
     def _has_head(self) -> bool:
         """Not of other architectures, where the whole model counts as body and its vectors are the logits."""
         return self._parts("float32")[0] is not self.model
+
+    def body(self, precision: str) -> PreTrainedModel:
+        """What gives all layers' vectors and attention, without a head."""
+        body, _ = self._parts(precision)
+        return cast(PreTrainedModel, getattr(body, str(body.base_model_prefix), body))
 
     def _parts(self, precision: str) -> tuple[nn.Module, nn.Module]:
         """A body that gives vectors, and a head from vectors to logits."""
@@ -271,7 +275,7 @@ class Encoder:
             }
         return self._parameters[precision]
 
-    def _batches(
+    def batches(
         self, chosen: np.ndarray, sequences: Sequence[Sequence[int]], budget: int | None
     ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """The ``chosen`` sequences in batches of like length: their numbers, padded ids, and what is no padding."""
