@@ -7,6 +7,7 @@ FIGURES = {
     "frequency": 3,
     "edges": 4,
     "layers": 2,
+    "attention": 4,
     "downstream": 3,
     "knowledge": 6,
     "reference_runs": 2,

@@ -47,6 +47,9 @@ class Formation:
     """Whose heads, on which text."""
     relations: pd.DataFrame
     """Times at which the chosen head finds a relation beyond all baselines; :data:`ALL` first."""
+    attached: pd.DataFrame
+    """The same of :data:`ALL` beyond uniform attention and the untrained model alone, as others tell it, who have no
+    offsets beside (Chen et al. 2024): attention to neighbours finds heads, too."""
     patterns: dict[str, pd.DataFrame]
     """By kind of mass times by layer ("layer 1") of its chosen head,"""
     heads: dict[str, pd.DataFrame]
@@ -136,9 +139,11 @@ def read(series: Series, frame: pd.DataFrame, seed: int = intervals.SEED) -> For
         for place, layer in enumerate(np.unique(layers)):
             ends = {"value": resampled[0, place], "low": low[place], "high": high[place]}
             curves.append(pd.DataFrame({"pattern": mass, "layer": layer, "step": steps, **ends}))
+    relations_times, attached = _relations(frame, items[items["task"] == ATTACHMENT], steps, told, seed)
     return Formation(
         source=measurements.source_of(items),
-        relations=_relations(frame, items[items["task"] == ATTACHMENT], steps, told, seed),
+        relations=relations_times,
+        attached=attached,
         patterns=patterns,
         heads=heads,
         curves=pd.concat(curves, ignore_index=True),
@@ -265,11 +270,14 @@ def of_resamples(
     )
 
 
-def _relations(frame: pd.DataFrame, items: pd.DataFrame, steps: np.ndarray, told: bool, seed: int) -> pd.DataFrame:
-    """Times of relations; blind are the offset, uniform attention and the untrained model. Empty where nothing was
-    chosen, as of one sentence."""
+def _relations(
+    frame: pd.DataFrame, items: pd.DataFrame, steps: np.ndarray, told: bool, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Times of relations beyond the offset, uniform attention and the untrained model; and of all together beyond the
+    last two alone. Empty where nothing was chosen, as of one sentence."""
     if "correct" not in items or items["correct"].isna().all():
-        return of_resamples([], steps, np.empty((2, 0, len(steps))), np.empty((2, 0)), np.empty(0, bool), seed)
+        empty = of_resamples([], steps, np.empty((2, 0, len(steps))), np.empty((2, 0)), np.empty(0, bool), seed)
+        return empty, empty
     tags = [ALL, *relations(frame)]
     items = pd.concat([items, items.assign(group=ALL)])
     items = items[items["group"].isin(tags)]
@@ -279,12 +287,14 @@ def _relations(frame: pd.DataFrame, items: pd.DataFrame, steps: np.ndarray, told
         return intervals.bootstrap_means(*blind_answers.by_sentence(items, tags, at, column), weights)
 
     values = means("correct", steps)
-    blind = np.fmax(means(OFFSET, steps[-1:]), means(UNIFORM, steps[-1:]))[..., 0]
-    if not steps[0]:
-        blind = np.fmax(blind, values[..., 0])
+    even, offset = (means(name, steps[-1:])[..., 0] for name in (UNIFORM, OFFSET))
+    blind = np.fmax(even, values[..., 0]) if not steps[0] else even
     _, counts = blind_answers.by_sentence(items, tags, steps[-1:])
     enough = told & (np.count_nonzero(counts[..., -1], axis=0) >= FEWEST_SENTENCES)
-    return of_resamples(tags, steps, values, blind, enough, seed)
+    return (
+        of_resamples(tags, steps, values, np.fmax(blind, offset), enough, seed),
+        of_resamples([ALL], steps, values[:, :1], blind[:, :1], enough[:1], seed),
+    )
 
 
 def beyond_frequency(series: Series, steps: np.ndarray) -> pd.Series | str:

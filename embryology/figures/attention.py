@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.colors import PowerNorm
 
 from embryology.analysis import attention, tables
 from embryology.analysis.attention import ALL, Formation
@@ -37,8 +38,7 @@ def _few(values: Sequence[int], most: int) -> list[int]:
 
 @style.styled
 def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
-    """Attention in one sentence, layers × checkpoints: of each layer the kept head that ends closest to the previous
-    token.
+    """Attention in one sentence, layers × checkpoints: of each layer the kept head that ends closest to neighbours.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
@@ -51,15 +51,15 @@ def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
     kept = formation.maps[formation.maps["sentence"] == names[min(sentence, len(names) - 1)]]
     steps, layers = _few(sorted(kept["step"].unique()), MOST_STEPS), _few(sorted(kept["layer"].unique()), MOST_LAYERS)
     last, pieces = kept[kept["step"] == steps[-1]], kept["pieces"].iloc[0]
-    to_previous = last["map"].map(lambda each: np.diagonal(each[1:], 0)[1:-1].mean() if len(each) > 3 else each[0, 0])
-    heads = {layer: int(last.loc[to_previous[last["layer"] == layer].idxmax(), "head"]) for layer in layers}
+    near = last["map"].map(_to_neighbours)
+    heads = {layer: int(last.loc[near[last["layer"] == layer].idxmax(), "head"]) for layer in layers}
     figure, axes = style.panels(
         len(layers), len(steps), 1.9 * len(steps) + 1, 1.9 * len(layers) + 0.8, sharex=True, sharey=True
     )
     chosen = kept[kept["head"] == kept["layer"].map(heads)].set_index(["layer", "step"])["map"]
     top, drawn, ends = max(chosen[layer, step].max() for layer in layers for step in steps), [], []
     for axis, (layer, step) in zip(axes, [(layer, step) for layer in layers for step in steps], strict=True):
-        image = axis.imshow(chosen[layer, step], vmin=0, vmax=top, cmap="cividis")
+        image = axis.imshow(chosen[layer, step], norm=PowerNorm(0.5, 0, top), cmap="cividis")
         axis.grid(False)
         axis.set_xticks(range(len(pieces)), pieces, rotation=90, fontsize=6)
         axis.set_yticks(range(len(pieces)), pieces, fontsize=6)
@@ -72,21 +72,31 @@ def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
         cells = pd.DataFrame(chosen[layer, step]).stack().rename_axis(["from", "to"]).rename("attention").reset_index()
         drawn.append(cells.assign(layer=layer, head=heads[layer], step=step))
         if step == steps[-1]:
-            ends.append(f"{np.diagonal(chosen[layer, step][1:], 0)[1:-1].mean():.2f}")
+            ends.append(f"{_to_neighbours(chosen[layer, step]):.2f}")
     figure.colorbar(image, ax=list(axes), label="attention, share", shrink=0.8)
     text = " ".join(pieces)
-    answer = f"At step {steps[-1]:,} the drawn heads give the token before {style.listed(ends)} of their attention here"
+    even = _to_neighbours(np.full_like(chosen[layers[0], steps[0]], 1 / len(pieces)))
+    answer = (
+        f"At step {steps[-1]:,} neighbours get {style.listed(ends)} of the drawn heads' attention, evenly {even:.2f}"
+    )
     return style.show(
         figure,
         "attention-maps",
         answer,
         pd.concat(drawn, ignore_index=True)[["layer", "head", "step", "from", "to", "attention"]],
         f"How does attention form? One sentence of our own, “{text}”, read by {tables.main_series(frame)}: from each "
-        f"token (row) to each (column), a row of maps a layer, a column a checkpoint, one scale for all (up to "
-        f"{top:.2f}). Of each layer's kept heads the one that ends with most attention to the previous token; uniform "
-        f"attention would be {1 / len(pieces):.2f} everywhere. An example, without intervals.",
+        f"token (row) to each (column), a row of maps a layer, a column a checkpoint; one scale for all, of square "
+        f"roots. Of each layer's kept heads the one that ends with most attention to the tokens before and behind; "
+        f"uniform attention would be {1 / len(pieces):.2f} everywhere. An example, without intervals.",
         f"Grid of {len(layers)} by {len(steps)} attention maps. {answer}.",
     )
+
+
+def _to_neighbours(square: np.ndarray) -> float:
+    """The mean attention of tokens to those before and behind them together, the first and the last token apart."""
+    inner = square[1:-1, 1:-1]
+    pairs = np.concatenate([np.diagonal(inner, -1), np.diagonal(inner, 1)])
+    return float(pairs.sum() / max(len(inner), 1))
 
 
 @style.styled
@@ -122,7 +132,7 @@ def patterns(frame: pd.DataFrame, formation: Formation) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True),
         f"Which patterns form in which layer? {tables.main_series(frame)} on {formation.source}. Of each layer the "
-        f"head that attends so most at the end, chosen on half of the documents and drawn on the other half, both ways; "
+        f"head that attends so most at the end, chosen on half of the documents, drawn on the other half, both ways; "
         f"entropy and distance are means over a layer's heads. Bands: 95% over sentences (percentile bootstrap, "
         f"{RESAMPLED}; of means t intervals). Dotted: uniform attention. The untrained model is step 0.",
         f"{len(masses) + 2} line charts over training steps, a line a layer. {answer}.",
@@ -177,7 +187,8 @@ def times(frame: pd.DataFrame, formation: Formation) -> HTML:
     ]
     shown = [ALL, *attention.relations(frame)[: MOST_RELATIONS - 1]]
     syntax = formation.relations.reindex([name for name in shown if name in formation.relations.index])
-    syntax = syntax.rename(index=lambda name: f"finds {name or 'all relations'}")
+    syntax = syntax.rename(index=lambda name: f"{name or 'all relations'}, beyond offsets")
+    syntax = pd.concat([formation.attached.rename(index={ALL: "all relations, beyond uniform"}), syntax])
     table = pd.concat([*of_patterns, syntax])
     rows = {str(name): place for place, name in enumerate(table.index)}
     steps = np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())

@@ -45,27 +45,17 @@ def numbers(frame: pd.DataFrame, formation: Formation) -> dict[str, str]:
 
 def _came(times: pd.Series, formation: Formation) -> str:
     """How a gain came, of a row with a time, as the rest of a sentence."""
-    slowest = f"{times['slowest']:.1f}" if np.isfinite(times["slowest"]) else "any number of"
-    range_ = f"{times['fastest']:.1f} to {slowest} times"
-    verdict = {
-        "sudden": f"that is sudden, as the steps no more than double ({range_} as many)",
-        "gradual": f"that is gradual, as the steps more than double ({range_} as many)",
-        None: f"whether that is sudden, a doubling of the steps or less, cannot be told ({range_} as many)",
-    }[attention.suddenness(times)]
-    sentence = (
-        f"is halfway there at step {style.stepped(times)}; of its gain, from a quarter to three quarters, {verdict}"
+    slowest = f"{times['slowest']:.1f}" if np.isfinite(times["slowest"]) else "any number"
+    verdict = {"sudden": "suddenly", "gradual": "gradually", None: "whether suddenly cannot be told"}
+    came = (
+        f"is halfway there at step {style.stepped(times)}, {verdict[attention.suddenness(times)]}: from a quarter of "
+        f"its gain to three quarters the steps grow by a factor of {times['fastest']:.1f} to {slowest}"
     )
     if isinstance(formation.frequency, str):
-        return (
-            f"{sentence}. Whether before or after what frequency alone predicts cannot be told: {formation.frequency}"
-        )
+        return f"{came}. Whether before or after what frequency alone predicts cannot be told: {formation.frequency}"
     order = attention.beside(times, formation.frequency)
     place = f"the loss falls below what frequencies alone give (step {style.stepped(formation.frequency)})"
-    return (
-        f"{sentence}. It comes {order} {place}"
-        if order
-        else f"{sentence}. Whether before or after {place} cannot be told"
-    )
+    return f"{came}. It comes {order} {place}" if order else f"{came}. Whether before or after {place} cannot be told"
 
 
 def _previous(frame: pd.DataFrame, formation: Formation) -> str:
@@ -75,18 +65,14 @@ def _previous(frame: pd.DataFrame, formation: Formation) -> str:
     times = formation.patterns[PREVIOUS]
     if (times["state"] == UNTOLD).all():
         return f"When attention to the previous token comes cannot be told: {_why(frame)}."
-    timed = times[times["state"] == REACHED]
-    if len(timed):
-        layer = str(timed["step"].idxmin())
-        return f"Attention to the previous token, first in {layer}, {_came(timed.loc[layer], formation)}."
     layer = str((times["final"] - times["blind"]).idxmax())
     curves = formation.curves
     end = curves[(curves["pattern"] == PREVIOUS) & (curves["layer"] == int(layer.split()[1]))].iloc[-1]
-    return (
-        f"Attention to the previous token does not come: no layer has a head that is shown to end beyond uniform "
-        f"attention and the untrained model. The closest, of {layer}, gives it {style.ranged(end, '.3f')}, where these "
-        f"give {times.loc[layer, 'blind']:.3f}."
-    )
+    ends = f"it gets {style.ranged(end, '.3f')} of a head's attention there in the end, where uniform attention or the "
+    ends += f"untrained model give {times.loc[layer, 'blind']:.3f}"
+    if times.loc[layer, "state"] == REACHED:
+        return f"Attention to the previous token, most of all in {layer}, {_came(times.loc[layer], formation)}; {ends}."
+    return f"Attention to the previous token does not come in any layer; the closest is {layer}: {ends}."
 
 
 def _syntax(frame: pd.DataFrame, formation: Formation) -> str:
@@ -101,13 +87,15 @@ def _syntax(frame: pd.DataFrame, formation: Formation) -> str:
         f"{style.ranged(ends[None], '.1f', '%', 100)} of syntactic heads are found at the end, "
         f"{style.ranged(ends[OFFSET], '.1f', '%', 100)} by the best fixed offsets"
     )
-    if times.loc[ALL, "state"] == REACHED:
-        return f"Finding syntactic heads of all relations {_came(times.loc[ALL], formation)}. {score}."
-    timed = times[times["state"] == REACHED].drop(index=ALL, errors="ignore")
+    timed = times[times["state"] == REACHED]
     if len(timed):
-        first = str(timed["step"].idxmin())
-        return f"The first relation that a head finds, {first}, {_came(timed.loc[first], formation)}. {score}."
-    return f"Finding syntactic heads beyond the best fixed offset does not come, of no relation: {score}."
+        first = ALL if ALL in timed.index else str(timed["step"].idxmin())
+        what = f"syntactic heads ({first})" if first else "syntactic heads of all relations"
+        return f"Finding {what} beyond the best fixed offset {_came(timed.loc[first], formation)}. {score}."
+    rise = formation.attached.loc[ALL]
+    beyond_chance = "What heads find beyond uniform attention and the untrained model, as attention to neighbours does,"
+    risen = f" {beyond_chance} {_came(rise, formation)}." if rise["state"] == REACHED else ""
+    return f"Finding syntactic heads beyond the best fixed offset does not come, of no relation: {score}.{risen}"
 
 
 def _why(frame: pd.DataFrame) -> str:
