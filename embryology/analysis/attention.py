@@ -276,8 +276,8 @@ def _relations(
     """Times of relations beyond the offset, uniform attention and the untrained model; and of all together beyond the
     last two alone. Empty where nothing was chosen, as of one sentence."""
     if "correct" not in items or items["correct"].isna().all():
-        empty = of_resamples([], steps, np.empty((2, 0, len(steps))), np.empty((2, 0)), np.empty(0, bool), seed)
-        return empty, empty
+        none = of_resamples([ALL], steps, np.zeros((2, 1, len(steps))), np.zeros((2, 1)), np.zeros(1, bool), seed)[:0]
+        return none, none
     tags = [ALL, *relations(frame)]
     items = pd.concat([items, items.assign(group=ALL)])
     items = items[items["group"].isin(tags)]

@@ -76,9 +76,7 @@ def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
     figure.colorbar(image, ax=list(axes), label="attention, share", shrink=0.8)
     text = " ".join(pieces)
     even = _to_neighbours(np.full_like(chosen[layers[0], steps[0]], 1 / len(pieces)))
-    answer = (
-        f"At step {steps[-1]:,} neighbours get {style.listed(ends)} of the drawn heads' attention, evenly {even:.2f}"
-    )
+    answer = f"At step {steps[-1]:,} neighbours get {style.listed(ends)} of these heads' attention, evenly {even:.2f}"
     return style.show(
         figure,
         "attention-maps",

@@ -39,11 +39,14 @@ MODELS = {
     "electra": ("wordpiece", {**BERT, "embedding_size": 16}),
     "electra-discriminator": ("wordpiece", {**BERT, "embedding_size": 16}),
     "xlm-roberta": ("unigram", ROBERTA),
+    "gpt_neox": ("bytes", BERT),
     "gpt2": ("bytes", {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": LONGEST, "n_inner": 64}),
     "t5": ("unigram", T5),
 }  # fmt: skip
 MASKED = {"bert", "roberta", "distilbert", "deberta-v2", "modernbert", "albert", "electra", "xlm-roberta"}
+CAUSAL = {"gpt2", "gpt_neox"}
 SETTINGS = {
+    "attention": {"sentences": 30},
     "tokens": {"sentences": 30, "mask_words_per_tag": 5},
     "edges": {"train_sentences": 100, "steps": 20, "batch_size": 64},
     "knowledge": {"facts": 5},
@@ -127,7 +130,7 @@ def test_the_longest_input_is_the_most_that_the_model_reads(series):
     ids = [[5 + i % 400 for i in range(longest)]]
     assert torch.isfinite(encoder.hidden_states(ids)).all()
     # Learnt positions end there; relative and rotary ones do not.
-    if series.name not in ("t5", "deberta-v2", "modernbert"):
+    if series.name not in ("t5", "deberta-v2", "modernbert", "gpt_neox"):
         with pytest.raises((IndexError, RuntimeError, ValueError)):
             encoder.hidden_states([[*ids[0], 7]])
 
@@ -140,7 +143,7 @@ def test_every_probe_measures_or_says_why_it_does_not_apply(series):
     assert [name for name, reason in reasons.items() if reason] == [
         name
         for name in SETTINGS
-        if (not masked and name in ("tokens", "knowledge")) or (series.name == "gpt2" and name == "finetune")
+        if (not masked and name in ("tokens", "knowledge")) or (series.name in CAUSAL and name == "finetune")
     ]
     for name, reason in reasons.items():
         if reason:

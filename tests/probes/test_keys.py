@@ -42,6 +42,7 @@ OTHER = {
     "epochs": 77,
     "seeds": 7,
     "facts": 77,
+    "map_heads": 7,
 }
 """By setting a value that is no probe's default."""
 
@@ -55,7 +56,7 @@ def data(monkeypatch):
         return {"of": made.get(f"{name} {split}".strip(), 0)}
 
     def edge_set(name, split="test"):
-        return EdgeSet(name, "", (), lambda: identity(name, split), lambda _: None, split, ())
+        return EdgeSet(name, "", (), lambda: identity(name, split), lambda _: None, split, ("dependency",))
 
     monkeypatch.setattr(edges.edge_sets, "find", edge_set)
     treebank = SimpleNamespace(name="made", identity=lambda: identity("treebank"))
@@ -71,7 +72,7 @@ def data(monkeypatch):
 
 
 GIVEN = {"edges": {"sets": ("one", "two")}, "knowledge": {"sets": ("one", "two")}, "frozen": {"tasks": ("RTE", "CoLA")}}
-GIVEN |= {"tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
+GIVEN |= {"attention": {"treebank": "one"}, "tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
 
 
 def key(name, series, tokenizer="t", checkpoint=None, **settings):
@@ -84,7 +85,7 @@ def test_a_measurement_depends_on_each_of_its_settings_but_how_many_checkpoints(
     base = key(name, tiny_series)
     assert key(name, tiny_series) == base == key(name, tiny_series, every=3)
     changed = set(registry.get(name).settings.model_fields) - {"every"}
-    if name == "knowledge":
+    if name in ("attention", "knowledge"):
         changed -= {"precision"}  # which is always the same
     keys = {setting: key(name, tiny_series, **{setting: OTHER[setting]}) for setting in changed}
     assert len({base, *keys.values()}) == 1 + len(keys)
@@ -105,6 +106,7 @@ def test_a_measurement_depends_on_weights_tokenizer_version_and_probe(name, data
 @pytest.mark.parametrize(
     ("name", "inputs", "others"),
     [
+        ("attention", ["one test"], ["one dev", "two test"]),
         ("tokens", ["treebank", "precision"], []),
         (
             "edges",

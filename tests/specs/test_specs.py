@@ -30,7 +30,7 @@ RESULTS = [
 ]
 CURRENT = [each for each in RESULTS if each[2]["version"] == registry.get(each[1]).version]
 """Of probes that have not changed since."""
-NAMES = ("frozen", "knowledge", "tokens", "edges", "finetune")
+NAMES = ("attention", "frozen", "knowledge", "tokens", "edges", "finetune")
 
 
 def named(each):
@@ -85,6 +85,7 @@ def test_what_nobody_asks_for_is_the_same_for_all_probes(name):
     [
         ("tokens", {"masked-head"}, ("word", "sentence"), ("frequency", "overlap")),
         ("edges", {"hidden-states"}, ("document", "sentence"), ("overlap",)),
+        ("attention", {"attentions"}, ("sentence",), ()),
         ("knowledge", {"masked-head"}, ("object",), ("overlap",)),
         ("frozen", {"hidden-states"}, ("item",), ()),
         ("finetune", {"hidden-states", "both-directions"}, ("item",), ("overlap",)),
@@ -100,7 +101,7 @@ def test_needs_units_and_properties_by_probe(name, needs, resampled, properties)
 
 def test_the_expensive_ones_come_last_and_unasked_for_they_do_not_measure():
     assert tuple(registry.specifications()) == NAMES
-    assert tuple(registry.asked_for(None, {})) == NAMES[:3]
+    assert tuple(registry.asked_for(None, {})) == NAMES[:4]
     recorded = {"tokens": {"sentences": 9}, "edges": {"steps": 8}}
     asked = registry.asked_for(None, recorded)
     assert {name: settings.model_dump(exclude_unset=True) for name, settings in asked.items()} == recorded
@@ -129,6 +130,17 @@ SAYS = {
         "untrained": "untrained",
         "control": "control",
         "label-frequencies": "label frequencies",
+    },
+    "attention": {
+        "patterns": "where",
+        "attachment": "syntactic heads",
+        "from-dependent": "the dependent attends to",
+        "from-head": "attends most to the dependent",
+        "best-head": "chosen on other sentences",
+        "maps": "maps",
+        "uniform": "uniform attention",
+        "offset": "fixed offset",
+        "untrained": "untrained",
     },
     "knowledge": {
         "trex": "T-REx",
@@ -198,7 +210,7 @@ def test_a_specification_that_contradicts_itself_is_refused(changes, message):
 
 
 def test_an_unknown_probe_or_setting_is_named():
-    with pytest.raises(EmbryologyError, match="no probe 'tokns'; choose one of frozen, knowledge, tokens"):
+    with pytest.raises(EmbryologyError, match="no probe 'tokns'; choose one of attention, frozen, knowledge, tokens"):
         registry.get("tokns")
     with pytest.raises(EmbryologyError, match=r"settings of probe edges\.stps"):
         registry.settings_of("edges", {"stps": 3})
