@@ -177,6 +177,12 @@ class Outcome(Section):
         return self
 
     @property
+    def sequences(self) -> int:
+        """How many are read in all steps, one as often as it is read."""
+        after = self.long.from_step if self.long else self.steps
+        return after * self.batch_size + (self.steps - after) * (self.long.batch_size if self.long else 0)
+
+    @property
     def longest(self) -> int:
         """Pieces of the longest sequence that the model must be able to read."""
         return self.long.sequence_length if self.long else self.sequence_length

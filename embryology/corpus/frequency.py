@@ -7,8 +7,8 @@ begins a word or with no letter or digit, and after one without any. So "it" and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,22 +38,10 @@ def count_words(
     Returns:
         ``count``, ``before`` and ``after``, int64. The border of a sentence counts as a word there.
     """
-    begins, ends = _borders(tokenizer)
-    longest = int(np.diff(store.sentences).max(initial=0))
-    powers = np.cumprod(np.full(longest + 1, FACTOR), dtype=np.uint64)
     counts = np.zeros(len(words), np.int64)
     beside: dict[str, list[pd.DataFrame]] = {"before": [], "after": []}
-    for sentence in range(0, len(store.sentences) - 1, SENTENCES_A_CHUNK):
-        bounds = np.asarray(store.sentences[sentence : sentence + SENTENCES_A_CHUNK + 1])
-        pieces = np.asarray(store.pieces[bounds[0] : bounds[-1]])
-        chunk = TokenStore(pieces, bounds - bounds[0], np.empty(0))
-        border = np.concatenate([[True], ends[pieces[:-1]] | begins[pieces[1:]], [True]])
-        border[chunk.sentences] = True
-        starts = np.flatnonzero(border)
-        numbers = np.cumsum(border) - 1
-        within = np.arange(len(pieces)) - starts[numbers[:-1]]
-        names = np.add.reduceat((pieces + np.uint64(1)) * powers[within], starts[:-1], dtype=np.uint64)
-        for found in occurrences(chunk, words, len(begins)):
+    for chunk, border, _, names, numbers in text_words(store, tokenizer):
+        for found in occurrences(chunk, words, len(tokenizer)):
             whole = border[found.first] & border[found.after]
             word, first, after = found.sequence[whole], found.first[whole], found.after[whole]
             counts += np.bincount(word, minlength=len(words))
@@ -69,7 +57,41 @@ def count_words(
     return table
 
 
-def _borders(tokenizer: PreTrainedTokenizerFast) -> tuple[np.ndarray, np.ndarray]:
+class TextWords(NamedTuple):
+    """The words of some sentences of a text."""
+
+    sentences: TokenStore
+    border: np.ndarray
+    """(pieces + 1,) bool: whether a word begins or ends before each piece."""
+    starts: np.ndarray
+    """(words + 1,) where each begins in the pieces, and the end of all."""
+    names: np.ndarray
+    """(words,) uint64: words of the same pieces have the same name."""
+    numbers: np.ndarray
+    """(pieces + 1,) the number of the word that each piece belongs to."""
+
+
+def text_words(store: TokenStore, tokenizer: PreTrainedTokenizerFast) -> Iterator[TextWords]:
+    """The words of a text, some sentences at a time."""
+    begins, ends = borders(tokenizer)
+    longest = int(np.diff(store.sentences).max(initial=0))
+    powers = np.cumprod(np.full(longest + 1, FACTOR), dtype=np.uint64)
+    for sentence in range(0, len(store.sentences) - 1, SENTENCES_A_CHUNK):
+        bounds = np.asarray(store.sentences[sentence : sentence + SENTENCES_A_CHUNK + 1])
+        pieces = np.asarray(store.pieces[bounds[0] : bounds[-1]])
+        chunk = TokenStore(pieces, bounds - bounds[0], np.empty(0))
+        border = np.concatenate([[True], ends[pieces[:-1]] | begins[pieces[1:]], [True]])
+        border[chunk.sentences] = True
+        starts = np.flatnonzero(border)
+        numbers = np.cumsum(border) - 1
+        within = np.arange(len(pieces)) - starts[numbers[:-1]]
+        names = np.add.reduceat(
+            (pieces.astype(np.uint64) + np.uint64(1)) * powers[within], starts[:-1], dtype=np.uint64
+        )
+        yield TextWords(chunk, border, starts, names, numbers)
+
+
+def borders(tokenizer: PreTrainedTokenizerFast) -> tuple[np.ndarray, np.ndarray]:
     """Two (vocabulary,) bool: whether the border of a word lies before that piece, and whether after it."""
     from embryology.corpus.tokenizer import WORD_START, word_starts  # late: it loads torch
 

@@ -30,13 +30,8 @@ def together(store: TokenStore, tokenizer: PreTrainedTokenizerFast, pairs: Seque
         tokenizer: whose pieces those are.
         pairs: of names; nothing is found of an empty one, or of one with an unknown piece.
     """
-    names = sorted({name for pair in pairs for name in pair})
-    cut = tokenizer(names, add_special_tokens=False)["input_ids"] if names else []
-    distinct: dict[tuple[int, ...], int] = {}  # two spellings may have the same pieces
-    rows = [distinct.setdefault(() if tokenizer.unk_token_id in ids else tuple(ids), len(distinct)) for ids in cut]
-    row_of = dict(zip(names, rows, strict=True))
-    holds = _sentences(store, list(distinct), _ends_words(tokenizer))
-    subjects, objects = (np.array([row_of[pair[side]] for pair in pairs], int) for side in (0, 1))
+    names, subjects, objects = names_of(tokenizer, pairs)
+    holds = _sentences(store, names, ends_words(tokenizer))
     counts = np.zeros(len(pairs), np.int64)
     for first in range(0, len(pairs), PAIRS_A_CHUNK):
         part = slice(first, first + PAIRS_A_CHUNK)
@@ -44,7 +39,21 @@ def together(store: TokenStore, tokenizer: PreTrainedTokenizerFast, pairs: Seque
     return counts
 
 
-def _ends_words(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
+def names_of(
+    tokenizer: PreTrainedTokenizerFast, pairs: Sequence[tuple[str, str]]
+) -> tuple[list[tuple[int, ...]], np.ndarray, np.ndarray]:
+    """The different names of pairs as pieces, empty of one with an unknown piece; and two (pairs,) int: which of them
+    each one's first and second are."""
+    names = sorted({name for pair in pairs for name in pair})
+    cut = tokenizer(names, add_special_tokens=False)["input_ids"] if names else []
+    distinct: dict[tuple[int, ...], int] = {}  # two spellings may have the same pieces
+    rows = [distinct.setdefault(() if tokenizer.unk_token_id in ids else tuple(ids), len(distinct)) for ids in cut]
+    row_of = dict(zip(names, rows, strict=True))
+    subjects, objects = (np.array([row_of[pair[side]] for pair in pairs], int) for side in (0, 1))
+    return list(distinct), subjects, objects
+
+
+def ends_words(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
     """(vocabulary,) bool: whether the word before that piece is over."""
     from embryology.corpus.tokenizer import word_starts  # late: it loads torch
 

@@ -210,15 +210,10 @@ class Batches:
         noise = np.zeros((len(rows), self.places), np.int64)
         objective = self.objective
         for row, number in enumerate(step * self.batch_size + index for index in rows):
-            segments, pair_labels[row], rng = self.segments(number)
-            sequence = self._assemble(segments)
+            sequence, second, chosen, pair_labels[row], rng = self.sequence(number)
             ids[row, : len(sequence)] = sequence
-            if len(segments) == 2:
-                types[row, len(segments[0]) + 2 : len(sequence)] = 1
-            maskable = ids[row] >= self.first_ordinary
-            budget = min(self.places, max(1, round(objective.mlm_probability * maskable.sum())))
-            chosen = choose_words(self.starts[ids[row]], maskable, budget, objective.max_ngram, rng)
-            true = ids[row, chosen]
+            types[row, second : len(sequence)] = 1
+            true = sequence[chosen]
             labels[row, : len(chosen)] = true
             positions[row] = row * self.length
             positions[row, : len(chosen)] += chosen
@@ -234,6 +229,22 @@ class Batches:
             noise[row] = rng.integers(1, NOISES, self.places)
         tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, noise.ravel())
         return _of_arrays(*tensors)
+
+    def sequence(self, number: int) -> tuple[np.ndarray, int, np.ndarray, int, np.random.Generator]:
+        """Sequence ``number``, counted over all batches, as the text has it.
+
+        Returns:
+            Its pieces with special ones, unpadded; where the second segment begins, or its end; the positions that are
+            predicted, whatever stands there; the label of :meth:`segments`; and its random numbers, from which what
+            stands at those positions is drawn next.
+        """
+        segments, label, rng = self.segments(number)
+        sequence = self._assemble(segments)
+        maskable = sequence >= self.first_ordinary
+        budget = min(self.places, max(1, round(self.objective.mlm_probability * maskable.sum())))
+        chosen = choose_words(self.starts[sequence], maskable, budget, self.objective.max_ngram, rng)
+        second = len(segments[0]) + 2 if len(segments) == 2 else len(sequence)
+        return sequence, second, chosen, label, rng
 
     def segments(self, number: int) -> tuple[list[np.ndarray], int, np.random.Generator]:
         """The pieces of sequence ``number``, counted over all batches, before any is masked.

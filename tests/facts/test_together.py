@@ -59,7 +59,7 @@ def test_a_word_ends_before_a_piece_that_begins_one_or_with_no_letter_or_digit()
         def convert_ids_to_tokens(self, ids):
             return ["<unk>", "▁city", "ian", ".", "n-", "'s", "7"]
 
-    assert module._ends_words(Pieces()).tolist() == [True, True, False, True, False, True, False]
+    assert module.ends_words(Pieces()).tolist() == [True, True, False, True, False, True, False]
 
 
 def test_no_pair_and_no_text_count_nothing(tokenizer):
