@@ -12,7 +12,7 @@ from embryology.runs.manifest import Manifest
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs import registry
-from embryology.specs.properties import FREQUENCY
+from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS
 from embryology.storage.files import read_json, write_json, write_table, write_yaml
 from tests.synthetic_attention import attention
 
@@ -78,6 +78,7 @@ def make_run(
         measure(folder, "finetune", step, _downstream(step, True), details.assign(source="made-up tasks"))
     properties.write(folder, configuration("tokens"), FREQUENCY, _frequency(words))
     _count_overlap(folder, words)
+    _count_exposure(folder, words, steps)
     losses.write(folder, _losses(steps))
     base = presets.load("smoke").outcome
     changes = {"steps": steps[-1], "checkpoints": list(steps), "seed": seed} | (outcome or {})
@@ -144,6 +145,29 @@ def _count_overlap(folder, words):
     short = pd.DataFrame(ids, columns=["item_id", "task"]).assign(passage=range(len(ids)))
     short[["has_sentence", "has_ngram", "sentence", "ngram"]] = False
     properties.write(folder, configuration("knowledge"), "overlap", short)
+
+
+def _count_exposure(folder, words, steps):
+    """Words and facts are read by chance, the frequent ones more often; half of the readings ask for them. A word is as
+    likely as its left neighbour says."""
+    rng, ends = np.random.default_rng(0), np.array([step for step in steps if step > 0])
+    widths = np.diff(steps)[-len(ends) :]
+    types = _frequency(words).drop_duplicates("type")
+    ids = [("trex", f"{relation}:{i}") for relation in KNOWLEDGE for i in range(60)]
+    facts = pd.DataFrame(ids, columns=["task", "item_id"])
+    for probe, items, rate in (
+        ("tokens", types[["item_id"]], types["count"].to_numpy() / 1e5),
+        ("knowledge", facts, np.linspace(1e-4, 1e-2, len(facts))),
+    ):
+        read = rng.poisson(rate[:, None] * widths)
+        masked, there = rng.binomial(read, 0.5), read > 0
+        table = items.loc[items.index.repeat(len(ends))].reset_index(drop=True)
+        first, last = np.where(there, ends - widths + 1, 0), np.where(there, ends, 0)
+        columns = {"sequences": read, "masked": masked, "first": first, "last": last}
+        table = table.assign(step=np.tile(ends, len(items)), **{name: each.ravel() for name, each in columns.items()})
+        properties.write(folder, configuration(probe), EXPOSURE, table)
+    likely = {name: -9 + rng.normal(size=len(words)) for name in ("unigram", "left", "right", "both")}
+    properties.write(folder, configuration("tokens"), NGRAMS, words[["item_id"]].assign(**likely))
 
 
 def known_edge(task, layer, step):

@@ -54,8 +54,10 @@ class Probe(ABC):
         Returns:
             A row an item: ``item_id`` as in the table of items, and its ``task`` where an id is that of several
             items; ``text``, all that the model is shown of it; ``word``, what is asked, empty where that is nothing
-            in the text; and ``pieces`` of the word (a tuple of ids), where its frequency is counted. None where
-            nothing is counted of the items.
+            in the text. Further ``pieces`` of the word (a tuple of ids), where its frequency or exposure is counted;
+            ``context``, all pieces of the text, and ``place`` of the word's first one in it, where n-grams are; and
+            ``subject``, where the exposure of a fact is, whose object is the word. None where nothing is counted of
+            the items.
         """
         return None
 

@@ -93,13 +93,16 @@ class KnowledgeProbe(Probe):
 
     def texts(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
         rows = [
-            (name, f"{relation.name}:{fact.id}", filled(fact, next(iter(relation.templates), None)), fact.object)
+            (
+                *(name, f"{relation.name}:{fact.id}"),
+                *(filled(fact, next(iter(relation.templates), None)), fact.object, fact.subject),
+            )
             for name in _sets(settings)
             for relation in fact_sets.find(name).read().relations
             if relation.kind in settings.kinds
             for fact in relation.facts
         ]
-        return pd.DataFrame(rows, columns=["task", "item_id", "text", "word"])
+        return pd.DataFrame(rows, columns=["task", "item_id", "text", "word", "subject"])
 
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE

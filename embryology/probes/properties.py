@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 
-from embryology.corpus import frequency, overlap, store
+from embryology.corpus import frequency, ngrams, overlap, store
 from embryology.corpus.store import PreparedCorpus
 from embryology.errors import EmbryologyError
 from embryology.probes import Probe
@@ -22,7 +22,7 @@ from embryology.runs import measurements, properties
 from embryology.runs.measurements import Configuration
 from embryology.runs.series import Series
 from embryology.specs import registry
-from embryology.specs.properties import FREQUENCY, OVERLAP
+from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS, OVERLAP
 from embryology.storage.files import read_json
 from embryology.tasks import texts as test_texts
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SAME_TEXT = ("text_sha256", "tokenizer_sha256")
 """Of a corpus' record: where these agree, its articles and pieces do, however words were counted."""
+SEQUENCES = 1_000_000
+"""Read in training; in more of them exposures are counted where that is asked for alone."""
 NOT_ITEMS = ("precision", "training text")
 """Of what identifies a probe's data: how it was measured, and not which items there are."""
 
@@ -39,11 +41,18 @@ NOT_ITEMS = ("precision", "training text")
 class TrainingText:
     """What a series was trained on."""
 
+    series: Series
     corpus: PreparedCorpus
     tokenizer: PreTrainedTokenizerFast
     source: str
     path: str | None
     """As of :func:`embryology.corpus.articles.articles`."""
+
+
+def _exposures(texts: dict[str, pd.DataFrame], text: TrainingText) -> dict[str, pd.DataFrame]:
+    from embryology.pretraining import exposure  # late: it loads torch
+
+    return exposure.properties(texts, text.corpus.train, text.tokenizer, text.series)
 
 
 Count = Callable[[dict[str, pd.DataFrame], TrainingText], dict[str, pd.DataFrame]]
@@ -52,6 +61,8 @@ the texts have it, and numbers. All probes at once, as the text is long and read
 KINDS: dict[str, Count] = {
     FREQUENCY: lambda texts, text: frequency.properties(texts, text.corpus.train, text.tokenizer),
     OVERLAP: lambda texts, text: overlap.properties(texts, text.corpus.train, text.tokenizer),
+    NGRAMS: lambda texts, text: ngrams.properties(texts, text.corpus.train, text.tokenizer),
+    EXPOSURE: _exposures,
 }
 """By the kinds of :data:`embryology.specs.properties.VERSIONS`."""
 
@@ -75,12 +86,17 @@ def count(series: Series, console: Console, prepare: bool = True) -> int:
         (kind, configuration)
         for probe, configuration in measurements.standing(series.folder).items()
         for kind in registry.get(probe).properties
+        if not properties.impossible(series, kind)
     ]
     todo = [(kind, each) for kind, each in asked if not properties.file_of(series.folder, each, kind).is_file()]
 
     def say(line: str) -> None:
         console.print(f"{series.name}: {line}", highlight=False, soft_wrap=True, markup=False)
 
+    sequences = series.manifest.outcome.sequences if series.manifest else 0
+    if not prepare and sequences > SEQUENCES and any(kind == EXPOSURE for kind, _ in todo):
+        say(f"exposure in {sequences:,} sequences: not counted, as a million take minutes (embryology count RUN)")
+        todo = [(kind, each) for kind, each in todo if kind != EXPOSURE]
     if not todo:
         if prepare:
             say("nothing to count" if not asked else "all was counted before, skipped")
@@ -101,7 +117,11 @@ def count(series: Series, console: Console, prepare: bool = True) -> int:
     for kind, counted in KINDS.items():
         configurations = {each.probe: each for wanted, each in todo if wanted == kind and each.probe in texts}
         if configurations:
-            tables = counted({probe: texts[probe] for probe in configurations}, text)
+            try:
+                tables = counted({probe: texts[probe] for probe in configurations}, text)
+            except EmbryologyError as error:
+                failed.append(f"{kind}: {error}")
+                continue
             for probe, configuration in configurations.items():
                 properties.write(series.folder, configuration, kind, tables[probe])
                 say(f"{kind} of {len(tables[probe]):,} items of probe {probe} counted in the training text")
@@ -164,7 +184,7 @@ def _training_text(series: Series, say: Callable[[str], None], console: Console,
             f"{series.name}: the corpus {asked[0]!r} is not the text that it was trained on, or gives another "
             f"tokenizer: {series.folder.corpus} has other hashes; restore that text"
         )
-    return TrainingText(corpus, tokenizers.load(corpus.tokenizer_folder), *asked)
+    return TrainingText(series, corpus, tokenizers.load(corpus.tokenizer_folder), *asked)
 
 
 def _is_same(record: dict[str, Any], corpus: PreparedCorpus) -> bool:

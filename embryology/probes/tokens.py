@@ -67,9 +67,16 @@ class TokensProbe(Probe):
         treebank = catalogue.find(settings.treebank, settings.split)
         sentences = treebank.read()
         whole = settings.model_copy(update={"sentences": None})
-        words = choose_examples(sentences, treebank.label, whole, tokenizer).words
-        by_id = {sentence.id: sentence.text for sentence in sentences}
-        return words.assign(text=words["sentence"].map(by_id))[["item_id", "text", "word", "pieces"]]
+        examples = choose_examples(sentences, treebank.label, whole, tokenizer)
+        special, words = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}, examples.words
+        contexts = [tuple(piece for piece in ids if piece not in special) for ids in examples.ids]
+        before = [next(at for at, piece in enumerate([*ids, -1]) if piece not in special) for ids in examples.ids]
+        words = words.assign(
+            text=words["sentence"].map({sentence.id: sentence.text for sentence in sentences}),
+            context=[contexts[row] for row in words["row"]],
+            place=[at[0] - before[row] for at, row in zip(words["positions"], words["row"], strict=True)],
+        )
+        return words[["item_id", "text", "word", "pieces", "context", "place"]]
 
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE

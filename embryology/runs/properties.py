@@ -4,20 +4,21 @@ They lie beside the measurements of the same configuration, so that a frozen run
 
     measurements/<probe>/<configuration>/properties/<kind>-<version>.parquet
 
-One row an item: ``item_id``, ``task`` where an id is that of several items, and columns of numbers. :mod:`embryology.
-probes.properties` counts them.
+One row an item: ``item_id``, ``task`` where an id is that of several items, and columns of numbers. Exposures have one
+an item and checkpoint, whose ``step`` they say. :mod:`embryology.probes.properties` counts them.
 """
 
 from pathlib import Path
 
 import pandas as pd
 
+from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.runs import measurements
 from embryology.runs.measurements import Configuration
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
-from embryology.specs.properties import VERSIONS
+from embryology.specs.properties import EXPOSURE, VERSIONS
 from embryology.storage.files import read_table, write_table
 
 
@@ -36,7 +37,7 @@ def write(run: RunFolder, configuration: Configuration, kind: str, table: pd.Dat
     columns = [column for column in table if column not in ("item_id", "task")]
     if text := [column for column in columns if not pd.api.types.is_numeric_dtype(table[column])]:
         raise ValueError(f"properties are numbers, and these columns are not: {', '.join(text)}")
-    if table.duplicated([column for column in ("task", "item_id") if column in table]).any():
+    if table.duplicated([column for column in ("task", "item_id", "step") if column in table]).any():
         raise ValueError("an item has two rows of properties")
     write_table(file_of(run, configuration, kind), table)
 
@@ -59,7 +60,7 @@ def counted(series: Series, kind: str) -> list[str]:
 
 def lacking(series: Series, probe: str, kind: str) -> str | None:
     """Why there are no such properties, as a clause; None where there are."""
-    if reason := measurements.lacking(series, probe):
+    if reason := measurements.lacking(series, probe) or impossible(series, kind):
         return reason
     if not file_of(series.folder, measurements.standing(series.folder)[probe], kind).is_file():
         return uncounted(series, f"the {kind} of its items", f" for probe {probe}")
@@ -71,3 +72,17 @@ def uncounted(series: Series, what: str, where: str = "") -> str:
     if series.manifest is None and not series.folder.corpus.is_file():
         return f"{what} cannot be counted{where}, as on which text it was trained is not known"
     return f"{what} was not counted{where} (embryology count RUN)"
+
+
+def impossible(series: Series, kind: str) -> str | None:
+    """Why such properties cannot be counted of any probe's items, as a clause; None where they may be.
+
+    Which batches a run of an earlier version read is not known: they would be drawn otherwise now.
+    """
+    manifest = series.manifest
+    if kind == EXPOSURE and manifest is not None and manifest.version != presets.VERSION:
+        return (
+            f"it was trained by an earlier version of training ({manifest.version}, and this is {presets.VERSION}), "
+            "so that when it read what is not known"
+        )
+    return None

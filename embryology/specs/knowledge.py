@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import PositiveInt, field_validator
 
 from embryology.specs import MASKED_HEAD, NATS, SHARE, UNTRAINED, Meaning, ProbeSettings, Specification
-from embryology.specs.properties import OVERLAP
+from embryology.specs.properties import EXPOSURE, OVERLAP
 
 NOT_NAMED, HELD_OUT, NOT_HELD_OUT, SEVERAL_PIECES = "not named", "held out", "not held out", "several pieces"
 """Parts of a set of facts; the task is ``set/part``."""
@@ -105,7 +105,7 @@ SPECIFICATION = Specification(
     },
     resampled=("object",),
     rounded=("log_probability", "gain"),
-    properties=(OVERLAP,),
-    pages=("knowledge",),
+    properties=(OVERLAP, EXPOSURE),
+    pages=("knowledge", "exposure"),
 )
 """``tasks``: the sets, in the order in which a report takes them: the first one of a run is followed fact by fact."""

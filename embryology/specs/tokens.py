@@ -15,7 +15,7 @@ from embryology.specs import (
     Specification,
     registry,
 )
-from embryology.specs.properties import FREQUENCY, OVERLAP
+from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS, OVERLAP
 
 RECONSTRUCTION, MASK_PREDICTION, ALIGNMENT = "reconstruction", "mask-prediction", "alignment"
 ACCURACY, LOG_PROBABILITY, SHARE_UNALIGNED = "accuracy", "log_probability", "share_unaligned"
@@ -77,6 +77,6 @@ SPECIFICATION = Specification(
     },
     resampled=("word", "sentence"),
     rounded=("log_probability",),
-    properties=(FREQUENCY, OVERLAP),
-    pages=("tokens", "frequency"),
+    properties=(FREQUENCY, OVERLAP, EXPOSURE, NGRAMS),
+    pages=("tokens", "frequency", "phases", "exposure"),
 )

@@ -83,10 +83,10 @@ def test_what_nobody_asks_for_is_the_same_for_all_probes(name):
 @pytest.mark.parametrize(
     ("name", "needs", "resampled", "properties"),
     [
-        ("tokens", {"masked-head"}, ("word", "sentence"), ("frequency", "overlap")),
+        ("tokens", {"masked-head"}, ("word", "sentence"), ("frequency", "overlap", "exposure", "ngrams")),
         ("edges", {"hidden-states"}, ("document", "sentence"), ("overlap",)),
         ("attention", {"attentions"}, ("sentence",), ()),
-        ("knowledge", {"masked-head"}, ("object",), ("overlap",)),
+        ("knowledge", {"masked-head"}, ("object",), ("overlap", "exposure")),
         ("frozen", {"hidden-states"}, ("item",), ()),
         ("finetune", {"hidden-states", "both-directions"}, ("item",), ("overlap",)),
     ],
