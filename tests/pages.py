@@ -6,6 +6,7 @@ FIGURES = {
     "tokens": 6,
     "frequency": 3,
     "edges": 4,
+    "exposure": 3,
     "layers": 2,
     "attention": 4,
     "downstream": 3,
@@ -16,5 +17,6 @@ FIGURES = {
     "published_probing": 1,
     "overlap": 0,
     "tables": 0,
+    "phases": 2,
     "build": 0,
 }
