@@ -88,7 +88,7 @@ def count(series: Series, console: Console, prepare: bool = True) -> int:
         for kind in registry.get(probe).properties
         if not properties.impossible(series, kind)
     ]
-    todo = [(kind, each) for kind, each in asked if not properties.file_of(series.folder, each, kind).is_file()]
+    todo = [(kind, each) for kind, each in asked if properties.uncounted(series, each, kind)]
 
     def say(line: str) -> None:
         console.print(f"{series.name}: {line}", highlight=False, soft_wrap=True, markup=False)

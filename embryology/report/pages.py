@@ -76,7 +76,7 @@ class Page:
                 reasons.append(properties.lacking(series, probe, kind))
             elif need in VERSIONS:
                 counted = properties.counted(series, need)
-                reasons.append(None if counted else properties.uncounted(series, need))
+                reasons.append(None if counted else properties.told(series, need))
             elif need != LOSSES:
                 reasons.append(measurements.lacking(series, need))
             elif series.losses is None:

@@ -62,16 +62,31 @@ def lacking(series: Series, probe: str, kind: str) -> str | None:
     """Why there are no such properties, as a clause; None where there are."""
     if reason := measurements.lacking(series, probe) or impossible(series, kind):
         return reason
-    if not file_of(series.folder, measurements.standing(series.folder)[probe], kind).is_file():
-        return uncounted(series, f"the {kind} of its items", f" for probe {probe}")
+    if why := uncounted(series, measurements.standing(series.folder)[probe], kind):
+        return told(series, f"the {kind} of its items", f"{why} for probe {probe}")
     return None
 
 
-def uncounted(series: Series, what: str, where: str = "") -> str:
+def uncounted(series: Series, configuration: Configuration, kind: str) -> str | None:
+    """Why properties that may be there do not count; None where they do.
+
+    Exposures are of the intervals between checkpoints, and a run that was counted may have been trained further.
+    """
+    file = file_of(series.folder, configuration, kind)
+    if not file.is_file():
+        return "not counted"
+    if kind == EXPOSURE:
+        counted = set(read_table(file, columns=["step"])["step"].to_pylist())
+        if counted != {checkpoint.step for checkpoint in series.checkpoints if checkpoint.step > 0}:
+            return "counted at other checkpoints than there are now"
+    return None
+
+
+def told(series: Series, what: str, why: str = "not counted") -> str:
     """That something was not counted, as a clause, and whether it can be: in a training text that is known."""
     if series.manifest is None and not series.folder.corpus.is_file():
-        return f"{what} cannot be counted{where}, as on which text it was trained is not known"
-    return f"{what} was not counted{where} (embryology count RUN)"
+        return f"{what} cannot be counted, as on which text it was trained is not known"
+    return f"{what} was {why} (embryology count RUN)"
 
 
 def impossible(series: Series, kind: str) -> str | None:

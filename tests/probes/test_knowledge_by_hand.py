@@ -282,6 +282,7 @@ def test_relations_of_kinds_that_were_not_asked_for_are_left_out(probe, relation
         assert set(texts["item_id"].str.partition(":")[0]) == set(asked)
     assert texts["text"][0] == f"The old man is in the {relations[0].facts[0].object}."
     assert texts["word"].tolist() == [fact.object for fact in relations[0].facts]
+    assert texts["subject"].tolist() == [fact.subject for fact in relations[0].facts]
 
 
 def test_facts_are_drawn_by_seed_and_the_others_are_counted(probe, tokenizer, tiny_series):

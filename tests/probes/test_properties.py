@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from embryology import presets
+from embryology.corpus import frequency
 from embryology.corpus.store import TokenStore
 from embryology.errors import EmbryologyError
 from embryology.probes import properties
@@ -17,7 +18,7 @@ from embryology.runs import properties as kept
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
-from embryology.specs.properties import FREQUENCY, OVERLAP
+from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS, OVERLAP
 from embryology.storage.files import write_json
 from tests.probes.test_runner import CountProbe, specify
 from tests.synthetic import measure, write_manifest
@@ -163,3 +164,93 @@ def test_a_text_that_is_not_at_hand_is_prepared_as_it_was(series, text, monkeypa
     assert count(series) == 1
     outcome = series.manifest.outcome
     assert asked == [(outcome.corpus.source, outcome.corpus.path, outcome.tokenizer, {"ewt": ["A text."]})]
+
+
+def exposed(step=40):
+    """A table of exposures of three items."""
+    names = pd.DataFrame({"task": ["x", "y", "y"], "item_id": ["1", "1", "2"]})
+    return names.assign(step=step, sequences=1, masked=0, first=1, last=1)
+
+
+@pytest.fixture
+def later(series):
+    """A checkpoint at which something has been read."""
+    record = {"step": 40, "tokens": 10, "epoch": 0.0, "sha256": "0" * 64}
+    write_json(series.folder.checkpoint(40) / RECORD, record)
+    return Series.open(series.folder.root)
+
+
+@pytest.mark.parametrize(("version", "may"), [(1, False), (2, False), (presets.VERSION, True)])
+def test_exposures_of_an_earlier_training_cannot_be_counted(later, text, probe, monkeypatch, version, may):
+    specify(monkeypatch, probe, properties=(OVERLAP, EXPOSURE))
+    monkeypatch.setitem(properties.KINDS, EXPOSURE, lambda texts, text: {"count": exposed()})
+    write_manifest(later.folder, later.manifest.outcome, version=version)
+    series = Series.open(later.folder.root)
+    assert count(series) == 1 + may
+    why = kept.lacking(series, "count", EXPOSURE)
+    assert why is None if may else f"earlier version of training ({version}" in why
+    assert count(series) == 0
+
+
+def test_what_cannot_be_counted_of_one_kind_leaves_the_others(later, text, probe, monkeypatch):
+    def refuse(*_):
+        raise EmbryologyError("its batches are others")
+
+    specify(monkeypatch, probe, properties=(EXPOSURE, OVERLAP))
+    monkeypatch.setitem(properties.KINDS, EXPOSURE, refuse)
+    with pytest.raises(EmbryologyError, match="not counted: exposure: its batches are others"):
+        count(later)
+    assert kept.counted(later, OVERLAP) == ["count"]
+    screen = io.StringIO()
+    assert properties.count(later, Console(file=screen, width=200), prepare=False) == 0
+    assert "not counted: exposure: its batches are others" in screen.getvalue()
+
+
+def test_a_run_that_was_trained_further_is_counted_again(later, text, probe, monkeypatch):
+    specify(monkeypatch, probe, properties=(EXPOSURE,))
+    last = [20]
+    monkeypatch.setitem(properties.KINDS, EXPOSURE, lambda texts, text: {"count": exposed(last[0])})
+    series = later
+    assert count(series) == 1
+    assert "exposure of its items was counted at other checkpoints than there are now" in kept.lacking(
+        series, "count", EXPOSURE
+    )
+    last[0] = 40
+    assert count(series) == 1
+    assert kept.lacking(series, "count", EXPOSURE) is None
+    assert count(series) == 0
+
+
+def test_what_takes_long_is_counted_only_where_it_is_asked_for(later, text, probe, monkeypatch):
+    specify(monkeypatch, probe, properties=(EXPOSURE, OVERLAP))
+    monkeypatch.setitem(properties.KINDS, EXPOSURE, lambda texts, text: {"count": exposed()})
+    sequences = later.manifest.outcome.sequences
+    monkeypatch.setattr(properties, "SEQUENCES", sequences - 1)
+    screen = io.StringIO()
+    assert properties.count(later, Console(file=screen, width=200), prepare=False) == 1
+    assert f"exposure in {sequences:,} sequences: not counted" in screen.getvalue()
+    assert kept.counted(later, OVERLAP) == ["count"]
+    assert count(later) == 1
+
+
+def test_n_grams_are_those_of_the_training_text(series, text, probe, monkeypatch, tokenizer):
+    specify(monkeypatch, probe, properties=(NGRAMS,))
+    items = pd.DataFrame({"item_id": ["a", "b", "c"]})
+    contexts = [tuple(tokenizer(shown, add_special_tokens=False)["input_ids"]) for shown in probe.rows["text"]]
+    places = [
+        next(at for at in range(len(context)) if context[at : at + len(pieces)] == pieces)
+        for context, pieces in zip(contexts, probe.rows["pieces"], strict=True)
+    ]
+    probe.rows = probe.rows.assign(**items, context=contexts, place=places).drop(columns="task")
+    measure(series.folder, "count", 0, [measurements.row("x", "", "m", 1.0, n=1)], items)
+    assert count(series) == 1
+    table = kept.read(series, "count", NGRAMS).set_index("item_id")
+    often = frequency.count_words(text.train, tokenizer, list(dict.fromkeys(probe.rows["pieces"])))["count"]
+    assert (table["unigram"].rank() == pd.Series(often.to_numpy(), table.index).rank()).all()
+
+
+def test_a_run_reads_as_many_sequences_as_its_steps_have():
+    outcome = presets.load("smoke").outcome
+    assert outcome.sequences == outcome.steps * outcome.batch_size
+    longer = outcome.model_dump() | {"long": {"from_step": outcome.steps - 2, "batch_size": 3, "sequence_length": 512}}
+    assert type(outcome).model_validate(longer).sequences == (outcome.steps - 2) * outcome.batch_size + 6

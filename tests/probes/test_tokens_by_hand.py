@@ -197,6 +197,9 @@ def test_texts_are_those_of_all_words_whatever_is_drawn(probe, sentences, tokeni
     assert list(texts[["item_id", "text", "word"]].itertuples(index=False, name=None)) == expected
     for row in texts.itertuples():
         assert list(row.pieces) == tokenizer(row.word, add_special_tokens=False)["input_ids"]
+        assert list(row.context) == tokenizer(row.text, add_special_tokens=False)["input_ids"]
+        assert row.context[row.place : row.place + len(row.pieces)] == row.pieces
+    assert texts.groupby("text")["place"].apply(lambda places: places.is_monotonic_increasing).all()
 
 
 def test_the_key_names_the_split(probe, tiny_series):
