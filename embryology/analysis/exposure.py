@@ -6,6 +6,7 @@ Frequency, and how far training is, are held equal by comparing within an interv
 sequences read in the whole run. Units are word types, and of facts their objects.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -214,20 +215,17 @@ def by_own(exposed: Exposed) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["band", "own", "value", "low", "high", "units"])
 
 
-def of_rarity(exposed: Exposed) -> Effect:
-    """Read as often so far, are units of a rarer band likelier than those of the next one?
+def of_rarity(exposed: Exposed) -> list[Effect]:
+    """Read as often so far, how much likelier each band is than the next, more frequent one; of all but the last band.
 
-    The rarer are read as often later in training, so that what a reading is worth then is told.
+    The rarer are read as often later in training, and are words or facts of another kind.
     """
-    octaves, band = bins(exposed.own), exposed.band
-    number = len(BANDS)
-    parts = []
-    for rarer in range(number - 1):
-        one, other = (np.repeat((band == each)[:, None], octaves.shape[1], axis=1) for each in (rarer, rarer + 1))
-        parts.append((one, other, octaves * number + rarer))
-    one, other, cells = (np.concatenate(part) for part in zip(*parts, strict=True))
-    values = np.tile(exposed.log_probability, (len(parts), 1))
-    return effect(values, one, other, cells, np.tile(exposed.clusters, len(parts)))
+    octaves, band = bins(exposed.own), exposed.band[:, None]
+    bands = [np.broadcast_to(band == number, octaves.shape) for number in range(len(BANDS))]
+    return [
+        effect(exposed.log_probability, rarer, other, octaves, exposed.clusters)
+        for rarer, other in itertools.pairwise(bands)
+    ]
 
 
 @dataclass(frozen=True)

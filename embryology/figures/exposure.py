@@ -58,7 +58,7 @@ def own(told: Told, series: str) -> HTML:
         axis.set_xlabel("own exposures so far: sequences read")
     axes[0].set_ylabel("mean log-probability, nats")
     style.legend(figure, axes, 3)
-    answer = "; ".join(f"{_upper(each.name)}: {_rarity(exposure.of_rarity(each))}" for each in drawn)
+    answer = "Read as often so far: " + "; ".join(f"of {each.name} {_rarity(each)}" for each in drawn)
     return style.show(
         figure,
         "exposure-own",
@@ -89,18 +89,21 @@ def _band(number: int) -> str:
     return f"{BANDS[number]:,} to {BANDS[number + 1] - 1:,} in the run"
 
 
-def _rarity(found: Effect) -> str:
-    if not found.told:
-        return "whether a reading is worth as much for rare ones cannot be told"
-    size = _nats(found)
-    if not found.differs:
-        return f"read as often, rarer ones are as likely as more frequent ones ({size})"
-    than = "likelier" if found.value > 0 else "less likely"
-    return f"read as often, rarer ones are {than} than more frequent ones ({size})"
+def _rarity(each: Exposed) -> str:
+    told = [(number, found) for number, found in enumerate(exposure.of_rarity(each)) if found.told]
+    if not told:
+        return "whether rarer ones differ cannot be told"
+    apart = [
+        f"those of {_band(number)} are {'likelier' if found.value > 0 else 'less likely'} than those of "
+        f"{_band(number + 1)} ({_nats(found)})"
+        for number, found in told
+        if found.differs
+    ]
+    return style.listed(apart) if apart else "that rarer ones differ from more frequent ones is not shown"
 
 
 def _nats(found: Effect) -> str:
-    return style.ranged(pd.Series(vars(found)), "+.3f", " nats")
+    return style.ranged(pd.Series(vars(found)), "+.2f", " nats")
 
 
 @style.styled
@@ -233,11 +236,24 @@ def numbers(words: Exposed | str, facts: Exposed | str) -> dict[str, str]:
             continue
         never = (each.total == 0).mean()
         said[name] = (
-            f"{len(each.total):,} {each.name}, of which {never:.0%} are never read: {_reading(each)}. {_left(each)}"
+            f"{len(each.total):,} {each.name}, of which {never:.0%} are never read: {_reading(each)}. "
+            f"{_before(each)} {_left(each)}"
         )
         said[f"asking_{name}"] = _asking(exposure.of_asking(each), each.name)
         said[f"lost_{name}"] = _losing(each)
     return {f"exposure_{key}": value for key, value in said.items()}
+
+
+def _before(each: Exposed) -> str:
+    """Whether those that are asked for differed before."""
+    rows = exposure.around(each, ASKED).set_index("checkpoint")
+    if -1 not in rows.index or not np.isfinite(rows.loc[-1, "low"]):
+        return "Whether they differed before the interval cannot be told."
+    row = rows.loc[-1]
+    size = style.ranged(row, "+.2f", " nats")
+    if row["low"] > 0 or row["high"] < 0:
+        return f"They differed by {size} from one checkpoint before it on, so that as much may not be the reading's."
+    return f"That they differed before the interval is not shown ({size})."
 
 
 def _left(each: Exposed) -> str:
@@ -267,8 +283,8 @@ def _losing(each: Exposed) -> str:
     without, found = exposure.until_lost(each, read=False), exposure.losing(each)
     if np.isnan(without.low) or not found.told:
         return (
-            f"How long right answers last without a reading cannot be told of {each.name}: {without.units} are right "
-            f"and then not read, and it takes {LEAST_OF_BOOTSTRAP}."
+            f"How long right answers last without a reading cannot be told of {each.name}: it takes "
+            f"{LEAST_OF_BOOTSTRAP} that are right and then not read, and there are {without.units}."
         )
     more = style.ranged(pd.Series(vars(found)), "+.1f", " points", scale=100)
     return (

@@ -1,6 +1,7 @@
 """What is drawn and said of exposures, beside the statistics of the same series."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from embryology.analysis import exposure
@@ -25,7 +26,7 @@ def test_before_and_after_a_reading_is_drawn(told):
         assert bands(axis)[at].tolist() == rows[["checkpoint", "low", "high"]].to_numpy().tolist()
     assert line(axis, "not read, as frequent")[:, 1].tolist() == [0, 0]
     found = exposure.of_reading(told[0], ASKED)
-    asked = f"asked for in an interval they gain +{found.value:.3f} nats (+{found.low:.3f} to +{found.high:.3f})"
+    asked = f"asked for in an interval they gain +{found.value:.2f} nats (+{found.low:.2f} to +{found.high:.2f})"
     assert shown.answer.startswith(f"Word types: {asked}, only shown ")
     assert "300 resamples" in shown.caption
 
@@ -68,13 +69,31 @@ def test_sentences_say_yes_no_and_what_cannot_be_told(told):
     assert "How long right answers last without a reading cannot be told of word types" in few["exposure_lost_words"]
 
 
-def test_rarity_has_words_for_each_outcome():
-    assert figures._rarity(Effect(0.5, 0.25, 0.75, 99)) == (
-        "read as often, rarer ones are likelier than more frequent ones (+0.500 nats (+0.250 to +0.750))"
+def test_rarity_has_words_for_each_outcome(told, monkeypatch):
+    effects = [Effect(0.5, 0.25, 0.75, 99), Effect(-0.5, -0.75, -0.25, 99), Effect(0.1, -0.2, 0.3, 99)]
+    monkeypatch.setattr(exposure, "of_rarity", lambda each: effects)
+    assert figures._rarity(told[0]) == (
+        "those of 1 to 9 in the run are likelier than those of 10 to 99 in the run (+0.50 nats (+0.25 to +0.75)) and "
+        "those of 10 to 99 in the run are less likely than those of 100 to 999 in the run (-0.50 nats (-0.75 to -0.25))"
     )
-    assert "less likely" in figures._rarity(Effect(-0.5, -0.75, -0.25, 99))
-    assert "as likely as" in figures._rarity(Effect(0.1, -0.2, 0.3, 99))
-    assert "cannot be told" in figures._rarity(Effect(0.1, np.nan, np.nan, 9))
+    del effects[:2]
+    assert figures._rarity(told[0]) == "that rarer ones differ from more frequent ones is not shown"
+    effects[:] = [Effect(0.1, np.nan, np.nan, 9)]
+    assert figures._rarity(told[0]) == "whether rarer ones differ cannot be told"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.02, 0.4, "They differed by +0.10 nats (+0.02 to +0.40) from one checkpoint before it on"),
+        (-0.02, 0.4, "That they differed before the interval is not shown (+0.10 nats"),
+        (np.nan, np.nan, "Whether they differed before the interval cannot be told."),
+    ],
+)
+def test_a_difference_before_the_reading_is_said(told, monkeypatch, low, high, words):
+    row = {"checkpoint": [-1], "value": [0.1], "low": [low], "high": [high], "units": [9]}
+    monkeypatch.setattr(exposure, "around", lambda *_: pd.DataFrame(row))
+    assert figures._before(told[0]).startswith(words)
 
 
 @pytest.mark.parametrize(
