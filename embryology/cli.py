@@ -309,10 +309,11 @@ def data_check(
 ) -> None:
     """Read every set with annotation that is there, print its counts, and hold them against those that are known."""
     from embryology.facts import fact_sets
+    from embryology.grammar import pair_sets
     from embryology.tasks import catalogue
     from embryology.treebanks import counts
 
-    for part in (counts, fact_sets, catalogue):
+    for part in (counts, fact_sets, pair_sets, catalogue):
         part.check(console, skip_bad)
 
 

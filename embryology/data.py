@@ -11,6 +11,7 @@ from rich.table import Table
 from embryology.corpus.articles import bundled_file
 from embryology.errors import EmbryologyError
 from embryology.facts import lama, pararel
+from embryology.grammar import blimp
 from embryology.runs.paths import data_folder, runs_folder
 from embryology.specs import registry
 from embryology.specs.sources import CALLED, Source
@@ -96,6 +97,13 @@ SETS = (
         files=f"{pararel.PLACE}/**/*.jsonl*",
         instead="three templates a relation of the bundled facts",
         licence="MIT; facts CC BY-NC 4.0",
+    ),
+    DataSet(
+        name="blimp",
+        serves="minimal pairs: 67 paradigms of grammar",
+        files=f"{blimp.PLACE}/data/*.jsonl*",
+        instead="pairs that rules make of held-out bundled sentences",
+        licence="CC BY 4.0",
     ),
     DataSet(
         name="glue",

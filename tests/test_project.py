@@ -26,6 +26,7 @@ ORDER = (
     *(
         "treebanks",
         "facts",
+        "grammar",
         "tasks",
         "pretraining",
         "probes",

@@ -52,6 +52,8 @@ class Encoder:
     has: frozenset[str]
     """What a probe may need, of :data:`embryology.specs.NEEDS`; a masked head where it was trained."""
     device: str
+    step: int | None = None
+    """Of the checkpoint."""
     _reduced: nn.Module | None = None
     _parameters: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ class Encoder:
         if masked or type(model.config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
             has.add(BOTH_DIRECTIONS)
         fused = _fused(model).to(device)  # type: ignore[arg-type]  # transformers wraps the method without its self
-        return cls(fused.eval(), frozenset(has), device)
+        return cls(fused.eval(), frozenset(has), device, checkpoint.step)
 
     def machine(self, precision: Precision) -> dict[str, Any]:
         """Where it computes: the columns :data:`embryology.runs.measurements.MACHINE`."""

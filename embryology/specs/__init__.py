@@ -33,6 +33,7 @@ UNITS = {
     "sentence": "sentences",
     "document": "documents",
     "object": "objects in their relation",
+    "pair": "pairs within their paradigms",
     "item": "development items",
     "seed": "seeds",
 }

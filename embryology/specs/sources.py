@@ -11,15 +11,17 @@ from typing import Any, Literal
 
 from embryology.errors import EmbryologyError
 
-Kind = Literal["corpus", "treebank", "edges", "facts", "task"]
+Kind = Literal["corpus", "treebank", "edges", "facts", "pairs", "task"]
 CALLED: dict[Kind, str] = {
     "corpus": "corpus source",
     "treebank": "treebank",
     "edges": "edge set",
     "facts": "set of facts",
+    "pairs": "set of minimal pairs",
     "task": "task",
 }
-"""Each kind in words: articles to train on, tagged sentences, sentences with edges, facts, and tasks of labels."""
+"""Each kind in words: articles to train on, tagged sentences, sentences with edges, facts, pairs of sentences,
+and tasks of labels."""
 
 
 @dataclass(frozen=True)
