@@ -10,6 +10,7 @@ FIGURES = {
     "layers": 2,
     "attention": 4,
     "downstream": 3,
+    "grammar": 3,
     "knowledge": 6,
     "reference_runs": 2,
     "seeds": 0,

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from embryology.runs.steps import Unit
-from embryology.specs import UNTRAINED, attention, downstream, edges, knowledge, tokens
+from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, tokens
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # not in 3.10
@@ -45,6 +45,9 @@ BASELINE_LINES = {
     edges.CONTROL: (ALERT, (0, (3, 1.5))),
     edges.FREQUENCIES: (INK, (0, (1, 1, 4, 1))),
     downstream.TF_IDF: (INK, DASHED),
+    grammar.CHANCE: (INK, DOTTED),
+    grammar.SHORTER: (ALERT, (0, (1, 1))),
+    grammar.UNIGRAM: (INK, DASHED),
     knowledge.MAJORITY: (INK, DOTTED),
     knowledge.TEMPLATE: (INK, DASHED),
     knowledge.SHUFFLED: (ALERT, (0, (3, 1.5))),

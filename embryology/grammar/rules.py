@@ -62,8 +62,7 @@ def _verb(words: Sequence[Word], place: int) -> Iterator[Change]:
         return
     other = FORMS.get(word.form) or (_stem(word.form) if number == "singular" else _with_s(word.form))
     if other is not None:
-        kind = "be" if word.form in ("is", "are", "was", "were") else "other"
-        yield _replaced(spec.VERB, f"verb-{kind}-{number}", words, place, other)
+        yield _replaced(spec.VERB, f"verb-{number}", words, place, other)
 
 
 def _pronoun(words: Sequence[Word], place: int) -> Iterator[Change]:
@@ -88,8 +87,7 @@ def _determiner(words: Sequence[Word], place: int) -> Iterator[Change]:
     number, form = NOUNS.get(words[noun].tag), words[place].form.lower()
     table = {"singular": SINGULAR_DETERMINERS, "plural": PLURAL_DETERMINERS}.get(number or "", {})
     if form in table and words[place].tag in ("DT", "CD", "JJ"):
-        kind = "demonstrative" if form in ("this", "that", "these", "those") else "quantity"
-        yield _replaced(spec.DETERMINER, f"determiner-{kind}-{number}", words, place, table[form])
+        yield _replaced(spec.DETERMINER, f"determiner-{number}", words, place, table[form])
 
 
 def _order(sentence: Sentence, place: int) -> Iterator[Change]:

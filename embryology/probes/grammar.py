@@ -114,18 +114,18 @@ class GrammarProbe(Probe):
                 tables[f"{name}/{spec.WHOLE}"] = scored
             for task, table in tables.items():
                 groups = [("", table), *table.groupby("group")]
-                if table is scored:
+                if len(table) == len(chosen.asked):  # of a sample paradigms have too few
                     groups += table.groupby("paradigm")
-                for group, part_of_it in groups:
-                    rows += _summaries(task, str(group), part_of_it, seed)
+                    rows += [
+                        row(task, each.paradigm, spec.ACCURACY, each.accuracy, n=each.n, baseline=each.who)
+                        for each in chosen.published
+                    ]
+                for group, own in groups:
+                    rows += _summaries(task, str(group), own, seed)
                 items.append(table.assign(task=task, source=chosen.label))
             rows += [
                 row(name, paradigm, spec.EXCLUDED, count, n=count, seed=seed, reason=reason)
                 for (paradigm, reason), count in chosen.excluded.items()
-            ]
-            rows += [
-                row(name, each.paradigm, spec.ACCURACY, each.accuracy, n=each.n, baseline=each.who)
-                for each in chosen.published
             ]
         return rows, pd.concat(items, ignore_index=True).drop(columns="number")
 
