@@ -2,6 +2,7 @@
 
 FIGURES = {
     "index": 1,
+    "clock": 2,
     "pretraining": 3,
     "tokens": 6,
     "frequency": 3,

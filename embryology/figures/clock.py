@@ -1,0 +1,189 @@
+"""One clock: when everything that was measured of a run came, on one axis."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from embryology.analysis import clock, phases, plateau
+from embryology.analysis.clock import KINDS, NGRAMS
+from embryology.analysis.learning_order import REACHED
+from embryology.errors import EmbryologyError
+from embryology.figures import style
+from embryology.figures.phases import NAMES
+from embryology.runs.series import Series
+
+DEFINITIONS = (
+    "Words, attention, grammar and facts: halfway from the best blind answer to the mean of the last three "
+    "checkpoints. Vectors: half of the gain from the first to the last checkpoint. Frequency and n-grams: where "
+    "they cross for good"
+)
+LABELS = {"step": "training step", "tokens": "tokens read", "nats": "nats below the unigram cross-entropy, held-out"}
+NORM = "gradient norm"
+
+
+class Clock(NamedTuple):
+    """Of :func:`read`."""
+
+    times: pd.DataFrame
+    """Of :func:`embryology.analysis.clock.read`, things by the names that people read."""
+    series: Series
+    losses: pd.DataFrame
+    """Of :func:`embryology.analysis.plateau.read`."""
+
+
+def read(series: Series, steps: str = "all") -> Clock:
+    """All times of one series; arguments as of :func:`embryology.analysis.clock.read`."""
+    times = clock.read(series, steps)
+    names = [
+        f"{NAMES[row.what]} explain{'s' if row.what != phases.BOTH else ''} more than frequency"
+        if row.kind == NGRAMS
+        else row.what
+        for row in times.itertuples()
+    ]
+    return Clock(times.assign(what=names), series, plateau.read([series], steps))
+
+
+def by_training(told: Clock) -> HTML:
+    """The times by tokens read, or steps where tokens are not known, below the losses."""
+    return _drawn(told, "tokens" if all(each.tokens is not None for each in told.series.checkpoints) else "step")
+
+
+def by_loss(told: Clock) -> HTML:
+    """The times by how far the held-out loss had fallen, on which runs of different size compare."""
+    return _drawn(told, "nats")
+
+
+@style.styled
+def _drawn(told: Clock, axis: str) -> HTML:
+    name = told.series.name
+    came = told.times[told.times["state"] == REACHED]
+    if came.empty:
+        return style.paragraph(f"Not drawn for {name}: nothing that was measured has a time.")
+    try:
+        table = clock.on_axis(told.series, came, axis)
+    except EmbryologyError as error:
+        return style.paragraph(f"Not drawn: {error}.")
+    losses = told.losses if axis != "nats" else told.losses[:0]
+    falls = len(losses) > 0
+    height = 1.6 + 0.27 * len(table)
+    ratios = [1.3, 1.0, height] if falls else [height]
+    figure, panels = style.panels(
+        len(ratios), 1, 9, sum(ratios) + 0.6, sharex=True, gridspec_kw={"height_ratios": ratios}
+    )
+    move = _mover(told.series, axis)
+    at = np.sort(move(np.array([each.step for each in told.series.checkpoints], float)))
+    _times(panels[-1], table, at)
+    if falls:
+        _losses(panels[0], panels[1], losses, move)
+    if axis == "nats":
+        panels[-1].set_xlabel(LABELS[axis])
+    else:
+        style.training_axis(panels[-1], at, LABELS[axis])
+        for panel in panels[:-1]:
+            panel.set_xlabel("")
+    style.legend(figure, panels[-1:], 4)
+    answer = _answer(came)
+    along = " Above, the loss of masked words on held-out text with its unigram line, and the gradient norm." * falls
+    return style.show(
+        figure,
+        f"clock-{axis}",
+        answer,
+        table,
+        f"What comes when, in {name}? Each dot is the time at which one thing comes, each bar its 95% interval, whose "
+        f"ends are checkpoints. {DEFINITIONS}.{along}",
+        f"Dot plot of {len(table)} times with intervals, the earliest on top. {answer}.",
+    )
+
+
+def _mover(series: Series, axis: str) -> Callable[[np.ndarray], np.ndarray]:
+    def moved(steps: np.ndarray) -> np.ndarray:
+        table = pd.DataFrame({"step": steps, "low": steps, "high": steps})
+        return clock.on_axis(series, table, axis)["step"].to_numpy(float)
+
+    return moved
+
+
+def _times(axis: style.Axes, table: pd.DataFrame, at: np.ndarray) -> None:
+    """A row a thing, its kind by colour and marker; open ends reach the edge of the checkpoints."""
+    lines = dict(zip(KINDS, (("#222222", "X", "-"), *style.LINES), strict=True))
+    places = np.arange(len(table))
+    for kind in KINDS:
+        own = (table["kind"] == kind).to_numpy()
+        if own.any():
+            colour, marker, _ = lines[kind]
+            low, high = (table.loc[own, end].clip(at[0], at[-1]) for end in ("low", "high"))
+            axis.hlines(places[own], low, high, color=colour, linewidth=2)
+            axis.plot(
+                table.loc[own, "step"], places[own], color=colour, marker=marker, markersize=6, linestyle="", label=kind
+            )
+    axis.set_yticks(places, table["what"])
+    axis.set_ylim(len(table) - 0.5, -0.5)
+
+
+def _losses(above: style.Axes, below: style.Axes, losses: pd.DataFrame, move: Callable[..., np.ndarray]) -> None:
+    held_out = losses.dropna(subset=["held_out_masked_loss"])
+    steps = move(held_out["step"].to_numpy(float))
+    above.plot(steps, held_out["held_out_masked_loss"], color=style.INK, marker="o", markersize=3)
+    above.plot(steps, held_out["unigram_loss"], color=style.INK, linestyle=style.DASHED, linewidth=1.3)
+    above.set_ylabel("loss (nats)")
+    norms = losses.dropna(subset=["gradient_norm"])
+    below.plot(move(norms["step"].to_numpy(float)), norms["gradient_norm"], color=style.MUTED, linewidth=1)
+    below.set_ylabel(NORM)
+
+
+def _answer(came: pd.DataFrame) -> str:
+    """What comes first and what last, and whether intervals tell them apart."""
+    first, last = came.iloc[0], came.iloc[-1]
+    if len(came) == 1:
+        return f"One thing has a time: {first['what']}, step {style.stepped(first)}"
+    apart = first["high"] <= last["low"]
+    told = "" if apart else "; their intervals overlap"
+    return (
+        f"First comes: {first['what']}, step {style.stepped(first)}; last: {last['what']}, step {style.stepped(last)}"
+        f"{told}"
+    )
+
+
+def table(told: Clock) -> HTML:
+    """All that was asked, with its time or the reason why it has none."""
+    rows = [
+        {
+            "kind": row.kind,
+            "what": row.what,
+            "step (95% interval)": style.stepped(pd.Series(row._asdict())) if row.state == REACHED else row.state,
+        }
+        for row in told.times.itertuples()
+    ]
+    return style.table(pd.DataFrame(rows, columns=["kind", "what", "step (95% interval)"]))
+
+
+def numbers(told: Clock) -> dict[str, str]:
+    """What the page says, by the name to glue."""
+    came = told.times[told.times["state"] == REACHED]
+    never = told.times[told.times["state"] != REACHED]
+    verdict = f"{_answer(came)}." if len(came) else "Nothing that was measured has a time."
+    order = _kinds(came)
+    return {
+        "clock_verdict": verdict,
+        "clock_order": order,
+        "clock_never": f"{len(never)} of {len(told.times)} things that were asked have no time, and the table says why."
+        if len(never)
+        else "All things that were asked have a time.",
+    }
+
+
+def _kinds(came: pd.DataFrame) -> str:
+    """Kinds of which everything comes before anything of another, interval against interval, as a sentence."""
+    spans = {kind: came[came["kind"] == kind] for kind in KINDS if (came["kind"] == kind).any()}
+    before = [
+        f"{one} before {other}"
+        for one, first in spans.items()
+        for other, second in spans.items()
+        if one != other and first["high"].max() <= second["low"].min()
+    ]
+    if not before:
+        return "No kind comes as a whole before another one, interval against interval."
+    return f"As a whole, interval against interval, come {style.listed(before)}."

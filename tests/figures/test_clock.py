@@ -1,0 +1,63 @@
+"""What is drawn and said of one clock, of times that are made by hand."""
+
+import numpy as np
+import pandas as pd
+
+from embryology.analysis.learning_order import NEVER_BEYOND, REACHED
+from embryology.figures import clock as figures
+from embryology.figures.clock import Clock
+from tests.figures.reading import cells_of, line, seen
+
+NEVER = ("facts", "facts (made up)", NEVER_BEYOND, np.nan, np.nan, np.nan)
+ROWS = [
+    ("words", "determiners (DT)", REACHED, 30.0, 20.0, 40.0),
+    ("frequency", "the loss falls below frequency alone", REACHED, 60.0, 40.0, 80.0),
+    ("words", "nouns (NN)", REACHED, 900.0, 640.0, np.inf),
+    NEVER,
+]
+
+
+def made(series, rows=ROWS):
+    columns = ["kind", "what", "state", "step", "low", "high"]
+    return Clock(pd.DataFrame(rows, columns=columns), series, series.losses.assign(series=series.name))
+
+
+def test_each_time_stands_at_its_tokens_with_its_interval(series):
+    shown = seen(figures.by_training, made(series))
+    axis = shown.figure.axes[-1]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [row[1] for row in ROWS[:3]]
+    assert line(axis, "words").tolist() == [[30 * 2048, 0], [900 * 2048, 2]]
+    assert line(axis, "frequency").tolist() == [[60 * 2048, 1]]
+    bars = {segment[0, 1]: segment[:, 0].tolist() for each in axis.collections for segment in each.get_segments()}
+    assert bars == {0: [20 * 2048, 40 * 2048], 1: [40 * 2048, 80 * 2048], 2: [640 * 2048, 2000 * 2048]}
+    losses = series.losses.dropna(subset=["held_out_masked_loss"])
+    above, below = shown.figure.axes[:2]
+    assert above.lines[0].get_ydata().tolist() == losses["held_out_masked_loss"].tolist()
+    assert above.lines[1].get_ydata().tolist() == losses["unigram_loss"].tolist()
+    assert below.lines[0].get_ydata().tolist() == series.losses["gradient_norm"].dropna().tolist()
+
+
+def test_by_the_loss_no_losses_are_drawn_along(series):
+    shown = seen(figures.by_loss, made(series))
+    assert len(shown.figure.axes) == 1
+    assert "nats below" in shown.figure.axes[0].get_xlabel()
+
+
+def test_the_answer_names_the_first_and_the_last_and_whether_they_are_told_apart(series):
+    said = figures.numbers(made(series))
+    assert said["clock_verdict"] == (
+        "First comes: determiners (DT), step 30 (20 to 40); last: nouns (NN), step 900 (640 or later)."
+    )
+    assert said["clock_never"].startswith("1 of 4 things")
+    assert said["clock_order"].startswith("No kind comes as a whole")
+    wide = [(*ROWS[0][:5], 700.0), ROWS[2]]
+    assert figures.numbers(made(series, wide))["clock_verdict"].endswith("; their intervals overlap.")
+    apart = [ROWS[0], ("facts", "facts (made up)", REACHED, 100.0, 40.0, 160.0)]
+    assert figures.numbers(made(series, apart))["clock_order"].endswith("come words before facts.")
+
+
+def test_nothing_with_a_time_is_said_and_not_drawn(series):
+    told = made(series, [NEVER])
+    assert figures.numbers(told)["clock_verdict"] == "Nothing that was measured has a time."
+    assert "nothing that was measured has a time" in figures.by_training(told).data
+    assert cells_of(figures.table(told).data)[-1][-1] == NEVER_BEYOND
