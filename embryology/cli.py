@@ -275,7 +275,8 @@ def verify(run: RunArgument) -> None:
 @app.command()
 def audit(
     series: Annotated[
-        list[str], typer.Argument(help="Runs or folders of checkpoints; several are to be seeds of one.")
+        list[str],
+        typer.Argument(help="Runs, folders of checkpoints, or series on the Hub; several are to be seeds of one."),
     ],
     whole: Annotated[bool, typer.Option("--whole", help="Read all weights from end to end, too.")] = False,
 ) -> None:

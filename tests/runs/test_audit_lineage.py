@@ -8,7 +8,7 @@ from scipy import stats
 
 from embryology import presets
 from embryology.runs.audit import lineage
-from embryology.runs.audit.grid import missing_steps
+from embryology.runs.audit.grid import missing_steps, uneven
 
 COVERS = ("embryology/runs/audit/lineage.py", "embryology/runs/audit/grid.py")
 
@@ -122,6 +122,50 @@ def test_an_order_that_is_wrong_is_put_right(way, seed):
     assert lineage.displaced(lineage.best_order(lineage.cosines(weights[first]))) == [0]
 
 
+@pytest.mark.parametrize("way", ["a walk", "dense early, slow late", "drift"])
+@pytest.mark.parametrize("place", [0, 5, 10])
+def test_neighbours_that_change_places_are_told_at_the_ends_too(way, place):
+    cosine = lineage.cosines(walk(np.random.default_rng(3), **SOUND[way]))
+    assert lineage.untold_pairs(cosine) == []
+    order = [*range(place), place + 1, place, *range(place + 2, 12)]
+    assert set(lineage.displaced(lineage.best_order(cosine[np.ix_(order, order)]))) < {place, place + 1}
+
+
+def test_it_is_said_which_neighbours_noise_would_hide():
+    cosine = lineage.cosines(walk(np.random.default_rng(3), [0.05] * 12, noise=[0, *[0.5] * 11]))
+    assert {0, 10} <= set(lineage.untold_pairs(cosine))
+    few = lineage.cosines(walk(np.random.default_rng(3), EVEN[:2]))
+    assert lineage.untold_pairs(few) == [0], "of two nothing is told"
+    assert lineage.untold_pairs(few[:1, :1]) == []
+
+
+def test_an_end_that_leads_back_a_little_is_left_alone():
+    """As the end of a decay may, which takes away some of the noise."""
+    weights = walk(np.random.default_rng(3), EVEN)
+    last = weights[-1] + 0.06 * (weights[-2] - weights[-1])
+    cosine = lineage.cosines(np.concatenate([weights, last[None]]))
+    assert lineage.best_order(cosine) == list(range(13))
+    assert lineage.untold_pairs(cosine)[-1] == 11
+    far = weights[-1] + 0.6 * (weights[-2] - weights[-1])
+    assert lineage.displaced(lineage.best_order(lineage.cosines(np.concatenate([weights, far[None]])))) != []
+
+
+def pair_is_wrong(distance, place):
+    """By the words of the module, in plain lines; of at least four checkpoints."""
+    count, edge = len(distance), distance[place, place + 1]
+    shares = []
+    for one in range(1, count - 1):
+        before, after, over = distance[one - 1, one], distance[one, one + 1], distance[one - 1, one + 1]
+        shares.append(max(0, (before + after - over) / 2 / min(before, after)))
+    left = [distance[x, place] - distance[x, place + 1] for x in range(place - 1, -1, -1)][:3]
+    right = [distance[x, place + 1] - distance[x, place] for x in range(place + 2, count)][:3]
+    if left and right:
+        return left[0] + right[0] > edge / 4 and sum(left) / len(left) + sum(right) / len(right) > edge / 2
+    beside = distance[place - 1, [place, place + 1]] if left else distance[place + 2, [place, place + 1]]
+    near = shares[-4:-1] if left else shares[1:4]  # without that of the pair itself
+    return edge > max(beside) / 100 and (left or right)[0] > min(1.1, 0.7 + max(near)) * edge
+
+
 def test_the_best_exchange_is_the_best_of_all():
     rng, found = np.random.default_rng(5), 0
     for number in range(30):
@@ -138,8 +182,10 @@ def test_the_best_exchange_is_the_best_of_all():
         best, most = None, 0
         for first, second, end in itertools.combinations(range(8), 3):
             least = distance[second - 1, second]
-            if first == 0 or end == 7:
-                least *= 1.1 if end - first == 2 else 0.75
+            if end - first == 2:
+                least = 0 if pair_is_wrong(distance, first) else np.inf
+            elif first == 0 or end == 7:
+                least *= 0.75
             if end - first > 2:
                 least += max(gain_of(0, second, second + 1), 0) if first == 0 else 0
                 least += max(gain_of(second - 1, second, 7), 0) if end == 7 else 0
@@ -192,6 +238,50 @@ def test_a_gap_is_told_where_the_spacing_around_it_is_regular(steps, missing):
     found = missing_steps(steps)
     assert len(found) == len(missing)
     assert found == pytest.approx(missing, rel=0.1)
+
+
+PYTHIA = [0, *(2**power for power in range(10)), *range(1000, 143001, 1000)]
+GRIDS = {
+    "Pythia": (PYTHIA, {1, 2, 512}),
+    "MultiBERTs": ([*range(0, 201, 20), *range(300, 2001, 100)], set()),
+    "BabyLM": ([*range(1, 11), *range(20, 101, 10), *range(200, 1001, 100)], set()),
+    "even": (list(range(0, 241, 24)), set()),
+    "even, without 0": (list(range(20, 241, 20)), set()),
+    "an end between": ([*range(0, 1001, 100), 1050], {900, 1000}),
+}
+
+
+@pytest.mark.parametrize(("steps", "hidden"), GRIDS.values(), ids=GRIDS)
+def test_of_regular_grids_each_step_that_is_lost_is_told_or_it_is_said_that_it_cannot(steps, hidden):
+    assert missing_steps(steps) == []
+    for lost in steps[1:-1]:
+        others = [step for step in steps if step != lost]
+        if lost not in hidden:
+            assert missing_steps(others) == [lost]
+        else:
+            assert set(missing_steps(others)) <= {lost}
+            assert any(before < lost < after for before, after in uneven(others)) or missing_steps(others) == [lost]
+
+
+def test_spacing_that_no_neighbour_shares_is_uneven():
+    assert uneven(PYTHIA) == uneven(range(0, 100, 10)) == uneven([1, 2, 4, 8, 16]) == uneven([5]) == uneven([]) == []
+    assert uneven([0, 2, 4, 8, 16, 32]) == [(0, 2)]
+    assert uneven([0, 36, 62, 72]) == [(0, 36), (36, 62), (62, 72)]
+    assert uneven([0, 10, 20, 25, 90]) == [(20, 25), (25, 90)]
+    assert uneven([0, 10]) == [(0, 10)]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [0, 1000, 1200, 1500, 2000],
+        [*range(0, 901, 100), 1100, 1500, 2100],
+        [0, 5, 15, 25, 35, 45],
+        [*range(0, 801, 100), *range(1000, 3001, 200)],
+    ],
+)
+def test_irregular_grids_are_left_alone(steps):
+    assert missing_steps(steps) == []
 
 
 @pytest.mark.parametrize("name", ["smoke", "tiny", "baby", "small", "albert-base", "bert-base", "electra-base"])

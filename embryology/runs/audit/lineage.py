@@ -17,8 +17,8 @@ asked for, as noise of their own makes the distance between them long; but up to
 have to say the same. At an end of the series a walk gives it once, and noise may give nearly as much, as a checkpoint
 that comes to stand there has a neighbour on one side alone. So where many are passed, what the nearest of them would
 gain by going to the end alone is taken off, and three quarters are asked for; where two change places, the more the
-noisier the series is elsewhere, and nothing is told of a step that is tiny beside the one before, as the end of a decay
-is, which may lead back. Growth, shrinking, warm-up, decay of the rate and uneven gaps change how long steps are, not
+noisier the steps beside them are, and nothing is told of a step that is tiny beside the one before, as at the end of a
+decay, which may lead back. Growth, shrinking, warm-up, decay of the rate and uneven gaps change how long steps are, not
 the sign of this. Which end is the beginning the weights do not say. Distances are of directions, so that no tensor
 counts more than another.
 """
@@ -43,9 +43,9 @@ INSIDE, AT_AN_END = 1.0, 0.75
 PAIR_INSIDE, PAIR_BY_MORE = 0.25, 0.5
 """Likewise of two neighbours: by the checkpoints beside them, and by the mean over several on each side."""
 SEVERAL = 3
-PAIR_AT_AN_END, MOST_AT_AN_END = 0.6, 1.1
-"""Likewise of two neighbours at an end: of a series without noise, to which its share of noise is added; and the
-most, which is more than noise can give."""
+PAIR_AT_AN_END, MOST_AT_AN_END = 0.7, 1.1
+"""Likewise of two neighbours at an end: of steps without noise, to which the share of noise is added that those
+beside them have; and the most, which is more than noise can give."""
 TINY = 0.01
 """Of the squared distance beside it; a smaller one at an end tells nothing."""
 LEAST_GAIN = 1e-9
@@ -115,7 +115,7 @@ def best_order(cosine: np.ndarray) -> list[int]:
 
 def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
     """The neighbouring blocks ``first:second`` and ``second:end`` that are to be exchanged; None where none are."""
-    count, noise_share = len(distance), _noise_share(distance)
+    count = len(distance)
     # Beyond both ends nothing is at a distance from anything.
     around = np.zeros((count + 2, count + 2))
     around[1:-1, 1:-1] = distance
@@ -133,7 +133,7 @@ def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
         first, last = (starts == 0)[:, None], (ends == count)[None, :]
         noise = first * max(gain[0, 0], 0) + last * max(gain[-1, -1], 0)
         least = np.where(first | last, AT_AN_END * edge + noise, INSIDE * edge)
-        least[-1, 0] = 0 if _pair_is_exchanged(distance, second - 1, noise_share) else np.inf
+        least[-1, 0] = 0 if _pair_is_exchanged(distance, second - 1) else np.inf
         gain = np.where(gain > least, gain, 0)
         start, end = np.unravel_index(np.argmax(gain), gain.shape)
         if gain[start, end] > most:
@@ -141,7 +141,7 @@ def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
     return best
 
 
-def _pair_is_exchanged(distance: np.ndarray, place: int, noise_share: float) -> bool:
+def _pair_is_exchanged(distance: np.ndarray, place: int) -> bool:
     """Whether the checkpoints at a place and the next one are in the wrong order."""
     edge = distance[place, place + 1]
     before, after = distance[max(place - SEVERAL, 0) : place], distance[place + 2 : place + 2 + SEVERAL]
@@ -150,18 +150,21 @@ def _pair_is_exchanged(distance: np.ndarray, place: int, noise_share: float) -> 
     if all(map(len, sides)):
         near, several = sum(side[0] for side in sides), sum(side.mean() for side in sides)
         return bool(near > PAIR_INSIDE * edge and several > PAIR_BY_MORE * edge)
-    (side,) = (side for side in sides if len(side)) if len(distance) > 2 else ([-np.inf],)
-    longest = max(distance[place - 1, place : place + 2] if place else distance[2, :2], default=0)
-    least = min(PAIR_AT_AN_END + noise_share, MOST_AT_AN_END)
+    if len(distance) == 2:
+        return False
+    side, beside = (sides[0], place - 1) if place else (sides[1], 2)
+    longest = distance[beside, place : place + 2].max()
+    least = min(PAIR_AT_AN_END + _noise_share(distance, place), MOST_AT_AN_END)
     return bool(side[0] > least * edge and edge > TINY * longest)
 
 
-def _noise_share(distance: np.ndarray) -> float:
-    """How much of a step is noise of the checkpoint's own: the median over those inside, 0 of a walk."""
+def _noise_share(distance: np.ndarray, place: int) -> float:
+    """How much of a step is noise of the checkpoint's own, 0 of a walk: the most of the few before a pair at an end."""
     steps = np.diagonal(distance, 1)
     noise = (steps[:-1] + steps[1:] - np.diagonal(distance, 2)) / 2
     shares = noise / np.maximum(np.minimum(steps[:-1], steps[1:]), np.finfo(float).tiny)
-    return float(np.median(shares.clip(0))) if len(shares) else 0.0
+    near = shares[:-1][-SEVERAL:] if place else shares[1:][:SEVERAL]
+    return float(near.max(initial=0))
 
 
 def untold_pairs(cosine: np.ndarray) -> list[int]:
@@ -170,7 +173,7 @@ def untold_pairs(cosine: np.ndarray) -> list[int]:
     for place in range(len(cosine) - 1):
         order = [*range(place), place + 1, place, *range(place + 2, len(cosine))]
         swapped = distance[np.ix_(order, order)]
-        if not _pair_is_exchanged(swapped, place, _noise_share(swapped)):
+        if not _pair_is_exchanged(swapped, place):
             untold.append(place)
     return untold
 
