@@ -44,18 +44,28 @@ EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-
 
 
 def make_run(
-    root, steps=STEPS, source=SILVER, sentences=120, total=True, without=(), factor=1.0, seed=0, outcome=None, tags=None
+    root,
+    steps=STEPS,
+    source=SILVER,
+    sentences=120,
+    total=True,
+    without=(),
+    factor=1.0,
+    seed=0,
+    outcome=None,
+    tags=None,
+    weights=lambda step: step,
 ):
     """A series with everything but weights.
 
     ``total``: whether mask prediction has one; ``without``: tags that no word has; ``factor``: of
     all learning times; the tag ``NNP`` never clears blind answers; ``outcome``: changes of the manifest's;
-    ``tags``: other names of tags.
+    ``tags``: other names of tags; ``weights``: a number by step, the same for the same weights.
     """
     folder = RunFolder(root)
     words = _words(sentences, [tag for tag in KNOWN if tag not in without], seed)
     for step in steps:
-        record = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": f"{step:064x}"}
+        record = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": f"{weights(step):064x}"}
         held_out = {"held_out_masked_loss": _loss(step)}
         write_json(folder.checkpoint(step) / RECORD, record | {"held_out": held_out})
         rows, items = [], []

@@ -11,10 +11,10 @@ from embryology import intervals
 from embryology.analysis import curves, downstream, edges, knowledge, over_objects, tables
 from embryology.runs import measurements
 from embryology.runs.series import Series, of_one_recipe
+from embryology.specs import UNTRAINED, tokens
 from embryology.specs import downstream as tasks
 from embryology.specs import edges as labels
 from embryology.specs import knowledge as facts
-from embryology.specs import tokens
 
 
 class Measure(NamedTuple):
@@ -110,7 +110,8 @@ def _measured_otherwise(measured: Sequence[Series], probe: str) -> str | None:
 
 def _same_weights(frames: Sequence[pd.DataFrame]) -> list[tuple[str, int, str, int]]:
     """Series and steps of each two measurements of different series with one key, and so of the same weights."""
-    keys = pd.concat([frame[["key", "series", "step"]].drop_duplicates() for frame in frames])
+    measured = [frame[frame["baseline"] != UNTRAINED] for frame in frames]  # which has the key of step 0 everywhere
+    keys = pd.concat([frame[["key", "series", "step"]].drop_duplicates() for frame in measured])
     pairs = keys.merge(keys, on="key", suffixes=("", "_other"))
     order = {frame["series"].iloc[0]: number for number, frame in enumerate(frames)}
     pairs = pairs[pairs["series"].map(order) < pairs["series_other"].map(order)]

@@ -48,7 +48,9 @@ def findings(series: Series, steps: str = "all") -> Markdown:
             *order,
             frequency_of_runs.beside_it(beyond_frequency.brief(series, steps, [TYPE])),
             f"The best group ends at {values['best_accuracy']} ({values['best']}), the worst at "
-            f"{values['worst_accuracy']} ({values['worst']}).",
+            f"{values['worst_accuracy']} ({values['worst']})."
+            if values["best"] != values["worst"]
+            else f"All groups end at {values['best_accuracy']}.",
             f"Of words that are *masked*, {values['mask_learnt']}.",
         ]
     if len(losses):

@@ -176,10 +176,11 @@ def in_words(order: list[list[str]], names: dict[str, str] | None = None) -> str
     return ", then ".join(together) or "none yet"
 
 
-def agreement_words(alike: Agreement) -> str:
-    """How alike two orders are, as a clause after "with it"."""
+def agreement_words(alike: Agreement, published: bool = True) -> str:
+    """How alike two orders are, as a clause after "with it"; ``published``: whether one is of the paper's groups."""
     if not alike.groups:
-        return "no group in common, as the published ones are single Penn tags"
+        why = " (the published ones are single Penn tags)" if published else ""
+        return f"no group in common that can be told of{why}"
     if alike.tau is None or alike.p is None:
         return "no Kendall's τ (one of the orders is all ties)"
     pairs = alike.same + alike.reversed + alike.tied
@@ -227,7 +228,7 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
         "albert_agreement": agreement_words(agreement(main, published_times)),
         "half_agreement": agreement_words(agreement(half, published_times)),
         "bert_agreement": agreement_words(agreement(main, published.learning_times("BERT"))),
-        "tasks_agreement": agreement_words(agreement(mask, main)),
+        "tasks_agreement": agreement_words(agreement(mask, main), published=False),
         "age": _age(frame),
         **_extremes(main),
     }

@@ -9,14 +9,14 @@ from embryology.analysis import over_seeds
 from embryology.analysis.over_seeds import OverSeeds
 from embryology.figures import style
 from embryology.runs.series import Series
-from embryology.specs import downstream, edges, knowledge, tokens
+from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
 
 BASELINES = (
     downstream.BASELINES
     | tokens.SPECIFICATION.baselines
     | edges.SPECIFICATION.baselines
     | {knowledge.MAJORITY: knowledge.SPECIFICATION.baselines[knowledge.MAJORITY]}
-    | {edges.MAJORITY: "most frequent answer"}
+    | {edges.MAJORITY: "most frequent answer", UNTRAINED: "untrained model (step 0)"}
 )
 """Labels by name, those of all probes together."""
 
@@ -30,7 +30,7 @@ def headlines(seeds: Sequence[Series], steps: str = "all") -> HTML:
     """
     if not seeds:
         return style.paragraph("Not drawn: no two of these series differ by their seed alone.")
-    return curves(over_seeds.read(seeds, over_seeds.HEADLINES, steps), "seeds", "What does another seed change?")
+    return with_remarks(over_seeds.read(seeds, over_seeds.HEADLINES, steps), "seeds", "What does another seed change?")
 
 
 def groups(seeds: Sequence[Series], steps: str = "all") -> HTML:
@@ -38,7 +38,13 @@ def groups(seeds: Sequence[Series], steps: str = "all") -> HTML:
     over = over_seeds.read(seeds, over_seeds.GROUPS, steps) if seeds else None
     if over is None or over.curves.empty:
         return HTML("")
-    return curves(over, "seeds-of-words", "Which words does each seed give back when it sees the whole sentence?")
+    return with_remarks(over, "seeds-of-words", "Which words does each seed give back when it sees the whole sentence?")
+
+
+def with_remarks(over: OverSeeds, name: str, question: str) -> HTML:
+    """:func:`curves`, if there are any, and below them what is missing and why."""
+    figure = curves(over, name, question) if len(over.curves) else style.paragraph("Not drawn: nothing was measured.")
+    return HTML("".join(str(part.data) for part in (figure, *map(style.paragraph, over.remarks))))
 
 
 @style.styled
@@ -50,10 +56,7 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
         name: of the figure.
         question: that it answers.
     """
-    said = "".join(str(style.paragraph(remark).data) for remark in over.remarks)
     measures = list(dict.fromkeys(over.curves["measure"]))
-    if not measures:
-        return HTML(f"{style.paragraph('Not drawn: no probe has measured these seeds.').data}{said}")
     columns = min(3, len(measures))
     figure, axes = style.grid(len(measures), columns, 2.5, margin=1.3)
     colour, marker, _ = style.LINES[0]
@@ -85,8 +88,8 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
         if few
         else "no interval, which takes three seeds that differ"
     )
-    names = style.listed(list(dict.fromkeys(over.curves["series"])))
-    figure_shown = style.show(
+    names = style.some(list(dict.fromkeys(over.curves["series"])))
+    return style.show(
         figure,
         name,
         answer,
@@ -96,7 +99,6 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
         "first seed.",
         f"{len(measures)} line charts over training steps, a thin line a seed and their median. {answer}.",
     )
-    return HTML(f"{figure_shown.data}{said}")
 
 
 def _answer(over: OverSeeds) -> str:
@@ -110,5 +112,7 @@ def _answer(over: OverSeeds) -> str:
     if not told:
         return "No median of these seeds can be taken"
     seeds = int(over.medians["seeds"].max())
-    widest = max(told)[1]
+    apart, widest = max(told)
+    if apart == 0:
+        return f"All of {seeds} seeds end alike"
     return f"Median of {seeds} seeds at the end, the lowest to the highest: {widest} is farthest apart"

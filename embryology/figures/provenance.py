@@ -46,7 +46,7 @@ def checkpoints(series: Series, steps: str = "all") -> HTML:
     Of others' checkpoints also their names and, on the Hub, their commits, and no column of which nothing is known.
     """
     rows = []
-    step = "step" if series.unit == "step" else style.STEPS[series.unit][0]
+    step = "step" if series.unit == "step" else f"step ({style.STEPS[series.unit][0]})"
     for checkpoint in series.select(str(steps)):
         file = checkpoint.location / RECORD
         record = read_json(file) if checkpoint.recorded and file.is_file() else {}
@@ -101,6 +101,13 @@ def about(series: Sequence[Series], *probes: str) -> HTML:
 def note(series: Sequence[Series], *probes: str) -> None:
     """Let every figure from here on say where data do not fit, measurements were not taken alike, or a step is none."""
     remarks = [remark for each in series for remark in _remarks(each, probes)]
+    for unit, sentence in SAID.items():
+        if unit != "step" and (counting := [each.name for each in series if each.unit == unit]):
+            remarks.append(sentence.format(style.some(counting)))
+    if probes and (others := [each.name for each in series if each.manifest is None]):
+        remarks.append(f"whether {style.some(others)} read the test text in training is not known")
+    if probes and (late := [each.name for each in series if each.checkpoints[0].step != 0]):
+        remarks.append(f"without a checkpoint at step 0 there is no untrained model beside {style.some(late)}")
     others = [each.name for each in series if each.losses is not None and each.version != series[0].version]
     if others:
         remarks.append(
@@ -112,12 +119,6 @@ def note(series: Sequence[Series], *probes: str) -> None:
 
 
 def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:
-    if series.unit != "step":
-        yield SAID[series.unit].format(series.name)
-    if probes and series.manifest is None:
-        yield f"whether {series.name} read the test text in training is not known"
-    if probes and series.checkpoints[0].step != 0:
-        yield f"{series.name} has no checkpoint at step 0, and so no untrained model beside it"
     standing = measurements.standing(series.folder)
     for probe in probes:
         if probe not in standing:

@@ -365,6 +365,11 @@ def _data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def some(names: Sequence[str]) -> str:
+    """As :func:`listed`, the first ones of many: "a, b and 23 others"."""
+    return listed(names if len(names) < 5 else [*names[:2], f"{len(names) - 2} others"])
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in prose: "a", "a and b", "a, b and c"; "none" of none."""
     *others, last = names or ["none"]

@@ -136,3 +136,14 @@ def test_units_are_named_in_prose():
         == "documents"
     )
     assert tables.units(frame.assign(unit=None), "word") == "words"
+
+
+def test_series_that_count_different_things_are_not_drawn_on_one_axis(series):
+    words = replace(
+        series, name="babylm", checkpoints=tuple(replace(each, unit="words") for each in series.checkpoints)
+    )
+    with pytest.raises(
+        EmbryologyError, match="synthetic counts step and babylm words, so that no figure can draw both"
+    ):
+        tables.read([series, words], "tokens")
+    assert len(tables.read([words, words], "tokens"))

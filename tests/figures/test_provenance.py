@@ -1,5 +1,6 @@
 """What a report was made from, of series that are made by hand."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +12,13 @@ from embryology.errors import EmbryologyError
 from embryology.figures import provenance as drawn
 from embryology.figures import style
 from embryology.runs import measurements
-from embryology.runs.checkpoints import RECORD
+from embryology.runs.checkpoints import RECORD, Checkpoint
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
+from embryology.runs.steps import Record
 from embryology.storage.files import read_json, write_json
 from tests.figures.reading import cells_of
-from tests.synthetic import make_run
+from tests.synthetic import make_run, measure
 
 
 def session(command, device, commit=None):
@@ -161,6 +163,46 @@ def test_what_is_not_there_is_said(run, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measurements, "read", refuse)
         assert drawn.measured(others).data == "<p>it was not measured</p>"
+
+
+def test_of_checkpoints_made_by_others_there_is_what_is_known(tmp_path):
+    series = make_run(tmp_path / "theirs", steps=(0, 20, 2000), sentences=3)
+    shutil.rmtree(series.folder.checkpoint(0))
+    for file in series.folder.measurements.glob(f"*/*/{0:08d}-*"):
+        file.unlink()
+    for file in (series.folder.manifest, series.folder.losses, series.folder.corpus):
+        file.unlink()
+    record = Record(recipe="bert", seed=3)
+    others = replace(Series.open(series.folder.root), record=record)
+    assert dict(cells_of(drawn.run(others).data)) == {"recipe": "bert", "seed": "3"}
+    weights = [f"{step:064x}"[:16] for step in (20, 2000)]
+    bare = tuple(
+        Checkpoint(each.step, None, tmp_path / f"epoch_{each.step}", each.recorded, "epochs")
+        for each in others.checkpoints
+    )
+    rows = cells_of(drawn.checkpoints(replace(others, checkpoints=bare)).data)
+    assert rows == [["20", "epoch_20", weights[0]], ["2,000", "epoch_2000", weights[1]]]
+    assert "step (epoch)" in drawn.checkpoints(replace(others, checkpoints=bare)).data
+    drawn.about([replace(others, checkpoints=bare)], "tokens")
+    assert style._note == (
+        "Note: the checkpoints of theirs say their epoch, which is here the step, and epoch 0 the untrained model. "
+        "Note: whether theirs read the test text in training is not known. Note: without a checkpoint at step 0 "
+        "there is no untrained model beside theirs."
+    )
+    assert style.counted("a training step of the training steps") == "a epoch of the epochs"
+    drawn.note([replace(others, name=name) for name in "abcdef"], "tokens")
+    assert style._note.startswith("Note: whether a, b and 4 others read the test text in training is not known. ")
+    drawn.note([others])
+    assert (style._note, style.counted("training step")) == ("", "training step")
+
+
+def test_that_a_probe_does_not_apply_is_one_row_with_its_reason(tmp_path):
+    series = make_run(tmp_path / "run", steps=(0, 20, 2000), sentences=3)
+    for step in (0, 20, 2000):
+        nothing = measurements.row("", "", "not applicable", None, reason="it has no head")
+        measure(series.folder, "tokens", step, [nothing])
+    rows = [row for row in cells_of(drawn.measured(series).data) if row[0] == "tokens"]
+    assert rows == [["tokens", "3 checkpoints", "does not apply: it has no head", ""]]
 
 
 def refuse(series):

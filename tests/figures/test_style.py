@@ -126,6 +126,30 @@ def test_an_axis_of_training_has_its_first_checkpoint_and_decades(axis, values, 
     assert axis.get_xlabel() == "training step"
 
 
+@pytest.mark.parametrize(
+    ("unit", "label", "said"),
+    [
+        ("step", "training step", "over training steps"),
+        ("tokens", "tokens read", "over tokens read"),
+        ("words", "words read", "over words read"),
+        ("epochs", "epoch", "over epochs"),
+        ("order", "checkpoint, in order", "over checkpoints in order"),
+    ],
+)
+def test_training_steps_are_called_what_the_series_counts(axis, unit, label, said):
+    try:
+        style.counts(unit)
+        style.training_axis(axis, [1, 2, 3, 9], "training step")
+        shown = style.show(
+            axis.figure, "a", "a", rows("a", "b", [0.5], [1]), "Caption over training steps.", "Alt."
+        ).data
+    finally:
+        style.counts("step")
+    assert axis.get_xlabel() == label
+    assert (axis.get_xscale() == "linear") == (unit == "order"), "of an order no distance is known"
+    assert f"Caption {said}." in shown
+
+
 def test_a_grid_shows_as_many_panels_as_are_asked_for():
     figure, axes = style.grid(3, 2, 2.5)
     assert len(axes) == 3

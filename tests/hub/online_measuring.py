@@ -1,7 +1,10 @@
 """Checkpoints are fetched one at a time, measured, and let go again; what fails is one line, and the others go on."""
 
+import contextlib
 import json
+import os
 import pickle
+import threading
 
 import pytest
 import torch
@@ -90,6 +93,31 @@ def test_each_checkpoint_is_here_while_it_is_measured_and_let_go_again(pythia, p
     requests = len(pythia.requests)
     assert run(Series.open(PYTHIA)) == 0
     assert len(pythia.requests) == requests, "what was measured is not fetched again"
+
+
+def test_all_that_is_here_at_any_time_takes_the_room_of_two_checkpoints(pythia, probe, home):
+    peak, ended = [0], threading.Event()
+
+    def watch():
+        while not ended.wait(0.001):
+            total = 0
+            for folder, _, files in os.walk(home):
+                for file in files:
+                    with contextlib.suppress(FileNotFoundError):  # let go meanwhile
+                        total += os.lstat(os.path.join(folder, file)).st_size
+            peak[0] = max(peak[0], total)
+
+    series = Series.open(PYTHIA)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        run(series)
+    finally:
+        ended.set()
+        watcher.join()
+    one = max(sum(map(len, saved(step).values())) for step in STEPS)
+    assert 0.8 * one < peak[0] < 2 * one
+    assert len(STEPS) > 2
 
 
 def test_what_is_kept_is_used_without_a_network_and_not_removed(pythia, probe, home, offline):

@@ -150,7 +150,13 @@ def test_repositories_by_a_pattern_and_a_series_a_seed(multiberts, offline):
     several = "hub:google/multiberts-seed_{seed}-step_{step}k"
     series = Series.open_all(several)
     assert [each.name for each in series] == ["google-multiberts-seed_0-step_k", "google-multiberts-seed_1-step_k"]
-    assert series[1] == one
+    assert [(each.recipe, each.seed) for each in series] == [(several, 0), (several, 1)]
+    assert [(each.recipe, each.seed) for each in Series.open_all([each.folder.root for each in series])] == [
+        (several, 0),
+        (several, 1),
+    ], "said to all commands from then on"
+    assert (one.recipe, one.seed) == (None, None), "opened before anybody said so"
+    assert series[1] == Series.open("hub:google/multiberts-seed_1-step_{step}k")
     for seed, each in enumerate(series):
         for checkpoint in each.checkpoints:
             content = pickled(100 * seed + checkpoint.step // 1000)["pytorch_model.bin"]
@@ -182,7 +188,11 @@ def test_seeds_in_a_file_have_folders_beside_it(multiberts, tmp_path):
     assert [each.folder.root.parent for each in series] == [place, place]
     assert [[checkpoint.step for checkpoint in each.checkpoints] for each in series] == [[0, 40_000, 100_000]] * 2
     assert [each.name for each in Series.open_all(place)] == [each.name for each in series]
+    assert [(each.recipe, each.seed) for each in series] == [(source, 0), (source, 1)]
     assert (place / "seeds.json").exists()
+    record = read_json(place / "seeds.json")
+    (place / "seeds.json").write_text(json.dumps(record | {"members": ["hub:google/multiberts-sead_0-step_*"]}))
+    assert "(hub:google/multiberts-sead_0-step_* is no seed of" in refused(place)
     (place / "seeds.json").write_text("{}")
     assert "seeds.json is damaged" in refused(place)
 

@@ -144,6 +144,9 @@ def test_the_front_page_lists_the_pages_of_its_own_series_and_what_is_left_out_o
     ]
     assert made.list_of_pages(other).splitlines()[0] == "- [The tokens](tokens.ipynb): what tokens shows."
     assert made.list_of_pages(other).splitlines()[-1] == "- *The reference_runs*: nothing to compare."
+    reasons = ["probe x has not measured it (embryology probe RUN --probe x)"]
+    unmeasured = book.Contents((one,), (), [], [(one, tokens, reasons)], {})
+    assert unmeasured.list_of_pages(one).endswith("not measured it (`embryology probe RUN --probe x`).")  # two dashes
     assert [made.compared(comparison, each) for each in (one, other)] == [[other], [one]]
     assert made.compared(tokens, other) == []
     assert made.of(one) == [front, comparison]

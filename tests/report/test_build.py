@@ -170,6 +170,22 @@ def test_frozen_seeds_of_the_recipe_that_is_reported_have_no_pages(project, exec
     assert comparison.parameters["compare"] == ["results/tiny-seed1"]  # the other is this run
 
 
+def test_seeds_of_one_recipe_have_a_page_together_beside_the_first_that_is_reported(project, executed, monkeypatch):
+    monkeypatch.chdir(project)
+    write_notebook(project / "notebooks" / "seeds.ipynb", kind="seeds", part="The report", order=15)
+    for seed, name in enumerate(("tiny", "second", "third")):
+        measured_run(name, seed=seed)
+    measured_run("longer", seed=1, steps=200)
+    freeze_stub(measured_run(project / "results" / "fourth", seed=3))
+    freeze_stub(measured_run(project / "results" / "tiny-seed0", seed=0))
+    said(project, "longer", "second", "tiny")
+    pages = {page.label: page.parameters["compare"] for page in executed if page.page.name == "seeds"}
+    assert pages == {"second/seeds.ipynb": ["tiny", "results/fourth"]}
+    executed.clear()
+    said(project, "longer")
+    assert not [page for page in executed if page.page.name == "seeds"]
+
+
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_a_page_whose_needs_are_not_met_is_left_out_and_named(is_frozen, project, executed, monkeypatch):
     monkeypatch.chdir(project)

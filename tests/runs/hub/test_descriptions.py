@@ -112,3 +112,15 @@ def test_each_description_has_a_folder_that_can_be_typed(tmp_path, monkeypatch):
     }
     for text, name in names.items():
         assert RunFolder.named(text).root == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "text", ["hub:a/m-seed_{seed}-step_{step}k", "hub:a/m{seed}-of-{seed}@step*", "hub:a/m-{seed}b"]
+)
+def test_a_seeds_description_says_which_it_is(text):
+    description = Description.parse(text)
+    assert [description.seed_of(description.of_seed(seed).text) for seed in ("0", "12")] == [0, 12]
+    assert description.seed_of(text) is None
+    assert description.seed_of(text.replace("{seed}", "1").replace("hub:a", "hub:b")) is None
+    assert Description.parse("hub:a/m{seed}-of-{seed}@step*").seed_of("hub:a/m1-of-2@step*") is None
+    assert Description.parse("hub:a/m-{seed}b").match("a/m-12b", "main")["seed"] == "12", "and not 12b"
