@@ -30,19 +30,19 @@ def attention(step, source, sentences=40):
     """Rows and items of one checkpoint. Two sentences make a document; wobble of 0.01 tells sentences apart."""
     wobble = 0.01 * np.sin(np.arange(sentences))
     names = [f"d{number // 2}-{number % 2}" for number in range(sentences)]
-    rows, items = [], []
+    rows, items, every = [], [], {}
     heads = ["1-1", "1-2", "2-1", "2-2"]
     for head in [*heads, "uniform"]:
         own = {name: value(head, name, step) + wobble for name in STATISTICS}
         ids = [f"{name}:{head}" for name in names]
-        items.append(pd.DataFrame(own).assign(item_id=ids, sentence=names, group=head, task="patterns"))
+        every[head] = pd.DataFrame(own)
+        items.append(every[head][[*MASSES]].assign(item_id=ids, sentence=names, group=head, task="patterns"))
 
     def row(task, group, metric, values, **more):
         ends = values.mean() - 0.01, values.mean() + 0.01
         return measurements.row(task, group, metric, values.mean(), ends, len(values), **more)
 
     rows.append(measurements.row("patterns", "", "share_left_out", 0.0, (0.0, 0.1), sentences))
-    every = {table["group"].iloc[0]: table for table in items}
     for name in STATISTICS:
         rows.append(row("patterns", "", name, every["uniform"][name], baseline="uniform"))
         for layer in (1, 2):

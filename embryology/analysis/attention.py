@@ -25,7 +25,6 @@ from embryology.specs.attention import (
     OFFSET,
     PATTERNS,
     SPECIFICATION,
-    STATISTICS,
     UNIFORM,
 )
 
@@ -120,7 +119,7 @@ def read(series: Series, frame: pd.DataFrame, seed: int = intervals.SEED) -> For
     steps = np.sort(frame.loc[frame["series"] == tables.main_series(frame), "step"].unique())
     items = items[items["step"].isin(steps)]
     told = untellable(frame) is None
-    names, groups, values = _statistics(items[items["task"] == PATTERNS], steps)
+    names, groups, values = _masses(items[items["task"] == PATTERNS], steps)
     weights = _weights(len(names), seed)
     halves = _halves(names)
     patterns, heads, curves = {}, {}, []
@@ -152,8 +151,8 @@ def read(series: Series, frame: pd.DataFrame, seed: int = intervals.SEED) -> For
     )
 
 
-def _statistics(items: pd.DataFrame, steps: np.ndarray) -> tuple[list[str], list[str], np.ndarray]:
-    """Sentences, heads with ``uniform`` as the last, and (sentences, heads, steps, statistics)."""
+def _masses(items: pd.DataFrame, steps: np.ndarray) -> tuple[list[str], list[str], np.ndarray]:
+    """Sentences, heads with ``uniform`` as the last, and (sentences, heads, steps, masses)."""
     names = list(items["sentence"].unique())
     heads = sorted(set(items["group"]) - {UNIFORM}, key=lambda group: tuple(map(int, group.split("-"))))
     groups = [*heads, UNIFORM]
@@ -162,8 +161,8 @@ def _statistics(items: pd.DataFrame, steps: np.ndarray) -> tuple[list[str], list
         pd.Index(groups).get_indexer(items["group"]),
         np.searchsorted(steps, items["step"].to_numpy()),
     )
-    values = np.full((len(names), len(groups), len(steps), len(STATISTICS)), np.nan)
-    values[place] = items[[*STATISTICS]].to_numpy(float)
+    values = np.full((len(names), len(groups), len(steps), len(MASSES)), np.nan)
+    values[place] = items[[*MASSES]].to_numpy(float)
     return names, groups, values
 
 

@@ -43,8 +43,6 @@ DRAWN = (
     "The old dog sleeps under the table.",
     "She gave her brother a book about birds.",
     "The keys that lay in the drawer are gone.",
-    "In winter the river freezes and the boats stay home.",
-    "He said that it would rain, but the sun came out.",
 )
 """Sentences of our own, whose maps may be kept."""
 
@@ -179,7 +177,7 @@ def choose_examples(
         left_out=len(chosen) - len(kept),
         special=(mask.index(0), mask[::-1].index(0)),
         drawn=drawn,
-        pieces=[" ".join(tokenizer.convert_ids_to_tokens(ids)) for ids in drawn],
+        pieces=[" ".join(token.replace(" ", "_") for token in tokenizer.convert_ids_to_tokens(ids)) for ids in drawn],
     )
 
 
@@ -252,11 +250,12 @@ def _patterns(told: np.ndarray, uniform: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _of_heads(told: np.ndarray, even: np.ndarray, examples: Examples) -> pd.DataFrame:
-    """A row a sentence and head, and a sentence under uniform attention: its statistics."""
-    statistics, sentences, layers, heads = told.shape
+    """A row a sentence and head, and a sentence under uniform attention: where it goes."""
+    _, sentences, layers, heads = told.shape
     names = [f"{layer}-{head}" for layer in range(1, layers + 1) for head in range(1, heads + 1)] + [spec.UNIFORM]
-    values = np.concatenate([told.reshape(statistics, sentences, -1), even], axis=-1)
-    table = pd.DataFrame(values.reshape(statistics, -1).T, columns=spec.STATISTICS)
+    of_heads = told.reshape(len(told), sentences, -1)
+    values = np.concatenate([of_heads, even], axis=-1)[: len(spec.MASSES)].round(3)  # a third of the room
+    table = pd.DataFrame(values.reshape(len(values), -1).T, columns=spec.MASSES)
     table = table.assign(sentence=np.repeat(examples.names, len(names)), group=names * sentences, task=spec.PATTERNS)
     return table.assign(item_id=table["sentence"] + ":" + table["group"])
 

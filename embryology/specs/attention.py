@@ -58,7 +58,7 @@ SPECIFICATION = Specification(
     needs=frozenset({ATTENTIONS}),
     probe="embryology.probes.attention:AttentionProbe",
     kept_items=(
-        *("item_id", "sentence", "group", "task", *STATISTICS, "correct", "layers", OFFSET, UNIFORM),
+        *("item_id", "sentence", "group", "task", *MASSES, "correct", "layers", OFFSET, UNIFORM),
         *("map", "pieces", "source", "step"),
     ),
     metrics={
@@ -74,7 +74,7 @@ SPECIFICATION = Specification(
     },
     columns={
         "group": Meaning("the head as layer-head, from 1, or `uniform` attention; of attachment the relation"),
-        **{name: Meaning("as the metric, of one sentence and head") for name in STATISTICS},
+        **{name: Meaning("as the metric, of one sentence and head, to three decimals", SHARE) for name in MASSES},
         "correct": Meaning("whether the head that was chosen on other sentences finds the syntactic head"),
         "layers": Meaning("bit k (of value 2 to the power k): the same of the head that was chosen in layer k", "bits"),
         OFFSET: Meaning("whether the fixed offset that was chosen on other sentences finds it"),
@@ -83,6 +83,6 @@ SPECIFICATION = Specification(
         "pieces": Meaning("the tokens of the map, with a space between"),
     },
     resampled=("sentence",),
-    rounded=(*STATISTICS, UNIFORM),
+    rounded=(UNIFORM,),
     pages=("attention",),
 )
