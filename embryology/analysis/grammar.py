@@ -70,7 +70,7 @@ class Curves:
     """(1 + draws, groups, s); first as measured."""
     blind: np.ndarray
     """(1 + draws, groups): the best of chance, the shorter sentence, more frequent pieces, and the untrained model; of
-    the groups that frequency decides chance or the untrained model."""
+    the groups that frequency decides chance alone, as what an untrained model prefers of so few is chance too."""
     units: np.ndarray
     """(groups,) what is resampled."""
     pairs: np.ndarray
@@ -112,8 +112,7 @@ def curves(
         answers = [np.full(len(weights), CHANCE)]
         if group not in (WITH, AGAINST):
             answers += [_means(own, units, steps[-1:], name, weights)[0][:, 0] for name in (SHORTER, UNIGRAM)]
-        if steps[0] == 0:
-            answers.append(means[:, 0])
+            answers += [means[:, 0]] if steps[0] == 0 else []
         values.append(means)
         blind.append(np.fmax.reduce(answers))
         counts.append((np.count_nonzero(n), n.sum()))
@@ -166,14 +165,12 @@ def learning_times(told: Curves, share: float = 0.5, seed: int = intervals.SEED)
     )
     state = np.where(enough, np.where(learnt, state, learning_order.NEVER_BEYOND), learning_order.UNTOLD)
     low, high = crossings.interval(told.steps, resampled)
-    table = pd.DataFrame(
-        {"state": state, "step": at, "low": low, "high": high, "spacing": after - before},
+    timed = state == learning_order.REACHED
+    numbers = {"step": at, "low": low, "high": high, "spacing": after - before}
+    return pd.DataFrame(
+        {"state": state} | {name: np.where(timed, column, np.nan) for name, column in numbers.items()},
         index=pd.Index(told.groups, name="tag"),
-    )
-    table = table.where(state == learning_order.REACHED).assign(state=state)
-    return table.assign(
-        blind=told.blind[0], final=final[0], learnt=learnt & enough, n=told.pairs, resampled=list(resampled.T)
-    )
+    ).assign(blind=told.blind[0], final=final[0], learnt=learnt & enough, n=told.pairs, resampled=list(resampled.T))
 
 
 def doublings(earlier: pd.DataFrame, later: pd.DataFrame, steps: np.ndarray) -> pd.Series:

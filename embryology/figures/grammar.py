@@ -280,7 +280,7 @@ def learning_times(frame: pd.DataFrame, told: Curves, times: pd.DataFrame) -> HT
         "In which order are phenomena learnt? Step at which accuracy is halfway from the best blind answer (chance, "
         "the sentence of fewer pieces, that of more frequent pieces, the untrained model) to its final value (mean of "
         "the last three checkpoints), where the best rising fit crosses; of pairs by what frequency prefers the "
-        "blind answer is chance or the untrained model. Bars: 95% percentile bootstrap over "
+        "blind answer is chance. Bars: 95% percentile bootstrap over "
         f"{tables.units(frame, 'pair')} and checkpoints ({RESAMPLES:,} resamples, seed {SEED}), out to the "
         "checkpoints around.",
         f"Dot plot of learning times of {style.listed([grammar.label(group) for group in shown])}. {answer}",

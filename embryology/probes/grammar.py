@@ -113,14 +113,14 @@ class GrammarProbe(Probe):
             if whole:
                 tables[f"{name}/{spec.WHOLE}"] = scored
             for task, table in tables.items():
-                groups = [("", table), *table.groupby("group")]
+                groups = {"": table, **dict(iter(table.groupby("group")))}
                 if len(table) == len(chosen.asked):  # of a sample paradigms have too few
-                    groups += table.groupby("paradigm")
+                    groups = {**dict(iter(table.groupby("paradigm"))), **groups}  # a phenomenon may have one, its own
                     rows += [
                         row(task, each.paradigm, spec.ACCURACY, each.accuracy, n=each.n, baseline=each.who)
                         for each in chosen.published
                     ]
-                for group, own in groups:
+                for group, own in groups.items():
                     rows += _summaries(task, str(group), own, seed)
                 items.append(table.assign(task=task, source=chosen.label))
             rows += [
