@@ -106,6 +106,6 @@ SPECIFICATION = Specification(
     resampled=("object",),
     rounded=("log_probability", "gain"),
     properties=(OVERLAP, EXPOSURE),
-    pages=("knowledge", "exposure"),
+    pages=("knowledge",),
 )
 """``tasks``: the sets, in the order in which a report takes them: the first one of a run is followed fact by fact."""

@@ -78,5 +78,5 @@ SPECIFICATION = Specification(
     resampled=("word", "sentence"),
     rounded=("log_probability",),
     properties=(FREQUENCY, OVERLAP, EXPOSURE, NGRAMS),
-    pages=("tokens", "frequency", "phases", "exposure"),
+    pages=("tokens", "frequency", "phases"),
 )
