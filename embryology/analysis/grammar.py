@@ -156,8 +156,8 @@ def learning_times(told: Curves, share: float = 0.5, seed: int = intervals.SEED)
     enough = (told.units >= learning_order.FEWEST_SENTENCES) & (told.untellable is None)
     at = crossings.lasting(told.steps, told.values[0], level[0])
     resampled = crossings.resampled(told.steps, told.values[1:], level[1:], seed)
-    before, after = crossings.bracket(told.steps, at)
     reached = np.isfinite(at)
+    before, after = crossings.bracket(told.steps, np.where(reached, at, np.nan))
     state = np.where(
         reached,
         learning_order.REACHED,
