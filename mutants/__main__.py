@@ -19,7 +19,19 @@ from pathlib import Path
 from mutants import reach
 from mutants.changes import PACKAGE, ROOT, Change, drawn, listed
 
-ROOMS = ("corpus", "pretraining", "models", "probes", "treebanks", "facts", "tasks", "analysis", "figures", "runs")
+ROOMS = (
+    "corpus",
+    "pretraining",
+    "models",
+    "probes",
+    "treebanks",
+    "facts",
+    "grammar",
+    "tasks",
+    "analysis",
+    "figures",
+    "runs",
+)
 ROOMS += ("intervals", "presets", "specs", "storage", "report", "data")
 SEEN, SURVIVED, UNREACHED = "seen", "survived", "unreached"
 LISTS = ("by_hand", "afterwards")
