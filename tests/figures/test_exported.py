@@ -110,15 +110,19 @@ def test_the_example_in_r_gives_what_pandas_gives(folder, passes):
     assert len(found) == len(passes)
 
 
-def test_the_tables_are_listed_with_their_files_and_rows(runs):
-    folder = exported.make(runs[:2])
-    rows = cells_of(exported.written(folder).data)
+@pytest.fixture(scope="module")
+def of_two(runs):
+    return exported.make([runs[0], runs[1]])
+
+
+def test_the_tables_are_listed_with_their_files_and_rows(of_two):
+    rows = cells_of(exported.written(of_two).data)
     assert [row[0] for row in rows] == [
         "measurements", "configurations", "dictionary", "items_edges", "items_finetune", "items_knowledge",
         "items_tokens",
     ]  # fmt: skip
-    assert {row[1] for row in rows} == {file.name for file in folder.glob("*.parquet")}
-    with duckdb.connect(folder / "tables.duckdb", read_only=True) as connection:
+    assert {row[1] for row in rows} == {file.name for file in of_two.glob("*.parquet")}
+    with duckdb.connect(of_two / "tables.duckdb", read_only=True) as connection:
         for table, _, count, columns, _ in rows[:2]:
             there = connection.sql(f"SELECT * FROM {table}")
             assert (int(count.replace(",", "")), int(columns)) == (len(there.fetchall()), len(there.columns))
@@ -126,10 +130,9 @@ def test_the_tables_are_listed_with_their_files_and_rows(runs):
     assert rows[-1][-1] == "an item that tokens asked about, at a checkpoint"
 
 
-def test_rows_are_counted_by_series_and_probe_at_the_chosen_steps(runs, tmp_path):
+def test_rows_are_counted_by_series_and_probe_at_the_chosen_steps(runs, of_two, tmp_path):
     one, other, _ = runs
     export([one, other], tmp_path / "tables.csv")
-    folder = exported.make([one, other])
     with open(tmp_path / "tables.csv", newline="", encoding="utf-8") as stream:
         lines = [
             line for line in csv.DictReader(stream) if line["series"] == other.name or line["step"] in ("0", "160")
@@ -137,7 +140,7 @@ def test_rows_are_counted_by_series_and_probe_at_the_chosen_steps(runs, tmp_path
     counts = Counter((line["series"], line["probe"]) for line in lines)
     of_baselines = Counter((line["series"], line["probe"]) for line in lines if line["baseline"])
     steps = {of: len({line["step"] for line in lines if (line["series"], line["probe"]) == of}) for of in counts}
-    rows = {(row[0], row[1]): row[2:] for row in cells_of(exported.measured(folder, one, "0,160").data)}
+    rows = {(row[0], row[1]): row[2:] for row in cells_of(exported.measured(of_two, one, "0,160").data)}
     assert rows.keys() == counts.keys()
     for of, (checkpoints, all_rows, baselines, tasks, metrics) in rows.items():
         assert (checkpoints, all_rows) == (str(steps[of]), f"{counts[of]:,}")
