@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from embryology.analysis import over_seeds
+from embryology.analysis import edges, over_seeds, tables
 from embryology.runs.series import Series, of_one_recipe
 from embryology.runs.steps import Record
 from embryology.storage.files import read_json, write_json
@@ -79,6 +79,14 @@ def test_every_probe_has_its_measures_and_every_group_of_words_its_own(seeds):
     assert list(of_groups.curves["measure"].unique())[:2] == ["DT determiner", "CC conjunction"]
     nouns = of_groups.curves[(of_groups.curves["measure"] == "NN noun") & (of_groups.curves["step"] == 80)]
     assert nouns["value"].tolist() == pytest.approx([value(each, 80, **WORDS | {"group": "NN"}) for each in seeds])
+
+
+def test_the_layer_is_the_one_that_is_best_for_the_first_seed(seeds):
+    first = tables.read(seeds[:1], "edges")
+    other = first.assign(layer=first["layer"].replace({1: 2, 2: 1}))
+    assert edges.best_layer(first) != edges.best_layer(other)
+    (name, *_) = (measure.name for measure in over_seeds.HEADLINES["edges"](other, first))
+    assert name.endswith(f", layer {edges.best_layer(first)}")
 
 
 def test_chosen_steps_are_those_of_the_first_seed(seeds):

@@ -115,7 +115,7 @@ def test_each_description_has_a_folder_that_can_be_typed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["hub:a/m-seed_{seed}-step_{step}k", "hub:a/m{seed}-of-{seed}@step*", "hub:a/m-{seed}b"]
+    "text", ["hub:a/m-seed_{seed}-step_{step}k", "hub:a/m{seed}-of-{seed}@step*", "hub:a/m-{seed}b@step*"]
 )
 def test_a_seeds_description_says_which_it_is(text):
     description = Description.parse(text)
@@ -123,4 +123,4 @@ def test_a_seeds_description_says_which_it_is(text):
     assert description.seed_of(text) is None
     assert description.seed_of(text.replace("{seed}", "1").replace("hub:a", "hub:b")) is None
     assert Description.parse("hub:a/m{seed}-of-{seed}@step*").seed_of("hub:a/m1-of-2@step*") is None
-    assert Description.parse("hub:a/m-{seed}b").match("a/m-12b", "main")["seed"] == "12", "and not 12b"
+    assert Description.parse("hub:a/m-{seed}b@step*").match("a/m-12b", "step1")["seed"] == "12", "and not 12b"
