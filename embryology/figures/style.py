@@ -204,7 +204,7 @@ def training_x(frame: pd.DataFrame) -> tuple[str, str]:
     A run alone, or one whose tokens are not known, is shown by its steps.
     """
     by_tokens = frame["series"].nunique() > 1 and frame["tokens"].notna().all()
-    return ("tokens", "tokens read") if by_tokens else ("step", "training step")
+    return ("tokens", "tokens read") if by_tokens else ("step", counted("training step"))
 
 
 def curve(

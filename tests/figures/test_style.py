@@ -139,6 +139,7 @@ def test_an_axis_of_training_has_its_first_checkpoint_and_decades(axis, values, 
 def test_training_steps_are_called_what_the_series_counts(axis, unit, label, said):
     try:
         style.counts(unit)
+        of_a_run = style.training_x(rows("a", "b", [0.5], [1]))
         style.training_axis(axis, [1, 2, 3, 9], "training step")
         shown = style.show(
             axis.figure, "a", "a", rows("a", "b", [0.5], [1]), "Caption over training steps.", "Alt."
@@ -146,6 +147,7 @@ def test_training_steps_are_called_what_the_series_counts(axis, unit, label, sai
     finally:
         style.counts("step")
     assert axis.get_xlabel() == label
+    assert of_a_run == ("step", label)
     assert (axis.get_xscale() == "linear") == (unit == "order"), "of an order no distance is known"
     assert f"Caption {said}." in shown
 
