@@ -36,9 +36,9 @@ KINDS = ("frequency", "n-grams", "attention", "words", "grammar", "vectors", "fa
 FREQUENCY, NGRAMS, ATTENTION, WORDS, GRAMMAR, VECTORS, FACTS = KINDS
 SUBJECT = "nsubj"
 """The relation of a subject to its verb, of Universal Dependencies and of the silver treebank alike."""
-COLUMNS = ["kind", "what", "state", "step", "low", "high"]
-Row = tuple[str, str, float, float, float]
-"""``what`` came, in which ``state``, at which ``step``, with the ends of its interval."""
+COLUMNS = ["kind", "what", "where", "state", "step", "low", "high"]
+Row = tuple[str, str, str, float, float, float]
+"""``what`` came, in which layer, in which ``state``, at which ``step``, with the ends of its interval."""
 
 
 def read(series: Series, steps: str = "all") -> pd.DataFrame:
@@ -49,7 +49,8 @@ def read(series: Series, steps: str = "all") -> pd.DataFrame:
         steps: which of its checkpoints, as of :func:`embryology.analysis.tables.read`.
 
     Returns:
-        A row a thing: ``kind`` of :data:`KINDS`; ``what``, as the analysis of its probe calls it; ``state``, of
+        A row a thing: ``kind`` of :data:`KINDS`; ``what``, as the analysis of its probe calls it; ``where``, a layer,
+        empty where it is of the model as a whole; ``state``, of
         :mod:`embryology.analysis.learning_order` or a clause that says why there is no time; ``step``, ``low`` and
         ``high`` of the 95% interval, nan where there is no time, infinite where an end is open.
     """
@@ -98,13 +99,13 @@ def on_axis(series: Series, table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return moved
 
 
-def _timed(times: pd.DataFrame, name: Callable[[str], str] = str) -> Iterator[Row]:
+def _timed(times: pd.DataFrame, name: Callable[[str], str] = str, where: str = "") -> Iterator[Row]:
     for what, row in times.iterrows():
-        yield name(str(what)), row["state"], *(float(row[column]) for column in ("step", "low", "high"))
+        yield name(str(what)), where, row["state"], *(float(row[column]) for column in ("step", "low", "high"))
 
 
-def _timeless(what: str, why: str) -> Row:
-    return what, why, np.nan, np.nan, np.nan
+def _timeless(what: str, why: str, where: str = "") -> Row:
+    return what, where, why, np.nan, np.nan, np.nan
 
 
 def _frequency(series: Series, steps: str) -> Iterator[Row]:
@@ -112,7 +113,9 @@ def _frequency(series: Series, steps: str) -> Iterator[Row]:
         return
     checkpoints = np.array([checkpoint.step for checkpoint in series.select(steps)])
     told, what = attention.beyond_frequency(series, checkpoints), "the loss falls below frequency alone"
-    yield _timeless(what, told) if isinstance(told, str) else (what, REACHED, told["step"], told["low"], told["high"])
+    yield (
+        _timeless(what, told) if isinstance(told, str) else (what, "", REACHED, told["step"], told["low"], told["high"])
+    )
 
 
 def _ngrams(series: Series, steps: str) -> Iterator[Row]:
@@ -122,7 +125,7 @@ def _ngrams(series: Series, steps: str) -> Iterator[Row]:
         _, one, other, state, step, low, high = row
         if one == phases.UNIGRAM:
             state = REACHED if state == phases.HANDED_OVER else state
-            yield other, state, step, low, high
+            yield other, "", state, step, low, high
 
 
 def _words(series: Series, steps: str) -> Iterator[Row]:
@@ -140,7 +143,7 @@ def _attention(series: Series, steps: str) -> Iterator[Row]:
     told = attention.read(series, frame)
     if heads.PREVIOUS in told.patterns:
         layers = told.patterns[heads.PREVIOUS].sort_values("step", kind="stable", na_position="last")
-        yield from _timed(layers.head(1), lambda layer: f"a head attends to the previous token ({layer})")
+        yield from _timed(layers.head(1), lambda _: "a head attends to the previous token", str(layers.index[0]))
     kept = told.relations[told.relations.index.isin([attention.ALL, SUBJECT])]
     yield from _timed(kept, lambda name: f"a head finds {'subjects' if name == SUBJECT else 'syntactic heads'}")
 
@@ -163,8 +166,9 @@ def _vectors(series: Series, steps: str) -> Iterator[Row]:
     layer = edges.best_layer(frame)
     halves = edges.half_gains(frame, layer)
     for task in edges.tasks(frame):
-        what = f"{edges.label(task)}, layer {layer}"
-        yield (what, REACHED, *halves.loc[task]) if task in halves.index else _timeless(what, "no gain is shown")
+        what, where = edges.label(task), f"layer {layer}"
+        reached = task in halves.index
+        yield (what, where, REACHED, *halves.loc[task]) if reached else _timeless(what, "no gain is shown", where)
 
 
 def _facts(series: Series, steps: str) -> Iterator[Row]:

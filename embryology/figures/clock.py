@@ -1,7 +1,7 @@
 """One clock: when everything that was measured of a run came, on one axis."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ NORM = "gradient norm"
 
 
 class Clock(NamedTuple):
-    """Of :func:`read`."""
+    """Of one series, as of :func:`read`."""
 
     times: pd.DataFrame
     """Of :func:`embryology.analysis.clock.read`, things by the names that people read."""
@@ -34,8 +34,17 @@ class Clock(NamedTuple):
     """Of :func:`embryology.analysis.plateau.read`."""
 
 
-def read(series: Series, steps: str = "all") -> Clock:
-    """All times of one series; arguments as of :func:`embryology.analysis.clock.read`."""
+def read(series: Sequence[Series], steps: str = "all") -> list[Clock]:
+    """All times of each series.
+
+    Args:
+        series: the one that is reported on, then those it is compared with.
+        steps: which checkpoints of the first, as of :func:`embryology.analysis.tables.read`.
+    """
+    return [_read(each, "all" if number else steps) for number, each in enumerate(series)]
+
+
+def _read(series: Series, steps: str) -> Clock:
     times = clock.read(series, steps)
     names = [
         f"{NAMES[row.what]} explain{'s' if row.what != phases.BOTH else ''} more than frequency"
@@ -46,24 +55,24 @@ def read(series: Series, steps: str = "all") -> Clock:
     return Clock(times.assign(what=names), series, plateau.read([series], steps))
 
 
-def by_training(told: Clock) -> HTML:
-    """The times by tokens read, or steps where tokens are not known, below the losses."""
-    return _drawn(told, "tokens" if all(each.tokens is not None for each in told.series.checkpoints) else "step")
+def by_training(clocks: Sequence[Clock]) -> HTML:
+    """The times by tokens read, or steps where tokens of any series are not known, below the losses of the first."""
+    known = all(each.tokens is not None for told in clocks for each in told.series.checkpoints)
+    return _drawn(clocks, "tokens" if known else "step")
 
 
-def by_loss(told: Clock) -> HTML:
+def by_loss(clocks: Sequence[Clock]) -> HTML:
     """The times by how far the held-out loss had fallen, on which runs of different size compare."""
-    return _drawn(told, "nats")
+    return _drawn(clocks, "nats")
 
 
 @style.styled
-def _drawn(told: Clock, axis: str) -> HTML:
-    name = told.series.name
-    came = told.times[told.times["state"] == REACHED]
-    if came.empty:
+def _drawn(clocks: Sequence[Clock], axis: str) -> HTML:
+    told, name = clocks[0], clocks[0].series.name
+    if not (told.times["state"] == REACHED).any():
         return style.paragraph(f"Not drawn for {name}: nothing that was measured has a time.")
     try:
-        table = clock.on_axis(told.series, came, axis)
+        table, *others = (_on_axis(each, axis) for each in clocks)
     except EmbryologyError as error:
         return style.paragraph(f"Not drawn: {error}.")
     losses = told.losses if axis != "nats" else told.losses[:0]
@@ -76,6 +85,8 @@ def _drawn(told: Clock, axis: str) -> HTML:
     move = _mover(told.series, axis)
     at = np.sort(move(np.array([each.step for each in told.series.checkpoints], float)))
     _times(panels[-1], table, at)
+    for number, other in enumerate(others):
+        _beside(panels[-1], table, other, number)
     if falls:
         _losses(panels[0], panels[1], losses, move)
     if axis == "nats":
@@ -85,17 +96,23 @@ def _drawn(told: Clock, axis: str) -> HTML:
         for panel in panels[:-1]:
             panel.set_xlabel("")
     style.legend(figure, panels[-1:], 4)
-    answer = _answer(came)
+    answer = _answer(told.times)
     along = " Above, the loss of masked words on held-out text with its unigram line, and the gradient norm." * falls
+    beside = f" Hollow: the same of {style.listed([each.series.name for each in clocks[1:]])}." * bool(others)
     return style.show(
         figure,
         f"clock-{axis}",
         answer,
-        table,
+        pd.concat([table, *others]),
         f"What comes when, in {name}? Each dot is the time at which one thing comes, each bar its 95% interval, whose "
-        f"ends are checkpoints. {DEFINITIONS}.{along}",
+        f"ends are checkpoints.{beside} {DEFINITIONS}.{along}",
         f"Dot plot of {len(table)} times with intervals, the earliest on top. {answer}.",
     )
+
+
+def _on_axis(told: Clock, axis: str) -> pd.DataFrame:
+    came = told.times[told.times["state"] == REACHED]
+    return clock.on_axis(told.series, came, axis).assign(series=told.series.name)
 
 
 def _mover(series: Series, axis: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -123,6 +140,21 @@ def _times(axis: style.Axes, table: pd.DataFrame, at: np.ndarray) -> None:
     axis.set_ylim(len(table) - 0.5, -0.5)
 
 
+def _beside(axis: style.Axes, table: pd.DataFrame, other: pd.DataFrame, number: int) -> None:
+    """The times of another series in the rows of the same things, hollow and a little below."""
+    rows = {thing: place for place, thing in enumerate(zip(table["kind"], table["what"], strict=True))}
+    places = pd.Series(
+        [rows.get(thing) for thing in zip(other["kind"], other["what"], strict=True)], other.index, float
+    )
+    own, at = other[places.notna()], places.dropna().to_numpy() + 0.2 * (number + 1)
+    left, right = axis.get_xlim()
+    axis.hlines(at, own["low"].clip(left, right), own["high"].clip(left, right), color=style.MUTED, linewidth=1)
+    marker = style.LINES[number % len(style.LINES)][1]
+    label = str(other["series"].iloc[0]) if len(other) else None
+    hollow: dict[str, Any] = {"markerfacecolor": "white", "markersize": 5, "linestyle": "", "color": style.MUTED}
+    axis.plot(own["step"], at, marker=marker, label=label, **hollow)
+
+
 def _losses(above: style.Axes, below: style.Axes, losses: pd.DataFrame, move: Callable[..., np.ndarray]) -> None:
     held_out = losses.dropna(subset=["held_out_masked_loss"])
     steps = move(held_out["step"].to_numpy(float))
@@ -134,8 +166,11 @@ def _losses(above: style.Axes, below: style.Axes, losses: pd.DataFrame, move: Ca
     below.set_ylabel(NORM)
 
 
-def _answer(came: pd.DataFrame) -> str:
+def _answer(times: pd.DataFrame) -> str:
     """What comes first and what last, and whether intervals tell them apart."""
+    came = times[times["state"] == REACHED]
+    if came.empty:
+        return "Nothing that was measured has a time"
     first, last = came.iloc[0], came.iloc[-1]
     if len(came) == 1:
         return f"One thing has a time: {first['what']}, step {style.stepped(first)}"
@@ -147,29 +182,30 @@ def _answer(came: pd.DataFrame) -> str:
     )
 
 
-def table(told: Clock) -> HTML:
-    """All that was asked, with its time or the reason why it has none."""
+def table(clocks: Sequence[Clock]) -> HTML:
+    """All that was asked of each series, with its time or the reason why it has none."""
     rows = [
         {
+            "run": told.series.name,
             "kind": row.kind,
             "what": row.what,
+            "where": row.where,
             "step (95% interval)": style.stepped(pd.Series(row._asdict())) if row.state == REACHED else row.state,
         }
+        for told in clocks
         for row in told.times.itertuples()
     ]
-    return style.table(pd.DataFrame(rows, columns=["kind", "what", "step (95% interval)"]))
+    return style.table(pd.DataFrame(rows).drop(columns=[] if len(clocks) > 1 else ["run"]))
 
 
-def numbers(told: Clock) -> dict[str, str]:
-    """What the page says, by the name to glue."""
-    came = told.times[told.times["state"] == REACHED]
-    never = told.times[told.times["state"] != REACHED]
-    verdict = f"{_answer(came)}." if len(came) else "Nothing that was measured has a time."
-    order = _kinds(came)
+def numbers(clocks: Sequence[Clock]) -> dict[str, str]:
+    """What the page says of the first series, by the name to glue."""
+    times = clocks[0].times
+    never = times[times["state"] != REACHED]
     return {
-        "clock_verdict": verdict,
-        "clock_order": order,
-        "clock_never": f"{len(never)} of {len(told.times)} things that were asked have no time, and the table says why."
+        "clock_verdict": f"{_answer(times)}.",
+        "clock_order": _kinds(times[times["state"] == REACHED]),
+        "clock_never": f"{len(never)} of {len(times)} things that were asked have no time, and the table says why."
         if len(never)
         else "All things that were asked have a time.",
     }

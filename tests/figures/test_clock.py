@@ -1,7 +1,10 @@
 """What is drawn and said of one clock, of times that are made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from embryology.analysis.learning_order import NEVER_BEYOND, REACHED
 from embryology.figures import clock as figures
@@ -19,7 +22,8 @@ ROWS = [
 
 def made(series, rows=ROWS):
     columns = ["kind", "what", "state", "step", "low", "high"]
-    return Clock(pd.DataFrame(rows, columns=columns), series, series.losses.assign(series=series.name))
+    times = pd.DataFrame(rows, columns=columns).assign(where="")
+    return [Clock(times, series, series.losses.assign(series=series.name))]
 
 
 def test_each_time_stands_at_its_tokens_with_its_interval(series):
@@ -61,3 +65,12 @@ def test_nothing_with_a_time_is_said_and_not_drawn(series):
     assert figures.numbers(told)["clock_verdict"] == "Nothing that was measured has a time."
     assert "nothing that was measured has a time" in figures.by_training(told).data
     assert cells_of(figures.table(told).data)[-1][-1] == NEVER_BEYOND
+
+
+def test_other_runs_stand_hollow_in_the_rows_of_the_same_things(series):
+    other = [ROWS[2], ("grammar", "word order", REACHED, 100.0, 80.0, 160.0), NEVER]
+    beside = made(replace(series, name="b"), other)
+    shown = seen(figures.by_training, [*made(series), *beside])
+    assert line(shown.figure.axes[-1], "b").tolist() == [[900 * 2048, pytest.approx(2.2)]]
+    assert shown.data["series"].tolist() == [series.name] * 3 + ["b"] * 2
+    assert "Hollow: the same of b." in shown.caption
