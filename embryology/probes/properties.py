@@ -86,7 +86,6 @@ def count(series: Series, console: Console, prepare: bool = True) -> int:
         (kind, configuration)
         for probe, configuration in measurements.standing(series.folder).items()
         for kind in registry.get(probe).properties
-        if not properties.impossible(series, kind)
     ]
     todo = [(kind, each) for kind, each in asked if properties.uncounted(series, each, kind)]
 
@@ -94,9 +93,13 @@ def count(series: Series, console: Console, prepare: bool = True) -> int:
         console.print(f"{series.name}: {line}", highlight=False, soft_wrap=True, markup=False)
 
     sequences = series.manifest.outcome.sequences if series.manifest else 0
-    if not prepare and sequences > SEQUENCES and any(kind == EXPOSURE for kind, _ in todo):
-        say(f"exposure in {sequences:,} sequences: not counted, as a million take minutes (embryology count RUN)")
-        todo = [(kind, each) for kind, each in todo if kind != EXPOSURE]
+    for kind in dict.fromkeys(kind for kind, _ in todo):
+        why = properties.impossible(series, kind)
+        if kind == EXPOSURE and not prepare and sequences > SEQUENCES:
+            why = why or f"{sequences:,} sequences take some minutes a million (embryology count RUN)"
+        if why:
+            say(f"{kind}: not counted: {why}")
+            todo = [(other, each) for other, each in todo if other != kind]
     if not todo:
         if prepare:
             say("nothing to count" if not asked else "all was counted before, skipped")

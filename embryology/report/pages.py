@@ -76,7 +76,8 @@ class Page:
                 reasons.append(properties.lacking(series, probe, kind))
             elif need in VERSIONS:
                 counted = properties.counted(series, need)
-                reasons.append(None if counted else properties.told(series, need))
+                why = properties.impossible(series, need) or properties.told(series, need)
+                reasons.append(None if counted else why)
             elif need != LOSSES:
                 reasons.append(measurements.lacking(series, need))
             elif series.losses is None:

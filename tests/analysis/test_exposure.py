@@ -116,6 +116,17 @@ def test_a_reading_that_does_nothing_is_not_shown_to_do_anything():
     assert all(each.told for each in told)
 
 
+def test_what_rises_for_all_when_more_is_read_is_no_effect_of_reading():
+    rng = np.random.default_rng(0)
+    often = np.array([0.1, 0.1, 0.1, 0.1, 0.6, 0.6, 0.6])
+    read = rng.binomial(1, often, (500, 7))
+    rising = np.concatenate([[0], np.cumsum(often > 0.5)])
+    values = rising + rng.normal(0, 0.05, (500, 8))
+    none = np.zeros(500, int)
+    each = Exposed("facts", AT, np.arange(500), read.sum(axis=1), none, read, read, values, values > 9)
+    assert exposure.of_reading(each).value == pytest.approx(0, abs=0.02)
+
+
 def test_of_few_nothing_can_be_told():
     each = made(units=25)
     found = exposure.of_reading(each)

@@ -13,10 +13,11 @@ from embryology.corpus import frequency
 from embryology.corpus.store import TokenStore
 from embryology.errors import EmbryologyError
 from embryology.probes import properties
+from embryology.report.pages import pages
 from embryology.runs import measurements
 from embryology.runs import properties as kept
 from embryology.runs.checkpoints import RECORD
-from embryology.runs.paths import RunFolder
+from embryology.runs.paths import ROOT, RunFolder
 from embryology.runs.series import Series
 from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS, OVERLAP
 from embryology.storage.files import write_json
@@ -187,9 +188,12 @@ def test_exposures_of_an_earlier_training_cannot_be_counted(later, text, probe, 
     write_manifest(later.folder, later.manifest.outcome, version=version)
     series = Series.open(later.folder.root)
     assert count(series) == 1 + may
-    why = kept.lacking(series, "count", EXPOSURE)
+    why, screen = kept.lacking(series, "count", EXPOSURE), io.StringIO()
     assert why is None if may else f"earlier version of training ({version}" in why
-    assert count(series) == 0
+    assert properties.count(series, Console(file=screen, width=200)) == 0
+    assert ("exposure: not counted: it was trained by an earlier version" in screen.getvalue()) != may
+    page = next(page for page in pages(ROOT) if page.name == "exposure")
+    assert page.lacks(series) == ([] if may else [kept.impossible(series, EXPOSURE)])
 
 
 def test_what_cannot_be_counted_of_one_kind_leaves_the_others(later, text, probe, monkeypatch):
@@ -228,7 +232,7 @@ def test_what_takes_long_is_counted_only_where_it_is_asked_for(later, text, prob
     monkeypatch.setattr(properties, "SEQUENCES", sequences - 1)
     screen = io.StringIO()
     assert properties.count(later, Console(file=screen, width=200), prepare=False) == 1
-    assert f"exposure in {sequences:,} sequences: not counted" in screen.getvalue()
+    assert f"exposure: not counted: {sequences:,} sequences" in screen.getvalue()
     assert kept.counted(later, OVERLAP) == ["count"]
     assert count(later) == 1
 
