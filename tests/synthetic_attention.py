@@ -60,7 +60,7 @@ def attention(step, source, sentences=40):
             for direction in ("from-dependent", "from-head"):
                 task = f"attachment/{direction}/head-"
                 rows += [row(f"{task}{h}", group, "accuracy", some["correct"] / layer / h, layer=layer) for h in (1, 2)]
-    squares = [np.full((5, 5), 51, np.uint8).tobytes() for _ in heads]
+    squares = [np.full((5, 5), 51, np.uint8).tobytes().hex() for _ in heads]
     maps = pd.DataFrame(
         {"sentence": "own-1", "group": heads, "task": "maps", "map": squares, "pieces": " ".join(PIECES)}
     )

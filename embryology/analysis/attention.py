@@ -330,7 +330,7 @@ def _maps(items: pd.DataFrame) -> pd.DataFrame:
     for each in items.itertuples():
         pieces = str(each.pieces).split(" ")
         layer, head = map(int, str(each.group).split("-"))
-        square = np.frombuffer(each.map, np.uint8).reshape(len(pieces), len(pieces)) / 255
+        square = np.frombuffer(bytes.fromhex(each.map), np.uint8).reshape(len(pieces), len(pieces)) / 255
         rows.append((each.sentence, layer, head, each.step, pieces, square))
     return pd.DataFrame(rows, columns=["sentence", "layer", "head", "step", "pieces", "map"])
 

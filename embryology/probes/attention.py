@@ -339,7 +339,7 @@ def _scored(
 
 
 def _maps(encoder: Encoder, examples: Examples) -> pd.DataFrame:
-    """A row a sentence of our own and head: its map in bytes."""
+    """A row a sentence of our own and head: its map in bytes, as text, which a CSV can hold."""
     from embryology.models import attention
 
     rows = []
@@ -349,7 +349,7 @@ def _maps(encoder: Encoder, examples: Examples) -> pd.DataFrame:
             for i, of_sentence in zip(batch, kept, strict=True):
                 size = len(examples.drawn[i])
                 for head, each in enumerate(of_sentence, start=1):
-                    bytes_, group = each[:size, :size].tobytes(), f"{layer}-{head}"
-                    rows.append((f"own-{i + 1}:{group}", f"own-{i + 1}", group, bytes_, examples.pieces[i]))
+                    digits, group = each[:size, :size].tobytes().hex(), f"{layer}-{head}"
+                    rows.append((f"own-{i + 1}:{group}", f"own-{i + 1}", group, digits, examples.pieces[i]))
     columns = ["item_id", "sentence", "group", "map", "pieces"]
     return pd.DataFrame(rows, columns=columns).assign(task=spec.MAPS)

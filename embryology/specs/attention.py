@@ -79,7 +79,7 @@ SPECIFICATION = Specification(
         "layers": Meaning("bit k (of value 2 to the power k): the same of the head that was chosen in layer k", "bits"),
         OFFSET: Meaning("whether the fixed offset that was chosen on other sentences finds it"),
         UNIFORM: Meaning("chance that a word drawn evenly from the others of the sentence is it", SHARE),
-        "map": Meaning("attention from each token (row) to each token (column), a byte each: 255 is 1"),
+        "map": Meaning("attention from each token (row) to each token (column), two hexadecimal digits each: ff is 1"),
         "pieces": Meaning("the tokens of the map, with a space between"),
     },
     resampled=("sentence",),

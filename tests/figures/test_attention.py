@@ -12,6 +12,8 @@ from tests.figures.reading import cells_of, line, seen
 from tests.synthetic import STEPS, make_run, measure
 from tests.synthetic_attention import KNOWN, PIECES, value
 
+COVERS = ("embryology/figures/attention_in_words.py", "embryology/specs/attention.py")
+
 
 @pytest.fixture(scope="module")
 def frame(series):

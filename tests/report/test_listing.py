@@ -60,7 +60,7 @@ def test_presets_are_told_by_their_size(listed):
         "batch_size": 16,
         "sequence_length": 64,
         "checkpoints": 25,
-        "probes": ["tokens", "edges", "knowledge", "frozen", "finetune"],
+        "probes": ["attention", "tokens", "edges", "knowledge", "frozen", "finetune"],
     }
 
 

@@ -60,7 +60,7 @@ def both(made, tmp_path_factory):
 def expected(both):
     """Rows by table, as readers in this package see them."""
     tables = {"measurements": pd.concat([measurements.read(each) for each in both])}
-    for probe in ("edges", "finetune", "knowledge", "tokens"):
+    for probe in ("attention", "edges", "finetune", "knowledge", "tokens"):
         items = [measurements.read_items(each, probe).assign(series=each.name) for each in both]
         tables[f"items_{probe}"] = pd.concat(items)
     return tables
@@ -123,7 +123,9 @@ def test_measurements_are_those_that_count_row_by_row(exported, expected):
     assert {row[0] for row in rows} == {"changed", "kept"}
 
 
-@pytest.mark.parametrize("table", ["items_edges", "items_finetune", "items_knowledge", "items_tokens"])
+@pytest.mark.parametrize(
+    "table", ["items_attention", "items_edges", "items_finetune", "items_knowledge", "items_tokens"]
+)
 def test_items_are_those_behind_them_and_what_a_series_lacks_is_null(exported, expected, table):
     file, _ = exported
     header, rows = read(file, table)
@@ -157,7 +159,7 @@ def test_each_table_is_told_with_its_rows(exported, expected):
     assert said[0] == f"measurements: {len(expected['measurements']):,} rows in {file}"
     assert f"items_edges: {len(expected['items_edges']):,} rows in {file.with_stem(f'tables{beside}')}" in said
     names = [line.partition(":")[0] for line in said]
-    items = [f"items_{probe}" for probe in ("edges", "finetune", "knowledge", "tokens")]
+    items = [f"items_{probe}" for probe in ("attention", "edges", "finetune", "knowledge", "tokens")]
     assert names == ["measurements", "configurations", *items, "dictionary"]
 
 
@@ -174,7 +176,7 @@ def test_configurations_say_what_each_probe_measured_under(both, tmp_path):
     export(both, tmp_path / "t.parquet")
     listed = pq.read_table(tmp_path / "t-configurations.parquet").to_pylist()
     rows = {(row["series"], row["probe"]): row for row in listed}
-    assert len(rows) == len(listed) == 10
+    assert len(rows) == len(listed) == 12
     changed, kept = rows["changed", "tokens"], rows["kept", "tokens"]
     assert (json.loads(changed["settings"]), json.loads(kept["settings"])) == ({"sentences": 2}, {})
     (measured,) = both[0].folder.measurements.glob(f"tokens/{changed['configuration'][:16]}/*.parquet")
