@@ -154,23 +154,9 @@ def learning_times(told: Curves, share: float = 0.5, seed: int = intervals.SEED)
     level = told.blind + share * (final - told.blind)
     learnt = intervals.percentile_interval((final - told.blind)[1:])[0] > 0
     enough = (told.units >= learning_order.FEWEST_SENTENCES) & (told.untellable is None)
-    at = crossings.lasting(told.steps, told.values[0], level[0])
-    resampled = crossings.resampled(told.steps, told.values[1:], level[1:], seed)
-    reached = np.isfinite(at)
-    before, after = crossings.bracket(told.steps, np.where(reached, at, np.nan))
-    state = np.where(
-        reached,
-        learning_order.REACHED,
-        np.where(at < 0, learning_order.BEFORE_FIRST, learning_order.NOT_REACHED),
-    )
-    state = np.where(enough, np.where(learnt, state, learning_order.NEVER_BEYOND), learning_order.UNTOLD)
-    low, high = crossings.interval(told.steps, resampled)
-    timed = state == learning_order.REACHED
-    numbers = {"step": at, "low": low, "high": high, "spacing": after - before}
-    return pd.DataFrame(
-        {"state": state} | {name: np.where(timed, column, np.nan) for name, column in numbers.items()},
-        index=pd.Index(told.groups, name="tag"),
-    ).assign(blind=told.blind[0], final=final[0], learnt=learnt & enough, n=told.pairs, resampled=list(resampled.T))
+    everywhere = np.ones(len(learnt), bool)
+    table = learning_order.timed(told.groups, told.steps, told.values, level, enough, learnt, everywhere, seed)
+    return table.assign(blind=told.blind[0], final=final[0], learnt=learnt & enough, n=told.pairs)
 
 
 def doublings(earlier: pd.DataFrame, later: pd.DataFrame, steps: np.ndarray) -> pd.Series:
