@@ -174,6 +174,20 @@ def test_what_cannot_be_had_is_told_of_and_the_others_are_examined(mirror, said,
     assert [row.from_first is None for row in kept().checkpoints] == [step in (2000, 3000) for step in STEPS]
 
 
+def test_fewer_bytes_than_were_asked_for_are_no_damage_of_the_series(mirror, said):
+    put(mirror, walk(0))
+
+    def short(handler):
+        content, _ = handler.part(handler.content())
+        handler.answer(206, content[:-1])
+        return True
+
+    mirror.fault(f"storage/{mirror.branches['lab/pythia']['step3000']}", short)
+    assert said(PYTHIA)[0] == 1
+    assert found() == set()
+    assert kept().notes == ("step 3,000: not all could be read: other bytes came than were asked for",)
+
+
 def test_nothing_found_is_not_said_of_what_was_not_read(mirror, said):
     put(mirror, walk(0))
     mirror.fault("resolve/.*/model", mirrors.error(500))
@@ -247,6 +261,16 @@ def test_without_a_network_what_is_here_is_examined_and_the_rest_named(mirror, s
     status, out, errors = said("hub:lab/other@step*")
     assert (status, out, len(errors)) == (1, "", 1)
     assert "HF_HUB_OFFLINE keeps it from being fetched" in errors[0]
+
+
+def test_an_audit_that_read_more_is_not_lost(mirror, said, offline):
+    put(mirror, walk(0))
+    said(PYTHIA)
+    whole = kept()
+    offline()
+    assert said(PYTHIA)[0] == 1
+    assert kept() == whole
+    assert whole.unread == 0
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,12 @@ def test_neighbours_that_change_places_are_told_at_the_ends_too(way, place):
     assert set(lineage.displaced(lineage.best_order(cosine[np.ix_(order, order)]))) < {place, place + 1}
 
 
+def test_one_neighbour_alone_swaps_no_pair():
+    distance = np.abs(np.subtract.outer(np.arange(12.0), np.arange(12))) / 20
+    distance[4, 5] = distance[5, 4] = 3.5 / 20
+    assert lineage.best_order(1 - distance / 2) == list(range(12))
+
+
 def test_it_is_said_which_neighbours_noise_would_hide():
     cosine = lineage.cosines(walk(np.random.default_rng(3), [0.05] * 12, noise=[0, *[0.5] * 11]))
     assert {0, 10} <= set(lineage.untold_pairs(cosine))
@@ -277,6 +283,7 @@ def test_spacing_that_no_neighbour_shares_is_uneven():
         [0, 1000, 1200, 1500, 2000],
         [*range(0, 901, 100), 1100, 1500, 2100],
         [0, 5, 15, 25, 35, 45],
+        [0, 120, 250, 350, 450, 550, 650],
         [*range(0, 801, 100), *range(1000, 3001, 200)],
     ],
 )

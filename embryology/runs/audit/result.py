@@ -252,7 +252,11 @@ def audit(places: Sequence[str], whole: bool, console: Console) -> None:
             console.print(f"{one.series}: {each.kind}: {each.says}", highlight=False, markup=False, soft_wrap=True)
         for note in one.notes:
             console.print(f"{one.series}: not told: {note}", highlight=False, markup=False, soft_wrap=True)
-        write(folder, one)
+        before = load(folder)
+        if isinstance(before, Audit) and before.listing == one.listing and before.unread < one.unread:
+            console.print(f"{one.series}: an earlier audit, of which more could be read, is kept", highlight=False)
+        else:
+            write(folder, one)
     found, unread = (sum(numbers) for numbers in zip(*((len(one.findings), one.unread) for one in audits), strict=True))
     wrong = [f"findings: {found}; leave those checkpoints out, or ask those who made them"] if found else []
     if unread:
