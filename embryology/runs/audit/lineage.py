@@ -149,7 +149,7 @@ def _pair_is_exchanged(distance: np.ndarray, place: int) -> bool:
     sides = [(before[:, place] - before[:, place + 1])[::-1], after[:, place + 1] - after[:, place]]
     if all(map(len, sides)):
         near, several = sum(side[0] for side in sides), sum(side.mean() for side in sides)
-        return bool(near > PAIR_INSIDE * edge)
+        return bool(near > PAIR_INSIDE * edge and several > PAIR_BY_MORE * edge)
     if len(distance) == 2:
         return False
     side, beside = (sides[0], place - 1) if place else (sides[1], 2)
