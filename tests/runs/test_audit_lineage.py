@@ -169,7 +169,7 @@ def pair_is_wrong(distance, place):
         return left[0] + right[0] > edge / 4 and sum(left) / len(left) + sum(right) / len(right) > edge / 2
     beside = distance[place - 1, [place, place + 1]] if left else distance[place + 2, [place, place + 1]]
     near = shares[-4:-1] if left else shares[1:4]  # without that of the pair itself
-    return edge > max(beside) / 100 and (left or right)[0] > min(1.1, 0.7 + max(near)) * edge
+    return edge > max(beside) / 20 and (left or right)[0] > min(1.1, 0.7 + max(near)) * edge
 
 
 def test_the_best_exchange_is_the_best_of_all():

@@ -46,7 +46,7 @@ SEVERAL = 3
 PAIR_AT_AN_END, MOST_AT_AN_END = 0.7, 1.1
 """Likewise of two neighbours at an end: of steps without noise, to which the share of noise is added that those
 beside them have; and the most, which is more than noise can give."""
-TINY = 0.01
+TINY = 0.05
 """Of the squared distance beside it; a smaller one at an end tells nothing."""
 LEAST_GAIN = 1e-9
 """Of a sum of squared distances between directions; below it is rounding."""

@@ -15,8 +15,9 @@ from embryology.runs.audit.lineage import KIN, TELLING, TELLING_FIRST, UNRELATED
 from embryology.runs.audit.observed import Finding, Observed, commonest, finding, listed, odd, trouble
 from embryology.runs.audit.tensors import DamagedError, Stretch
 
-KEPT = 0.5
-"""Mean cosine of the other matrices from which on a matrix without kin was made anew, and not trained away."""
+KEPT, KEPT_BY_FAR = 0.5, 0.9
+"""Mean cosine of the other matrices from which on a matrix without kin was made anew, and not trained away; the second
+where it has so few numbers that its kinship is below :data:`TELLING_FIRST` at best."""
 
 
 @dataclass(eq=False)
@@ -210,12 +211,13 @@ def _made_anew(one: Read, places: Sequence[int], main: Sequence[int]) -> tuple[s
             weak.append(name)
         for group in others:
             near, far = min(itertools.product(group, first), key=lambda pair: abs(pair[0] - pair[1]))
+            usual, others_cosine = _usual(kinship, first), one.cosine_without([name])[inside[near], inside[far]]
             if kinship[near, far] < UNRELATED and (
                 _returns(kinship, group)
                 or (
-                    _usual(kinship, first) >= (TELLING_FIRST if [0] in (group, first) else TELLING)
+                    usual >= (TELLING_FIRST if [0] in (group, first) else TELLING)
                     and _kept(kinship, steps, abs(steps[near] - steps[far]))
-                    and one.cosine[inside[near], inside[far]] >= KEPT
+                    and others_cosine >= (KEPT if usual >= TELLING_FIRST else KEPT_BY_FAR)
                 )
             ):
                 anew.setdefault(tuple(group), []).append(name)
