@@ -10,6 +10,7 @@ FIGURES = {
     "exposure": 3,
     "layers": 2,
     "attention": 4,
+    "similarity": 5,
     "downstream": 3,
     "grammar": 3,
     "knowledge": 6,

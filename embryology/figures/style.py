@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from embryology.runs.steps import Unit
-from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, tokens
+from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, similarity, tokens
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # not in 3.10
@@ -52,6 +52,7 @@ BASELINE_LINES = {
     knowledge.TEMPLATE: (INK, DASHED),
     knowledge.SHUFFLED: (ALERT, (0, (3, 1.5))),
     knowledge.COPY: (ALERT, (0, (1, 1))),
+    similarity.SHUFFLED: (INK, DOTTED),
     UNTRAINED: ("#999999", (0, (7, 1.5, 1, 1.5))),
 }
 """Colour and dashes of baselines, by their names in the specifications."""
