@@ -105,7 +105,7 @@ def test_groups_may_have_any_size():
 def published_pwcca(x, y):
     """As the authors' code has it, on what is centred: QR of canonical variables, and sums of absolute projections."""
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    (qx, rx), (qy, _) = np.linalg.qr(x), np.linalg.qr(y)
+    (qx, _), (qy, _) = np.linalg.qr(x), np.linalg.qr(y)
     left, correlations, right = np.linalg.svd(qx.T @ qy, full_matrices=False)
     variables, own = (qx @ left, x) if x.shape[1] <= y.shape[1] else (qy @ right.T, y)
     weights = np.abs(np.linalg.qr(variables)[0].T @ own).sum(axis=1)
