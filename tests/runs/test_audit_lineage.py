@@ -166,7 +166,8 @@ def pair_is_wrong(distance, place):
     left = [distance[x, place] - distance[x, place + 1] for x in range(place - 1, -1, -1)][:3]
     right = [distance[x, place + 1] - distance[x, place] for x in range(place + 2, count)][:3]
     if left and right:
-        return left[0] + right[0] > edge / 4 and sum(left) / len(left) + sum(right) / len(right) > edge / 2
+        means = sum(left) / len(left), sum(right) / len(right)
+        return left[0] + right[0] > edge / 4 and sum(means) > edge / 2 and min(means) > 0
     beside = distance[place - 1, [place, place + 1]] if left else distance[place + 2, [place, place + 1]]
     near = shares[-4:-1] if left else shares[1:4]  # without that of the pair itself
     return edge > max(beside) / 20 and (left or right)[0] > min(1.1, 0.7 + max(near)) * edge
@@ -191,7 +192,8 @@ def test_the_best_exchange_is_the_best_of_all():
             if end - first == 2:
                 least = 0 if pair_is_wrong(distance, first) else np.inf
             elif first == 0 or end == 7:
-                least *= 0.75
+                beside = [distance[first - 1, first]] * (first > 0) + ([distance[end - 1, end]] if end < 7 else [])
+                least *= 0.75 if least > max(beside, default=0) / 20 else np.inf
             if end - first > 2:
                 least += max(gain_of(0, second, second + 1), 0) if first == 0 else 0
                 least += max(gain_of(second - 1, second, 7), 0) if end == 7 else 0

@@ -14,7 +14,7 @@ own at each checkpoint, which a falling learning rate takes away, adds the same 
 blocks of checkpoints are exchanged if that shortens the sum by more than the squared distance between them: for blocks
 in the wrong order a walk gives twice that, drift more, noise nothing. Of two neighbours that change places less is
 asked for, as noise of their own makes the distance between them long; but up to three checkpoints on each side of them
-have to say the same. At an end of the series a walk gives it once, and noise may give nearly as much, as a checkpoint
+have to say so too. At an end of the series a walk gives it once, and noise may give nearly as much, as a checkpoint
 that comes to stand there has a neighbour on one side alone. So where many are passed, what the nearest of them would
 gain by going to the end alone is taken off, and three quarters are asked for; where two change places, the more the
 noisier the steps beside them are, and nothing is told of a step that is tiny beside the one before, as at the end of a
@@ -133,6 +133,8 @@ def _best_exchange(distance: np.ndarray) -> tuple[int, int, int] | None:
         first, last = (starts == 0)[:, None], (ends == count)[None, :]
         noise = first * max(gain[0, 0], 0) + last * max(gain[-1, -1], 0)
         least = np.where(first | last, AT_AN_END * edge + noise, INSIDE * edge)
+        beside = np.maximum(around[before, starts + 1][:, None], around[ends, after][None, :])
+        least[(first | last) & (edge <= TINY * beside)] = np.inf
         least[-1, 0] = 0 if _pair_is_exchanged(distance, second - 1) else np.inf
         gain = np.where(gain > least, gain, 0)
         start, end = np.unravel_index(np.argmax(gain), gain.shape)
@@ -148,8 +150,8 @@ def _pair_is_exchanged(distance: np.ndarray, place: int) -> bool:
     # Of each checkpoint on a side, by how much nearer the farther one of the two is; the nearest comes first.
     sides = [(before[:, place] - before[:, place + 1])[::-1], after[:, place + 1] - after[:, place]]
     if all(map(len, sides)):
-        near, several = sum(side[0] for side in sides), sum(side.mean() for side in sides)
-        return bool(near > PAIR_INSIDE * edge and several > PAIR_BY_MORE * edge)
+        near, several = sum(side[0] for side in sides), [side.mean() for side in sides]
+        return bool(near > PAIR_INSIDE * edge and sum(several) > PAIR_BY_MORE * edge and min(several) > 0)
     if len(distance) == 2:
         return False
     side, beside = (sides[0], place - 1) if place else (sides[1], 2)
