@@ -25,8 +25,9 @@ def test_what_cannot_be_told_is_no_finding(trained, tmp_path):
     put(folder, 0, trained["other"], 0)
     audit = audited(folder)
     assert audit.findings == ()
-    assert len(audit.notes) == 1
-    assert audit.notes[0].startswith("step 0: no kin of step 50 beside it (kinship ")
+    spacing, stranger = audit.notes
+    assert spacing.startswith("whether a step is missing between 0 and 50, ")
+    assert stranger.startswith("step 0: no kin of step 50 beside it (kinship ")
 
 
 class Pickles:
