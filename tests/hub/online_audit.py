@@ -127,10 +127,10 @@ def test_seeds_that_share_a_beginning_are_told(mirror, said):
             mirror.commit(f"lab/mb-seed_{seed}-step_{step // 1000}k", "main", files_of(matrix))
     status, out, _ = said(SEEDS)
     assert status == 1
-    kinds = [{kind for kind, _ in found(each)} for each in groups.members(SEEDS)]
+    kinds = [{kind for kind, _ in found(each.place)} for each in groups.members(SEEDS)]
     assert kinds == [{"shared seed"}, {"shared seed"}, set()]
     assert "1 of them the same weights" in out, "step 0"
-    assert kept(groups.members(SEEDS)[0]).beside == ("lab-mb-seed_1-step_k", "lab-mb-seed_2-step_k")
+    assert kept(groups.members(SEEDS)[0].place).beside == ("lab-mb-seed_1-step_k", "lab-mb-seed_2-step_k")
 
 
 def test_a_truncated_file_and_another_tokenizer_are_told(mirror, said):
