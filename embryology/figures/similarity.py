@@ -112,8 +112,8 @@ def times(frame: pd.DataFrame, of: Settling) -> HTML:
         data.rename_axis("layer").reset_index(),
         f"In which order do layers settle? Step at which the similarity of a layer with step {of.reference:,} is "
         f"halfway from what it is at the first checkpoint to 1, by the best rising fit; {tables.main_series(frame)}. "
-        f"Bars: 95% over {units(frame)} (jackknife), out to the checkpoints around. The lines to clear, shuffled words "
-        "and the untrained model, lie below halfway by construction.",
+        f"Bars: 95% over {units(frame)} (jackknife), out to the checkpoints around. Halfway lies above the first "
+        "checkpoint by construction.",
         f"Dot plot of {len(data)} times on an axis of training steps. {answer}.",
     )
 

@@ -68,11 +68,11 @@ def settling_of(frame: pd.DataFrame, of: Settling) -> str:
     if len(timed):
         by_step = timed.sort_values("step", kind="stable")
         first, last = by_step.iloc[0], by_step.iloc[-1]
-        parts.append(f"{named(by_step.index[0])} at step {style.stepped(first)}")
+        parts.append(f"first {named(by_step.index[0])} at step {style.stepped(first)}")
         if len(timed) > 1:
-            parts.append(f"{named(by_step.index[-1])} at step {style.stepped(last)}")
-    parts += [f"{style.listed(never)} at none but the last checkpoint"] if never else []
-    return f"Halfway to what they are at step {of.reference:,} by CKA are {', '.join(parts)}"
+            parts.append(f"last {named(by_step.index[-1])} at step {style.stepped(last)}")
+    parts += [f"{style.listed(never)} not before the last checkpoint"] if never else []
+    return f"Halfway by CKA to what they are at step {of.reference:,}: {', '.join(parts)}"
 
 
 def _why(frame: pd.DataFrame) -> str:

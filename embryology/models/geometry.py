@@ -13,7 +13,7 @@ import numpy as np
 DISCARDED = 0.1
 """Of the largest ratios of distances, which are not fitted (Facco et al. 2017)."""
 SAME = 1e-10
-"""Squared distances, in units of the mean square, below which vectors differ by rounding alone."""
+"""Squared distances, in units of the mean square, up to which vectors differ by rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -174,13 +174,15 @@ def two_nn(x: Vectors) -> np.ndarray:
     """The intrinsic dimension by the distances to an item's two nearest neighbours (Facco et al. 2017).
 
     The slope, through the origin, of -log(1 - F) over the log of their ratio, where F is the share of items with no
-    larger one; the largest tenth is left out. Items that have a twin are left out, too. Vectors of many dimensions
-    need more items than one has: it is too low, the more so the higher it is (1,000 items drawn evenly from a cube of
-    10 dimensions give 8.7, of 20 give 13.8); and at the scale of neighbours it sees noise as dimensions.
+    larger one; the largest tenth is left out. Of items that are the same the first counts alone. Vectors of many
+    dimensions need more items than one has: it is too low, the more so the higher it is (1,000 items drawn evenly from
+    a cube of 10 dimensions give 8.7, of 20 give 13.8); and at the scale of neighbours it sees noise as dimensions.
     """
     groups = np.split(np.arange(len(x.values)), x.starts[1:])
     squares = (x.values**2).sum(axis=1)
     distances = squares[:, None] + squares - 2 * x.products
+    twins = np.tril(distances <= SAME, -1).any(axis=1)
+    distances[twins] = distances[:, twins] = np.inf
     np.fill_diagonal(distances, np.inf)
     nearest = np.full((len(distances), len(groups), 2), np.inf)
     for number, group in enumerate(groups):
@@ -195,7 +197,7 @@ def two_nn(x: Vectors) -> np.ndarray:
 def _slope(squares: np.ndarray) -> float:
     """Of squared distances, (items, neighbours) in any order."""
     first, second = np.partition(squares, 1, axis=1)[:, :2].T
-    known = np.isfinite(second) & (first > SAME)
+    known = np.isfinite(second)
     ratios = np.sort(np.log(second[known] / first[known]) / 2)
     kept = ratios[: int(len(ratios) * (1 - DISCARDED))]
     share = np.arange(1, len(kept) + 1) / len(ratios) if len(ratios) else kept

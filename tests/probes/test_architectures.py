@@ -49,6 +49,7 @@ SETTINGS = {
     "attention": {"sentences": 30},
     "tokens": {"sentences": 30, "mask_words_per_tag": 5},
     "edges": {"train_sentences": 100, "steps": 20, "batch_size": 64},
+    "similarity": {"words": 30, "components": 5},
     "knowledge": {"facts": 5},
     "frozen": {"train": 60},
     "finetune": {"train": 60, "seeds": 1, "epochs": 1},

@@ -43,6 +43,8 @@ OTHER = {
     "seeds": 7,
     "facts": 77,
     "map_heads": 7,
+    "words": 77,
+    "components": 7,
 }
 """By setting a value that is no probe's default."""
 
@@ -72,7 +74,7 @@ def data(monkeypatch):
 
 
 GIVEN = {"edges": {"sets": ("one", "two")}, "knowledge": {"sets": ("one", "two")}, "frozen": {"tasks": ("RTE", "CoLA")}}
-GIVEN |= {"attention": {"treebank": "one"}, "tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
+GIVEN |= {"attention": {"treebank": "one"}, "similarity": {}, "tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
 
 
 def key(name, series, tokenizer="t", checkpoint=None, **settings):
@@ -85,7 +87,7 @@ def test_a_measurement_depends_on_each_of_its_settings_but_how_many_checkpoints(
     base = key(name, tiny_series)
     assert key(name, tiny_series) == base == key(name, tiny_series, every=3)
     changed = set(registry.get(name).settings.model_fields) - {"every"}
-    if name in ("attention", "knowledge"):
+    if name in ("attention", "knowledge", "similarity"):
         changed -= {"precision"}  # which is always the same
     keys = {setting: key(name, tiny_series, **{setting: OTHER[setting]}) for setting in changed}
     assert len({base, *keys.values()}) == 1 + len(keys)
@@ -107,6 +109,7 @@ def test_a_measurement_depends_on_weights_tokenizer_version_and_probe(name, data
     ("name", "inputs", "others"),
     [
         ("attention", ["one test"], ["one dev", "two test"]),
+        ("similarity", ["treebank"], []),
         ("tokens", ["treebank", "precision"], []),
         (
             "edges",
@@ -133,6 +136,23 @@ def test_the_published_protocol_depends_on_the_development_split_too(data, tiny_
     before = key("edges", tiny_series, protocol="paper")
     data["two dev"] = "changed"
     assert key("edges", tiny_series, protocol="paper") != before
+
+
+def test_similarity_depends_on_the_checkpoints_that_are_compared(data, tiny_series):
+    """The last one, and those between, each of which is somebody's neighbour; the place of a series does not count."""
+    first, *between, last = tiny_series.checkpoints
+    changed = replace(between[0], recorded="0" * 64), replace(last, recorded="1" * 64)
+    series = [
+        (first, *between, last),
+        (first, *between),
+        (first, last),
+        (first, changed[0], *between[1:], last),
+        (first, *between, changed[1]),
+        (first, *between, replace(last, step=last.step + 1)),
+    ]
+    made = [key("similarity", replace(tiny_series, checkpoints=each), checkpoint=first) for each in series]
+    assert len(set(made)) == len(series)
+    assert key("similarity", replace(tiny_series, name="other"), checkpoint=first) == made[0]
 
 
 def test_knowledge_depends_on_the_training_text(data, tiny_series):

@@ -31,7 +31,7 @@ RESULTS = [
 ]
 CURRENT = [each for each in RESULTS if each[2]["version"] == registry.get(each[1]).version]
 """Of probes that have not changed since."""
-NAMES = ("attention", "frozen", "grammar", "knowledge", "tokens", "edges", "finetune")
+NAMES = ("attention", "frozen", "grammar", "knowledge", "similarity", "tokens", "edges", "finetune")
 
 
 def named(each):
@@ -87,7 +87,7 @@ def test_what_nobody_asks_for_is_the_same_for_all_probes(name):
         ("tokens", {"masked-head"}, ("word", "sentence"), ("frequency", "overlap", "exposure", "ngrams")),
         ("edges", {"hidden-states"}, ("document", "sentence"), ("overlap",)),
         ("attention", {"attentions"}, ("sentence",), ()),
-        ("grammar", {"masked-head"}, ("pair", "sentence"), ()),
+        ("similarity", {"hidden-states"}, ("document", "sentence"), ()),
         ("knowledge", {"masked-head"}, ("object",), ("overlap", "exposure")),
         ("frozen", {"hidden-states"}, ("item",), ()),
         ("finetune", {"hidden-states", "both-directions"}, ("item",), ("overlap",)),
@@ -103,7 +103,7 @@ def test_needs_units_and_properties_by_probe(name, needs, resampled, properties)
 
 def test_the_expensive_ones_come_last_and_unasked_for_they_do_not_measure():
     assert tuple(registry.specifications()) == NAMES
-    assert tuple(registry.asked_for(None, {})) == NAMES[:5]
+    assert tuple(registry.asked_for(None, {})) == NAMES[:6]
     recorded = {"tokens": {"sentences": 9}, "edges": {"steps": 8}}
     asked = registry.asked_for(None, recorded)
     assert {name: settings.model_dump(exclude_unset=True) for name, settings in asked.items()} == recorded
@@ -144,18 +144,15 @@ SAYS = {
         "offset": "fixed offset",
         "untrained": "untrained",
     },
-    "grammar": {
-        "blimp": "BLiMP",
-        "silver": "silver",
-        "chance": "chance",
-        "shorter-sentence": "fewer pieces",
-        "unigram": "more frequent",
+    "similarity": {
+        "layers": "layers of one",
+        "last": "last checkpoint",
+        "before": "checkpoint before",
+        "shape": "isotropy",
+        "noise": "noise",
+        "shuffled-words": "shuffled words",
+        "majority": "most frequent",
         "untrained": "untrained",
-        "ngram": "5-gram",
-        "lstm": "LSTM",
-        "transformer-xl": "Transformer-XL",
-        "gpt2": "GPT-2",
-        "people": "people",
     },
     "knowledge": {
         "trex": "T-REx",
@@ -226,7 +223,8 @@ def test_a_specification_that_contradicts_itself_is_refused(changes, message):
 
 def test_an_unknown_probe_or_setting_is_named():
     with pytest.raises(
-        EmbryologyError, match="no probe 'tokns'; choose one of attention, frozen, grammar, knowledge, tokens"
+        EmbryologyError,
+        match="no probe 'tokns'; choose one of attention, frozen, grammar, knowledge, similarity, tokens",
     ):
         registry.get("tokns")
     with pytest.raises(EmbryologyError, match=r"settings of probe edges\.stps"):
