@@ -1,5 +1,6 @@
 """Seeds of one recipe as thin lines, with their median."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,7 +77,9 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
         for baseline, value in over.levels[measure].items():
             if np.isfinite(value):
                 style.level(axis, 100 * value, baseline, BASELINES[baseline])
-        axis.set_title(measure)
+        low_end, high_end = axis.get_ylim()
+        axis.set_ylim(max(low_end, -4), min(high_end, 104))  # a t interval of three shares may leave their range
+        axis.set_title(textwrap.fill(measure, 34))
         style.training_axis(axis, rows["step"], "training step")
     for axis in axes[::columns]:
         axis.set_ylabel("%")
@@ -84,7 +87,7 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
     answer = _answer(over)
     few = over.medians["low"].notna().any()
     told = (
-        "band: 95% t interval of their mean, over seeds, none where all are alike"
+        "band: 95% t interval of their mean, over seeds, cut at 0 and 100%, none where all are alike"
         if few
         else "no interval, which takes three seeds that differ"
     )
