@@ -71,7 +71,7 @@ def measured(folder: Path, series: Series, steps: str = "all") -> HTML:
     by_probe = frame.groupby(["series", "probe"], sort=False)
     counted = by_probe.agg(checkpoints=("step", "nunique"), rows=("step", "size"), of_baselines=("baseline", "count"))
     for column in ("task", "metric"):
-        counted[f"{column}s"] = by_probe[column].agg(lambda names: ", ".join(sorted(set(names))))
+        counted[f"{column}s"] = by_probe[column].agg(lambda names: style.some(sorted(set(names))))
     for column in ("rows", "of_baselines"):
         counted[column] = counted[column].map("{:,}".format)
     return style.table(counted.reset_index().rename(columns={"of_baselines": "of them of baselines"}))
