@@ -15,6 +15,7 @@ from embryology.specs import registry
 from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS
 from embryology.storage.files import read_json, write_json, write_table, write_yaml
 from tests.synthetic_attention import attention
+from tests.synthetic_grammar import grammar
 from tests.synthetic_similarity import similarity
 
 STEPS = (0, 20, 40, 80, 160, 320, 640, 1280, 2000)
@@ -83,6 +84,7 @@ def make_run(
         details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
         measure(folder, "edges", step, _edges(step), details.assign(group="NN", source=source))
         measure(folder, "attention", step, *attention(step, source))
+        measure(folder, "grammar", step, *grammar(step, source))
         measure(folder, "similarity", step, *similarity(step, source, steps[-1]))
         measure(folder, "knowledge", step, *_knowledge(step, steps[-1]))
         measure(folder, "frozen", step, _downstream(step, False))

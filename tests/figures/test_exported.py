@@ -121,7 +121,7 @@ def test_the_tables_are_listed_with_their_files_and_rows(of_two):
     rows = cells_of(exported.written(of_two).data)
     assert [row[0] for row in rows] == [
         "measurements", "configurations", "dictionary", "items_attention", "items_edges", "items_finetune",
-        "items_knowledge", "items_similarity", "items_tokens",
+        "items_grammar", "items_knowledge", "items_similarity", "items_tokens",
     ]  # fmt: skip
     assert {row[1] for row in rows} == {file.name for file in of_two.glob("*.parquet")}
     with duckdb.connect(of_two / "tables.duckdb", read_only=True) as connection:
