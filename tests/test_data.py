@@ -87,6 +87,7 @@ LAYOUT = {
     "ontonotes": ("treebanks/ontonotes/train/bc/cctv/00/cctv_0000.v4_gold_conll",),
     "lama": ("knowledge/LAMA/relations.jsonl.gz", "knowledge/LAMA/TREx/P17.jsonl"),
     "pararel": ("knowledge/pararel/graphs_json/P17.jsonl.gz",),
+    "blimp": ("grammar/blimp/data/anaphor_agreement.jsonl.gz", "grammar/blimp/data/passive_1.jsonl"),
     "glue": ("downstream/glue/CoLA/dev.tsv.gz", "downstream/glue/RTE/train.tsv"),
     "squad": ("downstream/squad/dev-v2.0.json.gz",),
 }

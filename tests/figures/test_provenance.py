@@ -144,7 +144,7 @@ def test_what_was_measured_is_counted_by_probe_and_step(run):
     frame = measurements.read(run, "tokens")
     last = frame[frame["step"] == 2000]
     assert rows["tokens", "2,000"] == [str(len(last)), last["key"].iloc[0][:16]]
-    assert len(rows) == 5 * 3
+    assert len(rows) == 8 * 3
 
 
 def test_a_run_has_its_settings_and_its_text(run):

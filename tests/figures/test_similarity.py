@@ -11,6 +11,8 @@ from tests.figures.reading import bands, bars, cells_of, line, seen
 from tests.synthetic import STEPS, make_run
 from tests.synthetic_similarity import KNOWN, value
 
+COVERS = ("embryology/figures/similarity_in_words.py",)
+
 
 @pytest.fixture(scope="module")
 def frame(series):

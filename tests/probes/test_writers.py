@@ -119,15 +119,15 @@ def test_a_disk_that_is_full_while_probing_is_one_line_and_nothing_is_lost(measu
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 512 KiB."""
-    with disk_of("512k", tmp_path / "disk") as disk:
+    """A file system of 1 MiB."""
+    with disk_of("1m", tmp_path / "disk") as disk:
         yield disk
 
 
 def test_a_full_disk_freezes_nothing(small_disk, home, tmp_path):
     run = make_run(tmp_path / "run", steps=(0, 20), sentences=200)
     target = small_disk / "frozen"
-    (small_disk / "ballast").write_bytes(b"\0" * 480_000)
+    (small_disk / "ballast").write_bytes(b"\0" * 960_000)
     status, lines = command(tmp_path / "stderr", nothing, "freeze", str(run.folder.root), "--to", str(target))
     assert (status, len(lines)) == (1, 1)
     assert "No space left on device; free some space" in lines[0]

@@ -60,7 +60,7 @@ def test_presets_are_told_by_their_size(listed):
         "batch_size": 16,
         "sequence_length": 64,
         "checkpoints": 25,
-        "probes": ["attention", "tokens", "edges", "knowledge", "frozen", "finetune"],
+        "probes": ["attention", "tokens", "edges", "grammar", "knowledge", "similarity", "frozen", "finetune"],
     }
 
 
@@ -74,7 +74,7 @@ def test_probes_say_what_they_need_and_whether_they_take_long(listed):
         "needs": ["masked-head"],
         "expensive": False,
         "tasks": ["reconstruction", "mask-prediction"],
-        "pages": ["tokens", "frequency"],
+        "pages": ["tokens", "frequency", "phases"],
     }
 
 

@@ -23,6 +23,7 @@ from tests.processes import disk_of
 from tests.synthetic import measure
 
 COVERS = ("embryology/runs/dictionary.py",)
+WITH_ITEMS = ("attention", "edges", "finetune", "grammar", "knowledge", "similarity", "tokens")
 NEVER_EMPTY = {"series", "model", "objective", "probe", "task", "group", "metric", "key"}
 """Columns of text whose empty fields in CSV are empty text; in all others they are null."""
 TYPES = {
@@ -60,7 +61,7 @@ def both(made, tmp_path_factory):
 def expected(both):
     """Rows by table, as readers in this package see them."""
     tables = {"measurements": pd.concat([measurements.read(each) for each in both])}
-    for probe in ("attention", "edges", "finetune", "knowledge", "tokens"):
+    for probe in WITH_ITEMS:
         items = [measurements.read_items(each, probe).assign(series=each.name) for each in both]
         tables[f"items_{probe}"] = pd.concat(items)
     return tables
@@ -159,7 +160,7 @@ def test_each_table_is_told_with_its_rows(exported, expected):
     assert said[0] == f"measurements: {len(expected['measurements']):,} rows in {file}"
     assert f"items_edges: {len(expected['items_edges']):,} rows in {file.with_stem(f'tables{beside}')}" in said
     names = [line.partition(":")[0] for line in said]
-    items = [f"items_{probe}" for probe in ("attention", "edges", "finetune", "knowledge", "tokens")]
+    items = [f"items_{probe}" for probe in WITH_ITEMS]
     assert names == ["measurements", "configurations", *items, "dictionary"]
 
 
@@ -176,7 +177,7 @@ def test_configurations_say_what_each_probe_measured_under(both, tmp_path):
     export(both, tmp_path / "t.parquet")
     listed = pq.read_table(tmp_path / "t-configurations.parquet").to_pylist()
     rows = {(row["series"], row["probe"]): row for row in listed}
-    assert len(rows) == len(listed) == 12
+    assert len(rows) == len(listed) == 16
     changed, kept = rows["changed", "tokens"], rows["kept", "tokens"]
     assert (json.loads(changed["settings"]), json.loads(kept["settings"])) == ({"sentences": 2}, {})
     (measured,) = both[0].folder.measurements.glob(f"tokens/{changed['configuration'][:16]}/*.parquet")

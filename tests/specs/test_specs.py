@@ -22,6 +22,7 @@ COVERS = (
     "embryology/specs/knowledge.py",
     "embryology/specs/properties.py",
     "embryology/specs/registry.py",
+    "embryology/specs/similarity.py",
     "embryology/specs/tokens.py",
 )
 RESULTS = [
