@@ -1,13 +1,11 @@
 """The sets of facts by name, of this package and of plug-ins, and how they are counted."""
 
-from functools import partial
-
 from rich.console import Console
 
-from embryology.errors import EmbryologyError
 from embryology.facts import Reading, bundled, lama, pararel
 from embryology.specs import registry
-from embryology.specs.sources import Data, Source, chosen, differences, refuse
+from embryology.specs import sources as data_sources
+from embryology.specs.sources import Data, Source, chosen
 
 OWN = (*lama.SOURCES, pararel.SOURCE, bundled.SOURCE)
 
@@ -30,11 +28,7 @@ def find(name: str) -> Data:
 
 def is_there(name: str) -> bool:
     """Whether the data of a set are there."""
-    try:
-        find(name)
-    except EmbryologyError:
-        return False
-    return True
+    return data_sources.is_there(sources()[name])
 
 
 def counted(reading: Reading) -> dict[str, int]:
@@ -51,25 +45,11 @@ def counted(reading: Reading) -> dict[str, int]:
 
 
 def check(console: Console, skip_bad: bool = False) -> None:
-    """Print the counts of all sets that are there.
-
-    Raises:
-        EmbryologyError: a set is malformed, or a known count does not hold.
-    """
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    wrong = []
-    for name, source in sources().items():
-        try:
-            data = find(name)
-        except EmbryologyError as error:
-            say(str(error))
-            continue
-        reading = data.read(skip_bad=skip_bad)
-        ours = counted(reading)
-        say(f"{name}: {', '.join(f'{what} {count:,}' for what, count in ours.items())}")
-        for what, counts in (("skipped", reading.skipped), ("left out", reading.left_out)):
-            if counts.total():
-                listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()) if count)
-                say(f"  {what}: {listed}")
-        wrong += differences(source, "", ours)
-    refuse(wrong)
+    """:func:`embryology.specs.sources.check` of all sets."""
+    data_sources.check(
+        sources(),
+        counted,
+        lambda reading: {"skipped": reading.skipped, "left out": reading.left_out},
+        console,
+        skip_bad,
+    )

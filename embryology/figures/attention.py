@@ -1,7 +1,5 @@
 """Where heads attend over pretraining, and when they find syntactic heads, beside uniform attention and offsets."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -30,12 +28,6 @@ MOST_LAYERS, MOST_STEPS, MOST_RELATIONS = len(style.LINES), 6, 8
 RESAMPLED = f"{RESAMPLES:,} resamples, seed {SEED}"
 
 
-def _few(values: Sequence[int], most: int) -> list[int]:
-    """At most so many, evenly, the first and the last among them."""
-    at = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
-    return [values[i] for i in at]
-
-
 @style.styled
 def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
     """Attention in one sentence, layers × checkpoints: of each layer the kept head that ends closest to neighbours.
@@ -49,7 +41,10 @@ def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
     if not len(names):
         return style.paragraph("No maps were kept of this series.")
     kept = formation.maps[formation.maps["sentence"] == names[min(sentence, len(names) - 1)]]
-    steps, layers = _few(sorted(kept["step"].unique()), MOST_STEPS), _few(sorted(kept["layer"].unique()), MOST_LAYERS)
+    steps, layers = (
+        style.few(sorted(kept["step"].unique()), MOST_STEPS),
+        style.few(sorted(kept["layer"].unique()), MOST_LAYERS),
+    )
     last, pieces = kept[kept["step"] == steps[-1]], kept["pieces"].iloc[0]
     near = last["map"].map(_to_neighbours)
     heads = {layer: int(last.loc[near[last["layer"] == layer].idxmax(), "head"]) for layer in layers}
@@ -101,7 +96,7 @@ def _to_neighbours(square: np.ndarray) -> float:
 def patterns(frame: pd.DataFrame, formation: Formation) -> HTML:
     """Curves of where attention goes, a panel a pattern, a line a layer, beside uniform attention."""
     curves, masses = formation.curves, list(formation.patterns)
-    layers = _few(sorted(curves["layer"].unique()), MOST_LAYERS)
+    layers = style.few(sorted(curves["layer"].unique()), MOST_LAYERS)
     figure, axes = style.grid(len(masses) + 2, 2, 2.3)
     drawn = []
     for axis, name in zip(axes, [*masses, ENTROPY, DISTANCE], strict=True):
@@ -178,7 +173,7 @@ def relations(frame: pd.DataFrame, formation: Formation) -> HTML:
 @style.styled
 def times(frame: pd.DataFrame, formation: Formation) -> HTML:
     """When patterns form in layers and when relations are found, with intervals, beside what frequency predicts."""
-    layers = _few(range(len(next(iter(formation.patterns.values())))), MOST_LAYERS)
+    layers = style.few(range(len(next(iter(formation.patterns.values())))), MOST_LAYERS)
     of_patterns = [
         times.iloc[layers].rename(index=lambda layer, name=name: f"to {LABELS[name]}, {layer}")
         for name, times in formation.patterns.items()

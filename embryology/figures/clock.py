@@ -80,7 +80,7 @@ def _drawn(clocks: Sequence[Clock], axis: str) -> HTML:
     height = 1.6 + 0.27 * len(table)
     ratios = [1.3, 1.0, height] if falls else [height]
     figure, panels = style.panels(
-        len(ratios), 1, 9, sum(ratios) + 0.6, sharex=True, gridspec_kw={"height_ratios": ratios}
+        len(ratios), 1, 7.5, sum(ratios) + 0.6, sharex=True, gridspec_kw={"height_ratios": ratios}
     )
     move = _mover(told.series, axis)
     at = np.sort(move(np.array([each.step for each in told.series.checkpoints], float)))

@@ -33,16 +33,10 @@ MOST_LAYERS, MOST_STEPS = len(style.LINES), 6
 """That are drawn."""
 
 
-def _few(values: list[int], most: int) -> list[int]:
-    """At most so many, evenly, the first and the last among them."""
-    at = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
-    return [values[i] for i in at]
-
-
 def _curves(axis: Axes, frame: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
     """Draw a line a layer, and give what was drawn."""
     drawn = []
-    for layer, line in zip(_few(similarity.layers(frame), MOST_LAYERS), style.LINES, strict=False):
+    for layer, line in zip(style.few(similarity.layers(frame), MOST_LAYERS), style.LINES, strict=False):
         rows = similarity.curve(frame, task, metric, layer)
         if len(rows):
             style.curve(axis, rows, line, named(layer))
@@ -121,7 +115,7 @@ def times(frame: pd.DataFrame, of: Settling) -> HTML:
 @style.styled
 def between_layers(frame: pd.DataFrame) -> HTML:
     """CKA of each layer with each other within checkpoints."""
-    steps = _few([int(step) for step in _steps(frame)], MOST_STEPS)
+    steps = style.few([int(step) for step in _steps(frame)], MOST_STEPS)
     numbers = similarity.layers(frame)
     figure, axes = style.grid(len(steps), 3, 2.6, sharex=True, sharey=True, margin=0.3)
     drawn = []
@@ -133,7 +127,7 @@ def between_layers(frame: pd.DataFrame) -> HTML:
                 colour = "white" if value < 0.5 else "black"
                 axis.text(other, one, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
         axis.grid(False)
-        shown = _few(list(range(len(numbers))), 7)
+        shown = style.few(list(range(len(numbers))), 7)
         axis.set_xticks(shown, [numbers[at] for at in shown])
         axis.set_yticks(shown, [numbers[at] for at in shown])
         axis.set(title=f"step {style.short(step)}", xlabel="layer", ylabel="layer")

@@ -366,6 +366,12 @@ def _data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def few(values: Sequence[int], most: int) -> list[int]:
+    """At most so many, evenly, the first and the last among them."""
+    at = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
+    return [values[i] for i in at]
+
+
 def some(names: Sequence[str]) -> str:
     """As :func:`listed`, the first ones of many: "a, b and 23 others"."""
     return listed(names if len(names) < 5 else [*names[:2], f"{len(names) - 2} others"])

@@ -1,13 +1,11 @@
 """The sets of minimal pairs by name, of this package and of plug-ins, and how they are counted."""
 
-from functools import partial
-
 from rich.console import Console
 
-from embryology.errors import EmbryologyError
 from embryology.grammar import Reading, blimp, silver
 from embryology.specs import registry
-from embryology.specs.sources import Data, Source, chosen, differences, refuse
+from embryology.specs import sources as data_sources
+from embryology.specs.sources import Data, Source, chosen
 
 OWN = (blimp.SOURCE, silver.SOURCE)
 
@@ -28,11 +26,7 @@ def find(name: str) -> Data:
 
 def is_there(name: str) -> bool:
     """Whether the data of a set are there."""
-    try:
-        find(name)
-    except EmbryologyError:
-        return False
-    return True
+    return data_sources.is_there(sources()[name])
 
 
 def counted(reading: Reading) -> dict[str, int]:
@@ -43,21 +37,5 @@ def counted(reading: Reading) -> dict[str, int]:
 
 
 def check(console: Console, skip_bad: bool = False) -> None:
-    """Print the counts of all sets that are there.
-
-    Raises:
-        EmbryologyError: a set is malformed, or a known count does not hold.
-    """
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    wrong = []
-    for name, source in sources().items():
-        try:
-            data = find(name)
-        except EmbryologyError as error:
-            say(str(error))
-            continue
-        reading = data.read(skip_bad=skip_bad)
-        ours = counted(reading)
-        say(f"{name}: {', '.join(f'{what} {count:,}' for what, count in ours.items())}")
-        wrong += differences(source, "", ours)
-    refuse(wrong)
+    """:func:`embryology.specs.sources.check` of all sets."""
+    data_sources.check(sources(), counted, lambda reading: {"skipped": reading.skipped}, console, skip_bad)

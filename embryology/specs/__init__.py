@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
 
 Precision = Literal["auto", "bfloat16", "float32"]
+Float32 = Annotated[Literal["float32"], BeforeValidator(lambda value: "float32" if value == "auto" else value)]
+"""The precision of a probe whose numbers would be others in bfloat16: ``auto`` is float32 too."""
 """``auto`` is bfloat16 where the device computes in it, which is faster and gives slightly other numbers."""
 AlignmentMethod = Literal["running", "words"]
 """Whether a sentence is tokenised as running text, or word by word as in the paper's released scripts."""

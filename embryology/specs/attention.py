@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt, field_validator
+from pydantic import NonNegativeInt, PositiveInt
 
-from embryology.specs import ATTENTIONS, NATS, SHARE, UNTRAINED, Meaning, ProbeSettings, Specification
+from embryology.specs import ATTENTIONS, NATS, SHARE, UNTRAINED, Float32, Meaning, ProbeSettings, Specification
 
 PATTERNS, ATTACHMENT, MAPS = "patterns", "attachment", "maps"
 TO_HEAD, TO_DEPENDENT, BEST = "from-dependent", "from-head", "best-head"
@@ -28,13 +28,8 @@ class AttentionSettings(ProbeSettings):
     """At most so many, drawn evenly; a smaller draw lies within a larger one."""
     map_heads: NonNegativeInt = 4
     """Of each layer, so many heads' maps of the project's own sentences are kept, the first ones."""
-    precision: Literal["float32"] = "float32"
+    precision: Float32 = "float32"
     """``auto`` is that too: in bfloat16 a word's two strongest attentions often tie."""
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _automatic(cls, value: object) -> object:
-        return "float32" if value == "auto" else value
 
 
 SPECIFICATION = Specification(

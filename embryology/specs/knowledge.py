@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import PositiveInt, field_validator
+from pydantic import PositiveInt
 
-from embryology.specs import MASKED_HEAD, NATS, SHARE, UNTRAINED, Meaning, ProbeSettings, Specification
+from embryology.specs import MASKED_HEAD, NATS, SHARE, UNTRAINED, Float32, Meaning, ProbeSettings, Specification
 from embryology.specs.properties import EXPOSURE, OVERLAP
 
 NOT_NAMED, HELD_OUT, NOT_HELD_OUT, SEVERAL_PIECES = "not named", "held out", "not held out", "several pieces"
@@ -26,13 +26,8 @@ class KnowledgeSettings(ProbeSettings):
     """Types of relations; ParaRel and SQuAD do not say theirs."""
     facts: PositiveInt | None = None
     """At most so many of a relation, drawn evenly; None takes all."""
-    precision: Literal["float32"] = "float32"
+    precision: Float32 = "float32"
     """``auto`` is that too: ranks and choices in bfloat16 would be others, and are no faster."""
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _automatic(cls, value: object) -> object:
-        return "float32" if value == "auto" else value
 
 
 SPECIFICATION = Specification(

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt
 
-from embryology.specs import HIDDEN_STATES, SHARE, UNTRAINED, Meaning, ProbeSettings, Specification
+from embryology.specs import HIDDEN_STATES, SHARE, UNTRAINED, Float32, Meaning, ProbeSettings, Specification
 
 LAYERS, LAST, BEFORE, SHAPE, NOISE = "layers", "last", "before", "shape", "noise"
 CKA, PWCCA, KEPT = "cka", "pwcca", "variance_kept"
@@ -27,13 +27,8 @@ class SimilaritySettings(ProbeSettings):
     """At most so many, no two of one sentence or of one form."""
     components: PositiveInt = 50
     """First principal components of a layer that PWCCA reads: of more its correlations are fitted to chance."""
-    precision: Literal["float32"] = "float32"
+    precision: Float32 = "float32"
     """``auto`` is that too: in bfloat16 vectors that differ little are the same."""
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _automatic(cls, value: object) -> object:
-        return "float32" if value == "auto" else value
 
 
 SPECIFICATION = Specification(

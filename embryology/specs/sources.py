@@ -4,10 +4,14 @@ The readers of this package say what they read in a :class:`Source` each, and so
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+from rich.console import Console
 
 from embryology.errors import EmbryologyError
 
@@ -137,6 +141,52 @@ def differences(source: Source, part: str, counts: Mapping[str, int]) -> list[st
         for name, known in source.known.get(part, {}).items()
         if counts.get(name, 0) != known
     ]
+
+
+def is_there(source: Source) -> bool:
+    """Whether its data are there."""
+    try:
+        source.find(source.name, "")
+    except EmbryologyError:
+        return False
+    return True
+
+
+def check(
+    sources: Mapping[str, Source],
+    counted: Callable[[Any], Mapping[str, int]],
+    without: Callable[[Any], Mapping[str, Counter[str]]],
+    console: Console,
+    skip_bad: bool = False,
+) -> None:
+    """Print the counts of all sets that are there, of sources without splits.
+
+    Args:
+        sources: by name.
+        counted: what there is of what, of what a set reads.
+        without: what is not in it, skipped say, by reason.
+        console: where it is printed.
+        skip_bad: whether malformed lines are skipped.
+
+    Raises:
+        EmbryologyError: a set is malformed, or a known count does not hold.
+    """
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    wrong = []
+    for name, source in sources.items():
+        try:
+            data = source.find(name, "")
+        except EmbryologyError as error:
+            say(str(error))
+            continue
+        reading = data.read(skip_bad=skip_bad)
+        ours = counted(reading)
+        say(f"{name}: {', '.join(f'{what} {count:,}' for what, count in ours.items())}")
+        for what, counts in without(reading).items():
+            if counts.total():
+                say(f"  {what}: {', '.join(f'{why} {count:,}' for why, count in sorted(counts.items()) if count)}")
+        wrong += differences(source, "", ours)
+    refuse(wrong)
 
 
 def refuse(wrong: Sequence[str]) -> None:

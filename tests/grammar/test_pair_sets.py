@@ -198,6 +198,14 @@ def test_counts_are_printed_and_held_against_those_known(folder, capsys):
     assert "blimp: phenomena 2, paradigms 2, pairs 7" in capsys.readouterr().out
 
 
+def test_what_a_check_skips_is_printed(folder, capsys):
+    file = folder / "data" / "agreement_1.jsonl"
+    file.write_text(file.read_text() + "{}\n")
+    with pytest.raises(EmbryologyError, match="known counts do not hold"):
+        pair_sets.check(Console(), skip_bad=True)
+    assert "  skipped: malformed line 1" in capsys.readouterr().out.splitlines()
+
+
 def test_pairs_that_cannot_be_asked_are_counted_by_reason(tokenizer):
     texts = {
         SAME: ("It is one.", "It is one."),
