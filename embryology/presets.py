@@ -1,5 +1,7 @@
 """A preset: everything that decides what a run becomes, and apart from it how fast it gets there."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,7 +122,7 @@ class Objective(Section):
 
 
 class Optimizer(Section):
-    """Linear warm-up and linear decay to zero."""
+    """Linear warm-up and linear decay to zero, unless phases have rates of their own."""
 
     name: Literal["adamw", "lamb"] = "adamw"
     """LAMB (You et al. 2020) is ALBERT's, for batches of thousands of sequences."""
@@ -133,12 +135,53 @@ class Optimizer(Section):
     max_grad_norm: PositiveFloat
 
 
-class Long(Section):
-    """Longer sequences from a step on, as BERT learns its positions beyond 128 in the last tenth of its training."""
+class Phase(Section):
+    """Some steps of a run; what a phase does not say is as in the run."""
 
-    from_step: PositiveInt
-    batch_size: PositiveInt
-    sequence_length: int = Field(ge=16)
+    steps: PositiveInt
+    corpus: Corpus | None = None
+    objective: Objective | None = None
+    rate: Literal["schedule", "constant", "decay"] = "schedule"
+    """``schedule`` is the optimizer's over the whole run; else ``constant``, or linear ``decay`` to zero at the end of
+    the phase. The run's first steps are a warm-up with each."""
+    learning_rate: PositiveFloat | None = None
+    """At the peak of a constant rate or a decay."""
+    warmup_steps: NonNegativeInt = 0
+    """Of a later phase, within a constant rate or a decay; the first has the optimizer's."""
+    batch_size: PositiveInt | None = None
+    sequence_length: int | None = Field(None, ge=16)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A phase with all that it has of the run: steps ``first`` to ``after`` - 1, counted from 0."""
+
+    number: int
+    """From 1."""
+    first: int
+    after: int
+    objective: Objective
+    batch_size: int
+    sequence_length: int
+    learning_rate: float
+    """At the peak, which warm-up reaches after ``warmup_steps`` steps from ``rises_from`` on."""
+    warmup_steps: int
+    rises_from: int
+    falls_to: int | None
+    """The step at which the rate is zero; None where it is constant."""
+
+    @property
+    def reads(self) -> tuple[Objective, int, int]:
+        """What makes batches those that they are, beside their numbers."""
+        return self.objective, self.batch_size, self.sequence_length
+
+
+class StartsFrom(Section):
+    """The step of another run whose state a run begins with, instead of training the same up to there."""
+
+    run: str
+    """Its name or path; ``{seed}`` stands for the seed."""
+    step: PositiveInt
 
 
 class Outcome(Section):
@@ -154,12 +197,26 @@ class Outcome(Section):
     """Sequences a step, over all devices."""
     sequence_length: int = Field(ge=16)
     """Pieces a sequence, ``[CLS]`` and both ``[SEP]`` included."""
-    long: Long | None = None
+    phases: tuple[Phase, ...] = ()
+    """One after the other, from step 0 to ``steps``; none is one phase with the optimizer's schedule."""
     held_out_sequences: PositiveInt
     """How many held-out sequences an evaluation reads."""
     checkpoints: list[int]
     """The steps at which the model is saved and evaluated, from 0 to ``steps``."""
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _long_is_two_phases(cls, values: Any) -> Any:
+        """Longer sequences from a step on were a key of their own, and stand in the records of all runs until then."""
+        if not isinstance(values, dict) or "long" not in values:
+            return values
+        values = dict(values)
+        if long := values.pop("long"):
+            first = long.get("from_step", 0)
+            second = {key: value for key, value in long.items() if key != "from_step"}
+            values["phases"] = [{"steps": first}, {"steps": values.get("steps", first) - first, **second}]
+        return values
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Outcome":
@@ -170,22 +227,62 @@ class Outcome(Section):
             raise ValueError("an electra is trained with pair: none, pair_weight: 0 and an rtd_weight above 0")
         if self.model.family != "electra" and self.objective.rtd_weight:
             raise ValueError("rtd_weight is of electra alone, as no other model tells what was replaced")
-        if self.long and not self.sequence_length < self.long.sequence_length:
-            raise ValueError("long sequences must be longer than the others")
-        if self.long and self.long.from_step >= self.steps:
-            raise ValueError(f"long sequences must begin before the last step ({self.steps})")
+        for problem in self._problems_of_phases():
+            raise ValueError(problem)
         return self
+
+    def _problems_of_phases(self) -> Iterator[str]:
+        if not self.phases:
+            return
+        if (steps := sum(phase.steps for phase in self.phases)) != self.steps:
+            yield f"phases have {steps} steps together, and the run has {self.steps}"
+        if len({phase.rate == "schedule" for phase in self.phases}) > 1:
+            yield "each phase has a rate of its own, constant or decay, or none has"
+        for stage, phase in zip(self.course, self.phases, strict=True):
+            name = f"phase {stage.number}"
+            if phase.corpus not in (None, self.corpus):
+                yield f"{name} has another corpus than the run, which is not supported yet"
+            if stage.objective.pair != self.objective.pair or stage.objective.rtd_weight != self.objective.rtd_weight:
+                yield f"{name} has another pair or rtd_weight than the run; how pieces are masked may change alone"
+            if phase.rate == "schedule" and (phase.learning_rate or phase.warmup_steps):
+                yield f"{name} has a learning_rate or warmup_steps, which are of a rate: constant or decay"
+            if stage.number == 1 and phase.warmup_steps:
+                yield f"{name} has the optimizer's warmup_steps; leave out its own"
+            if phase.rate != "schedule" and stage.warmup_steps > phase.steps:
+                yield f"{name} has {phase.steps} steps, and its warm-up of {stage.warmup_steps} does not end within"
+
+    @property
+    def course(self) -> tuple[Stage, ...]:
+        """The phases, at least one, in their order."""
+        stages, first = [], 0
+        for number, phase in enumerate(self.phases or (Phase(steps=self.steps),), 1):
+            whole, after = phase.rate == "schedule", first + phase.steps
+            stages.append(
+                Stage(
+                    number=number,
+                    first=first,
+                    after=after,
+                    objective=phase.objective or self.objective,
+                    batch_size=phase.batch_size or self.batch_size,
+                    sequence_length=phase.sequence_length or self.sequence_length,
+                    learning_rate=phase.learning_rate or self.optimizer.learning_rate,
+                    warmup_steps=self.optimizer.warmup_steps if whole or number == 1 else phase.warmup_steps,
+                    rises_from=0 if whole else first,
+                    falls_to=self.steps if whole else after if phase.rate == "decay" else None,
+                )
+            )
+            first = after
+        return tuple(stages)
 
     @property
     def sequences(self) -> int:
         """How many are read in all steps, one as often as it is read."""
-        after = self.long.from_step if self.long else self.steps
-        return after * self.batch_size + (self.steps - after) * (self.long.batch_size if self.long else 0)
+        return sum((stage.after - stage.first) * stage.batch_size for stage in self.course)
 
     @property
     def longest(self) -> int:
         """Pieces of the longest sequence that the model must be able to read."""
-        return self.long.sequence_length if self.long else self.sequence_length
+        return max(self.sequence_length, *(stage.sequence_length for stage in self.course))
 
 
 class Speed(Section):
@@ -202,15 +299,35 @@ class Speed(Section):
     workers: NonNegativeInt = 0
     """Processes a device that make batches. 0 takes a thread, which keeps up with a processor but no accelerator."""
     resume_every: PositiveInt = 250
-    """Steps between two resume points, beside those at checkpoints."""
+    """Steps between two resume points, beside those at checkpoints and ends of phases."""
+    keep_states: tuple[PositiveInt, ...] = ()
+    """Checkpoints whose resume points are kept, so that other runs can start from them; else the last two are."""
 
 
 class Preset(Section):
     name: str
     outcome: Outcome
+    starts_from: StartsFrom | None = None
+    """Of a branch, whose outcome is the same up to there as the other run's: it is not part of what a run becomes."""
     probes: dict[str, dict[str, Any]] = {}
     """Settings by probe, checked by the probe itself; their own hash is in every measurement's key."""
     speed: Speed = Speed()
+
+    @model_validator(mode="after")
+    def _keeps_what_there_is(self) -> "Preset":
+        if lacking := sorted({*self.speed.keep_states} - {*self.outcome.checkpoints}):
+            raise ValueError(f"speed.keep_states {lacking} are no checkpoints")
+        if self.starts_from and self.starts_from.step not in self.outcome.checkpoints[:-1]:
+            raise ValueError(f"starts_from.step {self.starts_from.step} is no checkpoint before the last")
+        return self
+
+    @property
+    def origin(self) -> StartsFrom | None:
+        """``starts_from`` with the run's name for this seed."""
+        if self.starts_from is None:
+            return None
+        name = self.starts_from.run.replace("{seed}", str(self.outcome.seed))
+        return self.starts_from.model_copy(update={"run": name})
 
     @property
     def outcome_sha256(self) -> str:

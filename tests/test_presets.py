@@ -35,6 +35,11 @@ def changed(tmp_path, change):
 
 
 LONG = {"from_step": 40, "batch_size": 8, "sequence_length": 96}
+CONSTANT, DECAY = {"steps": 40, "rate": "constant"}, {"steps": 10, "rate": "decay"}
+
+
+def in_phases(*phases):
+    return lambda v: v["outcome"].update(phases=list(phases))
 
 
 @pytest.mark.parametrize(
@@ -46,8 +51,44 @@ LONG = {"from_step": 40, "batch_size": 8, "sequence_length": 96}
         (lambda v: v["outcome"].update(steps=51), "checkpoints must rise from 0 to steps"),
         (lambda v: v["outcome"].update(checkpoints=[5, 50]), "checkpoints must rise from 0 to steps"),
         (lambda v: v["outcome"].update(checkpoints=[0, 20, 10, 50]), "checkpoints must rise from 0 to steps"),
-        (lambda v: v["outcome"].update(long=LONG | {"from_step": 50}), "must begin before the last step"),
-        (lambda v: v["outcome"].update(long=LONG | {"sequence_length": 64}), "must be longer than the others"),
+        (lambda v: v["outcome"].update(long=LONG | {"from_step": 50}), r"outcome\.phases\.1\.steps: .*greater than 0"),
+        (lambda v: v["outcome"].update(long=LONG | {"words": 5}), r"outcome\.phases\.1\.words: there is no such key"),
+        (in_phases(CONSTANT, DECAY | {"lenght": 5}), r"outcome\.phases\.1\.lenght: there is no such key"),
+        (in_phases(CONSTANT, {"rate": "decay"}), r"outcome\.phases\.1\.steps: it is missing"),
+        (in_phases(CONSTANT, DECAY | {"steps": 0}), r"outcome\.phases\.1\.steps: .*greater than 0"),
+        (in_phases(CONSTANT, DECAY | {"steps": 9}), "phases have 49 steps together, and the run has 50"),
+        (in_phases(CONSTANT, {"steps": 10}), "each phase has a rate of its own, constant or decay, or none has"),
+        (in_phases(CONSTANT, DECAY | {"rate": "cosine"}), r"outcome\.phases\.1\.rate: .*'constant' or 'decay'"),
+        (in_phases(CONSTANT, DECAY | {"corpus": {"path": "x"}}), "phase 2 has another corpus than the run"),
+        (
+            in_phases(
+                CONSTANT,
+                DECAY | {"objective": {"mlm_probability": 0.2, "max_ngram": 1, "pair": "nsp", "pair_weight": 1}},
+            ),
+            "phase 2 has another pair or rtd_weight than the run",
+        ),
+        (
+            in_phases({"steps": 50, "learning_rate": 0.1}),
+            "phase 1 has a learning_rate or warmup_steps, which are of a rate",
+        ),
+        (in_phases({"steps": 40}, {"steps": 10, "warmup_steps": 2}), "phase 2 has a learning_rate or warmup_steps"),
+        (in_phases(CONSTANT | {"warmup_steps": 3}, DECAY), "phase 1 has the optimizer's warmup_steps"),
+        (
+            in_phases(CONSTANT | {"steps": 4}, DECAY | {"steps": 46}),
+            "phase 1 has 4 steps, and its warm-up of 5 does not end",
+        ),
+        (in_phases(CONSTANT, DECAY | {"warmup_steps": 11}), "phase 2 has 10 steps, and its warm-up of 11 does not end"),
+        (lambda v: v["speed"].update(keep_states=[20, 21, 22]), r"speed\.keep_states \[21, 22\] are no checkpoints"),
+        (
+            lambda v: v.update(starts_from={"run": "one", "step": 50}),
+            r"starts_from\.step 50 is no checkpoint before the",
+        ),
+        (
+            lambda v: v.update(starts_from={"run": "one", "step": 11}),
+            r"starts_from\.step 11 is no checkpoint before the",
+        ),
+        (lambda v: v.update(starts_from={"run": "one", "step": 0}), r"starts_from\.step: .*greater than 0"),
+        (lambda v: v.update(starts_from={"run": "one"}), r"starts_from\.step: it is missing"),
         (lambda v: v["outcome"]["objective"].update(mlm_probability=1.5), r"mlm_probability: .*less than 1"),
         (lambda v: v["outcome"]["model"].update(num_attention_heads=5), "not a multiple of num_attention_heads"),
         (lambda v: v["speed"].update(precision="float8"), r"speed\.precision"),
@@ -106,7 +147,28 @@ EVERYTHING = {
         "steps": 40,
         "batch_size": 8,
         "sequence_length": 32,
-        "long": {"from_step": 30, "batch_size": 4, "sequence_length": 48},
+        "phases": [
+            {"steps": 30, "rate": "constant", "learning_rate": 0.2},
+            {
+                "steps": 10,
+                "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"]},
+                "objective": {
+                    "mlm_probability": 0.3,
+                    "max_ngram": 1,
+                    "whole_word_mask": True,
+                    "mask_replace_prob": 0.6,
+                    "random_replace_prob": 0.3,
+                    "pair": "none",
+                    "pair_weight": 0,
+                    "rtd_weight": 5,
+                },
+                "rate": "decay",
+                "learning_rate": 0.3,
+                "warmup_steps": 2,
+                "batch_size": 4,
+                "sequence_length": 48,
+            },
+        ],
         "held_out_sequences": 64,
         "checkpoints": [0, 20, 40],
         "seed": 7,
@@ -119,17 +181,28 @@ EVERYTHING = {
         "gradient_accumulation_steps": 2,
         "workers": 1,
         "resume_every": 5,
+        "keep_states": [20],
     },
+    "starts_from": {"run": "other-seed{seed}", "step": 20},
 }
 """A value for every setting, none of them its default."""
-OTHER_WORDS = {"text": "bundled", "electra": "bert", "none": "sop", "lamb": "adamw", "float32": "bfloat16"}
+OTHER_WORDS = {
+    "text": "bundled",
+    "electra": "bert",
+    "none": "sop",
+    "lamb": "adamw",
+    "float32": "bfloat16",
+    "decay": "constant",
+}
 
 
 def settings_of(section, path=()):
-    """Every setting below a section with the path to it."""
+    """Every setting below a section with the path to it; of several sections those of the last."""
     for name, value in section:
         if isinstance(value, presets.Section):
             yield from settings_of(value, (*path, name))
+        elif value and isinstance(value, tuple) and isinstance(value[-1], presets.Section):
+            yield from settings_of(value[-1], (*path, name, len(value) - 1))
         else:
             yield (*path, name), value
 
@@ -137,6 +210,8 @@ def settings_of(section, path=()):
 def with_setting(section, path, value):
     """Nothing is checked: what settings go together is no matter of names."""
     name, *rest = path
+    if isinstance(section, tuple):
+        return (*section[:name], with_setting(section[name], rest, value), *section[name + 1 :])
     return section.model_copy(update={name: with_setting(getattr(section, name), rest, value) if rest else value})
 
 
@@ -152,16 +227,21 @@ def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
     preset = presets.validated(EVERYTHING, "everything.yaml")
     seen = {"nothing": preset.outcome_sha256}
     for path, value in settings_of(preset.outcome, ("outcome",)):
-        seen[".".join(path)] = with_setting(preset, path, other(value)).outcome_sha256
-    assert len(seen) == 1 + 39
+        seen[".".join(map(str, path))] = with_setting(preset, path, other(value)).outcome_sha256
+    assert len(seen) == 1 + 53
     assert len(set(seen.values())) == len(seen)
     assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
     assert preset.with_seed(8).outcome.seed == 8
-    paths = [("name",), ("probes",), *(path for path, _ in settings_of(preset.speed, ("speed",)))]
-    values = ["mine", {}, *(other(value) for _, value in settings_of(preset.speed))]
+    paths = [
+        ("name",),
+        ("probes",),
+        ("starts_from", "run"),
+        *(path for path, _ in settings_of(preset.speed, ("speed",))),
+    ]
+    values = ["mine", {}, "another", *(other(value) for _, value in settings_of(preset.speed))]
     for path, value in zip(paths, values, strict=True):
         assert with_setting(preset, path, value).outcome_sha256 == seen["nothing"], path
-    assert len(paths) == 8
+    assert len(paths) == 10
 
 
 def test_another_version_of_training_is_another_outcome(monkeypatch):
@@ -205,7 +285,7 @@ def test_defaults_are_those_that_runs_were_named_with():
         "objective.rtd_weight": 0.0,
         "optimizer.name": "adamw",
         "optimizer.epsilon": 1e-8,
-        "long": None,
+        "phases": (),
         "seed": 0,
     }
     assert {key: value for key, value in found.items() if key in defaults} == defaults
@@ -214,14 +294,20 @@ def test_defaults_are_those_that_runs_were_named_with():
         name for name, value in needed.items() if not isinstance(value, dict)
     }
     assert preset.speed == presets.Speed(
-        threads=2, precision="auto", compile=False, gradient_accumulation_steps=1, workers=0, resume_every=250
+        threads=2,
+        precision="auto",
+        compile=False,
+        gradient_accumulation_steps=1,
+        workers=0,
+        resume_every=250,
+        keep_states=(),
     )
 
 
 def test_a_model_reads_its_longest_sequences():
     preset = presets.validated(EVERYTHING, "everything.yaml")
     assert preset.outcome.longest == 48
-    assert with_setting(preset, ("outcome", "long"), None).outcome.longest == 32
+    assert with_setting(preset, ("outcome", "phases"), ()).outcome.longest == 32
 
 
 def test_a_preset_may_have_a_name_of_its_own(tmp_path):
@@ -264,7 +350,10 @@ def test_what_the_base_models_do_not_share():
     assert [outcome.objective.pair for outcome in (albert, bert, electra)] == ["sop", "nsp", "none"]
     assert [outcome.objective.pair_weight for outcome in (albert, bert, electra)] == [1, 1, 0]
     assert (electra.objective.rtd_weight, electra.model.generator_size) == (50, pytest.approx(1 / 3, abs=1e-4))
-    assert bert.long == presets.Long(from_step=900_000, batch_size=256, sequence_length=512)
+    assert [(stage.first, stage.after, stage.batch_size, stage.sequence_length) for stage in bert.course] == [
+        (0, 900_000, 256, 128),
+        (900_000, 1_000_000, 256, 512),
+    ]
 
 
 def test_a_preset_that_leaves_nothing_out_keeps_the_name_of_its_outcome(tmp_path):
@@ -297,3 +386,29 @@ def test_objectives_that_cannot_mean_what_they_say_are_refused(preset, changes, 
     values["outcome"]["objective"] |= changes
     with pytest.raises(EmbryologyError, match=message):
         presets.validated(values, "mine.yaml")
+
+
+NAMES = {
+    "albert-base": "a917c602105dc18e4aa5ed8ea80962600e9c4517022c3545d568006b58b92c11",
+    "baby": "0d9ef9c95be2bb12f5c2049b3f99337514c91555f971d37f90c479f895119ff7",
+    "electra-base": "fa711f180535a1c2e6b1f1c90428b07d9731caffd3c9182875928bd5a4c97f7c",
+    "small": "2c8f7e573ed4d717136df89582ae1ea9d9c12486109edc0b4d717cbf4111fd56",
+    "smoke": "ba40881881942d8743fdc67c695423014eaf183d7d6c3c7ab096415f66adff5d",
+    "tiny": "f26a1b6e9d66e0ac039ff90400d66d9ffe297d0ff7d61bf73e74695dd05b633d",
+    "tiny-bert": "4e80c0eee89bae760b3243ddf5dec0001fa02f417e43e855bf91be5e2d12a9e5",
+    "tiny-electra": "d795ed9dac9e46d51e335367906aaff70b3b580e818197f6fc8461e12368e1c3",
+}
+"""As they were before there were phases."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_without_phases_keeps_the_name_of_its_outcome(name):
+    assert presets.load(name).outcome_sha256 == NAMES[name]
+
+
+def test_longer_sequences_from_a_step_on_are_two_phases(tmp_path):
+    phases = [{"steps": 40}, {"steps": 10, "batch_size": 8, "sequence_length": 96}]
+    two = presets.load(changed(tmp_path, in_phases(*phases)))
+    assert presets.load(changed(tmp_path, lambda v: v["outcome"].update(long=LONG))) == two
+    assert presets.load(changed(tmp_path, lambda v: v["outcome"].update(long=None))).outcome.phases == ()
+    assert two.outcome_sha256 != presets.load("smoke").outcome_sha256

@@ -5,13 +5,23 @@ import math
 import torch
 from torch import nn
 
-from embryology.presets import Optimizer
+from embryology.presets import Optimizer, Stage
 
 
 def scheduled_rate(settings: Optimizer, step: int, steps: int) -> float:
     """The learning rate of step number ``step``, from 0: linear warm-up, then linear decay to zero at ``steps``."""
-    rising, falling = (step + 1) / settings.warmup_steps, (steps - step) / max(1, steps - settings.warmup_steps)
-    return settings.learning_rate * min(rising, falling)
+    return _rate(settings.learning_rate, settings.warmup_steps, step, steps)
+
+
+def stage_rate(stage: Stage, step: int) -> float:
+    """The learning rate of step number ``step``, from 0, of a run, which is within ``stage``."""
+    falls_after = None if stage.falls_to is None else stage.falls_to - stage.rises_from
+    return _rate(stage.learning_rate, stage.warmup_steps, step - stage.rises_from, falls_after)
+
+
+def _rate(peak: float, warmup: int, step: int, steps: int | None) -> float:
+    rising = (step + 1) / warmup if warmup else 1.0
+    return peak * min(rising, 1.0 if steps is None else (steps - step) / max(1, steps - warmup))
 
 
 def optimizer_for(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:

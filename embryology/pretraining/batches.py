@@ -158,6 +158,7 @@ class Batches:
         batch_size: int,
         length: int,
         seed: int,
+        before: int = 0,
     ):
         """
         Args:
@@ -167,12 +168,14 @@ class Batches:
             batch_size: sequences a batch.
             length: pieces a sequence.
             seed: of shuffling, cutting and masking.
+            before: how many sequences were read before the first batch, which has the next.
         """
         self.store = store
         self.objective = objective
         self.batch_size = batch_size
         self.length = length
         self.seed = seed
+        self.before = before
         self.places = max(1, round(objective.mlm_probability * (length - SPECIALS)))
         self.starts = np.array(word_starts(tokenizer)) | (not objective.whole_word_mask)
         self.pad, self.cls = tokenizer.pad_token_id, tokenizer.cls_token_id
@@ -186,7 +189,7 @@ class Batches:
         return -(-len(self.chunks) // self.batch_size)
 
     def epoch(self, step: int) -> float:
-        """How many times the text has been read after ``step`` batches."""
+        """How many times ``step`` batches read the text."""
         return step * self.batch_size / len(self.chunks)
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -209,7 +212,7 @@ class Batches:
         pair_labels = np.full(len(rows), IGNORED, np.int64)
         noise = np.zeros((len(rows), self.places), np.int64)
         objective = self.objective
-        for row, number in enumerate(step * self.batch_size + index for index in rows):
+        for row, number in enumerate(self.before + step * self.batch_size + index for index in rows):
             sequence, second, chosen, pair_labels[row], rng = self.sequence(number)
             ids[row, : len(sequence)] = sequence
             types[row, second : len(sequence)] = 1

@@ -1,11 +1,13 @@
 """What a preset costs before anything is trained: parameters, memory, FLOPs, and days on named hardware."""
 
+from collections import Counter
+
 import torch
 from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from embryology.presets import Outcome, Preset
+from embryology.presets import Objective, Preset
 from embryology.pretraining.batches import SPECIALS, Batch
 from embryology.pretraining.trainee import Trainee, build
 
@@ -21,9 +23,9 @@ BYTES_A_PARAMETER = 4 + 4 + 8 + 2
 """Weight, gradient, two moments of the optimizer, and the copy in bfloat16."""
 
 
-def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
+def empty_batch(objective: Objective, sequences: int, length: int) -> Batch:
     """A batch of the shapes of a step, with no content, on torch's meta device."""
-    places = sequences * max(1, round(outcome.objective.mlm_probability * (length - SPECIALS)))
+    places = sequences * max(1, round(objective.mlm_probability * (length - SPECIALS)))
     shape = (sequences, length)
     with torch.device("meta"):
         return Batch(
@@ -37,7 +39,7 @@ def empty_batch(outcome: Outcome, sequences: int, length: int) -> Batch:
         )
 
 
-def step_cost(models: nn.ModuleDict, outcome: Outcome, sequences: int, length: int) -> tuple[float, float]:
+def step_cost(models: nn.ModuleDict, objective: Objective, sequences: int, length: int) -> tuple[float, float]:
     """FLOPs of the matrix products of a step, and bytes that it keeps for its backward pass.
 
     FLOPs are counted on one sequence, forward and backward, and what is kept as what a second one adds: weights in the
@@ -45,7 +47,7 @@ def step_cost(models: nn.ModuleDict, outcome: Outcome, sequences: int, length: i
     uses, keeps less.
     """
     trainee = Trainee(models, torch.bfloat16).train()
-    one, two = (empty_batch(outcome, number, length) for number in (1, 2))
+    one, two = (empty_batch(objective, number, length) for number in (1, 2))
     with FlopCounterMode(display=False) as counter:
         trainee(one).sum().backward()
     return counter.get_total_flops() * sequences, (_kept(trainee, two) - _kept(trainee, one)) * sequences
@@ -78,16 +80,15 @@ def estimate(preset: Preset) -> dict[str, str]:
     outcome = preset.outcome
     with torch.device("meta"):
         models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed)
-    short_steps = outcome.long.from_step if outcome.long else outcome.steps
-    phases = [(short_steps, outcome.batch_size, outcome.sequence_length)]
-    if outcome.long:
-        phases.append((outcome.steps - short_steps, outcome.long.batch_size, outcome.long.sequence_length))
+    steps_of: Counter[tuple[Objective, int, int]] = Counter()
+    for stage in outcome.course:
+        steps_of[stage.reads] += stage.after - stage.first
     parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
     distinct = sum(p.numel() for p in models.parameters())
-    costs = [step_cost(models, outcome, sequences, length) for _, sequences, length in phases]
-    flops = sum(steps * cost for (steps, _, _), (cost, _) in zip(phases, costs, strict=True))
-    tokens = sum(steps * sequences * length for steps, sequences, length in phases)
-    activations = max(kept for _, kept in costs) / preset.speed.gradient_accumulation_steps
+    costs = {reads: step_cost(models, *reads) for reads in steps_of}
+    flops = sum(steps * costs[reads][0] for reads, steps in steps_of.items())
+    tokens = sum(steps * sequences * length for (_, sequences, length), steps in steps_of.items())
+    activations = max(kept for _, kept in costs.values()) / preset.speed.gradient_accumulation_steps
     rows = {f"parameters of the {name}": f"{count:,}" for name, count in parameters.items()}
     if len(parameters) > 1:
         rows["parameters, shared ones once"] = f"{distinct:,}"
@@ -98,7 +99,7 @@ def estimate(preset: Preset) -> dict[str, str]:
     rows["memory, activations on one device"] = (
         f"{activations / 1e9:,.2f} GB, gradient_accumulation_steps {preset.speed.gradient_accumulation_steps}"
     )
-    for (_, sequences, length), (cost, _) in zip(phases, costs, strict=True):
+    for (_, sequences, length), (cost, _) in costs.items():
         rows[f"FLOPs a step, {sequences} × {length}"] = f"{cost:.3g}"
     for name, flops_a_second in HARDWARE.items():
         rows[f"time on {name}"] = _spelt(flops / flops_a_second)

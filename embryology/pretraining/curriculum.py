@@ -1,8 +1,9 @@
-"""The batches of a whole run: its sequences and, where the preset says so, longer ones from a step on."""
+"""The batches of a whole run, through all its phases."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 from transformers import PreTrainedTokenizerFast
 
@@ -22,18 +23,22 @@ class Phase:
 
 
 class Curriculum:
-    """Which sequences every step of a run reads."""
+    """Which sequences every step of a run reads.
+
+    Phases that read alike are one here. A later one reads on in the order of the text where sequences of the same
+    length had come to.
+    """
 
     def __init__(self, outcome: Outcome, store: TokenStore, tokenizer: PreTrainedTokenizerFast):
-        def read(batch_size: int, length: int) -> Batches:
+        self.phases: list[Phase] = []
+        read: dict[int, int] = {}  # sequences by their length
+        for (objective, batch_size, length), alike in groupby(outcome.course, key=lambda stage: stage.reads):
+            stages = list(alike)
+            first, after = stages[0].first, stages[-1].after
             options = {"batch_size": batch_size, "length": length, "seed": outcome.seed}
-            return Batches(store, tokenizer, outcome.objective, **options)
-
-        after_short = outcome.long.from_step if outcome.long else outcome.steps
-        self.phases = [Phase(0, after_short, read(outcome.batch_size, outcome.sequence_length))]
-        if outcome.long:
-            longer = read(outcome.long.batch_size, outcome.long.sequence_length)
-            self.phases.append(Phase(after_short, outcome.steps, longer))
+            batches = Batches(store, tokenizer, objective, **options, before=read.get(length, 0))
+            self.phases.append(Phase(first, after, batches))
+            read[length] = read.get(length, 0) + (after - first) * batch_size
 
     def epoch(self, step: int) -> float:
         """How many times the text has been read after ``step`` steps."""

@@ -50,7 +50,7 @@ def read(curriculum: Curriculum) -> Iterator[Read]:
         at_once = max(1, SEQUENCES_A_BLOCK // size)
         for begin in range(phase.first, phase.after, at_once):
             steps = np.arange(begin, min(begin + at_once, phase.after))
-            first = (begin - phase.first) * size
+            first = phase.batches.before + (begin - phase.first) * size
             drawn = [phase.batches.sequence(number) for number in range(first, first + len(steps) * size)]
             bounds = np.cumsum([0, *(len(sequence) for sequence, *_ in drawn)])
             masked = np.zeros(bounds[-1], bool)

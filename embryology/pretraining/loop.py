@@ -20,10 +20,10 @@ from embryology import intervals
 from embryology.corpus import store, tokenizer
 from embryology.errors import EmbryologyError
 from embryology.models import processor
-from embryology.models.optimizers import optimizer_for, scheduled_rate
+from embryology.models.optimizers import optimizer_for, stage_rate
 from embryology.models.precision import resolve
-from embryology.presets import Preset
-from embryology.pretraining import compiled, state
+from embryology.presets import Preset, Stage
+from embryology.pretraining import branching, compiled, state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
 from embryology.pretraining.devices import Devices, expected_processes, refuse_unknown_tracker, speaks
@@ -47,8 +47,8 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
 
     Raises:
         EmbryologyError: a run of another experiment or an unfinished one is there, another process
-            trains in it, its corpus has changed, the loss is not finite, or Ctrl-C (after saving); or what
-            the preset asks of this machine it cannot do.
+            trains in it, its corpus has changed, the run that it starts from is not there or not as it was, the loss
+            is not finite, or Ctrl-C (after saving); or what the preset asks of this machine it cannot do.
     """
     _refuse_impossible(preset)
     refuse_unknown_tracker(track)
@@ -59,6 +59,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
             f"{folder.root} holds an unfinished run at step {manifest.steps_done(folder)} of "
             f"{preset.outcome.steps}; resume it with --resume, or give another --run"
         )
+    origin = branching.origin_of(preset, folder)
     source, quiet = preset.outcome.corpus, Console(quiet=True)
     speaking = console if speaks() else quiet
     # Before processes are joined, as those wait for each other half an hour, and this may take longer.
@@ -67,14 +68,13 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, speaking, sets)
     devices = Devices(track, folder.root / "tracking")
     with devices.on_main(lambda: _lock(folder)) or nullcontext():
-        Run(preset, folder, corpus, devices, console if devices.is_main else quiet).train()
+        Run(preset, folder, corpus, devices, console if devices.is_main else quiet, origin).train()
 
 
 def _refuse_impossible(preset: Preset) -> None:
     """Said before anything is written, rather than at the step where it shows."""
-    long = preset.outcome.long
-    for batch_size in (preset.outcome.batch_size, *([long.batch_size] if long else [])):
-        divide(batch_size, expected_processes(), preset.speed.gradient_accumulation_steps)
+    for stage in preset.outcome.course:
+        divide(stage.batch_size, expected_processes(), preset.speed.gradient_accumulation_steps)
     if preset.speed.compile and not torch.cuda.is_available():
         if preset.speed.compile is not True:
             raise EmbryologyError(
@@ -124,9 +124,16 @@ class Run:
     """One training run: what it is made of, and its loop."""
 
     def __init__(
-        self, preset: Preset, folder: RunFolder, corpus: store.PreparedCorpus, devices: Devices, console: Console
+        self,
+        preset: Preset,
+        folder: RunFolder,
+        corpus: store.PreparedCorpus,
+        devices: Devices,
+        console: Console,
+        origin: manifest.Origin | None = None,
     ):
         outcome = preset.outcome
+        self.course, self.origin = outcome.course, origin
         self.preset, self.outcome, self.folder, self.devices, self.console = preset, outcome, folder, devices, console
         self.say = partial(_say, console, folder.name)
         processor.prepare(preset.speed.threads)
@@ -141,7 +148,8 @@ class Run:
             compiled.compile_step(self.trainee, preset.speed.compile)
         self.shared = devices.share(self.trainee)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
-        weights = (1.0, outcome.objective.pair_weight, outcome.objective.rtd_weight)
+        objectives = [stage.objective for stage in self.course]
+        weights = [(1.0, objective.pair_weight, objective.rtd_weight) for objective in objectives]
         self.weights = torch.tensor(weights, device=self.device)
         if devices.is_main:
             self.held_out = HeldOut.of(outcome, corpus.held_out, corpus.train, self.tokenizer)
@@ -153,8 +161,11 @@ class Run:
 
     def _open(self, corpus: store.PreparedCorpus, precision: str) -> None:
         device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
-        manifest.open_session(self.folder, self.preset, precision, device, self.devices.processes)
+        manifest.open_session(self.folder, self.preset, precision, device, self.devices.processes, self.origin)
         self._adopt(corpus)
+        if self.origin and not manifest.steps_done(self.folder):
+            branching.begin(self.origin, self.folder, self.outcome)
+            self.say(f"starts from step {self.origin.step} of {self.origin.run}")
 
     def _adopt(self, corpus: store.PreparedCorpus) -> None:
         """Copy tokenizer and record of the corpus into the run, or hold them against what it began with."""
@@ -191,11 +202,16 @@ class Run:
             self.rows = logged[logged["step"] <= done].to_dict("records")
             self.say(f"resumed from step {done}")
         else:
-            start = {"step": 0, "tokens": 0}
+            start = {"step": 0, "tokens": 0, "phase": 1}
             self.rows.append(start | self._checkpoint(start))
 
+    def _stage(self, index: int) -> Stage:
+        """Of step number ``index``, from 0."""
+        return next(stage for stage in self.course if index < stage.after)
+
     def _steps(self, done: int, interrupt: Interrupt, show: Callable[[int, str], None]) -> None:
-        """Rows are logged every ``losses.LOG_EVERY`` steps and at checkpoints; states are saved only where a row ends.
+        """Rows are logged every ``losses.LOG_EVERY`` steps, at checkpoints and where a phase ends; states are saved
+        only where a row ends.
 
         Between two rows nothing waits for the device.
         """
@@ -204,15 +220,16 @@ class Run:
         pieces = torch.zeros((), dtype=torch.int64, device=self.device)
         speed = self.preset.speed
         division = (devices.process, devices.processes, speed.gradient_accumulation_steps)
+        ends = {stage.after for stage in self.course}
         shapes = self.curriculum.samples(done, *division) if speed.compile else {}
         for index, parts in enumerate(self.curriculum.ahead(done, *division, speed.workers), done):
             if index in shapes:
-                self._check_compiled(shapes[index]())
+                self._check_compiled(index, shapes[index]())
             counts = devices.total(_counted(parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
             step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints
-            if step % losses.LOG_EVERY and not at_checkpoint:
+            if step % losses.LOG_EVERY and not at_checkpoint and step not in ends:
                 continue
             interrupted = bool(devices.total(torch.tensor(float(interrupt.seen), device=self.device)))
             row = self._row(
@@ -224,7 +241,7 @@ class Run:
                 row |= devices.on_main(partial(self._checkpoint, row)) or {}
             self.rows.append(row)
             devices.log(row)
-            if at_checkpoint or interrupted or step - last_save >= speed.resume_every:
+            if at_checkpoint or step in ends or interrupted or step - last_save >= speed.resume_every:
                 devices.on_main(partial(self._save, step))
                 last_save = step
             if interrupted and step < self.outcome.steps:
@@ -235,8 +252,9 @@ class Run:
             last_row, since = step, time.perf_counter()
             sums, norms, pieces = (torch.zeros_like(value) for value in (sums, norms, pieces))
 
-    def _check_compiled(self, batches: list[Batch]) -> None:
-        worst = compiled.check(self.trainee, self.weights, [batch.to(self.device) for batch in batches])
+    def _check_compiled(self, index: int, batches: list[Batch]) -> None:
+        weights = self.weights[self._stage(index).number - 1]
+        worst = compiled.check(self.trainee, weights, [batch.to(self.device) for batch in batches])
         self.say(f"the compiled step agrees with the plain one within {worst.relative:.1g} ({worst.of})")
 
     def _step(self, index: int, parts: list[Batch], counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,7 +273,8 @@ class Run:
         torch.manual_seed(
             int(np.random.SeedSequence([self.outcome.seed, index, self.devices.process]).generate_state(1)[0])
         )
-        rate = scheduled_rate(self.outcome.optimizer, index, self.outcome.steps)
+        stage = self._stage(index)
+        rate = stage_rate(stage, index)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
@@ -264,7 +283,7 @@ class Run:
             with self.devices.together(self.shared, last=number == len(parts)):
                 shares = self.shared(part.to(self.device)) / counts.clamp(min=1)
                 # Gradients are averaged over processes, and these shares are to be summed.
-                ((shares * self.weights).sum() * self.devices.processes).backward()
+                ((shares * self.weights[stage.number - 1]).sum() * self.devices.processes).backward()
             means += shares.detach()
         norm = clip_grad_norm_(self.trainee.parameters(), self.outcome.optimizer.max_grad_norm, foreach=True)
         self.optimizer.step()
@@ -272,15 +291,16 @@ class Run:
 
     def _row(self, step: int, means: Tensor, norm: Tensor, pieces: int, since: float) -> dict:
         self.tokens += pieces
-        rate = scheduled_rate(self.outcome.optimizer, step - 1, self.outcome.steps)
+        stage = self._stage(step - 1)
         pair, replaced = self.outcome.objective.pair != "none", "generator" in self.trainee.models
         asked = {"masked": True, "pair": pair, "replaced": replaced}
         parts = zip(PARTS, means.tolist(), strict=True)
         return {
             "step": step,
             "tokens": self.tokens,
-            "learning_rate": rate,
-            "loss": float((means * self.weights).sum()),
+            "phase": stage.number,
+            "learning_rate": stage_rate(stage, step - 1),
+            "loss": float((means * self.weights[stage.number - 1]).sum()),
             **{f"{part}_loss": mean if asked[part] else None for part, mean in parts},
             "gradient_norm": float(norm),
             "tokens_per_second": pieces / (time.perf_counter() - since),
@@ -313,4 +333,5 @@ class Run:
 
     def _save(self, step: int) -> None:
         losses.write(self.folder, self.rows)
-        state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer)
+        kept = self.preset.speed.keep_states
+        state.save(self.folder.state, step, self.tokens, self.trainee, self.optimizer, kept)

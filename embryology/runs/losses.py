@@ -11,6 +11,7 @@ from embryology.storage.files import read_table, write_table
 COLUMNS = {
     "step": "int64",
     "tokens": "int64",
+    "phase": "float64",
     "learning_rate": "float64",
     "loss": "float64",
     "masked_loss": "float64",
@@ -37,7 +38,8 @@ COLUMNS = {
     "unigram_accuracy": "float64",
 }
 """Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
-before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Null but at
+before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Phases count from 1,
+and are null in runs from before there were any. Null but at
 checkpoints: the held-out values, with the ends of the loss's 95% interval and the numbers of masked places,
 of pairs and of pieces that were scored, the baseline of a rule that reads no words of a pair, that of
 a discriminator that takes every piece for the original, the areas under the ROC curve of a discriminator and of how
@@ -45,7 +47,7 @@ frequent a piece is, with the 95% interval of the difference (bootstrap over seq
 masked places."""
 
 LOG_EVERY = 10
-"""Steps between two rows, beside those at checkpoints."""
+"""Steps between two rows, beside those at checkpoints and where a phase ends."""
 
 STALLED_NORM = 0.5
 """Shared layers that give every position the same vector have gradients below this at the unigram line."""

@@ -42,6 +42,22 @@ class Session(BaseModel):
     commit: str | None
 
 
+class Origin(BaseModel):
+    """The state of another run that a run began with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: str
+    """As the preset named it."""
+    step: int
+    outcome_sha256: str
+    """Of the other run."""
+    checkpoint_sha256: str
+    """Of its weights at that step."""
+    state_sha256: str
+    """Of the file with its complete state there."""
+
+
 class Manifest(BaseModel):
     """What ``run.yaml`` holds: once what the run is, and for every session how it was run."""
 
@@ -54,6 +70,8 @@ class Manifest(BaseModel):
     """:data:`embryology.presets.VERSION` when it was begun; 1 where that was not recorded."""
     probes: dict[str, dict[str, Any]]
     """Settings by probe, as the preset had them."""
+    origin: Origin | None = None
+    """None where the run began with random parameters."""
     sessions: tuple[Session, ...]
 
     @classmethod
@@ -92,12 +110,22 @@ def refuse_another(folder: RunFolder, preset: presets.Preset) -> Manifest | None
             f"{folder.root} was begun by another version of training ({recorded.version}, and this is "
             f"{presets.VERSION}), which trains or asks otherwise; give another --run, or remove that folder"
         )
-    if recorded.outcome_sha256 != preset.outcome_sha256:
+    # Outcomes too, as one of before there were phases has another hash where sequences became longer.
+    if recorded.outcome_sha256 != preset.outcome_sha256 and recorded.outcome != preset.outcome:
         before, asked = (_flat(outcome.model_dump(mode="json")) for outcome in (recorded.outcome, preset.outcome))
         different = sorted(key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key))
         raise EmbryologyError(
             f"{folder.root} holds a run of preset {recorded.preset!r} that differs in "
             f"{', '.join(different[:4])}; give another --run, or remove that folder"
+        )
+    began, begins = (
+        f"step {start.step} of {start.run}" if start else "random parameters"
+        for start in (recorded.origin, preset.origin)
+    )
+    if began != begins:
+        raise EmbryologyError(
+            f"{folder.root} holds a run that began with {began}, and not with {begins}; give another --run, or remove "
+            "that folder"
         )
     return recorded
 
@@ -122,7 +150,14 @@ def steps_done(folder: RunFolder) -> int:
     return max((int(file.stem.removeprefix("step-")) for file in folder.state.glob("step-*.pt")), default=0)
 
 
-def open_session(folder: RunFolder, preset: presets.Preset, precision: str, device: str, processes: int) -> None:
+def open_session(
+    folder: RunFolder,
+    preset: presets.Preset,
+    precision: str,
+    device: str,
+    processes: int,
+    origin: Origin | None = None,
+) -> None:
     """Record that training begins or is resumed: once what the run is, and for every session how it was run.
 
     The preset may have settings of plug-ins that are not installed, which are recorded too.
@@ -133,6 +168,7 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
         precision: as resolved, ``bfloat16`` or ``float32``.
         device: the name of the processor or accelerator.
         processes: how many train together.
+        origin: what it begins with.
     """
     remove_leftovers(folder.root, folder.checkpoints, folder.state)
     recorded = Manifest.read(folder) or Manifest(
@@ -141,6 +177,7 @@ def open_session(folder: RunFolder, preset: presets.Preset, precision: str, devi
         outcome_sha256=preset.outcome_sha256,
         version=presets.VERSION,
         probes=preset.probes,
+        origin=origin,
         sessions=(),
     )
     session = Session(

@@ -59,7 +59,7 @@ def preset_of(family, dropout=0.0, parts=1, seed=3, **optimizer):
         "steps": 12,
         "batch_size": 8,
         "sequence_length": 32,
-        "long": {"from_step": 8, "batch_size": 4, "sequence_length": 48},
+        "phases": [{"steps": 8}, {"steps": 4, "batch_size": 4, "sequence_length": 48}],
         "held_out_sequences": 32,
         "checkpoints": [0, 3, 12],
         "seed": seed,
@@ -143,18 +143,19 @@ def test_columns_are_those_of_a_plain_loop(family, parts, tokenizer, tmp_path, m
     run.train()
     plain, model = plain_training(run.folder, family, preset.outcome, tokenizer, run.trainee.noise)
     rows = losses.read(run.folder)
-    assert rows["step"].tolist() == [0, 3, 10, 12]
+    assert rows["step"].tolist() == [0, 3, 8, 10, 12]
+    assert rows["phase"].tolist() == [1, 1, 1, 2, 2]
     read = plain["tokens"].cumsum()
-    assert rows["tokens"].tolist() == [0, read[2], read[9], read[11]]
+    assert rows["tokens"].tolist() == [0, *read[[2, 7, 9, 11]]]
     assert read[11] < 8 * 8 * 32 + 4 * 4 * 48  # as some of it is padding
     assert rows["tokens_per_second"][1:].tolist() == pytest.approx(
-        [read[2] / 6, (read[9] - read[2]) / 14, (read[11] - read[9]) / 4]
+        [read[2] / 6, (read[7] - read[2]) / 10, (read[9] - read[7]) / 4, (read[11] - read[9]) / 4]
     )  # of training alone: two seconds a step, whatever evaluations take
-    assert rows["learning_rate"][1:].tolist() == pytest.approx([0.05 * RATES[step] for step in (2, 9, 11)])
+    assert rows["learning_rate"][1:].tolist() == pytest.approx([0.05 * RATES[step] for step in (2, 7, 9, 11)])
     for name, weight in zip(["masked_loss", "pair_loss", "replaced_loss"], WEIGHTS[family], strict=True):
-        assert rows[name].isna().tolist() == [True, *[not weight] * 3], name
+        assert rows[name].isna().tolist() == [True, *[not weight] * 4], name
     for name in ("loss", "masked_loss", "pair_loss", "replaced_loss", "gradient_norm"):
-        means = [plain[name][first:after].mean() for first, after in itertools.pairwise([0, 3, 10, 12])]
+        means = [plain[name][first:after].mean() for first, after in itertools.pairwise([0, 3, 8, 10, 12])]
         assert rows[name][1:].fillna(0).tolist() == pytest.approx(means, rel=1e-4), name
     ended = AutoModelForPreTraining.from_pretrained(run.folder.checkpoint(12))
     assert ended.config.max_position_embeddings == 48

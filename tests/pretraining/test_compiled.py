@@ -139,8 +139,8 @@ def test_noise_in_a_gradient_that_is_nothing_but_noise_is_let_pass(tokenizer):
 
 def test_every_shape_still_to_come_is_checked_before_it_is_trained_on(tokenizer, monkeypatch):
     outcome = presets.load("smoke").outcome
-    long = {"from_step": 30, "batch_size": 4, "sequence_length": 48}
-    outcome = outcome.model_copy(update={"long": presets.Long(**long), "steps": 40, "checkpoints": [0, 40]})
+    phases = presets.Phase(steps=30), presets.Phase(steps=10, batch_size=4, sequence_length=48)
+    outcome = outcome.model_copy(update={"phases": phases, "steps": 40, "checkpoints": [0, 40]})
     curriculum = Curriculum(outcome, store_of([[9, 8, 7, 12], [20, 5, 6], [3, 3]] * 40), tokenizer)
     for done, steps in ((0, [0, 30]), (7, [7, 30]), (30, [30]), (35, [35])):
         samples = curriculum.samples(done, parts=2)

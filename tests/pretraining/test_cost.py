@@ -32,7 +32,7 @@ def test_flops_and_memory_are_those_of_a_real_step(family, batches, tokenizer, t
         kept.append(sum(storage.nbytes() for storage in storages.values()))
     with torch.device("meta"):
         models = build(outcome.model, len(tokenizer), 32, seed=0)
-    flops, a_step_keeps = step_cost(models, outcome, 6, 32)
+    flops, a_step_keeps = step_cost(models, outcome.objective, 6, 32)
     assert flops == counter.get_total_flops()
     assert a_step_keeps == pytest.approx((kept[1] - kept[0]) * 6 / 4, rel=0.02)  # weights are not kept a sequence
 
@@ -73,12 +73,12 @@ def activations(preset):
 
 def test_activations_are_those_of_a_part_of_the_larger_step():
     whole = presets.load("tiny")
-    long = presets.Long(from_step=10, batch_size=256, sequence_length=512)
-    whole = whole.model_copy(update={"outcome": whole.outcome.model_copy(update={"long": long})})
+    phases = presets.Phase(steps=10), presets.Phase(steps=3590, batch_size=256, sequence_length=512)
+    whole = whole.model_copy(update={"outcome": whole.outcome.model_copy(update={"phases": phases})})
     parts = whole.model_copy(update={"speed": whole.speed.model_copy(update={"gradient_accumulation_steps": 4})})
     with torch.device("meta"):
         models = build(whole.outcome.model, 8192, 512, 0)
-    kept = step_cost(models, whole.outcome, 256, 512)[1] / 1e9
+    kept = step_cost(models, whole.outcome.objective, 256, 512)[1] / 1e9
     assert activations(whole) == (pytest.approx(kept, abs=0.006), "gradient_accumulation_steps 1")
     assert activations(parts) == (pytest.approx(kept / 4, abs=0.006), "gradient_accumulation_steps 4")
     assert kept > 1

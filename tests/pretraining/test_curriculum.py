@@ -23,9 +23,9 @@ def test_unequal_or_empty_parts_are_refused(batch_size):
 
 
 def test_phases_follow_each_other_and_a_resume_reads_on(tokenizer, tmp_path):
-    longer = {"from_step": 6, "batch_size": 4, "sequence_length": 48}
+    phases = [{"steps": 6}, {"steps": 4, "batch_size": 4, "sequence_length": 48}]
     outcome = small_preset(
-        tmp_path, steps=10, checkpoints=[0, 10], batch_size=8, sequence_length=32, long=longer
+        tmp_path, steps=10, checkpoints=[0, 10], batch_size=8, sequence_length=32, phases=phases
     ).outcome
     curriculum = Curriculum(outcome, store_of([[9, 8, 7, 12], [20, 5, 6]] * 20), tokenizer)
     batches = [parts for (parts,) in curriculum.ahead(0)]

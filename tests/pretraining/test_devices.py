@@ -79,7 +79,7 @@ def test_any_number_of_processes_resumes_what_another_began(home):
         steps=30,
         checkpoints=[0, 20, 30],
         batch_size=12,
-        long={"from_step": 20, "batch_size": 6, "sequence_length": 96},
+        phases=[{"steps": 20}, {"steps": 10, "batch_size": 6, "sequence_length": 96}],
     )
     alone = train(preset, home / "runs" / "alone").root
     two = home / "runs" / "two"

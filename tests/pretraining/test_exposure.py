@@ -41,9 +41,9 @@ def store(documents):
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    longer = {"from_step": 30, "batch_size": 4, "sequence_length": 48}
+    phases = [{"steps": 20}, {"steps": 10, "batch_size": 4, "sequence_length": 48}, {"steps": 10, "batch_size": 4}]
     folder = tmp_path_factory.mktemp("text")
-    return small_preset(folder, steps=40, checkpoints=STEPS, batch_size=8, sequence_length=32, long=longer).outcome
+    return small_preset(folder, steps=40, checkpoints=STEPS, batch_size=8, sequence_length=32, phases=phases).outcome
 
 
 @pytest.fixture(scope="module")

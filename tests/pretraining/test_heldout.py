@@ -142,8 +142,9 @@ def test_no_held_out_text_is_read_twice_nor_by_another_seed(outcome, tokenizer):
 def test_all_families_are_asked_for_the_same_words(outcome, tokenizer):
     unseen, labels = store_of(DOCUMENTS * 4), {}
     for family in FAMILIES:
-        longer = presets.Long(from_step=30, batch_size=8, sequence_length=64)  # asks for no other held-out text
-        asked = asked_of(outcome, family).model_copy(update={"long": longer})
+        # Longer sequences later ask for no other held-out text.
+        phases = presets.Phase(steps=30), presets.Phase(steps=30, batch_size=8, sequence_length=64)
+        asked = asked_of(outcome, family).model_copy(update={"phases": phases})
         held_out = HeldOut.of(asked, unseen, store_of([[5, 5]]), tokenizer)
         values = held_out.evaluate(trainee_of(family, tokenizer), torch.device("cpu"))
         labels[family] = torch.cat([batch.labels for batch in held_out.batches])

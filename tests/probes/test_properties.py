@@ -256,5 +256,6 @@ def test_n_grams_are_those_of_the_training_text(series, text, probe, monkeypatch
 def test_a_run_reads_as_many_sequences_as_its_steps_have():
     outcome = presets.load("smoke").outcome
     assert outcome.sequences == outcome.steps * outcome.batch_size
-    longer = outcome.model_dump() | {"long": {"from_step": outcome.steps - 2, "batch_size": 3, "sequence_length": 512}}
+    longer = {"steps": 2, "batch_size": 3, "sequence_length": 512}
+    longer = outcome.model_dump() | {"phases": [{"steps": outcome.steps - 2}, longer]}
     assert type(outcome).model_validate(longer).sequences == (outcome.steps - 2) * outcome.batch_size + 6

@@ -222,7 +222,7 @@ CHANGES = {
     "steps": {"steps": 60, "checkpoints": [0, 60]},
     "batch_size": 17,
     "sequence_length": 65,
-    "long": {"from_step": 10, "sequence_length": 128, "batch_size": 8},
+    "phases": [{"steps": 10}, {"steps": 40, "sequence_length": 128, "batch_size": 8}],
     "held_out_sequences": 65,
     "checkpoints": [0, 50],
 }

@@ -1,0 +1,134 @@
+"""Runs that begin with the state of another one, so that several ends are trained from one beginning.
+
+The phases of a branch are those of the whole run, and up to where it branches off they are the other run's: it ends,
+bit for bit, where it would have ended had it been trained from random parameters. So it gets the other run's
+checkpoints, losses and state up to there, and is resumed.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from embryology.errors import EmbryologyError
+from embryology.models.optimizers import stage_rate
+from embryology.presets import VERSION, Outcome, Preset
+from embryology.pretraining import state
+from embryology.runs import checkpoints, losses
+from embryology.runs.manifest import Manifest, Origin, steps_done
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import read_json, removed_whole, sha256_of_file, written_whole
+
+MAY_DIFFER = {"steps", "phases", "batch_size", "checkpoints", "optimizer"}
+"""Parts of an outcome of which not all, or of which what they do before the branch, has to be the same."""
+
+
+def origin_of(preset: Preset, folder: RunFolder) -> Origin | None:
+    """What ``preset`` begins with, held against what the run in ``folder`` began with, if there is one.
+
+    Such a run has all that it needs of the other one, which may have been removed since.
+
+    Raises:
+        EmbryologyError: the other run is not there, keeps no state of that step, was trained otherwise up to there, or
+            is not what it was.
+    """
+    asked, recorded = preset.origin, Manifest.read(folder)
+    if asked is None:
+        return None
+    other = RunFolder.named(asked.run)
+    begun = recorded.origin if recorded and steps_done(folder) else None
+    if begun and not other.manifest.exists():
+        return begun
+    found = _found(preset.outcome, other, asked.run, asked.step)
+    if recorded and recorded.origin != found:
+        raise EmbryologyError(
+            f"{folder.root} began with step {asked.step} of {asked.run}, which has changed since; restore it, or give "
+            "another --run"
+        )
+    return found
+
+
+def _found(outcome: Outcome, other: RunFolder, run: str, step: int) -> Origin:
+    manifest = Manifest.read(other)
+    if manifest is None:
+        raise EmbryologyError(f"starts_from: there is no run in {other.root}; train it, or name another")
+    if manifest.version != VERSION:
+        raise EmbryologyError(f"starts_from: {run} was trained by another version of training; train it again")
+    for difference in _differences(manifest.outcome, outcome, step):
+        raise EmbryologyError(
+            f"starts_from: {run} has another {difference}; up to step {step} both must be the same, as a branch "
+            "changes what comes after it"
+        )
+    saved = _state(other, run, step)
+    checkpoint = checkpoints.of_run(other.checkpoint(step))
+    checkpoint.verify()
+    return Origin(
+        run=run,
+        step=step,
+        outcome_sha256=manifest.outcome_sha256,
+        checkpoint_sha256=checkpoint.sha256,
+        state_sha256=sha256_of_file(saved),
+    )
+
+
+def _state(other: RunFolder, run: str, step: int) -> Path:
+    saved = state.file(other.state, step)
+    if not saved.exists():
+        kept = ", ".join(map(str, state.steps(other.state))) or "none"
+        raise EmbryologyError(
+            f"starts_from: {run} keeps no state of step {step} (it has: {kept}); train it with speed: {{keep_states: "
+            f"[{step}]}}"
+        )
+    if not state.is_whole(saved):
+        raise EmbryologyError(f"starts_from: {saved} is damaged; restore it, or train {run} again")
+    return saved
+
+
+def _differences(one: Outcome, other: Outcome, step: int) -> Iterator[str]:
+    """What is not the same in two outcomes up to ``step``, as words."""
+    values, others = one.model_dump(), other.model_dump()
+    yield from (key for key in values if key not in MAY_DIFFER and values[key] != others[key])
+    for key in values["optimizer"]:
+        if key not in ("learning_rate", "warmup_steps") and values["optimizer"][key] != others["optimizer"][key]:
+            yield f"optimizer.{key}"
+    if one.longest != other.longest:
+        yield f"longest sequence, {one.longest} and {other.longest} pieces, for which the model has positions"
+    grids = [[each for each in outcome.checkpoints if each <= step] for outcome in (one, other)]
+    if grids[0] != grids[1]:
+        yield f"grid of checkpoints, {grids[0]} and {grids[1]}"
+    courses = [[stage for stage in outcome.course if stage.first < step] for outcome in (one, other)]
+    for index in range(step):
+        ours, theirs = (next(stage for stage in course if index < stage.after) for course in courses)
+        if ours.reads != theirs.reads:
+            yield f"objective, batch_size or sequence_length at step {index + 1}"
+            return
+        rates = stage_rate(ours, index), stage_rate(theirs, index)
+        if rates[0] != rates[1]:
+            yield f"rate at step {index + 1}, {rates[0]:.4g} and {rates[1]:.4g}"
+            return
+
+
+def begin(origin: Origin, folder: RunFolder, outcome: Outcome) -> None:
+    """Bring what the other run had at that step into ``folder``, the state last, as nothing counts without it.
+
+    Raises:
+        EmbryologyError: something is missing or changed there.
+    """
+    other, run = RunFolder.named(origin.run), f"starts_from: {origin.run}"
+    if read_json(other.corpus) != read_json(folder.corpus):
+        raise EmbryologyError(f"{run} was trained on another text, or its text has changed since; restore it")
+    for step in outcome.checkpoints:
+        if step <= origin.step:
+            if folder.checkpoint(step).exists():
+                removed_whole(folder.checkpoint(step))
+            with written_whole(folder.checkpoint(step)) as temporary:
+                shutil.copytree(other.checkpoint(step), temporary)
+            checkpoints.of_run(folder.checkpoint(step)).verify()
+    logged = losses.read(other)
+    logged = logged[logged["step"] <= origin.step]
+    steps = logged["step"].clip(lower=1)
+    phases = [next(stage.number for stage in outcome.course if step <= stage.after) for step in steps]
+    losses.write(folder, logged.assign(phase=phases).to_dict("records"))
+    with written_whole(state.file(folder.state, origin.step)) as temporary:
+        shutil.copyfile(_state(other, origin.run, origin.step), temporary)
+        if sha256_of_file(temporary) != origin.state_sha256:
+            raise EmbryologyError(f"{run} has changed while this run began; give the same command again")
