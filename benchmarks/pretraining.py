@@ -107,7 +107,7 @@ def ours(run: Run) -> tuple[list[float], list[float], dict[str, int]]:
         begun = time.perf_counter()
         counts = sum(part.counts for part in parts)
         means, _ = run._step(index, parts, counts)
-        losses.append(float((means * run.weights).sum()))
+        losses.append(float((means * run.weights[0]).sum()))
         seconds.append(time.perf_counter() - begun)
     with FlopCounterMode(display=False) as performed:
         run.trainee.outputs(parts[0]).sums(parts[0]).sum().backward()

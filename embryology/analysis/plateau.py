@@ -1,10 +1,11 @@
-"""How long a masked-word loss stayed at what word frequencies alone give."""
+"""How long a masked-word loss stayed at what word frequencies alone give, and whether it has stopped falling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from embryology.analysis import tables
 from embryology.analysis.crossings import first_crossing
@@ -13,6 +14,11 @@ from embryology.runs.series import Series
 
 MARGIN = 0.1
 """Nats to either side of the unigram cross-entropy that count as being at it."""
+STOPPED = 0.02
+"""Nats: a loss that falls by less over the last quarter of the steps at a constant rate has stopped falling. A falling
+rate makes a plateau by itself, so that nothing is told of one."""
+FEWEST = 3
+"""Evaluations in that quarter, from which a line has an interval."""
 
 
 def read(series: Sequence[Series], steps: str = "all") -> pd.DataFrame:
@@ -76,3 +82,49 @@ def plateau(losses: pd.DataFrame) -> Plateau:
         unigram=unigram,
         final=float(loss[-1]),
     )
+
+
+@dataclass(frozen=True)
+class Fall:
+    """How far a held-out masked loss fell over the last quarter of the steps at a constant rate."""
+
+    first: float
+    """The step where that quarter begins."""
+    last: int
+    evaluations: int
+    """Within that quarter."""
+    nats: float | None
+    """By the line of least squares through them; None where they are fewer than :data:`FEWEST`."""
+    low: float | None
+    high: float | None
+    """Of its 95% interval, by Student's t of the slope: what evaluations scatter about a line, on these sequences."""
+
+    @property
+    def stopped(self) -> bool | None:
+        """Whether it has, by :data:`STOPPED`; None where that cannot be told."""
+        if self.low is None or self.high is None:
+            return None
+        return True if self.high < STOPPED else False if self.low >= STOPPED else None
+
+
+def fall(losses: pd.DataFrame) -> Fall | None:
+    """Of one run's losses, in the last of its phases that ends at a constant rate; None where none does.
+
+    A row's rate is that of its last step, so the rows of a warm-up within the phase are before the constant rate.
+    """
+    rows = losses[losses["learning_rate"].notna()]
+    of_phase = [phase for _, phase in rows.groupby(rows["phase"].fillna(1))]
+    held = [phase[phase["learning_rate"] == phase["learning_rate"].iloc[-1]] for phase in of_phase]
+    constant = [phase for phase in held if len(phase) > 1]
+    if not constant:
+        return None
+    begin, last = constant[-1]["step"].iloc[[0, -1]]
+    first = last - (last - begin) / 4
+    quarter = losses[losses["step"].between(first, last)].dropna(subset=["held_out_masked_loss"])
+    count = len(quarter)
+    if count < FEWEST:
+        return Fall(first, int(last), count, None, None, None)
+    line = stats.linregress(quarter["step"], quarter["held_out_masked_loss"])
+    error = np.nan_to_num(line.stderr)  # nan of losses that are all the same
+    nats, half = -line.slope * (last - first), error * (last - first) * stats.t.ppf(0.975, count - 2)
+    return Fall(first, int(last), count, float(nats), float(nats - half), float(nats + half))

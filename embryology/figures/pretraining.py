@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology.analysis.plateau import MARGIN, plateau
-from embryology.figures import style
+from embryology.figures import phases_of_training, style
 from embryology.intervals import wilson
 from embryology.runs.losses import STALLED_NORM
 
@@ -68,6 +68,7 @@ def losses(table: pd.DataFrame) -> HTML:
         steps = [main["step"].max() if end is None else end for end in (stay.entered, stay.left)]
         left, right = np.interp(steps, main["step"], main[x])
         axis.axvspan(left, right, color="#E69F00", alpha=0.18, linewidth=0, label=f"within {MARGIN} nats of it")
+    borders = phases_of_training.mark([axis], main, x)
     style.training_axis(axis, table.dropna(subset=["held_out_masked_loss"])[x], label)
     axis.set_ylabel("masked-word loss (nats)")
     style.legend(figure, [axis], 2)
@@ -84,7 +85,7 @@ def losses(table: pd.DataFrame) -> HTML:
         f"Baseline, dashed: cross-entropy of the training text's unigram "
         f"distribution at the same held-out places, {unigram:.2f} nats. Shaded: the plateau, from where the "
         f"held-out loss comes within {MARGIN} nats of the baseline to where it is {MARGIN} nats below it, linear "
-        f"between checkpoints.{_copied(table)}",
+        f"between checkpoints.{borders}{_copied(table)}",
         f"Line chart of masked-word loss over {label}: {words}. Held-out loss ends at {stay.final:.2f} nats, the "
         f"unigram line is at {unigram:.2f}.",
     )
@@ -306,6 +307,7 @@ def optimisation(table: pd.DataFrame) -> HTML:
     axes[1].set_title("learning rate")
     axes[1].ticklabel_format(axis="y", style="sci", scilimits=(-3, -3))
     axes[1].axhline(0, color=style.MUTED, linewidth=0.8)
+    ends = phases_of_training.mark(axes, main, x)
     style.training_axis(axes[1], table.dropna(subset=["held_out_masked_loss"])[x], label)
     style.legend(figure, axes[:1], 3)
     norms = main["gradient_norm"].dropna()
@@ -318,8 +320,8 @@ def optimisation(table: pd.DataFrame) -> HTML:
         table[["series", "step", "tokens", "gradient_norm", "learning_rate", "tokens_per_second"]],
         f"Did training stall? Norm of the gradient before clipping, mean over the steps since the point before "
         f"(top), and learning rate (bottom) of {_runs(table)[0][0]}. Dotted: {STALLED_NORM}; a norm below it while "
-        f"the loss is at the unigram line is the sign of layers that give every position the same vector. One run has "
-        f"no interval.",
+        f"the loss is at the unigram line is the sign of layers that give every position the same vector.{ends} One "
+        f"run has no interval.",
         f"Two line charts over {label}. {answer}; the largest learning rate is {main['learning_rate'].max():.2g}.",
     )
 
@@ -332,6 +334,7 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
     speed = main["tokens_per_second"].median()
     return {
         "plateau": _plateau_words(main),
+        "stopped": phases_of_training.stopped(main),
         "steps": f"{last['step']:,}",
         "tokens": f"{last['tokens']:,}",
         "held_out_loss": f"{stay.final:.2f}",

@@ -2,8 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 
 from embryology.analysis import plateau
 from embryology.errors import EmbryologyError
@@ -95,3 +97,51 @@ def test_losses_of_another_version_of_training_are_not_joined(series, tmp_path):
     assert "other are not drawn" not in drawn
     assert "copying" not in drawn
     assert "in part copying" in pretraining.losses(plateau.read(series[2:])).data
+
+
+def constant(loss, every=50, phase=1.0, begin=0, warm=100):
+    """A row every ten steps, the last ``loss`` at evaluations; the rate rises for ``warm`` steps, then is constant."""
+    steps = np.arange(begin, begin + every * (len(loss) - 1) + 1, 10)
+    held_out = pd.Series(loss, begin + every * np.arange(len(loss)))
+    rates = np.where(steps - begin < warm, (steps - begin) * 1e-5, 1e-3)
+    values = {"step": steps, "phase": phase, "learning_rate": np.where(steps == 0, np.nan, rates)}
+    return pd.DataFrame(values).assign(held_out_masked_loss=held_out.reindex(steps).to_numpy())
+
+
+def test_the_fall_of_the_last_quarter_is_that_of_a_line_with_its_interval():
+    """Constant from step 100 to 900, so the quarter is 700 to 900; against statsmodels' least squares."""
+    rng = np.random.default_rng(0)
+    loss = 9 - np.arange(19) * 0.1 + rng.normal(0, 0.02, 19)
+    fell = plateau.fall(constant(loss))
+    assert (fell.first, fell.last, fell.evaluations) == (700, 900, 5)
+    fitted = sm.OLS(loss[14:], sm.add_constant(np.arange(700, 901, 50))).fit()
+    assert fell.nats == pytest.approx(-200 * fitted.params[1])
+    assert [fell.high, fell.low] == pytest.approx(-200 * fitted.conf_int()[1])
+
+
+@pytest.mark.parametrize(
+    ("step", "scatter", "stopped"),
+    [(0.001, 0, True), (0.0049, 0, True), (0.0051, 0, False), (0.1, 0, False), (0.001, 0.05, None)],
+)
+def test_less_than_two_hundredths_of_a_nat_is_no_fall_if_the_interval_says_so(step, scatter, stopped):
+    noise = scatter * (-1.0) ** np.arange(19)
+    assert plateau.fall(constant(9 - np.arange(19) * step + noise)).stopped is stopped
+
+
+def test_it_is_of_the_last_phase_that_ends_at_a_constant_rate():
+    first, second = constant([9.0] * 19), constant(8 - np.arange(19) * 0.1, begin=900, phase=2.0)
+    decay = constant([1.0] * 19, begin=1800, phase=3.0).assign(
+        learning_rate=lambda table: (2710 - table["step"]) * 1e-6
+    )
+    rows = pd.concat([first, second[1:], decay[1:]], ignore_index=True)
+    fell = plateau.fall(rows)
+    assert (fell.first, fell.last, fell.evaluations) == (1600, 1800, 5)
+    assert fell.nats == pytest.approx(0.4)
+    assert plateau.fall(first).nats == pytest.approx(0)
+    assert plateau.fall(first.assign(phase=np.nan)) == plateau.fall(first)  # of before there were phases
+    assert plateau.fall(decay) is None
+    assert plateau.fall(first[first["step"] <= 90]) is None  # still in its warm-up
+    few = plateau.fall(
+        first.assign(held_out_masked_loss=first["held_out_masked_loss"].where(first["step"] % 100 == 50))
+    )
+    assert (few.evaluations, few.nats, few.stopped) == (2, None, None)

@@ -25,7 +25,7 @@ def run(name, steps, loss, unigram, tokens, version=3):
     held_out["held_out_masked_loss_high"] = held_out["held_out_masked_loss"] + 0.125
     between = pd.DataFrame({"step": [step + 50 for step in steps[:-1]]})
     table = pd.concat([held_out, between]).sort_values("step", ignore_index=True)
-    known = {"series": name, "version": version, "tokens": table["step"] * tokens, "masked_loss": 6.0}
+    known = {"phase": 1.0, "series": name, "version": version, "tokens": table["step"] * tokens, "masked_loss": 6.0}
     known |= {"learning_rate": np.linspace(1, 0, len(table)) * 2e-3, "gradient_norm": np.linspace(1, 0.5, len(table))}
     known |= {"tokens_per_second": np.where(table["step"] < 100, 1000.0, 5000.0)}
     return table.assign(**known | {f"held_out_{name}": np.nan for name in REPLACED})
@@ -215,3 +215,45 @@ def test_losses_without_pairs_and_before_the_unigram_line(one):
     young = pretraining.numbers(one[one["step"] <= 100])
     assert young["plateau"] == "the held-out loss has not come down to the unigram line"
     assert young["unigram_gap"] == "0.30 nats above"
+
+
+@pytest.fixture(scope="module")
+def phased():
+    """A warm-up, a constant rate from step 100 to 900, and a decay."""
+    loss = [9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.2, 6.04, 6.03, 6.02, 5.5]
+    table = run("phased", list(range(0, 1001, 100)), loss, 6.7, 1000)
+    rate = {0: np.nan, 50: 1e-3, 950: 1e-3, 1000: 2e-4}
+    rates = [rate.get(step, 2e-3) for step in table["step"]]
+    return table.assign(phase=np.where(table["step"] > 900, 2.0, 1.0), learning_rate=rates)
+
+
+def test_borders_of_phases_are_drawn_and_told(phased, one):
+    for draw, panels in ((pretraining.losses, 1), (pretraining.optimisation, 2)):
+        shown = seen(draw, phased)
+        for axis in shown.figure.axes[:panels]:
+            assert line(axis, "a phase ends")[:, 0].tolist() == [900, 900]
+        assert "Vertical lines: phases end at step 900." in shown.caption
+        assert "Vertical lines" not in seen(draw, one).caption
+    (axis,) = seen(pretraining.losses, pd.concat([phased, one])).figure.axes
+    assert line(axis, "a phase ends")[:, 0].tolist() == [900_000, 900_000]
+
+
+def test_whether_the_loss_had_stopped_is_told(phased, one):
+    assert pretraining.numbers(phased)["stopped"] == (
+        "Over the last quarter at a constant rate, steps 700 to 900, the held-out loss fell by 0.020 nats (95% "
+        "interval 0.020 to 0.020, of a line through 3 evaluations): not less than 0.02 nats, so it was still falling."
+    )
+    flat = {700: 6.004, 800: 6.003, 900: 6.0}
+    slower = phased.assign(held_out_masked_loss=phased["step"].map(flat).fillna(phased["held_out_masked_loss"]))
+    assert "fell by 0.004 nats (95% interval -0.011 to 0.019, of" in pretraining.numbers(slower)["stopped"]
+    assert pretraining.numbers(slower)["stopped"].endswith(": less than 0.02 nats, so it had stopped falling.")
+    noisy = phased.assign(held_out_masked_loss=phased["held_out_masked_loss"].replace(6.03, 6.3))
+    assert pretraining.numbers(noisy)["stopped"].endswith(
+        "evaluations): whether that is less than 0.02 nats, the rule for having stopped, cannot be told."
+    )
+    few = phased.assign(held_out_masked_loss=phased["held_out_masked_loss"].replace(6.03, np.nan))
+    assert pretraining.numbers(few)["stopped"] == (
+        "Whether its loss has stopped falling cannot be told: the last quarter at a constant rate, steps 700 to 900, "
+        "has 2 evaluations, and 3 are needed."
+    )
+    assert pretraining.numbers(one)["stopped"].startswith("No phase of this run ends at a constant rate, so whether")
