@@ -1,22 +1,19 @@
-"""The tests against a mirror of the Hub, each file in a process of its own that knows no other."""
+"""The tests against a mirror of the Hub, in a process of their own, whose environment is read as it starts."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from embryology.runs.paths import ROOT
 
-HERE = Path(__file__).parent
+FILES = sorted(Path(__file__).parent.glob("online_*.py"))
 
 
-@pytest.mark.parametrize("file", sorted(HERE.glob("online_*.py")), ids=lambda file: file.stem)
-def test_against_a_mirror(file, tmp_path):
+def test_against_a_mirror(tmp_path):
     options = ["-q", "-p", "no:cacheprovider", "-p", "tests.hub.beside", "--basetemp", str(tmp_path / "base")]
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(file)],
+        [sys.executable, "-m", "pytest", *options, *map(str, FILES)],
         cwd=ROOT,
         env=os.environ | {"EMBRYOLOGY_RUNS": str(tmp_path / "runs"), "TMPDIR": str(tmp_path)},
         capture_output=True,

@@ -2,8 +2,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -11,14 +9,15 @@ from pathlib import Path
 import filelock
 import pytest
 import yaml
+from torch.distributed import run
 
 from embryology import presets
 from embryology.errors import EmbryologyError
 from embryology.pretraining.devices import Devices, refuse_unknown_tracker
 from embryology.runs.losses import read
 from embryology.runs.paths import RunFolder
-from tests.processes import CONTEXT, run_command
-from tests.training import small_preset, train
+from tests.processes import CONTEXT, command, run_command
+from tests.training import SHORT, small_preset, train
 
 
 @pytest.fixture
@@ -32,10 +31,6 @@ def arguments(preset, root, *options):
     file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(preset.model_dump(mode="json", include={"outcome", "speed"})))
     return ("pretrain", str(file), "--run", str(root), *options)
-
-
-def command(preset, root, processes):
-    return [sys.executable, "-m", "embryology", *arguments(preset, root, "--processes", str(processes))]
 
 
 def spoken(text):
@@ -98,16 +93,24 @@ def test_any_number_of_processes_resumes_what_another_began(home):
     assert [[session["processes"] for session in each] for each in sessions] == [[2, 1], [2, 3]]
 
 
+def launched(said, preset, root):
+    """``embryology pretrain --processes 2``, in a process of its own."""
+    given = (said, os.environ["EMBRYOLOGY_RUNS"], int, arguments(preset, root, "--processes", "2"))
+    process = CONTEXT.Process(target=run_command, args=given)
+    process.start()
+    return process
+
+
 def test_processes_that_are_asked_to_stop_save_and_are_resumed(home):
-    preset, root = small_preset(home, steps=300, checkpoints=[0, 300]), home / "runs" / "stopped"
-    process = subprocess.Popen(command(preset, root, 2), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    preset, root = small_preset(home, steps=300, checkpoints=[0, 300], **SHORT), home / "runs" / "stopped"
+    process = launched(home / "said", preset, root)
     while not list(root.glob("state/*.pt")):
-        assert process.poll() is None
+        assert process.exitcode is None
         time.sleep(0.1)
     process.terminate()
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 1
-    (line,) = spoken(said)
+    process.join(120)
+    assert process.exitcode == 1
+    (line,) = spoken((home / "said").read_text())
     assert re.match(r"error: interrupted at step \d+ of 300, everything is saved", line)
     train(preset, root, resume=True)
     assert read(RunFolder(root))["step"].iloc[-1] == 300
@@ -126,9 +129,8 @@ def test_electra_takes_the_same_course_in_two_processes_and_two_parts(home):
 
 def test_a_refusal_is_one_line_whichever_process(home):
     preset = small_preset(home, steps=30, checkpoints=[0, 20, 30], batch_size=15)
-    done = subprocess.run(command(preset, home / "runs" / "odd", 2), capture_output=True, text=True, timeout=240)
-    (line,) = spoken(done.stderr)
-    assert done.returncode == 1
+    status, ((line,), nothing) = pretrain(preset, home / "runs" / "odd", 2)
+    assert (status, nothing) == ([1, 1], [])
     assert line.startswith("error: batch_size 15 cannot be divided among 2 processes")
     locked = RunFolder(home / "runs" / "locked")
     locked.root.mkdir(parents=True)
@@ -136,6 +138,17 @@ def test_a_refusal_is_one_line_whichever_process(home):
         status, ((line,), nothing) = pretrain(small_preset(home), locked.root, 2)
     assert (status, nothing) == ([1, 1], [])
     assert "another process is training in" in line
+
+
+def start_what_fails():
+    """Let torch's launcher start programs that fail at once, in place of trainings that take seconds to refuse."""
+    real = run.parse_args
+    run.parse_args = lambda given: real([*given[: given.index("-m")], "--no-python", "false"])
+
+
+def test_where_a_process_fails_that_alone_speaks(home):
+    given = arguments(small_preset(home), home / "runs" / "failed", "--processes", "2")
+    assert command(home / "said", start_what_fails, *given) == (1, [])
 
 
 def test_what_the_main_process_refuses_all_refuse():

@@ -3,14 +3,10 @@
 import ast
 import re
 import subprocess
-import sys
 
-import matplotlib.pyplot as plt
 import nbformat
 import papermill
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
 from embryology.report.pages import pages
@@ -19,6 +15,7 @@ from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.specs.properties import VERSIONS
+from tests.cells import EXAMPLE, one_shell, run
 from tests.pages import FIGURES
 from tests.synthetic import make_run
 from tests.test_project import imports
@@ -27,8 +24,6 @@ NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
 KINDS = {"front", "losses", "probe", "comparison", "seeds", "study", "build"}
-EXAMPLE = "example"
-"""Tag of a cell that is there to be read and typed elsewhere."""
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -181,15 +176,10 @@ def test_no_measurement_is_typed_into_prose(notebook):
 
 @pytest.fixture(scope="module")
 def shell():
-    """What runs cells as a kernel does, without its start and pictures; ``test_end_to_end`` has papermill, kernels and
-    what readers see."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Without pictures; ``test_end_to_end`` has those, papermill, kernels and what readers see."""
+    with pytest.MonkeyPatch.context() as patch, one_shell() as shell:
         patch.setattr(Figure, "savefig", lambda figure, buffer, **_: buffer.write(b"<svg/>"))
-        for name in ("displayhook", "excepthook"):
-            patch.setattr(sys, name, getattr(sys, name))
-        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # it puts its own there
-        yield InteractiveShell.instance(colors="nocolor", history_load_length=0)
-        InteractiveShell.clear_instance()
+        yield shell
 
 
 def execute(shell, series, name, steps="all"):
@@ -197,16 +187,7 @@ def execute(shell, series, name, steps="all"):
     shell.reset(new_session=False)
     outputs = []
     for cell in code(template(name)):
-        with capture_output() as captured:
-            result = shell.run_cell(cell.source, store_history=False)
-        result.raise_error()
-        shown = r"Out\[\d+\]: .*\n" if EXAMPLE not in cell.metadata.tags else r"(?s)Out\[\d+\]: .*"
-        assert re.sub(shown, "", captured.stdout) + captured.stderr == ""
-        assert plt.get_fignums() == []  # in a kernel it would be a second output
-        data = [(output.data, output.metadata) for output in captured.outputs]
-        if result.result is not None:
-            data.append(shell.display_formatter.format(result.result))
-        outputs.append(data)
+        outputs.append(run(shell, cell))
         if "parameters" in cell.metadata.tags:
             shell.push({"run": str(series.folder.root), "steps": steps})
     return outputs
