@@ -1,7 +1,6 @@
 """`smoke` from text to HTML, by the commands that `make book` runs."""
 
 import io
-import itertools
 import re
 import shutil
 from pathlib import Path
@@ -17,12 +16,12 @@ from embryology.runs import measurements
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
-from embryology.treebanks import silver
 from tests.cells import without_kernels
 from tests.foreign import save_bert
 from tests.pages import FIGURES
 from tests.screen import shown
 from tests.training import small_preset, train
+from tests.treebank_files import less_silver
 
 STUDIES = ("recipes", "published_probing")
 FROZEN_PAGES = ("pretraining", "tokens")
@@ -33,9 +32,6 @@ OF_SMOKE = {name: count for name, count in FIGURES.items() if name != "seeds"} |
 }
 """It knows no more facts than permuted subjects would give, so that none is followed, and has too few pieces that are
 words for any test of frequency. Of its recipe there is no other seed."""
-
-
-annotated = silver._annotated
 
 
 def small_smoke(folder: Path) -> Preset:
@@ -59,7 +55,7 @@ def project(tmp_path_factory):
         patch.setenv("EMBRYOLOGY_RUNS", str(root / "runs"))
         patch.delenv("EMBRYOLOGY_DATA", raising=False)
         patch.delenv("EMBRYOLOGY_REPOSITORY", raising=False)
-        patch.setattr(silver, "_annotated", lambda *given, **chosen: itertools.islice(annotated(*given, **chosen), 400))
+        less_silver(patch)
         train(small_smoke(root), root / "runs" / "smoke")
         series = Series.open("smoke")
         run_probes(series, chosen_settings(series))

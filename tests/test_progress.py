@@ -13,6 +13,7 @@ from embryology.progress import Progress, working
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from tests.training import small_preset
+from tests.treebank_files import less_silver
 
 COUNTS = "{task.completed:,} of {task.total:,} steps{task.fields[seen]}"
 
@@ -109,7 +110,8 @@ def test_preparing_training_and_probing_fill_a_log(home, tmp_path, monkeypatch):
     preset, console = small_preset(tmp_path, steps=10, checkpoints=[0, 10]), Console(file=io.StringIO(), width=200)
     pretrain(preset, RunFolder(home / "runs" / "small"), resume=False, console=console)
     series = Series.open("small")
-    run_probes(series, chosen_settings(series, ["tokens"]), console=console)
+    less_silver(monkeypatch)
+    run_probes(series, chosen_settings(series, ["tokens"], "smoke"), console=console)
     said = console.file.getvalue().splitlines()
     for line in (
         r"reading the articles: 250 articles, [\d,]+/s",

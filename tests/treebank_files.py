@@ -1,6 +1,16 @@
 """Small files in every format of a treebank, of sentences of our own."""
 
-from embryology.treebanks import TWO_SPANS, Reading
+import itertools
+
+import pytest
+
+from embryology.treebanks import TWO_SPANS, Reading, silver
+
+
+def less_silver(patch: pytest.MonkeyPatch, sentences: int = 400) -> None:
+    """Let spaCy annotate the first sentences alone, where many probes would have it do all, and again each time."""
+    real = silver._annotated
+    patch.setattr(silver, "_annotated", lambda *given, **chosen: itertools.islice(real(*given, **chosen), sentences))
 
 
 def conllu(document: str, *sentences: str) -> str:

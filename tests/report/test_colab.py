@@ -117,7 +117,8 @@ def test_all_packages_that_notebooks_import_are_installed_and_no_others():
     used = {
         name.split(".")[0] for source in [*sources, *(file.read_text() for file in files)] for name in imports(source)
     }
-    packages = {name for module in used for name in metadata.packages_distributions().get(module, [])}
+    distributions = metadata.packages_distributions()
+    packages = {name for module in used for name in distributions.get(module, [])}
     asked = list(map(Requirement, colab.wanted(ROOT)))
     assert {each.name for each in asked} == packages - {"embryology", "ipython"}
     assert [each.name for each in asked if not each.specifier] == [colab.GLUE]

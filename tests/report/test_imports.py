@@ -20,7 +20,8 @@ def cells_of(notebook):
 
 LOADED = """
 import json, os, sys
-import IPython, matplotlib.pyplot, pandas, pyarrow.parquet, pydantic, scipy.stats  # once for all children
+import filelock, IPython, matplotlib.pyplot, pandas, patsy, pyarrow.parquet  # once for all children
+import pydantic.main, rich.console, scipy.stats, yaml
 for name, code in json.loads(sys.argv[1]).items():
     if os.fork() == 0:
         exec(code)
