@@ -74,7 +74,9 @@ class GrammarProbe(Probe):
         identities = {name: pair_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
         text = corpus.record["text_sha256"] if corpus else None
-        return identities | {"precision": resolve(settings.precision), "training text": text}
+        # Of the last checkpoint more is asked: one that was the last and is so no longer is measured anew.
+        last = series.checkpoints[-1].sha256 if settings.whole and settings.pairs is not None else None
+        return identities | {"precision": resolve(settings.precision), "training text": text, "last": last}
 
     def prepare(self, settings: GrammarSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)

@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from embryology.errors import EmbryologyError
-from embryology.probes import edges, finetune, frozen, knowledge, runner, tokens
+from embryology.probes import edges, finetune, frozen, grammar, knowledge, runner, tokens
 from embryology.runs import measurements
 from embryology.runs.checkpoints import TOKENIZER_FILES, WEIGHTS, Checkpoint
 from embryology.runs.paths import RunFolder
@@ -42,6 +42,8 @@ OTHER = {
     "epochs": 77,
     "seeds": 7,
     "facts": 77,
+    "pairs": 77,
+    "whole": False,
     "map_heads": 7,
     "words": 77,
     "components": 7,
@@ -63,18 +65,21 @@ def data(monkeypatch):
     monkeypatch.setattr(edges.edge_sets, "find", edge_set)
     treebank = SimpleNamespace(name="made", identity=lambda: identity("treebank"))
     monkeypatch.setattr(tokens.catalogue, "find", lambda *_: treebank)
-    monkeypatch.setattr(knowledge.fact_sets, "find", lambda name: SimpleNamespace(identity=lambda: identity(name)))
+    for sets in (knowledge.fact_sets, grammar.pair_sets):
+        monkeypatch.setattr(sets, "find", lambda name: SimpleNamespace(identity=lambda: identity(name)))
     monkeypatch.setattr(finetune.catalogue, "identity", identity)
-    for module in (edges, tokens, finetune, frozen):
+    for module in (edges, tokens, finetune, frozen, grammar):
         monkeypatch.setattr(module, "resolve", lambda precision: made.get("precision", precision))
     text = SimpleNamespace(record={"text_sha256": None})
-    monkeypatch.setattr(knowledge, "_training_text", lambda series: text if text.record["text_sha256"] else None)
+    for module in (knowledge, grammar):
+        monkeypatch.setattr(module, "_training_text", lambda series: text if text.record["text_sha256"] else None)
     made["text"] = text.record
     return made
 
 
 GIVEN = {"edges": {"sets": ("one", "two")}, "knowledge": {"sets": ("one", "two")}, "frozen": {"tasks": ("RTE", "CoLA")}}
 GIVEN |= {"attention": {"treebank": "one"}, "similarity": {}, "tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
+GIVEN |= {"grammar": {"sets": ("one", "two")}}
 
 
 def key(name, series, tokenizer="t", checkpoint=None, **settings):
@@ -117,6 +122,7 @@ def test_a_measurement_depends_on_weights_tokenizer_version_and_probe(name, data
             ["one dev", "two dev", "three test"],
         ),
         ("knowledge", ["one", "two"], ["three"]),
+        ("grammar", ["one", "two", "precision"], ["three"]),
         ("frozen", ["RTE", "CoLA", "precision"], ["MRPC"]),
         ("finetune", ["RTE", "CoLA", "precision"], ["MRPC"]),
     ],
@@ -155,11 +161,23 @@ def test_similarity_depends_on_the_checkpoints_that_are_compared(data, tiny_seri
     assert key("similarity", replace(tiny_series, name="other"), checkpoint=first) == made[0]
 
 
-def test_knowledge_depends_on_the_training_text(data, tiny_series):
-    keys = [key("knowledge", tiny_series)]
+def test_grammar_depends_on_which_checkpoint_is_the_last_where_that_is_asked_more(data, tiny_series):
+    """Else what was the last one, and asked all, would stand for one that was asked a sample; and the other way."""
+    first, middle, last = tiny_series.checkpoints
+    shorter = replace(tiny_series, checkpoints=(first, middle))
+    without_first = replace(tiny_series, checkpoints=(middle, last))
+    for settings, differs in (({}, True), ({"whole": False}, False), ({"pairs": None}, False)):
+        keys = [key("grammar", each, checkpoint=middle, **settings) for each in (tiny_series, shorter, without_first)]
+        assert (keys[0] != keys[1]) is differs
+        assert keys[0] == keys[2]
+
+
+@pytest.mark.parametrize("name", ["knowledge", "grammar"])
+def test_a_measurement_depends_on_the_training_text(name, data, tiny_series):
+    keys = [key(name, tiny_series)]
     for text in ("one text", "another text"):
         data["text"]["text_sha256"] = text
-        keys.append(key("knowledge", tiny_series))
+        keys.append(key(name, tiny_series))
     assert len(set(keys)) == 3
 
 
