@@ -193,12 +193,10 @@ class Encoder:
         vectors = torch.empty(len(sequences), self.hidden_size, device=self.device)
         for batch, ids, mask in self.batches(np.arange(len(sequences)), sequences, tokens_per_batch):
             columns = torch.tensor([positions[i] for i in batch], device=self.device)
-            rows = torch.arange(len(batch), device=self.device)
             if fast:  # the last layer at those places alone
-                parameters, at = self._cast(precision), rows * ids.shape[1] + columns
-                types, seen = torch.zeros_like(ids), mask.bool()
-                hidden = forward.encode(parameters, self.model.config, ids, types, seen, training=False, at=at)[:, 0]
+                hidden = forward.read(self._cast(precision), self.model.config, ids, mask.bool(), columns)
             else:
+                rows = torch.arange(len(batch), device=self.device)
                 hidden = body(input_ids=ids, attention_mask=mask)[0][rows, columns]
             vectors[batch] = hidden.float()
         return vectors

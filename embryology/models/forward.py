@@ -98,15 +98,29 @@ def dropped(x: Tensor, probability: float, training: bool) -> Tensor:
 
 
 def embed(
-    parameters: Parameters, prefix: str, config: PreTrainedConfig, ids: Tensor, types: Tensor, training: bool
+    parameters: Parameters,
+    config: PreTrainedConfig,
+    ids: Tensor,
+    types: Tensor,
+    training: bool,
+    places: Tensor | None = None,
 ) -> Tensor:
-    """(sequences, length, embedding size) of piece ids and segment numbers, both (sequences, length)."""
+    """What goes into the first layer: (sequences, length, hidden size) of piece ids and segment numbers, both
+    (sequences, length), at these ``places``, (length,); in a row if left out."""
+    body = config.model_type
+    prefix = f"{body}.embeddings"
+    positions = parameters[f"{prefix}.position_embeddings.weight"]
     x = (
         functional.embedding(ids, parameters[f"{prefix}.word_embeddings.weight"])
         + functional.embedding(types, parameters[f"{prefix}.token_type_embeddings.weight"])
-        + parameters[f"{prefix}.position_embeddings.weight"][: ids.shape[1]]
+        + (positions[: ids.shape[1]] if places is None else functional.embedding(places, positions))
     )
-    return dropped(norm(x, pair(parameters, f"{prefix}.LayerNorm"), config), config.hidden_dropout_prob, training)
+    x = dropped(norm(x, pair(parameters, f"{prefix}.LayerNorm"), config), config.hidden_dropout_prob, training)
+    project = f"{body}.encoder.embedding_hidden_mapping_in" if body == "albert" else f"{body}.embeddings_project"
+    if f"{project}.weight" in parameters:
+        weight, offset = pair(parameters, project)
+        x = functional.linear(x.to(weight.dtype), weight, offset).to(x.dtype)
+    return x
 
 
 def unseen(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -158,6 +172,14 @@ def layer(
     attention_dropout = config.attention_probs_dropout_prob if training else 0.0
     query, key, value = (part.to(x.dtype) for part in (query, key, value))
     attended = attend(query, key, value, bias, attention_dropout).transpose(1, 2).reshape(x.shape)
+    return attended_to(x, attended, parameters, config, training)
+
+
+def attended_to(
+    x: Tensor, attended: Tensor, parameters: LayerParameters, config: PreTrainedConfig, training: bool
+) -> Tensor:
+    """A layer from its attention on: ``x`` went into it, and ``attended`` are the heads' values, both of one shape."""
+    weight, _ = parameters.attended
     attended = dropped(
         functional.linear(attended.to(weight.dtype), *parameters.attended), config.hidden_dropout_prob, training
     )
@@ -192,21 +214,71 @@ def encode(
     Returns:
         (sequences, length or places, hidden size).
     """
-    body = config.model_type
-    x = embed(parameters, f"{body}.embeddings", config, ids, types, training)
-    project = f"{body}.encoder.embedding_hidden_mapping_in" if body == "albert" else f"{body}.embeddings_project"
-    if f"{project}.weight" in parameters:
-        weight, offset = pair(parameters, project)
-        x = functional.linear(x.to(weight.dtype), weight, offset).to(x.dtype)
-    if body == "albert":
-        shared = LayerParameters.of(parameters, f"{body}.encoder.albert_layer_groups.0.albert_layers.0", ALBERT)
-        layers = [shared] * config.num_hidden_layers
-    else:
-        layers = [
-            LayerParameters.of(parameters, f"{body}.encoder.layer.{number}", BERT)
-            for number in range(config.num_hidden_layers)
-        ]
-    bias = unseen(attention_mask, x.dtype)
+    x = embed(parameters, config, ids, types, training)
+    layers, bias = layers_of(parameters, config), unseen(attention_mask, x.dtype)
     for layer_parameters in layers[:-1]:
         x = layer(x, bias, layer_parameters, config, training)
     return layer(x, bias, layers[-1], config, training, at)
+
+
+def layers_of(parameters: Parameters, config: PreTrainedConfig) -> list[LayerParameters]:
+    """The parameters of all layers."""
+    body = config.model_type
+    if body == "albert":
+        shared = LayerParameters.of(parameters, f"{body}.encoder.albert_layer_groups.0.albert_layers.0", ALBERT)
+        return [shared] * config.num_hidden_layers
+    return [
+        LayerParameters.of(parameters, f"{body}.encoder.layer.{number}", BERT)
+        for number in range(config.num_hidden_layers)
+    ]
+
+
+def read(parameters: Parameters, config: PreTrainedConfig, ids: Tensor, attention_mask: Tensor, at: Tensor) -> Tensor:
+    """The last layer's vector at one place of each sequence, without dropout, as of :func:`encode` in fewer products.
+
+    What goes into the first layer depends on a piece and its place alone, so that each pair of these is mapped to a
+    query, key and value once, in however many sequences it stands. The last layer has one query a sequence, which takes
+    the keys' weights upon itself, as values take theirs after they are summed.
+
+    Args:
+        parameters, config: as of :func:`encode`.
+        ids: (sequences, length) piece ids, all of segment 0.
+        attention_mask: (sequences, length) bool, false at padding.
+        at: (sequences,) the places.
+
+    Returns:
+        (sequences, hidden size).
+    """
+    length, heads = ids.shape[1], config.num_attention_heads
+    distinct, which = torch.unique(ids * length + torch.arange(length, device=ids.device), return_inverse=True)
+    pieces = (distinct // length)[None]
+    once = embed(parameters, config, pieces, torch.zeros_like(pieces), False, places=distinct % length)
+    *layers, last = layers_of(parameters, config)
+    x = once[0, which]
+    bias = unseen(attention_mask, x.dtype)
+    for number, layer_parameters in enumerate(layers):
+        if number:
+            x = layer(x, bias, layer_parameters, config, training=False)
+            continue
+        mapped = by_head(once.to(layer_parameters.inward[0].dtype), *layer_parameters.inward, heads)
+        query, key, value = (part[0].to(x.dtype).transpose(0, 1)[which].transpose(1, 2) for part in mapped)
+        attended = attend(query, key, value, bias, 0.0).transpose(1, 2).reshape(x.shape)
+        x = attended_to(x, attended, layer_parameters, config, training=False)
+    return _last_at(x, bias, last, config, at)
+
+
+def _last_at(x: Tensor, bias: Tensor, parameters: LayerParameters, config: PreTrainedConfig, at: Tensor) -> Tensor:
+    """(sequences, hidden size): :func:`layer` of (sequences, length, hidden size) at one place of each."""
+    sequences, _, hidden_size = x.shape
+    heads = config.num_attention_heads
+    (to_query, to_key, to_value), (query_offset, _, value_offset) = (
+        part.view(3, heads, hidden_size // heads, *part.shape[1:]) for part in parameters.inward
+    )
+    own = x[torch.arange(sequences, device=x.device), at]
+    query = torch.einsum("sd,hed->she", own.to(to_query.dtype), to_query) + query_offset
+    # A key's offset adds the same to all scores of a query, which the softmax takes away.
+    asked = torch.einsum("she,hed->shd", query, to_key).to(x.dtype)
+    scores = torch.baddbmm(bias[:, 0], asked, x.transpose(1, 2), alpha=(hidden_size // heads) ** -0.5)
+    summed = torch.bmm(scores.softmax(-1), x)
+    value = torch.einsum("shd,hed->she", summed.to(to_value.dtype), to_value) + value_offset
+    return attended_to(own, value.reshape(own.shape).to(x.dtype), parameters, config, training=False)

@@ -33,11 +33,11 @@ TYPES = torch.tensor([[0, 0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1, 1], [0, 0, 0, 0,
 SEEN = torch.arange(7) < torch.tensor([5, 7, 2])[:, None]
 
 
-def made(family, **dropout):
+def made(family, **settings):
     """A model with biases, gains and norms that are not those of the beginning."""
     model_of, config_of, options = FAMILIES[family]
     torch.manual_seed(0)
-    model = model_of._from_config(config_of(**SHAPE, **options, **dropout), attn_implementation="eager")
+    model = model_of._from_config(config_of(**SHAPE | options | settings), attn_implementation="eager")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn_like(parameter)
@@ -68,6 +68,17 @@ def test_vectors_are_those_of_transformers_in_evaluation_whatever_dropout_it_was
     at = torch.tensor([4, 1, 7 + 6, 7 + 0, 14 + 1, 14 + 0])
     some, _ = both(model, training=False, at=at)
     torch.testing.assert_close(some.flatten(0, 1), theirs.flatten(0, 1)[at], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_one_vector_of_each_sequence_is_that_of_transformers_too(family, layers):
+    model = made(family, hidden_dropout_prob=0.5, num_hidden_layers=layers).eval()
+    at = torch.tensor([4, 6, 1])
+    with torch.no_grad():
+        ours = forward.read(dict(model.named_parameters()), model.config, IDS, SEEN, at)
+        theirs = model.base_model(input_ids=IDS, attention_mask=SEEN.long())[0]
+    torch.testing.assert_close(ours, theirs[torch.arange(3), at], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
