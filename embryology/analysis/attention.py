@@ -13,7 +13,7 @@ import pandas as pd
 
 from embryology import intervals
 from embryology.analysis import blind_answers, crossings, plateau, tables
-from embryology.analysis.learning_order import FEWEST_SENTENCES, timed, untellable
+from embryology.analysis.learning_order import FEWEST_SENTENCES, of_gains, untellable
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.attention import (
@@ -28,10 +28,6 @@ from embryology.specs.attention import (
     UNIFORM,
 )
 
-SUDDEN = 2.0
-"""A gain is sudden where the steps that its middle half takes less than double, by all of the interval; gradual where
-they more than double, by all of it."""
-QUARTERS = (0.25, 0.75)
 ALL = ""
 """The group of all relations together."""
 
@@ -39,8 +35,7 @@ ALL = ""
 @dataclass(frozen=True)
 class Formation:
     """What one series says of when its attention formed. Times are tables as of
-    :func:`embryology.analysis.learning_order.learning_times`, with ``blind``, ``final`` and, in steps, how many times
-    the last quarter's takes as many as the first (``fastest``, ``slowest``)."""
+    :func:`embryology.analysis.learning_order.of_gains`."""
 
     source: str
     """Whose heads, on which text."""
@@ -216,57 +211,12 @@ def _times(
         blind = np.fmax(blind, resampled[..., 0])
     enough = told & (np.isfinite(values[..., -1]).sum(axis=0) >= FEWEST_SENTENCES)
     blind = np.broadcast_to(blind, resampled.shape[:-1])
-    return of_resamples(names, steps, resampled, blind, enough, seed), resampled
+    return of_gains(names, steps, resampled, blind, enough, seed), resampled
 
 
 def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(draws, ...) of (sentences, ...), over those that have one."""
     return intervals.bootstrap_means(np.nan_to_num(values), np.isfinite(values).astype(float), weights)
-
-
-def of_resamples(
-    names: Iterable[str],
-    steps: np.ndarray,
-    values: np.ndarray,
-    blind: np.ndarray,
-    told: np.ndarray,
-    seed: int = intervals.SEED,
-) -> pd.DataFrame:
-    """Learning times, halfway from blind to final, and how suddenly the middle half of the gain comes.
-
-    Args:
-        names: of the curves.
-        steps: (s,) rising.
-        values: (1 + draws, curves, s): what was measured, then its resamples.
-        blind: (1 + draws, curves) of the same resamples.
-        told: (curves,) bool: whether there is enough to tell by.
-        seed: of the resamples.
-
-    Returns:
-        As of :func:`embryology.analysis.learning_order.timed`, with ``blind``, ``final``, and ``fastest`` and
-        ``slowest``: the 95% interval of the steps at three quarters of the gain over those at one, each taken to the
-        checkpoints around that make it the less, and the more; nan where there is no time, ``slowest`` infinite where
-        a quarter may be there before the first step.
-    """
-    final = values[..., -crossings.LAST :].mean(axis=-1)
-    learnt = intervals.percentile_interval((final - blind)[1:])[0] > 0
-    table = timed(names, steps, values, (blind + final) / 2, told, learnt, np.ones(len(learnt), bool), seed)
-    ends = []
-    for share in QUARTERS:
-        level = (blind + share * (final - blind))[1:]
-        ends.append(crossings.bracket(steps, crossings.resampled(steps, values[1:], level, seed)))
-    (first_before, first_after), (last_before, last_after) = ends
-    with np.errstate(divide="ignore", invalid="ignore"):
-        least = np.where(last_before > first_after, last_before / first_after, 1.0)
-        most = np.where(first_before > 0, last_after / first_before, np.inf)
-    fastest, slowest = intervals.percentile_interval(least)[0], intervals.percentile_interval(most)[1]
-    timeless = table["step"].isna().to_numpy()
-    return table.assign(
-        blind=blind[0],
-        final=final[0],
-        fastest=np.where(timeless, np.nan, fastest),
-        slowest=np.where(timeless, np.nan, slowest),
-    )
 
 
 def _relations(
@@ -275,7 +225,7 @@ def _relations(
     """Times of relations beyond the offset, uniform attention and the untrained model; and of all together beyond the
     last two alone. Empty where nothing was chosen, as of one sentence."""
     if "correct" not in items or items["correct"].isna().all():
-        none = of_resamples([ALL], steps, np.zeros((2, 1, len(steps))), np.zeros((2, 1)), np.zeros(1, bool), seed)[:0]
+        none = of_gains([ALL], steps, np.zeros((2, 1, len(steps))), np.zeros((2, 1)), np.zeros(1, bool), seed)[:0]
         return none, none
     tags = [ALL, *relations(frame)]
     items = pd.concat([items, items.assign(group=ALL)])
@@ -291,8 +241,8 @@ def _relations(
     _, counts = blind_answers.by_sentence(items, tags, steps[-1:])
     enough = told & (np.count_nonzero(counts[..., -1], axis=0) >= FEWEST_SENTENCES)
     return (
-        of_resamples(tags, steps, values, np.fmax(blind, offset), enough, seed),
-        of_resamples([ALL], steps, values[:, :1], blind[:, :1], enough[:1], seed),
+        of_gains(tags, steps, values, np.fmax(blind, offset), enough, seed),
+        of_gains([ALL], steps, values[:, :1], blind[:, :1], enough[:1], seed),
     )
 
 
@@ -333,13 +283,6 @@ def _maps(items: pd.DataFrame) -> pd.DataFrame:
         square = np.frombuffer(bytes.fromhex(each.map), np.uint8).reshape(len(pieces), len(pieces)) / 255
         rows.append((each.sentence, layer, head, each.step, pieces, square))
     return pd.DataFrame(rows, columns=["sentence", "layer", "head", "step", "pieces", "map"])
-
-
-def suddenness(times: pd.Series) -> str | None:
-    """``sudden`` or ``gradual``, by :data:`SUDDEN`, of a row of times; None where that cannot be told."""
-    if times["slowest"] <= SUDDEN:
-        return "sudden"
-    return "gradual" if times["fastest"] > SUDDEN else None
 
 
 def beside(times: pd.Series, other: pd.Series) -> str | None:

@@ -13,14 +13,15 @@ import pandas as pd
 
 from embryology import intervals
 from embryology.analysis import attention, edges, grammar, knowledge, phases, plateau, tables
-from embryology.analysis.attention import of_resamples
 from embryology.analysis.curves import groups
 from embryology.analysis.learning_order import (
     FEWEST_SENTENCES,
     NEVER_BEYOND,
     REACHED,
+    RISE,
     UNTOLD,
     learning_times,
+    of_gains,
     untellable,
 )
 from embryology.errors import EmbryologyError
@@ -36,9 +37,11 @@ KINDS = ("frequency", "n-grams", "attention", "words", "grammar", "vectors", "fa
 FREQUENCY, NGRAMS, ATTENTION, WORDS, GRAMMAR, VECTORS, FACTS = KINDS
 SUBJECT = "nsubj"
 """The relation of a subject to its verb, of Universal Dependencies and of the silver treebank alike."""
-COLUMNS = ["kind", "what", "where", "state", "step", "low", "high"]
-Row = tuple[str, str, str, float, float, float]
-"""``what`` came, in which layer, in which ``state``, at which ``step``, with the ends of its interval."""
+COLUMNS = ["kind", "what", "where", "state", "step", "low", "high", *RISE]
+Row = tuple[str, str, str, *tuple[float, ...]]
+"""``what`` came, in which layer, in which ``state``, at which ``step``, with the ends of its interval; and how
+suddenly."""
+NO_RISE = (np.nan, np.nan, np.nan)
 
 
 def read(series: Series, steps: str = "all") -> pd.DataFrame:
@@ -52,7 +55,8 @@ def read(series: Series, steps: str = "all") -> pd.DataFrame:
         A row a thing: ``kind`` of :data:`KINDS`; ``what``, as the analysis of its probe calls it; ``where``, a layer,
         empty where it is of the model as a whole; ``state``, of
         :mod:`embryology.analysis.learning_order` or a clause that says why there is no time; ``step``, ``low`` and
-        ``high`` of the 95% interval, nan where there is no time, infinite where an end is open.
+        ``high`` of the 95% interval, nan where there is no time, infinite where an end is open; ``doublings``,
+        ``fewest`` and ``most`` as of :func:`embryology.analysis.learning_order.of_gains`, nan of other times.
     """
     sources: dict[str, Callable[[Series, str], Iterator[Row]]] = {
         FREQUENCY: _frequency,
@@ -101,11 +105,11 @@ def on_axis(series: Series, table: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 def _timed(times: pd.DataFrame, name: Callable[[str], str] = str, where: str = "") -> Iterator[Row]:
     for what, row in times.iterrows():
-        yield name(str(what)), where, row["state"], *(float(row[column]) for column in ("step", "low", "high"))
+        yield name(str(what)), where, row["state"], *(float(row[column]) for column in ("step", "low", "high", *RISE))
 
 
 def _timeless(what: str, why: str, where: str = "") -> Row:
-    return what, where, why, np.nan, np.nan, np.nan
+    return what, where, why, *NO_RISE, *NO_RISE
 
 
 def _frequency(series: Series, steps: str) -> Iterator[Row]:
@@ -114,7 +118,9 @@ def _frequency(series: Series, steps: str) -> Iterator[Row]:
     checkpoints = np.array([checkpoint.step for checkpoint in series.select(steps)])
     told, what = attention.beyond_frequency(series, checkpoints), "the loss falls below frequency alone"
     yield (
-        _timeless(what, told) if isinstance(told, str) else (what, "", REACHED, told["step"], told["low"], told["high"])
+        _timeless(what, told)
+        if isinstance(told, str)
+        else (what, "", REACHED, told["step"], told["low"], told["high"], *NO_RISE)
     )
 
 
@@ -125,7 +131,7 @@ def _ngrams(series: Series, steps: str) -> Iterator[Row]:
         _, one, other, state, step, low, high = row
         if one == phases.UNIGRAM:
             state = REACHED if state == phases.HANDED_OVER else state
-            yield other, "", state, step, low, high
+            yield other, "", state, step, low, high, *NO_RISE
 
 
 def _words(series: Series, steps: str) -> Iterator[Row]:
@@ -168,7 +174,11 @@ def _vectors(series: Series, steps: str) -> Iterator[Row]:
     for task in edges.tasks(frame):
         what, where = edges.label(task), f"layer {layer}"
         reached = task in halves.index
-        yield (what, where, REACHED, *halves.loc[task]) if reached else _timeless(what, "no gain is shown", where)
+        yield (
+            (what, where, REACHED, *halves.loc[task], *NO_RISE)
+            if reached
+            else _timeless(what, "no gain is shown", where)
+        )
 
 
 def _facts(series: Series, steps: str) -> Iterator[Row]:
@@ -186,4 +196,4 @@ def _facts(series: Series, steps: str) -> Iterator[Row]:
     values = intervals.bootstrap_means(sums, np.broadcast_to(counts[:, None], sums.shape), weights)[:, None]
     blind = values[..., 0] if not paths.steps[0] else np.zeros((len(weights), 1))
     enough = np.array([len(sums) >= FEWEST_SENTENCES and untellable(frame) is None])
-    yield from _timed(of_resamples([what], paths.steps, values, blind, enough))
+    yield from _timed(of_gains([what], paths.steps, values, blind, enough))

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from embryology import intervals
-from embryology.analysis import crossings, learning_order, tables
+from embryology.analysis import learning_order, suddenness, tables
 from embryology.runs import measurements
 from embryology.specs.grammar import ACCURACY, PHENOMENA, REFERENCES, SHORTER, SPECIFICATION, UNIGRAM, WHOLE
 
@@ -16,8 +16,6 @@ ALL, WITH, AGAINST = "", "with frequency", "against frequency"
 """Groups beside the phenomena: all pairs, and those whose grammatical sentence has the more frequent pieces or the
 less frequent ones."""
 CHANCE = 0.5
-SUDDEN = 1.0
-"""Doublings of the steps within which a curve has to go from a quarter to three quarters of its way to be sudden."""
 
 
 def sets(frame: pd.DataFrame) -> list[str]:
@@ -143,62 +141,32 @@ def _means(
     return intervals.bootstrap_means(sums, counts, weights), counts[:, -1]
 
 
-def learning_times(told: Curves, share: float = 0.5, seed: int = intervals.SEED) -> pd.DataFrame:
-    """When each group is a ``share`` of the way from its best blind answer to where it ends, the mean of the last three
-    checkpoints, with its interval over pairs and checkpoints.
+def learning_times(told: Curves, seed: int = intervals.SEED) -> pd.DataFrame:
+    """When each group is halfway from its best blind answer to where it ends, over pairs and checkpoints.
 
     Returns:
-        As of :func:`embryology.analysis.learning_order.learning_times`, a row a group.
+        As of :func:`embryology.analysis.learning_order.of_gains`, a row a group, and ``n`` pairs.
     """
-    final = told.values[..., -crossings.LAST :].mean(axis=-1)
-    level = told.blind + share * (final - told.blind)
-    learnt = intervals.percentile_interval((final - told.blind)[1:])[0] > 0
     enough = (told.units >= learning_order.FEWEST_SENTENCES) & (told.untellable is None)
-    everywhere = np.ones(len(learnt), bool)
-    table = learning_order.timed(told.groups, told.steps, told.values, level, enough, learnt, everywhere, seed)
-    return table.assign(blind=told.blind[0], final=final[0], learnt=learnt & enough, n=told.pairs)
-
-
-def doublings(earlier: pd.DataFrame, later: pd.DataFrame, steps: np.ndarray) -> pd.Series:
-    """How many doublings of the steps lie between two learning times: ``value``, ``low`` and ``high``.
-
-    What lies before the first checkpoint after step 0 counts as there, which makes a short way look shorter; ends are
-    infinite where more than 2.5% of the resamples do not reach the later one.
-
-    Args:
-        earlier, later: rows of :func:`learning_times`, of one :class:`Curves`.
-        steps: its checkpoints.
-    """
-    first = steps[steps > 0][0]
-
-    def between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        logs = np.log2(np.maximum([one, other], first))
-        never = np.isinf(logs)
-        with np.errstate(invalid="ignore"):
-            gap = logs[1] - logs[0]
-        return np.where(never[1], np.inf, np.where(never[0], -np.inf, gap))
-
-    value = between(*(np.array([row["step"]], float) for row in (earlier, later)))[0]
-    low, high = intervals.percentile_interval(between(earlier["resampled"], later["resampled"]))
-    return pd.Series({"value": value, "low": np.fmin(low, value), "high": np.fmax(high, value)})
-
-
-def rise(told: Curves, group: str = ALL) -> pd.Series | None:
-    """How many doublings of the steps a group takes from a quarter of its way to three quarters, as of
-    :func:`doublings`; None where it is not learnt, or that cannot be told."""
-    quarter, three = (learning_times(told, share).loc[group] for share in (0.25, 0.75))
-    both = [row["state"] in (learning_order.REACHED, learning_order.BEFORE_FIRST) for row in (quarter, three)]
-    return doublings(quarter, three, told.steps) if all(both) else None
+    table = learning_order.of_gains(told.groups, told.steps, told.values, told.blind, enough, seed)
+    return table.assign(n=told.pairs)
 
 
 def lag(told: Curves, times: pd.DataFrame) -> pd.Series | None:
-    """How many doublings of the steps lie between what frequency gives and grammar against it, as of
-    :func:`doublings`; None where one of them is not learnt, or that cannot be told."""
+    """How many doublings of the steps lie between what frequency gives and grammar against it.
+
+    Returns:
+        ``doublings``, ``fewest`` and ``most`` as of :func:`embryology.analysis.suddenness.between`; None where one of
+        the two is not learnt, or that cannot be told.
+    """
     if not {WITH, AGAINST} <= set(times.index):
         return None
     rows = [times.loc[group] for group in (WITH, AGAINST)]
     known = (learning_order.REACHED, learning_order.BEFORE_FIRST)
-    return doublings(rows[0], rows[1], told.steps) if all(row["state"] in known for row in rows) else None
+    if not all(row["state"] in known for row in rows):
+        return None
+    gap = suddenness.between(told.steps, *(np.array([row["step"], *row["resampled"]], float) for row in rows))
+    return pd.Series(dict(zip(learning_order.RISE, map(float, gap), strict=True)))
 
 
 def beside_others(frame: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import blind_answers, crossings, curves, tables
+from embryology.analysis import blind_answers, crossings, curves, suddenness, tables
 from embryology.specs.tokens import ACCURACY
 
 REACHED = "reached"
@@ -24,7 +24,12 @@ NOT_REACHED = "not reached"
 NEVER_BEYOND = "never beyond blind answers"
 BLIND_REACH_IT = "blind answers reach it"
 UNTOLD = "cannot be told"
-COLUMNS = ["state", "step", "low", "high", "spacing", "blind", "final", "learnt", "beyond_everywhere", "n", "resampled"]
+RISE = ["doublings", "fewest", "most"]
+"""How suddenly it comes: the columns of :mod:`embryology.analysis.suddenness`."""
+COLUMNS = [
+    *("state", "step", "low", "high", "spacing", "blind", "final", "learnt", "beyond_everywhere", "n", *RISE),
+    "resampled",
+]
 FEWEST_CHECKPOINTS = 4
 """After the untrained model: the final value takes three."""
 FEWEST_SENTENCES = 30
@@ -62,7 +67,8 @@ def learning_times(
         interval, infinite where more than 2.5% of the resamples do not reach the level or begin there; ``spacing`` of
         the two checkpoints around the step; the best ``blind`` answer's accuracy and the ``final`` one; ``learnt``,
         whether the interval of final less blind lies above 0; ``beyond_everywhere``, whether it does for blind answers
-        that are not told the group; ``n`` words; and the times that were ``resampled``, an array (draws,).
+        that are not told the group; ``n`` words; of halfway ``doublings``, ``fewest`` and ``most`` as of
+        :func:`of_gains`; and the times that were ``resampled``, an array (draws,).
     """
     return at_levels(frame, items, task, [level], tags, draws, seed)[level]
 
@@ -96,10 +102,10 @@ def at_levels(
     tables_at = {}
     for level in levels:
         if level is None:
-            asked, above = (blind + final) / 2, learnt
+            table = of_gains(tags, steps, values, blind, told, seed)
         else:
             asked, above = np.full_like(blind, level), intervals.percentile_interval(blind[1:])[1] < level
-        table = timed(tags, steps, values, asked, told, learnt, above, seed)
+            table = timed(tags, steps, values, asked, told, learnt, above, seed).assign(**dict.fromkeys(RISE, np.nan))
         tables_at[level] = table.assign(
             blind=blind[0],
             final=final[0],
@@ -108,6 +114,38 @@ def at_levels(
             n=counts.sum(axis=0)[:, -1].astype(int),
         )[COLUMNS]
     return tables_at
+
+
+def of_gains(
+    names: Iterable[str],
+    steps: np.ndarray,
+    values: np.ndarray,
+    blind: np.ndarray,
+    told: np.ndarray,
+    seed: int = intervals.SEED,
+) -> pd.DataFrame:
+    """When curves are halfway from their blind answers to where they end, and how suddenly.
+
+    Args:
+        names: of the curves.
+        steps: (s,) rising.
+        values: (1 + draws, curves, s): what was measured, then its resamples.
+        blind: (1 + draws, curves): the best blind answer, of the same resamples.
+        told: (curves,) bool: whether there is enough to tell by.
+        seed: of the resamples.
+
+    Returns:
+        As of :func:`timed`, with ``blind``, ``final``, ``learnt``, and of what has a time ``doublings`` of the steps
+        from a quarter of the gain to three quarters with the ends of their 95% interval, ``fewest`` and ``most``.
+    """
+    final = values[..., -crossings.LAST :].mean(axis=-1)
+    learnt = intervals.percentile_interval((final - blind)[1:])[0] > 0
+    table = timed(names, steps, values, (blind + final) / 2, told, learnt, np.ones(len(learnt), bool), seed)
+    known = table["state"].isin([REACHED, BEFORE_FIRST]).to_numpy()
+    rise = np.full((len(RISE), len(known)), np.nan)
+    if known.any():
+        rise[:, known] = suddenness.rises(steps, values[:, known], blind[:, known], final[:, known], seed)
+    return table.assign(blind=blind[0], final=final[0], learnt=learnt & told, **dict(zip(RISE, rise, strict=True)))
 
 
 def timed(
@@ -165,7 +203,7 @@ def of_curves(steps: np.ndarray, values: pd.DataFrame) -> pd.DataFrame:
     table["low"], table["high"] = crossings.bracket(steps, table["step"].to_numpy())
     return table.assign(
         blind=np.nan, final=values.to_numpy()[:, -1], learnt=True, beyond_everywhere=True, n=0, resampled=None
-    )[COLUMNS]
+    ).reindex(columns=COLUMNS)
 
 
 def untellable(frame: pd.DataFrame) -> str | None:

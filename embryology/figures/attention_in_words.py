@@ -1,13 +1,13 @@
 """What the page about attention says in words: what forms, when, how suddenly, and beside what frequency predicts."""
 
-import numpy as np
 import pandas as pd
 
 from embryology.analysis import attention, tables
 from embryology.analysis.attention import ALL, Formation
 from embryology.analysis.learning_order import NEVER_BEYOND, REACHED, UNTOLD, ranks, untellable
+from embryology.analysis.suddenness import verdict
 from embryology.figures import style
-from embryology.figures.learning_order import in_words
+from embryology.figures.learning_order import doublings, in_words
 from embryology.specs.attention import FIRST, NEXT, OFFSET, PREVIOUS, SELF, SEPARATOR, SHARE_LEFT_OUT
 
 LABELS = {
@@ -45,11 +45,10 @@ def numbers(frame: pd.DataFrame, formation: Formation) -> dict[str, str]:
 
 def _came(times: pd.Series, formation: Formation) -> str:
     """How a gain came, of a row with a time, as the rest of a sentence."""
-    slowest = f"{times['slowest']:.1f}" if np.isfinite(times["slowest"]) else "any number"
-    verdict = {"sudden": "suddenly", "gradual": "gradually", None: "whether suddenly cannot be told"}
+    how = {"sudden": "suddenly", "gradual": "gradually", None: "whether suddenly cannot be told"}
     came = (
-        f"is halfway there at step {style.stepped(times)}, {verdict[attention.suddenness(times)]}: from a quarter of "
-        f"its gain to three quarters the steps grow by a factor of {times['fastest']:.1f} to {slowest}"
+        f"is halfway there at step {style.stepped(times)}, {how[verdict(times)]}: from a quarter of its gain to three "
+        f"quarters it takes {doublings(times)}"
     )
     if isinstance(formation.frequency, str):
         return f"{came}. Whether before or after what frequency alone predicts cannot be told: {formation.frequency}"

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology.analysis import clock, phases, plateau
-from embryology.analysis.clock import KINDS, NGRAMS
+from embryology.analysis import attention, clock, phases, plateau
+from embryology.analysis.clock import ATTENTION, FACTS, FREQUENCY, GRAMMAR, KINDS, NGRAMS, WORDS
 from embryology.analysis.learning_order import REACHED
+from embryology.analysis.suddenness import verdict
 from embryology.errors import EmbryologyError
 from embryology.figures import style
+from embryology.figures.learning_order import doublings
 from embryology.figures.phases import NAMES
 from embryology.runs.series import Series
 
@@ -191,6 +193,7 @@ def table(clocks: Sequence[Clock]) -> HTML:
             "what": row.what,
             "where": row.where,
             "step (95% interval)": style.stepped(pd.Series(row._asdict())) if row.state == REACHED else row.state,
+            "from a quarter to three quarters": "" if np.isnan(row.most) else doublings(pd.Series(row._asdict())),
         }
         for told in clocks
         for row in told.times.itertuples()
@@ -205,10 +208,57 @@ def numbers(clocks: Sequence[Clock]) -> dict[str, str]:
     return {
         "clock_verdict": f"{_answer(times)}.",
         "clock_order": _kinds(times[times["state"] == REACHED]),
+        "clock_sudden": _suddenly(times[times["most"].notna()]),
+        "clock_frequency": _beside_frequency(times),
         "clock_never": f"{len(never)} of {len(times)} things that were asked have no time, and the table says why."
         if len(never)
         else "All things that were asked have a time.",
     }
+
+
+def _suddenly(timed: pd.DataFrame) -> str:
+    """What comes suddenly and what gradually, and how long each kind takes, as sentences."""
+    if timed.empty:
+        return "Of nothing can it be told."
+    verdicts = timed.apply(verdict, axis=1)
+    named = [
+        f"{how}: {style.listed(list(timed.loc[verdicts == one, 'what']))}"
+        for one, how in (("sudden", "suddenly"), ("gradual", "gradually"))
+        if (verdicts == one).any()
+    ]
+    untold = int(verdicts.isna().sum())
+    rest = [f"of {untold} of {len(timed)} it cannot be told"] if untold else []
+    lengths = [
+        f"{kind} {own.min():.1f}{f' to {own.max():.1f}' if len(own) > 1 else ''}"
+        for kind in KINDS
+        if len(own := timed.loc[timed["kind"] == kind, "doublings"].dropna())
+    ]
+    doubled = f" Doublings that they take, without their intervals: {', '.join(lengths)}." if lengths else ""
+    return f"{_sentence([*named, *rest])}{doubled}"
+
+
+def _beside_frequency(times: pd.DataFrame) -> str:
+    """What of attention, words, grammar and facts comes before the loss falls below frequency alone, what after."""
+    line = times[times["kind"] == FREQUENCY]
+    if line.empty or line.iloc[0]["state"] != REACHED:
+        why = f": {line.iloc[0]['state']}" if len(line) else ", as its losses are not known"
+        return f"That cannot be told{why}."
+    frequency = line.iloc[0]
+    came = times[(times["state"] == REACHED) & times["kind"].isin([ATTENTION, WORDS, GRAMMAR, FACTS])]
+    order = came.apply(lambda row: attention.beside(row, frequency), axis=1) if len(came) else pd.Series(dtype=object)
+    named = [
+        f"{when} it: {style.listed(list(came.loc[order == when, 'what']))}"
+        for when in ("before", "after")
+        if (order == when).any()
+    ]
+    untold = list(came.loc[order.isna(), "what"])
+    rest = [f"cannot be told apart from it: {style.listed(untold)}"] if untold else []
+    return f"The loss falls below that at step {style.stepped(frequency)}. {_sentence([*named, *rest])}"
+
+
+def _sentence(parts: list[str]) -> str:
+    said = "; ".join(parts) or "nothing else has a time"
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _kinds(came: pd.DataFrame) -> str:

@@ -7,10 +7,11 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology.analysis import grammar, tables
-from embryology.analysis.grammar import AGAINST, ALL, CHANCE, SUDDEN, WITH, Curves
+from embryology.analysis.grammar import AGAINST, ALL, CHANCE, WITH, Curves
 from embryology.analysis.learning_order import BEFORE_FIRST, NEVER_BEYOND, REACHED, UNTOLD, in_order, ranks
+from embryology.analysis.suddenness import verdict
 from embryology.figures import style
-from embryology.figures.learning_order import in_words, mark
+from embryology.figures.learning_order import doublings, in_words, mark
 from embryology.intervals import RESAMPLES, SEED
 from embryology.specs import grammar as words
 from embryology.specs.grammar import ACCURACY, SPECIFICATION
@@ -26,7 +27,7 @@ WAYS = {
 
 
 def numbers(
-    frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str, rise: pd.Series | None, lag: pd.Series | None
+    frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str, lag: pd.Series | None
 ) -> dict[str, str]:
     """What the prose of the page says of the first set of the first series, by the name to glue.
 
@@ -35,7 +36,7 @@ def numbers(
         told: of :func:`embryology.analysis.grammar.curves`.
         times: of :func:`embryology.analysis.grammar.learning_times` of it.
         source: what was asked, in words.
-        rise, lag: of the functions of that name in :mod:`embryology.analysis.grammar`.
+        lag: of :func:`embryology.analysis.grammar.lag`.
     """
     name = grammar.sets(frame)[0]
     final = grammar.curve(frame, name).iloc[-1]
@@ -56,7 +57,7 @@ def numbers(
         else " The text that this series was trained on is not at hand, so that there is no baseline of frequency.",
         "learnt": _learnt(told, times),
         "order": _order(told, times),
-        "suddenly": suddenly(told, times, rise),
+        "suddenly": suddenly(told, times),
         "frequency": frequency(told, times, lag),
         "whole": _whole(frame, name),
     }
@@ -102,20 +103,26 @@ def _order(told: Curves, times: pd.DataFrame) -> str:
     return f"In order of their learning times: {in_words([[names[tag] for tag in rank] for rank in order])}."
 
 
-def suddenly(told: Curves, times: pd.DataFrame, rise: pd.Series | None) -> str:
-    """Whether all pairs together are learnt within :data:`SUDDEN` doublings of the steps, as a sentence."""
-    state = times.loc[ALL, "state"]
-    if rise is None or state == NEVER_BEYOND:
+def suddenly(told: Curves, times: pd.DataFrame) -> str:
+    """Whether all pairs together are learnt suddenly, beside what frequency gives, in sentences."""
+    of_all = times.loc[ALL]
+    if np.isnan(of_all["most"]):
         why = told.untellable or (
-            "they do not end beyond every blind answer" if state == NEVER_BEYOND else "there are too few pairs or steps"
+            "they do not end beyond every blind answer"
+            if of_all["state"] == NEVER_BEYOND
+            else "there are too few pairs or steps"
         )
         return f"Whether grammar comes suddenly cannot be told of all pairs together: {why}."
-    how = f"from a quarter to three quarters of its way accuracy takes {_doublings(rise)}"
-    if rise["high"] <= SUDDEN:
-        return f"Grammar comes suddenly: {how}."
-    if rise["low"] > SUDDEN:
-        return f"Grammar does not come suddenly: {how}."
-    return f"Whether grammar comes suddenly cannot be told: {how}, and one doubling or less would be sudden."
+    how = f"from a quarter to three quarters of its way accuracy takes {doublings(of_all)}"
+    said = {
+        "sudden": f"Grammar comes suddenly: {how}.",
+        "gradual": f"Grammar does not come suddenly: {how}.",
+        None: f"Whether grammar comes suddenly cannot be told: {how}, and one doubling or less would be sudden.",
+    }[verdict(of_all)]
+    kinds = {WITH: "pairs that frequency gets right take", AGAINST: "those that it gets wrong"}
+    taken = [f"{what} {doublings(times.loc[one])}" for one, what in kinds.items() if one in times.index]
+    known = len(taken) == 2 and times.loc[list(kinds), "most"].notna().all()
+    return f"{said} By the same measure {' and '.join(taken)}." if known else said
 
 
 def frequency(told: Curves, times: pd.DataFrame, lag: pd.Series | None) -> str:
@@ -134,18 +141,12 @@ def frequency(told: Curves, times: pd.DataFrame, lag: pd.Series | None) -> str:
         return f"Whether grammar comes before or after what frequency alone gives cannot be told: {why}."
     steps = [f"step {style.stepped(times.loc[group])}" for group in (WITH, AGAINST) if times.loc[group, "step"] > 0]
     at = f" ({' and '.join(steps)})" if len(steps) == 2 else ""
-    how = f"pairs that frequency gets wrong come {_doublings(lag)} later than those that it gets right{at}"
-    if lag["low"] > 0:
+    how = f"pairs that frequency gets wrong come {doublings(lag)} later than those that it gets right{at}"
+    if lag["fewest"] > 0:
         return f"Grammar comes after what frequency alone gives: {how}."
-    if lag["high"] < 0:
+    if lag["most"] < 0:
         return f"Grammar comes before what frequency alone gives: {how}."
     return f"Whether grammar comes before or after what frequency alone gives cannot be told: {how}."
-
-
-def _doublings(gap: pd.Series) -> str:
-    high = f"to {gap['high']:.1f}" if np.isfinite(gap["high"]) else "or more"
-    low = f"{gap['low']:.1f}" if np.isfinite(gap["low"]) else "any less"
-    return f"{gap['value']:.1f} doublings of the steps ({low} {high})"
 
 
 def _whole(frame: pd.DataFrame, name: str) -> str:

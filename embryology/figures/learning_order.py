@@ -194,6 +194,19 @@ def exact(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}"
 
 
+def doublings(row: pd.Series) -> str:
+    """How suddenly something comes, or how much later: "1.2 doublings of the steps (0.4 to 2.1)".
+
+    Args:
+        row: ``doublings``, ``fewest`` and ``most``, as of :mod:`embryology.analysis.suddenness`.
+    """
+    low = f"{row['fewest']:.1f}" if np.isfinite(row["fewest"]) else "any less"
+    high = f"to {row['most']:.1f}" if np.isfinite(row["most"]) else "or more"
+    if np.isnan(row["doublings"]):
+        return f"{low} {high} doublings of the steps"
+    return f"{row['doublings']:.1f} doublings of the steps ({low} {high})"
+
+
 def steps_in_words(times: pd.DataFrame) -> str:
     steps = times["step"].map("step {:,.0f}".format).where(times["step"].notna(), times["state"])
     return ", ".join(f"{tag} {steps[tag]}" for tag in in_order(times))

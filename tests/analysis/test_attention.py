@@ -91,37 +91,6 @@ def test_curves_are_those_of_the_rows(frame):
     assert best["value"] == pytest.approx(0.95, abs=0.01)
 
 
-FINE = np.array([0, *(10 * 1.1 ** np.arange(50))])
-COARSE = np.array([0, *(10 * 4.0 ** np.arange(8))])
-
-
-@pytest.mark.parametrize(
-    ("steps", "curve", "least", "most", "said"),
-    [
-        (FINE, np.arange(51) > 25, 1, 1.1, "sudden"),  # all of it between two checkpoints
-        (FINE, np.arange(51) / 50, 1.1**24, 1.1**26, "gradual"),  # half of it in half of the checkpoints
-        (COARSE, np.arange(9) > 4, 1, 4, None),
-    ],
-)
-def test_a_gain_is_sudden_where_its_middle_half_takes_a_doubling_or_less(steps, curve, least, most, said):
-    draws = np.broadcast_to(np.array(curve, float), (501, 1, len(steps)))
-    times = attention.of_resamples(["made"], steps, draws, np.zeros((501, 1)), np.array([True])).loc["made"]
-    assert attention.suddenness(times) == said
-    # Checkpoints are drawn as well: where one is not, the gap is wider.
-    assert times["fastest"] <= least + 1e-9
-    assert times["slowest"] >= most - 1e-9
-    if said != "gradual":
-        assert times["fastest"] == 1
-
-
-def test_what_never_comes_is_neither_sudden_nor_gradual():
-    draws = np.zeros((501, 1, len(FINE)))
-    times = attention.of_resamples(["made"], FINE, draws, np.zeros((501, 1)), np.array([True])).loc["made"]
-    assert times["state"] == NEVER_BEYOND
-    assert np.isnan(times["fastest"])
-    assert attention.suddenness(times) is None
-
-
 def test_times_are_before_or_after_where_intervals_do_not_overlap():
     def at(low, high):
         return pd.Series({"low": low, "high": high})

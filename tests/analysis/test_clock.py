@@ -64,7 +64,7 @@ def test_facts_come_halfway_between_the_checkpoints_where_they_were_made_to(seri
     paths = Trajectories(facts, np.array(STEPS), known, facts["object_number"].to_numpy())
     told = Followed(paths, "correct", Chance(900.0, 100.0, 0.001), 200)
     monkeypatch.setattr(clock.knowledge, "trajectories", lambda *_: told)
-    _, _, state, step, low, high = next(clock._facts(series, "all"))
+    _, _, state, step, low, high, *_ = next(clock._facts(series, "all"))
     assert state == REACHED
     assert low <= 80 < 160 <= high
     assert step == pytest.approx(120)

@@ -95,7 +95,7 @@ def test_maps_are_drawn_layer_by_step(frame, formation):
 
 
 def times(**values):
-    row = {"state": "reached", "step": 300.0, "low": 200.0, "high": 400.0, "fastest": 1.0, "slowest": 1.5}
+    row = {"state": "reached", "step": 300.0, "low": 200.0, "high": 400.0, "doublings": 0.4, "fewest": 0.0, "most": 0.9}
     return pd.Series(row | values)
 
 
@@ -107,15 +107,15 @@ def test_how_a_gain_came_is_said_with_its_intervals(formation):
 
     late = pd.Series({"step": 500.0, "low": 400.0, "high": 600.0})
     assert said(times(), late) == (
-        "is halfway there at step 300 (200 to 400), suddenly: from a quarter of its gain to three quarters the steps "
-        "grow by a factor of 1.0 to 1.5. It comes before the loss falls below what frequencies alone give "
+        "is halfway there at step 300 (200 to 400), suddenly: from a quarter of its gain to three quarters it takes "
+        "0.4 doublings of the steps (0.0 to 0.9). It comes before the loss falls below what frequencies alone give "
         "(step 500 (400 to 600))"
     )
     early = pd.Series({"step": 100.0, "low": 50.0, "high": 200.0})
-    assert "gradually: " in said(times(fastest=2.5, slowest=4), early)
+    assert "gradually: " in said(times(fewest=1.3, most=2), early)
     assert "It comes after the loss" in said(times(), early)
-    assert "whether suddenly cannot be told: " in said(times(slowest=np.inf), early)
-    assert said(times(slowest=np.inf), early).count("a factor of 1.0 to any number") == 1
+    assert "whether suddenly cannot be told: " in said(times(most=np.inf), early)
+    assert said(times(most=np.inf), early).count("0.4 doublings of the steps (0.0 or more)") == 1
     overlapping = pd.Series({"step": 300.0, "low": 250.0, "high": 350.0})
     assert "Whether before or after the loss falls below" in said(times(), overlapping)
     assert said(times(), "why not").endswith("what frequency alone predicts cannot be told: why not")

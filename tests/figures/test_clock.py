@@ -11,17 +11,18 @@ from embryology.figures import clock as figures
 from embryology.figures.clock import Clock
 from tests.figures.reading import cells_of, line, seen
 
-NEVER = ("facts", "facts (made up)", NEVER_BEYOND, np.nan, np.nan, np.nan)
+NO_RISE = (np.nan, np.nan, np.nan)
+NEVER = ("facts", "facts (made up)", NEVER_BEYOND, np.nan, np.nan, np.nan, *NO_RISE)
 ROWS = [
-    ("words", "determiners (DT)", REACHED, 30.0, 20.0, 40.0),
-    ("frequency", "the loss falls below frequency alone", REACHED, 60.0, 40.0, 80.0),
-    ("words", "nouns (NN)", REACHED, 900.0, 640.0, np.inf),
+    ("words", "determiners (DT)", REACHED, 30.0, 20.0, 40.0, 0.5, 0.0, 0.9),
+    ("frequency", "the loss falls below frequency alone", REACHED, 60.0, 40.0, 80.0, *NO_RISE),
+    ("words", "nouns (NN)", REACHED, 900.0, 640.0, np.inf, 1.5, 1.1, 2.0),
     NEVER,
 ]
 
 
 def made(series, rows=ROWS):
-    columns = ["kind", "what", "state", "step", "low", "high"]
+    columns = ["kind", "what", "state", "step", "low", "high", "doublings", "fewest", "most"]
     times = pd.DataFrame(rows, columns=columns).assign(where="")
     return [Clock(times, series, series.losses.assign(series=series.name))]
 
@@ -54,21 +55,43 @@ def test_the_answer_names_the_first_and_the_last_and_whether_they_are_told_apart
     )
     assert said["clock_never"].startswith("1 of 4 things")
     assert said["clock_order"].startswith("No kind comes as a whole")
-    wide = [(*ROWS[0][:5], 700.0), ROWS[2]]
+    wide = [(*ROWS[0][:5], 700.0, *NO_RISE), ROWS[2]]
     assert figures.numbers(made(series, wide))["clock_verdict"].endswith("; their intervals overlap.")
-    apart = [ROWS[0], ("facts", "facts (made up)", REACHED, 100.0, 40.0, 160.0)]
+    apart = [ROWS[0], ("facts", "facts (made up)", REACHED, 100.0, 40.0, 160.0, 0.9, 0.0, 1.4)]
     assert figures.numbers(made(series, apart))["clock_order"].endswith("come words before facts.")
+
+
+def test_what_is_sudden_and_what_comes_after_frequency_is_said_by_whole_intervals(series):
+    unclear = ("facts", "facts (made up)", REACHED, 70.0, 40.0, 160.0, 0.9, 0.0, 1.4)
+    said = figures.numbers(made(series, [*ROWS[:3], unclear]))
+    assert said["clock_sudden"] == (
+        "Suddenly: determiners (DT); gradually: nouns (NN); of 1 of 3 it cannot be told. Doublings that they take, "
+        "without their intervals: words 0.5 to 1.5, facts 0.9."
+    )
+    assert said["clock_frequency"] == (
+        "The loss falls below that at step 60 (40 to 80). Before it: determiners (DT); after it: nouns (NN); cannot be "
+        "told apart from it: facts (made up)."
+    )
+    cells = cells_of(figures.table(made(series)).data)
+    assert [row[-1] for row in cells[-4:]] == [
+        *("0.5 doublings of the steps (0.0 to 0.9)", "", "1.5 doublings of the steps (1.1 to 2.0)", "")
+    ]
+    alone = figures.numbers(made(series, [ROWS[1]]))
+    assert alone["clock_sudden"] == "Of nothing can it be told."
+    assert alone["clock_frequency"].endswith("Nothing else has a time.")
+    late = ("frequency", "the loss falls below frequency alone", "why not", np.nan, np.nan, np.nan, *NO_RISE)
+    assert figures.numbers(made(series, [ROWS[0], late]))["clock_frequency"] == "That cannot be told: why not."
 
 
 def test_nothing_with_a_time_is_said_and_not_drawn(series):
     told = made(series, [NEVER])
     assert figures.numbers(told)["clock_verdict"] == "Nothing that was measured has a time."
     assert "nothing that was measured has a time" in figures.by_training(told).data
-    assert cells_of(figures.table(told).data)[-1][-1] == NEVER_BEYOND
+    assert cells_of(figures.table(told).data)[-1][-2] == NEVER_BEYOND
 
 
 def test_other_runs_stand_hollow_in_the_rows_of_the_same_things(series):
-    other = [ROWS[2], ("grammar", "word order", REACHED, 100.0, 80.0, 160.0), NEVER]
+    other = [ROWS[2], ("grammar", "word order", REACHED, 100.0, 80.0, 160.0, *NO_RISE), NEVER]
     beside = made(replace(series, name="b"), other)
     shown = seen(figures.by_training, [*made(series), *beside])
     assert line(shown.figure.axes[-1], "b").tolist() == [[900 * 2048, pytest.approx(2.2)]]
