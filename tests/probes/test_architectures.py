@@ -50,6 +50,7 @@ SETTINGS = {
     "tokens": {"sentences": 30, "mask_words_per_tag": 5},
     "edges": {"train_sentences": 100, "steps": 20, "batch_size": 64},
     "similarity": {"words": 30, "components": 5},
+    "grammar": {"sets": ("silver",), "pairs": 3, "whole": False},
     "knowledge": {"facts": 5},
     "frozen": {"train": 60},
     "finetune": {"train": 60, "seeds": 1, "epochs": 1},
@@ -144,7 +145,7 @@ def test_every_probe_measures_or_says_why_it_does_not_apply(series):
     assert [name for name, reason in reasons.items() if reason] == [
         name
         for name in SETTINGS
-        if (not masked and name in ("tokens", "knowledge")) or (series.name in CAUSAL and name == "finetune")
+        if (not masked and name in ("tokens", "grammar", "knowledge")) or (series.name in CAUSAL and name == "finetune")
     ]
     for name, reason in reasons.items():
         if reason:
