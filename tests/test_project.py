@@ -32,6 +32,7 @@ ORDER = (
         "probes",
         "analysis",
         "figures",
+        "ask",
         "report",
         "data",
         "cli",

@@ -150,6 +150,11 @@ class RunFolder:
         return self.measurements / probe / PARTS / f"{key[:16]}.{table}.parquet"
 
     @property
+    def packed(self) -> Path:
+        """The weights that are kept of a frozen run, see :mod:`embryology.runs.packed`."""
+        return self.root / "weights"
+
+    @property
     def frozen(self) -> Path:
         """There where only measurements are kept of a run: how it was frozen, and what was left out."""
         return self.root / "frozen.yaml"

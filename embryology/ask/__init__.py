@@ -1,0 +1,1 @@
+"""A page on which a reader asks every checkpoint: weights and tokenizer as scripts, the rest is JavaScript."""
