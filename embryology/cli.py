@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -192,15 +192,24 @@ def freeze(
         list[str] | None,
         typer.Option(help="A probe whose measurements are left out, or probe:step,step; may be given again."),
     ] = None,
+    weights: Annotated[
+        Literal["8bit"] | None,
+        typer.Option(
+            help="Keep the weights too, in so many bits, for the page on which a reader asks the checkpoints."
+        ),
+    ] = None,
     plugin: PlugInOption = None,
 ) -> None:
     """Keep the measurements of a finished run in a small folder that stands in for it, without its checkpoints."""
     from embryology.runs.freeze import freeze as write
     from embryology.runs.series import Series
 
-    folder = write(Series.open(run), to, replace, without or [])
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    console.print(f"{folder}: {size / 1e6:.2f} MB", highlight=False, soft_wrap=True)
+    folder = write(Series.open(run), to, replace, without or [], weights)
+    size, packed = (
+        sum(file.stat().st_size for file in folder.rglob(each) if file.is_file()) for each in ("*", "weights/*")
+    )
+    of_weights = f", {packed / 1e6:.2f} MB of it weights" if packed else ""
+    console.print(f"{folder}: {size / 1e6:.2f} MB{of_weights}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What a reader may begin with: sentences that no training text has, each with a word to mask, and minimal pairs."""
+"""What a reader may begin with: sentences, each with a word to mask, and pairs that differ in little."""
 
 EXAMPLES = (
     ("The capital of France is Paris.", "of"),

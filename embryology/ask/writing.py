@@ -80,6 +80,12 @@ def write(runs: Mapping[str, Packed], folder: Path) -> None:
     (folder / "index.html").write_text(text["ask.html"].replace("<!-- page -->", text[FRAGMENT]), encoding="utf-8")
 
 
+def fragment(base: str) -> str:
+    """What stands in a page of the book, whose scripts and style lie in the folder ``base``, seen from there."""
+    own = (resources.files("embryology.ask") / "page" / FRAGMENT).read_text(encoding="utf-8")
+    return f'<link rel="stylesheet" href="{base}ask.css">\n' + own.replace('src="ask.js"', f'src="{base}ask.js"')
+
+
 def _run(packed: Packed) -> bytes:
     """What is said of a run once: its models, its tokenizer and the scales of rows."""
     about = {key: getattr(packed, key) for key in ("steps", "models", "tensors", "same")}

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import working
-from embryology.report import docstrings, source_links
+from embryology.report import ask_page, docstrings, source_links
 from embryology.report.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series, of_one_recipe
@@ -58,6 +58,8 @@ class Contents:
     """Pages of ``series`` that cannot be, and why."""
     comparable: dict[str, list[Series]]
     """By name of a page the frozen runs that have what it needs."""
+    ask: ask_page.AskPage = field(default_factory=lambda: ask_page.AskPage(None, {}))
+    """The page on which a reader asks the checkpoints."""
 
     def compared(self, page: Page, series: Series) -> list[Series]:
         """The series that a page compares one with: frozen runs, or other seeds of the one that is asked for first."""
@@ -78,11 +80,15 @@ class Contents:
             if page.metadata.kind != "front"
         ]
         lines += [f"- [{page.title}](../{page.name}.ipynb): {page.metadata.about}." for page in self.of(None)]
+        if self.ask.sha256:
+            lines.append(f"- [{ask_page.TITLE}](../{ask_page.FOLDER}.md): {ask_page.ABOUT}.")
         missing = [
             f"- *{page.title}*: {_with_code('; '.join(reasons))}."
             for each, page, reasons in self.left_out
             if each is series
         ]
+        if reason := self.ask.left_out.get(series.name):
+            missing.append(f"- *{ask_page.TITLE}*: {_with_code(reason)}.")
         return "\n".join([*lines, *(["", "Left out of this report:", "", *missing] if missing else [])])
 
 
@@ -127,6 +133,8 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
         chapters = [(order, {"file": file}) for file, order in part.get("written", {}).items()]
         for series in (first, None):
             chapters += [(page.metadata.order, {"file": _file(series, page)}) for page in pages.of(series, caption)]
+        if pages.ask.sha256 and caption == ask_page.PART:
+            chapters.append((ask_page.ORDER, {"file": ask_page.FILE}))
         ordered = [chapter for _, chapter in sorted(chapters, key=lambda chapter: chapter[0])]
         if any(page.metadata.kind == "comparison" for page in pages.of(first, caption)):
             ordered += [
@@ -240,6 +248,8 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
             if reason := _refusal(log):
                 raise EmbryologyError(f"cannot write {html}: {reason}")
             raise EmbryologyError(f"the book does not build: {_complaints(log, console)}; the whole log is {log}")
+        if ask_page.FILE in _files(toc):
+            shutil.copytree(ask_page.folder(root), made / ask_page.FOLDER)
         write_json(made / BUILT_FROM, {"sha256": sha256})
         if html.exists():
             removed_whole(html)
@@ -249,7 +259,10 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
 
 
 def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
-    notebooks = [root / f"{file}.ipynb" for file in _files(toc) if file.startswith("book/executed/")]
+    executed = [file for file in _files(toc) if file.startswith("book/executed/")]
+    notebooks = [root / f"{file}.ipynb" for file in executed if file != ask_page.FILE]
+    if ask_page.FILE in executed:
+        notebooks += [root / f"{ask_page.FILE}.md", ask_page.folder(root) / ask_page.MADE]
     written = [
         file
         for file in (root / "book").rglob("*")

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
-from embryology.report import book
+from embryology.report import ask_page, book
 from embryology.report.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
@@ -92,6 +92,7 @@ def report(
     # A frozen run of the recipe and the seed that are reported would say everything twice.
     again = {(each.recipe, each.seed) for each in asked if each.recipe is not None}
     contents = _contents(asked, [each for each in others if (each.recipe, each.seed) not in again], root)
+    contents = replace(contents, ask=ask_page.prepare(root, contents.series, contents.frozen, console))
     for series, page, reasons in contents.left_out:
         why = "; ".join(reasons)
         console.print(f"{series.name}/{page.name}.ipynb: left out: {why}", highlight=False, soft_wrap=True)

@@ -2,13 +2,15 @@
 
 It has the layout of a run folder, so that whatever reads a run reads it too: the manifest, the record of
 the corpus, the losses, of every checkpoint its ``checkpoint.json`` alone, and for every probe one table
-of measurements and one of items over all checkpoints. ``frozen.yaml`` says what was left out.
+of measurements and one of items over all checkpoints. ``frozen.yaml`` says what was left out. If asked for, the weights
+are kept in eight bits (:mod:`embryology.runs.packed`).
 """
 
 import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -18,6 +20,7 @@ from embryology.runs import measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.manifest import Manifest, commit
 from embryology.runs.measurements import ALL, Configuration
+from embryology.runs.packed import series as packed_series
 from embryology.runs.paths import RunFolder, home
 from embryology.runs.series import Series, thinned
 from embryology.specs import Specification, registry
@@ -27,11 +30,18 @@ DIRECTORIES = re.compile(r"""(?<![\w.~/-])[~]?/(?:[^\s'"/]+/)+""")
 """Of an absolute path. Where things lay on that machine repeats nothing, and is not for the public."""
 ALL_STEPS = "all"
 
+Weights = Literal["8bit"]
 LeftOut = dict[str, list[int] | str]
 """By probe the checkpoints whose measurements are left out, or :data:`ALL_STEPS`."""
 
 
-def freeze(series: Series, to: str | Path | None = None, replace: bool = False, without: Sequence[str] = ()) -> Path:
+def freeze(
+    series: Series,
+    to: str | Path | None = None,
+    replace: bool = False,
+    without: Sequence[str] = (),
+    weights: Weights | None = None,
+) -> Path:
     """Write the frozen folder of a run, whole or not at all.
 
     Args:
@@ -42,13 +52,14 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
         replace: whether a run that was frozen there before gives way.
         without: names of probes whose measurements are left out, whole or not; or ``probe:step,step``, of which
             those at some checkpoints are.
+        weights: in what form weights and tokenizer are kept, for the page that asks the checkpoints; None keeps none.
 
     Returns:
         The folder.
 
     Raises:
         EmbryologyError: the series is no run, unfinished, frozen itself or not measured at every
-            checkpoint, or the folder is there already.
+            checkpoint, the folder is there already, or its weights cannot be packed.
     """
     left_out = _left_out(without)
     if series.is_frozen:
@@ -64,6 +75,7 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
     if target.root.exists() and not (replace and target.frozen.exists()):
         hint = "--replace takes its place" if target.frozen.exists() else "it holds no frozen run, give another --to"
         raise EmbryologyError(f"{target.root} is there already; {hint}")
+    packed = packed_series.of_series(series) if weights else None
 
     with written_whole(target.root) as temporary:
         new = RunFolder(temporary)
@@ -78,14 +90,20 @@ def freeze(series: Series, to: str | Path | None = None, replace: bool = False, 
             if (counted := configuration.properties(series.folder)).is_dir():
                 shutil.copytree(counted, configuration.properties(new))
         measurements.write_standing(new, [configuration for configuration, _, _ in tables.values()])
+        if packed:
+            packed_series.write(packed, new.packed)
+        options = [*(f"--without {probe}" for probe in without), *([f"--weights {weights}"] if weights else [])]
+        files = (
+            "the weights of checkpoints beyond eight bits" if packed else "the weights and tokenizers of checkpoints"
+        )
         write_yaml(
             new.frozen,
             {
-                "command": " ".join(["embryology freeze", series.name, *(f"--without {probe}" for probe in without)]),
+                "command": " ".join(["embryology freeze", series.name, *options]),
                 "embryology": __version__,
                 "commit": commit(),
                 "left_out": {
-                    "files": ["the weights and tokenizers of checkpoints", "the state of training"],
+                    "files": [files, "the state of training"],
                     "measurements": left_out,
                     "item_columns": {
                         probe: [column for column in items if column not in registry.get(probe).kept_items]

@@ -15,6 +15,7 @@ from embryology.runs import losses, measurements
 from embryology.runs.checkpoints import RECORD, TOKENIZER_FILES, WEIGHTS, Checkpoint, sha256_of_weights, weight_files_in
 from embryology.runs.hub import revisions
 from embryology.runs.manifest import Manifest, steps_done
+from embryology.runs.packed import series as packed_series
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.storage.files import PART, read_json, read_table, sha256_of_file
@@ -69,6 +70,7 @@ def check(folder: RunFolder) -> tuple[list[str], str]:
     held = f"{len(places)} checkpoints with different weights"
     if is_frozen:
         held = f"the records of {len(places)} checkpoints"
+        findings += _packed(folder)
     if not is_run:
         return findings, f"{held}, {len(recorded)} of them with a recorded hash"
     try:
@@ -89,6 +91,16 @@ def check(folder: RunFolder) -> tuple[list[str], str]:
     if not is_frozen:
         findings += [*_corpus(folder), *_states(folder)]
     return findings, f"{held}, {len(logged)} rows of losses, at step {done} of {steps}"
+
+
+def _packed(folder: RunFolder) -> Iterator[str]:
+    """The weights that a frozen run keeps, if it does."""
+    if folder.packed.is_dir():
+        try:
+            for _ in packed_series.read(folder.packed).checkpoints():
+                pass
+        except EmbryologyError as error:
+            yield str(error)
 
 
 def _step(path: Path) -> int | None:

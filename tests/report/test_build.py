@@ -195,7 +195,8 @@ def test_a_page_whose_needs_are_not_met_is_left_out_and_named(is_frozen, project
         freeze_stub(measured_run(project / "results" / "baby"))
     shown = said(project)
     assert "tokens.ipynb: left out: probe edges has not measured it" in shown
-    assert shown.count("left out") == 1  # of the run that was asked for
+    assert "tiny/ask.md: left out: a checkpoint has no weights" in shown
+    assert shown.count("left out") == 2  # both of the run that was asked for
     assert "tokens" not in {page.page.name for page in executed}
     (front,) = (page for page in executed if page.page.name == "index")
     assert "*The tokens*: probe edges has not measured it" in front.list
@@ -220,6 +221,10 @@ def test_the_front_page_lists_the_others_by_what_they_say_of_themselves(project)
     assert "".join(cell["source"]).splitlines() == [
         "- [The tokens](tokens.ipynb): what tokens shows.",
         "- [The study](../study.ipynb): what study shows.",
+        "",
+        "Left out of this report:",
+        "",
+        "- *Ask it*: a checkpoint has no weights.",
     ]
     (cell,) = cells_by_tag(page_of(project, "tiny", "tokens"), "pages")
     assert cell["source"] == ["In the table of contents."]

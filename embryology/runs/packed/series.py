@@ -17,7 +17,7 @@ from embryology.runs.checkpoints import CONFIG, PICKLED, Checkpoint, weight_file
 from embryology.runs.packed import quantised, roles
 from embryology.runs.packed.quantised import Tensors
 from embryology.runs.series import Series, thinned
-from embryology.storage.files import read_json, sha256_of, write_json
+from embryology.storage.files import read_json, sha256_of, sha256_of_file, sha256_of_files, write_json
 
 RECORD, SCALES, TOKENIZER = "packed.json", "scales.bin", "tokenizer.json"
 
@@ -161,7 +161,8 @@ def write(packed: Packed, folder: Path) -> None:
     (folder / SCALES).write_bytes(np.concatenate(list(packed.scale.values())).tobytes())
     write_json(folder / TOKENIZER, packed.tokenizer)
     keys = "unit", "steps", "models", "tensors", "same", "names", "made_of"
-    write_json(folder / RECORD, {key: getattr(packed, key) for key in keys})
+    hashes = sha256_of_files(folder, folder.iterdir())
+    write_json(folder / RECORD, {key: getattr(packed, key) for key in keys} | {"sha256": hashes})
 
 
 def read(folder: Path) -> Packed:
@@ -172,11 +173,12 @@ def read(folder: Path) -> Packed:
     """
     record = read_json(folder / RECORD)
     try:
+        for name, sha256 in record.pop("sha256").items():
+            if sha256_of_file(folder / name) != sha256:
+                raise EmbryologyError(f"{folder / name} is damaged; freeze the run again")
         tensors = tuple((role, tuple(shape)) for role, shape in record.pop("tensors"))
         matrices = [(role, shape[0]) for role, shape in tensors if len(shape) == 2]
         rows = np.frombuffer((folder / SCALES).read_bytes(), np.float32)
-        if len(rows) != sum(count for _, count in matrices):
-            raise EmbryologyError(f"{folder / SCALES} is damaged; freeze the run again")
         split = np.split(rows, np.cumsum([count for _, count in matrices])[:-1])
         steps = tuple(record.pop("steps"))
         return Packed(
