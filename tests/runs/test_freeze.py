@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -12,12 +13,14 @@ from embryology.analysis.learning_order import learning_times
 from embryology.errors import EmbryologyError
 from embryology.probes.runner import run_probes
 from embryology.runs import freeze as freezing
-from embryology.runs import measurements, paths
+from embryology.runs import measurements, paths, verify
 from embryology.runs.freeze import freeze
+from embryology.runs.packed import series as packed_series
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs import registry
 from embryology.storage.files import read_yaml, write_json, write_table, write_yaml
+from tests.ask import models
 from tests.screen import shown
 from tests.synthetic import STEPS, configuration, write_manifest
 
@@ -244,3 +247,29 @@ def test_columns_that_say_so_are_rounded_to_hundredths_and_no_others(rounded, tm
         {"item_id": "a", "task": "trex", "step": 0} | expected
     ]
     assert pd.read_parquet(place / "all.parquet")["value"].tolist() == [0.123456]
+
+
+def test_weights_are_kept_where_they_are_asked_for(run, tmp_path, monkeypatch):
+    source = models.series(tmp_path / "source", "albert", models.unigram_tokenizer())
+    packed = packed_series.of_series(source)
+    monkeypatch.setattr(freezing.packed_series, "of_series", lambda series: packed)
+    bare = Series.open(freeze(run, tmp_path / "bare"))
+    assert not bare.folder.packed.exists()
+    kept = Series.open(freeze(run, tmp_path / "kept", weights="8bit"))
+    for model, tensors in packed_series.of_series(source).weights(10).items():
+        for name, tensor in tensors.items():
+            np.testing.assert_array_equal(packed_series.read(kept.folder.packed).weights(10)[model][name], tensor)
+    said = read_yaml(kept.folder.frozen)
+    assert said["command"].endswith("--weights 8bit")
+    assert said["left_out"]["files"][0] == "the weights of checkpoints beyond eight bits"
+    assert read_yaml(bare.folder.frozen)["left_out"]["files"][0] == "the weights and tokenizers of checkpoints"
+    assert verify.check(kept.folder)[0] == verify.check(bare.folder)[0]
+    block = kept.folder.packed / "step-00000010.gz"
+    block.write_bytes(block.read_bytes()[:-1])
+    assert any("step-00000010.gz is damaged" in line for line in verify.check(kept.folder)[0])
+
+
+def test_weights_that_cannot_be_packed_freeze_nothing(run, tmp_path):
+    with pytest.raises(EmbryologyError, match="a checkpoint has no weights"):
+        freeze(run, tmp_path / "kept", weights="8bit")
+    assert not (tmp_path / "kept").exists()

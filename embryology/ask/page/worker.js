@@ -34,7 +34,7 @@ function shown(tokenizer, id) {
   return continues && piece.startsWith(continues) ? `-${piece.slice(continues.length)}` : piece;
 }
 
-const runs = new Map(), waiting = new Map();
+const runs = new Map(), waiting = new Map(), ahead = new Map();
 let wish = null, isWorking = false;
 
 // What the page is to load; resolves when it has come.
@@ -251,7 +251,18 @@ async function opened(name) {
 }
 
 async function fetched(name, weights, step) {
-  return needed(name, step).then((content) => weights.add(step, content)).catch(naming(step));
+  const content = begun(name, step);
+  ahead.delete(`${name}\n${step}`);
+  // The one that is needed after it is read meanwhile.
+  const next = weights.missing(weights.about.steps[0])[1];
+  if (next !== undefined) begun(name, next).catch(() => {});
+  return content.then((base64) => weights.add(step, base64)).catch(naming(step));
+}
+
+function begun(name, step) {
+  const key = `${name}\n${step}`;
+  if (!ahead.has(key)) ahead.set(key, needed(name, step));
+  return ahead.get(key);
 }
 
 self.onmessage = ({ data }) => {
