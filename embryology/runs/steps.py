@@ -35,6 +35,13 @@ UNITS: dict[str, Unit] = {
     **dict.fromkeys(("w", "word", "words", "chck"), "words"),  # the last is BabyLM's: chck_10M
     **dict.fromkeys(("epoch", "epochs"), "epochs"),
 }
+BEHIND = re.compile(
+    r"(?P<sign>[-_ =]+)(?P<word>steps?|iters?|iterations?|updates?|tokens?|words?|epochs?)(?![a-z])(?:(?P<apart>[-_ =]+)?(?P<next>\d))?",
+    re.IGNORECASE,
+)
+"""A word behind a number and a sign, which may be that number's, as in ``1M-tokens``, or that of the next number."""
+LOOSE = {"", "checkpoint", "ckpt", "chck"}
+"""Words before a number that say no more than that it counts something, where another word follows it."""
 OTHERS = {"fp", "bf", "int", "seed", "run", "v", "version", "rank", "layers", "part"}
 """Words whose number is none of these."""
 PHASE = re.compile(r"(?P<phase>(?:stage|phase)[-_]?\d+(?:[-_]ingredient[-_]?\d+)?|ext|decay)(?=[-_]|\d)", re.IGNORECASE)
@@ -165,7 +172,11 @@ def place(name: str, record: Record) -> Place:
         found = Place(counted(match["step"], name), None if tokens is None else counted(tokens, name), record.counts)
         return _counted_as(found, name)
     said: dict[Unit | None, list[int]] = {}
-    for unit, number in _terms(name):
+    try:
+        terms = _terms(name)
+    except EmbryologyError as error:
+        raise EmbryologyError(f"{name} may be {error}; {help_}") from None
+    for unit, number in terms:
         said.setdefault(unit, []).append(number)
     tokens = said.get("tokens", [])
     for unit in UNIT:
@@ -204,9 +215,14 @@ def _from_the_beginning(found: Place, name: str, record: Record) -> Place:
 def _terms(name: str) -> Iterable[tuple[Unit | None, int]]:
     """The numbers of a name that may be meant, with their unit where it is said.
 
-    Numbers after words that are not known (``pythia-70m``) count only where there is no other.
+    Numbers after words that are not known (``pythia-70m``) count only where there is no other; numbers with their unit
+    behind them (``10M-words``), which may be the size of a corpus, only where no other has one.
+
+    Raises:
+        EmbryologyError: a word may be that of the number before it and of another one; both readings, as a clause.
     """
     known: list[tuple[Unit | None, int]] = []
+    behind: list[tuple[Unit | None, int]] = []
     unknown: list[tuple[Unit | None, int]] = []
     for term in TERM.finditer(name):
         word, suffix = term["word"].lower(), SUFFIX.fullmatch(term["suffix"])
@@ -216,9 +232,19 @@ def _terms(name: str) -> Iterable[tuple[Unit | None, int]]:
         if suffix["factor"] in ("t", "T") and not suffix["word"]:
             unit = "tokens"
         number = _number(term["number"], suffix["factor"] or "")
-        if number is not None:
-            (known if unit or not word else unknown).append((unit, number))
-    return known or unknown
+        if number is None:
+            continue
+        follows = None if suffix["word"] else BEHIND.match(name, term.end())
+        if follows:
+            other = UNITS[follows["word"].lower()]
+            if not follows["next"] and (word in LOOSE or unit is None):
+                behind.append((other, number))
+                continue
+            may_be_both = follows["apart"] and not word and other != "step"
+            if may_be_both or (not follows["next"] and unit != other):
+                raise EmbryologyError(f"{unit or 'step'} or {other} {number:,}")
+        (known if unit or not word else unknown).append((unit, number))
+    return known or behind or unknown
 
 
 def _number(digits: str, factor: str) -> int | None:

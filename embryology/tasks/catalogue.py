@@ -1,5 +1,7 @@
 """The tasks by name, of this package and of plug-ins, and how they are counted."""
 
+import math
+import numbers
 from functools import partial
 from typing import Any
 
@@ -8,7 +10,7 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.specs import registry
 from embryology.specs.sources import Data, Source, chosen, differences, named, refuse
-from embryology.tasks import Task, glue, scores, squad, topics
+from embryology.tasks import Split, Task, glue, scores, squad, topics
 
 OWN = (*glue.SOURCES, *squad.SOURCES, topics.SOURCE)
 
@@ -36,9 +38,27 @@ def _read(data: Data, skip_bad: bool = False) -> Task:
     task = data.read(skip_bad)
     if not isinstance(task, Task):
         raise EmbryologyError(f"the task {data.name!r} of a plug-in is no Task of embryology.tasks")
-    if reason := scores.refusal(task):
+    if reason := scores.refusal(task) or _misfit(task):
         raise EmbryologyError(f"the task {data.name!r} of a plug-in {reason}")
     return task
+
+
+def _splits(task: Task) -> dict[str, Split]:
+    return ({"train": task.train} if task.train else {}) | task.dev
+
+
+def _misfit(task: Task) -> str | None:
+    """What of a task's examples cannot be trained for or scored, as a clause; None where all can."""
+    allowed = f"0 to {len(task.classes) - 1}, the places of its classes" if task.classes else "finite numbers"
+    for name, split in _splits(task).items():
+        if not split.examples:
+            return f"has no examples in {name}"
+        for example in split.examples:
+            label = example.label
+            is_number = isinstance(label, numbers.Real) and math.isfinite(label)
+            if not is_number or (task.classes and label not in range(len(task.classes))):
+                return f"has the label {label!r} at example {example.id!r} of {name}; labels are {allowed}"
+    return None if task.dev else "has no development set"
 
 
 def trainable() -> list[str]:
@@ -69,7 +89,7 @@ def check(console: Console, skip_bad: bool = False) -> None:
             say(str(error))
             continue
         task = _read(data, skip_bad)
-        splits = ({"train": task.train} if task.train else {}) | task.dev
+        splits = _splits(task)
         parts = [
             f"{split_name} {len(split.examples):,}{' (a part)' if split.part else ''}"
             for split_name, split in splits.items()

@@ -320,6 +320,48 @@ def test_metrics_that_a_plugins_task_cannot_have_are_one_line(tmp_path, monkeypa
         assert str(refused.value).startswith(f"the task 'polarity' of a plug-in asks for the metrics {listed}")
 
 
+@pytest.mark.parametrize(
+    ("classes", "train", "dev", "said"),
+    [
+        (
+            '("no", "yes")',
+            "1 good\n2 bad\n",
+            "0 worse\n",
+            "has the label 2.0 at example '1' of train; labels are 0 to 1",
+        ),
+        ('("no", "yes")', "1 good\n", "0 worse\n-1 bad\n", "has the label -1.0 at example '1' of dev"),
+        ('("no", "yes")', "0.5 good\n", "0 worse\n", "has the label 0.5 at example '0' of train"),
+        ('("no", "yes")', "nan good\n", "0 worse\n", "has the label nan at example '0' of train"),
+        ('("no", "yes")', "1 good\n", "", "has no examples in dev"),
+        ("()", "0.5 good\n", "inf worse\n", "has the label inf at example '0' of dev; labels are finite numbers"),
+        ("()", "0.5 good\n", "-7 worse\n", None),
+    ],
+)
+def test_labels_that_a_plugins_task_cannot_have_are_one_line_before_anything_is_trained(
+    tmp_path, classes, train, dev, said
+):
+    (tmp_path / "train.txt").write_text(train)
+    (tmp_path / "dev.txt").write_text(dev)
+    metrics = '("accuracy",)' if classes != "()" else '("pearson",)'
+    (tmp_path / "mine.py").write_text(TASK.replace('("no", "yes"), ("accuracy",)', f"{classes}, {metrics}"))
+    registry.add(tmp_path / "mine.py")
+    if said is None:
+        assert tasks.find("polarity").dev["dev"].examples[0].label == -7
+        return
+    with pytest.raises(EmbryologyError) as refused:
+        tasks.find("polarity")
+    assert str(refused.value).startswith(f"the task 'polarity' of a plug-in {said}")
+
+
+def test_a_plugins_task_whose_labels_are_words_is_refused(tmp_path):
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.txt").write_text("yes good\n")
+    (tmp_path / "mine.py").write_text(TASK.replace("float(label)", "label"))
+    registry.add(tmp_path / "mine.py")
+    with pytest.raises(EmbryologyError, match="has the label 'yes' at example '0' of train; labels are 0 to 1"):
+        tasks.find("polarity")
+
+
 def test_tasks_of_frozen_runs_have_their_keys():
     """Those of all frozen runs; GLUE's and SQuAD's where their data are there."""
     seen = set()
