@@ -36,7 +36,8 @@ UNITS: dict[str, Unit] = {
     **dict.fromkeys(("epoch", "epochs"), "epochs"),
 }
 BEHIND = re.compile(
-    r"(?P<sign>[-_ =]+)(?P<word>steps?|iters?|iterations?|updates?|tokens?|words?|epochs?)(?![a-z])(?:(?P<apart>[-_ =]+)?(?P<next>\d))?",
+    r"[-_ =]+(?P<word>steps?|iters?|iterations?|updates?|tokens?|words?|epochs?)(?![a-z])"
+    r"(?:(?P<apart>[-_ =]+)?(?P<next>\d))?",
     re.IGNORECASE,
 )
 """A word behind a number and a sign, which may be that number's, as in ``1M-tokens``, or that of the next number."""
