@@ -132,7 +132,14 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
         caption = part["caption"]
         chapters = [(order, {"file": file}) for file, order in part.get("written", {}).items()]
         for series in (first, None):
-            chapters += [(page.metadata.order, {"file": _file(series, page)}) for page in pages.of(series, caption)]
+            chapters += [
+                # The caption names the series, as the heading of the page does.
+                (
+                    page.metadata.order,
+                    {"file": _file(series, page)} | ({"title": page.title} if others and series else {}),
+                )
+                for page in pages.of(series, caption)
+            ]
         if pages.ask.sha256 and caption == ask_page.PART:
             chapters.append((ask_page.ORDER, {"file": ask_page.FILE}))
         ordered = [chapter for _, chapter in sorted(chapters, key=lambda chapter: chapter[0])]
@@ -147,7 +154,7 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
             made.append({"caption": f"{caption}: {first.name}" if is_split else caption, "chapters": ordered})
         if is_split:
             for series in others:
-                own = [{"file": _file(series, page)} for page in pages.of(series)]
+                own = [{"file": _file(series, page), "title": page.title} for page in pages.of(series)]
                 made.append({"caption": f"{caption}: {series.name}", "chapters": own})
     return {"format": "jb-book", "root": _file(first, front), "parts": made}
 

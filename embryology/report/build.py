@@ -6,6 +6,7 @@ changed.
 """
 
 import functools
+import json
 import logging
 import threading
 import time
@@ -45,10 +46,19 @@ class Execution:
     page: Page
     parameters: dict[str, Any]
     place: Path
+    of: str | None
+    """The series that its heading names, in a book with pages of several; None where there is no other."""
     list: str | None
     """On the front page, what takes the place of the text of the cell tagged :data:`LIST`."""
     sha256: str
     """Of the template, the parameters, the files of the series, the studies and all code that it imports."""
+
+    def named(self, text: str) -> str:
+        """The text of its first cell, with a heading that names the series where there are others."""
+        _, *rest = text.splitlines(keepends=True)
+        # Of several seeds none is the page's own.
+        name = f" ({self.of})" if self.of and self.page.metadata.kind != "seeds" else ""
+        return "".join([f"# {self.page.title}{name}\n", *rest]).rstrip("\n")
 
     def is_current(self) -> bool:
         try:
@@ -101,6 +111,7 @@ def report(
         if execution.is_current():
             because = "same template, parameters, measurements, code"
             console.print(f"{execution.label}: unchanged, skipped ({because})", highlight=False, soft_wrap=True)
+            _name_again(execution)
         else:
             stale.append(execution)
     if stale:
@@ -157,11 +168,11 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
                 depends_on += [*_hashes(each.folder.root, files_of(each)), *audited(each.folder)]
             if page.metadata.kind == "front":
                 text = contents.list_of_pages(series)
+        of = None if series is None or list(contents.series) == [series] else series.name
         made_of = [sha256_of_file(page.template), values, text, depends_on, _studies(), _code(page)]
-        alone = series is None or list(contents.series) == [series]
-        label = f"{page.name}.ipynb" if alone or series is None else f"{series.name}/{page.name}.ipynb"
+        label = f"{of}/{page.name}.ipynb" if of else f"{page.name}.ipynb"
         place = book.executed_page(root, series, page)
-        executions.append(Execution(label, page, values, place, text, sha256_of(made_of)))
+        executions.append(Execution(label, page, values, place, of, text, sha256_of(made_of)))
     return executions
 
 
@@ -296,14 +307,27 @@ def _execute(execution: Execution) -> None:
             raise EmbryologyError(f"{execution.label}: {error.evalue}") from error
         error.add_note(f"in {execution.page.template}")
         raise
-    _tidy(notebook, execution.list)
+    _tidy(notebook, execution)
     notebook.metadata["embryology"] = {"sha256": execution.sha256}
     with written_whole(execution.place) as temporary:
         temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
-def _tidy(notebook: Any, text: str | None) -> None:
-    """Hide the parameters, put in the list of pages, and drop times and paths: the same inputs give the same bytes."""
+def _name_again(execution: Execution) -> None:
+    """Give a page that was executed before the heading that it has in this book."""
+    page = read_json(execution.place)
+    text = "".join(page["cells"][0]["source"])
+    if execution.named(text) != text:
+        page["cells"][0]["source"] = execution.named(text).splitlines(keepends=True)
+        with written_whole(execution.place) as temporary:
+            temporary.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _tidy(notebook: Any, execution: Execution) -> None:
+    """Hide the parameters, name the series, put in the list of pages, and drop times and paths: the same inputs give
+    the same bytes.
+    """
+    notebook.cells[0].source = execution.named(notebook.cells[0].source)
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -312,5 +336,5 @@ def _tidy(notebook: Any, text: str | None) -> None:
             cell.id = INJECTED
         if {INJECTED, PARAMETERS} & set(tags) and HIDDEN not in tags:
             cell.metadata["tags"] = [*tags, HIDDEN]
-        if LIST in tags and text is not None:
-            cell.source = text
+        if LIST in tags and execution.list is not None:
+            cell.source = execution.list

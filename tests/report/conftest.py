@@ -25,7 +25,9 @@ def executed(monkeypatch):
     def note(execution):
         executions.append(execution)
         execution.place.parent.mkdir(parents=True, exist_ok=True)
-        execution.place.write_text(json.dumps({"metadata": {"embryology": {"sha256": execution.sha256}}}))
+        cells = [{"source": [f"# {execution.page.title}"]}]
+        notebook = {"cells": cells, "metadata": {"embryology": {"sha256": execution.sha256}}}
+        execution.place.write_text(json.dumps(notebook))
 
     monkeypatch.setattr(reports, "_execute", note)
     return executions

@@ -117,10 +117,10 @@ def test_frozen_runs_follow_in_the_part_of_the_comparison(project):
         "The report: tiny", "The report: long", "Reference runs", "Reference",
     ]  # fmt: skip
     assert toc["parts"][1]["chapters"] == [
-        {"file": f"book/executed/long/{name}"} for name in ("index", "tokens", "reference_runs")
+        {"file": f"book/executed/long/{name}", "title": f"The {name}"} for name in ("index", "tokens", "reference_runs")
     ]
     assert toc["parts"][2]["chapters"] == [
-        {"file": "book/executed/tiny/reference_runs"},
+        {"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"},
         {"file": "book/executed/baby/tokens", "title": "baby: The tokens"},
     ]
 
@@ -156,7 +156,7 @@ def test_the_front_page_lists_the_pages_of_its_own_series_and_what_is_left_out_o
     assert [chapter["file"] for chapter in report["chapters"]] == [
         f"book/executed/long/{n}" for n in ("index", "tokens")
     ]
-    assert compared["chapters"] == [{"file": "book/executed/tiny/reference_runs"}]
+    assert compared["chapters"] == [{"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"}]
     assert reference["chapters"] == [{"file": "book/executed/study"}, {"file": "book/about"}]
 
 

@@ -73,6 +73,30 @@ def test_several_runs_get_pages_of_their_own(project, executed):
     assert [page.parameters["run"] for page in executed] == ["tiny", "other"] * 2
 
 
+def test_a_page_is_headed_by_its_series_where_there_are_others_and_is_not_executed_for_that(project):
+    def headings():
+        return {
+            page.relative_to(project / "book" / "executed").as_posix(): json.loads(page.read_text())["cells"][0][
+                "source"
+            ]
+            for page in (project / "book" / "executed").rglob("*.ipynb")
+        }
+
+    said(project)
+    alone = headings()
+    assert alone == {"tiny/index.ipynb": ["# The index"], "tiny/tokens.ipynb": ["# The tokens"]}
+    bytes_alone = page_of(project, "tiny", "tokens").read_bytes()
+    measured_run("other")
+    shown = said(project, "tiny", "other")
+    assert "tiny/tokens.ipynb: unchanged, skipped" in shown
+    assert headings() == {
+        f"{name}/{page}.ipynb": [f"# The {page} ({name})"] for name in ("tiny", "other") for page in ("index", "tokens")
+    }
+    said(project)
+    assert headings() | alone == headings()
+    assert page_of(project, "tiny", "tokens").read_bytes() == bytes_alone
+
+
 def test_runs_of_one_name_get_pages_apart(project, executed, tmp_path):
     for folder in ("a/tiny", "b/tiny"):
         measured_run(tmp_path / folder)
