@@ -14,6 +14,7 @@ FIGURES = {
     "downstream": 3,
     "grammar": 3,
     "knowledge": 6,
+    "claims": 0,
     "reference_runs": 2,
     "seeds": 0,
     "recipes": 1,

@@ -62,7 +62,9 @@ class Contents:
     """The page on which a reader asks the checkpoints."""
 
     def compared(self, page: Page, series: Series) -> list[Series]:
-        """The series that a page compares one with: frozen runs, or other seeds of the one that is asked for first."""
+        """The series that a page compares one with: frozen runs, all others, or other seeds of the first one."""
+        if page.metadata.kind == "runs":
+            return [other for other in (*self.series, *self.frozen) if other is not series]
         if page.metadata.kind == "seeds":
             groups = of_one_recipe([*self.series, *self.frozen])
             return next((others for first, *others in groups if first is series), [])

@@ -130,6 +130,9 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
         if page.is_study:
             contents.chosen.append((None, page))
             continue
+        if page.metadata.kind == "runs":
+            contents.chosen.append((series[0], page))
+            continue
         if page.metadata.kind == "seeds":
             contents.chosen.extend((each, page) for each in series if contents.compared(page, each))
             continue
@@ -161,7 +164,7 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
         depends_on, text = [], None
         if series is not None:
             values["run"] = places[series.folder.root]
-            if page.metadata.kind in ("comparison", "seeds"):
+            if page.metadata.kind in ("comparison", "seeds", "runs"):
                 others = contents.compared(page, series)
                 values["compare"] = [*values["compare"], *(places[other.folder.root] for other in others)]
             for each in (series, *Series.open_all(values["compare"])):
@@ -250,7 +253,7 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
     from embryology.report.kernel import OwnKernel
 
     # Of many runs, and so the longest: begun first, it is not waited for last.
-    ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind != "comparison")
+    ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind not in ("comparison", "runs"))
     failed = threading.Event()
     with Progress(console, "{task.completed} of {task.total}") as progress, ThreadPoolExecutor(jobs) as pool:
         bar = progress.add_task("executing notebooks", total=len(ordered))

@@ -29,9 +29,10 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["front", "losses", "probe", "comparison", "seeds", "build", "study"]
+    kind: Literal["front", "losses", "probe", "comparison", "seeds", "runs", "build", "study"]
     """Of a series: the front of its report, its losses, what a probe measured, what it was made from, a comparison
-    with others, or with other seeds of its recipe; or of no series: a study that was made once."""
+    with others, or with other seeds of its recipe; of all series at hand, once; or of none: a study that was made
+    once."""
     needs: tuple[str, ...]
     """Probes, ``losses``, or a kind of properties of items, of any probe's or of one's such as ``tokens:frequency``,
     without which there is nothing to show."""

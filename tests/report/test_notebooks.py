@@ -23,7 +23,7 @@ from tests.test_project import imports
 NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
-KINDS = {"front", "losses", "probe", "comparison", "seeds", "study", "build"}
+KINDS = {"front", "losses", "probe", "comparison", "seeds", "runs", "study", "build"}
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
 

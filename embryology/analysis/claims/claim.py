@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from embryology.analysis import learning_order, over_objects, tables
+from embryology.analysis import learning_order, tables
 from embryology.analysis.claims.decisions import ITEM_DRAWS, Rule
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.specs import knowledge, tokens
+from embryology.specs import tokens
 from embryology.storage.files import sha256_of
 
 
@@ -31,8 +31,7 @@ class Seen:
 
     def frame(self, probe: str) -> pd.DataFrame:
         """As of :func:`embryology.analysis.tables.read`."""
-        read = over_objects.measured if probe == knowledge.SPECIFICATION.name else measurements.read
-        return self._once(("rows", probe), lambda: self._chosen(tables.read([self.series], probe, measured=read)))
+        return self._once(("rows", probe), lambda: self._chosen(tables.read([self.series], probe)))
 
     def items(self, probe: str) -> pd.DataFrame:
         """As of :func:`embryology.runs.measurements.read_items`."""
@@ -49,7 +48,7 @@ class Seen:
         return self._once(("times", task, chosen), timed)
 
     def of(self, name: str, make: Callable[[], Any]) -> Any:
-        """Something else that is made of it once."""
+        """Something else that is made of it, once."""
         return self._once(("of", name), make)
 
     def _chosen(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -33,7 +33,7 @@ class Verdict:
     values: tuple[float, ...] = ()
     """and the number of each."""
     estimate: Estimate | None = None
-    p: float = 1.0
+    p: float = 0.0
     """Of the further hypothesis (:attr:`Measured.p`)."""
     outcome: str = UNDECIDED
     supports: float = 1.0
@@ -146,9 +146,9 @@ def _verdict(claim: Claim, recipe: str, seeds: Sequence[Seen]) -> Verdict:
         return Verdict(claim, recipe, reasons=(reason,), about=False)
     reasons = {seen.series.name: _lacking(claim, seen) for seen in seeds}
     kept = [seen for seen in seeds if reasons[seen.series.name] is None]
-    for name, reason in _otherwise(claim, kept).items():
-        reasons[name] = reason
-    kept = [seen for seen in kept if reasons[seen.series.name] is None]
+    if len(kept) >= FEWEST_SEEDS:
+        reasons |= _otherwise(claim, kept)
+        kept = [seen for seen in kept if reasons[seen.series.name] is None]
     early = {seen.series.name: _too_early(claim, seen) for seen in kept}
     proper = [seen for seen in kept if early[seen.series.name] is None]
     if len(proper) >= FEWEST_SEEDS:
@@ -224,10 +224,9 @@ def _too_early(claim: Claim, seen: Seen) -> str | None:
     manifest = seen.series.manifest
     if manifest is None or not manifest.sessions:
         return NO_DATE
-    began = datetime.fromisoformat(manifest.sessions[0].started)
-    if began >= claim.written:
+    if datetime.fromisoformat(manifest.sessions[0].started) >= claim.written:
         return None
-    return f"its training began on {began:%d %B %Y at %H:%M}, and the rule is of {claim.written:%d %B %Y at %H:%M}"
+    return "its training began before the rule was written"
 
 
 def _of_names(reasons: dict[str, str | None]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -95,7 +96,11 @@ def _frequency_order(seeds: Sequence[Seen]) -> Measured:
             raise CannotBeTold(reason)
         frame, items = seen.frame(SPECIFICATION.name), seen.items(SPECIFICATION.name)
         orders.append(frequency.order(beyond_frequency.words_of(seen.series, frame, items)))
-    return _of_order(seeds, orders)
+    theirs = published.learning_times()["step"]
+    shared = [tag for tag in orders[0].index if tag in theirs.index]
+    tau = taus(orders[0].loc[shared, "step"].to_numpy(float), theirs[shared].to_numpy(float))
+    remark = f"frequency orders the groups as the published ALBERT does with a tau of {tau:.2f}"
+    return replace(_of_order(seeds, orders), remark=remark if len(shared) >= FEWEST_ORDERED else "")
 
 
 PARTS = "conjunctions, determiners, prepositions, pronouns, adverbs, verbs, adjectives, nouns and proper nouns"

@@ -1,0 +1,140 @@
+"""What else could make the claims' numbers: how large it is in one run, as far as that was measured."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embryology import intervals
+from embryology.analysis import acquisition, beyond_frequency, curves, edges, frequency, overlap
+from embryology.analysis.acquisition import CannotBeTold
+from embryology.analysis.claims.claim import Seen
+from embryology.analysis.claims.verdicts import recipes
+from embryology.runs import measurements, properties
+from embryology.runs.series import Series
+from embryology.specs import edges as labels
+from embryology.specs.properties import FREQUENCY, OVERLAP
+from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
+
+POINTS, PERCENT, NATS = " points", "%", " nats"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of a confound: a number with its 95% interval, nan where there is none."""
+
+    of: str
+    """Which run, or recipe."""
+    value: float
+    low: float
+    high: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Confound:
+    name: str
+    number: str
+    """What the effect is, a clause; of one that was not measured what would measure it."""
+    effect: Effect | None
+    why_not: str = ""
+
+
+UNMEASURED = {
+    "decay of the rate": "seeds that are trained on at a constant rate, beside the same ones whose rate decays",
+    "vocabulary and tokenizer": "the same model and text with vocabularies of several sizes",
+    "repetition of the text": "as many tokens, of text that is read once and of text that is read several times",
+}
+"""Confounds that no run here measures, and what would."""
+
+
+def read(series: Sequence[Series]) -> list[Confound]:
+    """All confounds, each of the first series, or of the first seeds, that were measured for it."""
+    made = [
+        _of_first(series, "word frequency", "what part of speech adds to frequency, held-out word types", _frequency),
+        _of_first(
+            series, "test text in the training text", "words reconstructed, less those without overlap", _overlap
+        ),
+        _of_first(
+            series, "capacity of the probe", "selectivity of the least selective edge task, best layer", _selectivity
+        ),
+        _of_first(series, "size of the test set", "words reconstructed at the end, over items", _items),
+        _seeds(series),
+    ]
+    return [*made, *(Confound(name, what, None, "not measured yet") for name, what in UNMEASURED.items())]
+
+
+def _of_first(
+    series: Sequence[Series], name: str, number: str, measure: Callable[[Seen], tuple[float, float, float, str] | str]
+) -> Confound:
+    reasons = []
+    for each in series:
+        try:
+            found = measure(Seen(each))
+        except CannotBeTold as reason:
+            found = str(reason)
+        if not isinstance(found, str):
+            return Confound(name, number, Effect(each.name, *found))
+        reasons.append(found)
+    return Confound(name, number, None, reasons[0] if reasons else "there is no run")
+
+
+def _frequency(seen: Seen) -> tuple[float, float, float, str] | str:
+    if reason := properties.lacking(seen.series, SPECIFICATION.name, FREQUENCY):
+        return reason
+    words = beyond_frequency.words_of(seen.series, seen.frame(SPECIFICATION.name), seen.items(SPECIFICATION.name))
+    units = frequency.units(acquisition.of_one_piece(words), by_type=True)
+    row = frequency.gains(frequency.held_out(units)).loc[frequency.PART_OF_SPEECH]
+    return float(row["value"]), float(row["low"]), float(row["high"]), NATS
+
+
+def _overlap(seen: Seen) -> tuple[float, float, float, str] | str:
+    """Of the task whose score moves most, of those that an interval can be told of; of words where there is none."""
+    if reason := properties.lacking(seen.series, SPECIFICATION.name, OVERLAP):
+        return reason
+    table = overlap.table(seen.series)
+    table = table[table["difference"].notna()]
+    told = table[table["low"].notna()]
+    rows = told if len(told) else table[table["task"] == RECONSTRUCTION]
+    if rows.empty:
+        return "no item of it overlaps, or each does"
+    row = rows.loc[rows["difference"].abs().idxmax()]
+    return _points(row["difference"], row["low"], row["high"])
+
+
+def _points(value: float, low: float, high: float) -> tuple[float, float, float, str]:
+    return 100 * float(value), 100 * float(low), 100 * float(high), POINTS
+
+
+def _selectivity(seen: Seen) -> tuple[float, float, float, str] | str:
+    if reason := measurements.lacking(seen.series, labels.SPECIFICATION.name):
+        return reason
+    frame = seen.frame(labels.SPECIFICATION.name)
+    layer = edges.best_layer(frame)
+    ends = [edges.curve(frame, task, layer, labels.SELECTIVITY).tail(1) for task in edges.tasks(frame)]
+    least = min((end.iloc[0] for end in ends if len(end)), key=lambda row: float(row["value"]), default=None)
+    if least is None:
+        return "it has no control tasks"
+    return _points(*least[["value", "low", "high"]])
+
+
+def _items(seen: Seen) -> tuple[float, float, float, str] | str:
+    if reason := measurements.lacking(seen.series, SPECIFICATION.name):
+        return reason
+    last = curves.curve(seen.frame(SPECIFICATION.name), RECONSTRUCTION, "").tail(1)
+    if last.empty:
+        return "it has no total over parts of speech"
+    value, low, high, _ = _points(*last[["value", "low", "high"]].iloc[0])
+    return value, low, high, PERCENT
+
+
+def _seeds(series: Sequence[Series]) -> Confound:
+    """Of the first recipe with as many seeds as an interval takes."""
+    name, number = "choice of the seed", "words reconstructed at the end, over seeds"
+    for recipe, group in recipes(series).items():
+        found = [_items(Seen(each)) for each in group]
+        values = np.array([each[0] for each in found if not isinstance(each, str)])
+        if len(values) >= intervals.LEAST_OF_MEAN and np.ptp(values) > 0:
+            low, high = intervals.of_mean(values, np.ones_like(values))
+            return Confound(name, number, Effect(recipe, float(values.mean()), float(low), float(high), PERCENT))
+    return Confound(name, number, None, "no recipe at hand has three seeds that were measured")
