@@ -210,6 +210,24 @@ def test_seeds_of_one_recipe_have_a_page_together_beside_the_first_that_is_repor
     assert not [page for page in executed if page.page.name == "seeds"]
 
 
+def test_a_page_of_all_runs_is_made_once_of_those_that_are_asked_for_and_those_that_are_frozen(
+    project, executed, monkeypatch
+):
+    monkeypatch.chdir(project)
+    write_notebook(project / "notebooks" / "claims.ipynb", kind="runs", needs=[], part="Reference runs", order=15)
+    for name in ("tiny", "second"):
+        measured_run(name, seed=len(name))
+    freeze_stub(measured_run(project / "results" / "fourth", seed=9))
+    said(project, "second", "tiny")
+    pages = {page.label: page.parameters["compare"] for page in executed if page.page.name == "claims"}
+    assert pages == {"second/claims.ipynb": ["tiny", "results/fourth"]}
+    executed.clear()
+    freeze_stub(measured_run(project / "results" / "fifth", seed=10))
+    said(project, "second", "tiny")
+    pages = {page.label: page.parameters["compare"] for page in executed if page.page.name == "claims"}
+    assert pages == {"second/claims.ipynb": ["tiny", "results/fifth", "results/fourth"]}, "another run is at hand"
+
+
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_a_page_whose_needs_are_not_met_is_left_out_and_named(is_frozen, project, executed, monkeypatch):
     monkeypatch.chdir(project)
