@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from scipy import stats
 
 from embryology import presets
-from embryology.runs.audit import lineage
+from embryology.runs.audit import lineage, weights
 from embryology.runs.audit.grid import missing_steps, uneven
+from tests.audited import audited, kinds
 
 COVERS = ("embryology/runs/audit/lineage.py", "embryology/runs/audit/grid.py")
 
@@ -296,3 +298,29 @@ def test_irregular_grids_are_left_alone(steps):
 @pytest.mark.parametrize("name", ["smoke", "tiny", "baby", "small", "albert-base", "bert-base", "electra-base"])
 def test_presets_leave_nothing_out(name):
     assert missing_steps(presets.load(name).outcome.checkpoints) == []
+
+
+def to_and_fro(folder, order=range(12)):
+    """A walk of 40 × 40, and two rows beside it that swing far in one direction and back."""
+    rng = np.random.default_rng(4)
+    body, (there,), (back,) = walk(rng, [0.05] * 12, rows=40, columns=40), *rng.normal(size=(2, 1, 2, 40))
+    swing = np.cumsum([0, 1, 1, 1, -1.6, 1.2, 1, 1, -1.4, 1, 1, 1])
+    for step, place in enumerate(order):
+        tensors = {"body.weight": body[place], "types.weight": back + 0.1 * swing[place] * there}
+        (folder / f"step-{step}").mkdir(parents=True)
+        save_file(
+            {name: each.astype(np.float32) for name, each in tensors.items()}, folder / f"step-{step}/model.safetensors"
+        )
+    return folder
+
+
+def test_a_few_rows_that_go_to_and_fro_are_no_order(tmp_path, monkeypatch):
+    sound = audited(to_and_fro(tmp_path / "sound"))
+    assert sound.findings == ()
+    assert not [note for note in sound.notes if "in this order" in note]
+    swapped = [0, 1, 2, 3, 4, 5, 9, 7, 8, 6, 10, 11]
+    assert kinds(audited(to_and_fro(tmp_path / "swapped", swapped))) == {"out of order": {6, 9}}
+    monkeypatch.setattr(weights, "FEWEST", 0)
+    assert "out of order" in kinds(audited(tmp_path / "sound"))
+    monkeypatch.setattr(weights, "FEWEST", 41)  # as where there are no others: nothing is left out
+    assert "out of order" in kinds(audited(tmp_path / "sound"))

@@ -18,7 +18,7 @@ from embryology.runs.paths import RunFolder
 from embryology.runs.series import distinct
 from embryology.storage.files import read_json, sha256_of, write_json
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give other findings."""
 AGAIN = "(embryology audit RUN)"
 
@@ -37,7 +37,7 @@ class Row(BaseModel):
     identity: str | None
     """Hash of its weights, where the place that stores them says it or they were read whole."""
     from_first: float | None
-    """Cosine with the first checkpoint, mean over the matrices that were read; None where they were not."""
+    """Cosine with the first checkpoint, mean over the matrices that tell an order; None where none was read."""
     to_previous: float | None
 
 

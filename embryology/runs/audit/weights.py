@@ -20,6 +20,11 @@ KEPT, KEPT_BY_FAR = 0.5, 0.9
 where it has so few numbers that its kinship is below :data:`TELLING_FIRST` at best."""
 
 
+FEWEST = 8
+"""Rows and columns of a matrix that may tell an order. A walk in few directions comes back to where it was: one or two
+rows, such as those of token types, may move as fast as all else together, and to and fro."""
+
+
 @dataclass(eq=False)
 class Read:
     """The checkpoints of several series of one architecture, held against each other."""
@@ -34,7 +39,7 @@ class Read:
     parts: dict[str, np.ndarray]
     """By tensor, the kinship of every pair."""
     cosines: dict[str, np.ndarray]
-    """Likewise their cosine."""
+    """Likewise their cosine, without matrices of fewer than :data:`FEWEST` rows or columns if there are others."""
 
     @property
     def kinship(self) -> np.ndarray:
@@ -112,6 +117,8 @@ def _read(
         if good and begun and np.ptp(values[good], axis=0).any():
             cosines[stretch.name] = lineage.cosines(values)
             parts[stretch.name] = lineage.kinship(values)
+    few = {stretch.name for stretch in stretches if min(stretch.rows, stretch.columns) < FEWEST}
+    cosines = {name: cosine for name, cosine in cosines.items() if name not in few} or cosines
     good = [place for place, each in enumerate(checkpoints) if each not in bad]
     chosen, grid = [checkpoints[place] for place in good], np.ix_(good, good)
     return Read(
