@@ -160,13 +160,15 @@ def _executions(contents: book.Contents, places: dict[Path, str], given: dict[st
     executions = []
     for series, page in contents.chosen:
         # Steps, say, are chosen of the runs that were asked for; a frozen one has others.
-        values = _checked(given if series in contents.series else {}, page)
+        said = given if series in contents.series else {}
+        values = _checked(said, page)
         depends_on, text = [], None
         if series is not None:
             values["run"] = places[series.folder.root]
             if page.metadata.kind in ("comparison", "seeds", "runs"):
                 others = contents.compared(page, series)
-                values["compare"] = [*values["compare"], *(places[other.folder.root] for other in others)]
+                named = values["compare"] if "compare" in said else []  # and not a notebook's default
+                values["compare"] = [*named, *(places[other.folder.root] for other in others)]
             for each in (series, *Series.open_all(values["compare"])):
                 depends_on += [*_hashes(each.folder.root, files_of(each)), *audited(each.folder)]
             if page.metadata.kind == "front":

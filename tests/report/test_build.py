@@ -196,7 +196,9 @@ def test_frozen_seeds_of_the_recipe_that_is_reported_have_no_pages(project, exec
 
 def test_seeds_of_one_recipe_have_a_page_together_beside_the_first_that_is_reported(project, executed, monkeypatch):
     monkeypatch.chdir(project)
-    write_notebook(project / "notebooks" / "seeds.ipynb", kind="seeds", part="The report", order=15)
+    declared = 'run = "tiny"\nsteps = "all"\ncompare = ["results/elsewhere"]  # in a notebook that is opened by hand'
+    seeds = project / "notebooks" / "seeds.ipynb"
+    write_notebook(seeds, kind="seeds", part="The report", order=15, parameters=declared)
     for seed, name in enumerate(("tiny", "second", "third")):
         measured_run(name, seed=seed)
     measured_run("longer", seed=1, steps=200)
