@@ -141,7 +141,7 @@ def trim(first: np.ndarray, second: np.ndarray, room: int, rng: np.random.Genera
         one, other = (min(length, longer) for length in lengths)
         if one + other > room:
             one, other = (room + 1) // 2, room // 2
-        begin, begin_other = rng.binomial([lengths[0] - one, lengths[1] - other], 0.5)
+        begin, begin_other = (rng.binomial(taken, 0.5) for taken in (lengths[0] - one, lengths[1] - other))
         first, second = first[begin : begin + one], second[begin_other : begin_other + other]
     return first, second
 
@@ -171,6 +171,8 @@ class Batches:
             before: how many sequences were read before the first batch, which has the next.
         """
         self.store = store
+        # Plain arrays on the same memory: slices of a memory map take several times as long.
+        self._pieces, self._sentences = np.asarray(store.pieces), np.asarray(store.sentences)
         self.objective = objective
         self.batch_size = batch_size
         self.length = length
@@ -244,7 +246,7 @@ class Batches:
         segments, label, rng = self.segments(number)
         sequence = self._assemble(segments)
         maskable = sequence >= self.first_ordinary
-        budget = min(self.places, max(1, round(self.objective.mlm_probability * maskable.sum())))
+        budget = min(self.places, max(1, round(self.objective.mlm_probability * int(np.count_nonzero(maskable)))))
         chosen = choose_words(self.starts[sequence], maskable, budget, self.objective.max_ngram, rng)
         second = len(segments[0]) + 2 if len(segments) == 2 else len(sequence)
         return sequence, second, chosen, label, rng
@@ -263,13 +265,13 @@ class Batches:
     def _segments(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
         room = self.length - SPECIALS
         first, after = self.chunks[chunk]
-        offsets = self.store.sentences[first : after + 1]
-        pieces = self.store.pieces[offsets[0] : offsets[-1]].astype(np.int64)
-        inner = np.unique(offsets[1:-1] - offsets[0])
-        inner = inner[(inner > 0) & (inner < (len(pieces) if self.objective.pair != "none" else room))]
-        if not len(inner):
+        begin, *borders, end = self._sentences[first : after + 1].tolist()
+        pieces = self._pieces[begin:end].astype(np.int64)
+        last = len(pieces) if self.objective.pair != "none" else room
+        inner = [border - begin for border in dict.fromkeys(borders) if 0 < border - begin < last]
+        if not inner:
             return [pieces[:room]], IGNORED
-        cut = int(rng.choice(inner))
+        cut = inner[rng.integers(len(inner))]
         segments, label = [pieces[:cut], pieces[cut:]], FOLLOWS
         if self.objective.pair == "none":  # nothing is asked: the text stays in one piece
             return [pieces[:cut], pieces[cut:room]], IGNORED
@@ -294,16 +296,16 @@ class Batches:
         if not usable.any():
             return None
         firsts, afters = firsts[usable], afters[usable]
-        ends = self.store.sentences[afters]
-        shorter = np.searchsorted(self.store.sentences, ends - length)
+        ends = self._sentences[afters]
+        shorter = np.searchsorted(self._sentences, ends - length)
         cuts = np.clip([shorter, shorter - 1], firsts + 1, afters - 1)
-        begins = self.store.sentences[cuts]
+        begins = self._sentences[cuts]
         nearest = np.unravel_index(np.abs(ends - begins - length).argmin(), begins.shape)
-        return self.store.pieces[begins[nearest] : ends[nearest[1]]].astype(np.int64)
+        return self._pieces[begins[nearest] : ends[nearest[1]]].astype(np.int64)
 
     def _assemble(self, segments: list[np.ndarray]) -> np.ndarray:
-        ends = [np.append(segment, self.sep) for segment in segments]
-        return np.concatenate([[self.cls], *ends])
+        parts = [[self.cls], *(part for segment in segments for part in (segment, [self.sep]))]
+        return np.concatenate(parts)
 
     def ahead(
         self, first: int, after: int, parts: Sequence[range], workers: int = 0, depth: int = 4

@@ -1,5 +1,7 @@
 """What models are trained to do: predict masked words, tell how two segments belong together, find replaced words."""
 
+import functools
+
 import numpy as np
 
 IGNORED = -100
@@ -13,6 +15,13 @@ def ngram_probabilities(longest: int) -> np.ndarray:
     """(longest,) probability of masking 1, 2, … words in a row: proportional to 1/n (Lan et al. 2020, section 3.1)."""
     weights = 1 / np.arange(1, longest + 1)
     return weights / weights.sum()
+
+
+@functools.cache
+def _up_to(longest: int) -> np.ndarray:
+    """(longest,) the sums of :func:`ngram_probabilities` up to each."""
+    sums = ngram_probabilities(longest).cumsum()
+    return sums / sums[-1]
 
 
 def choose_words(
@@ -32,18 +41,21 @@ def choose_words(
     Returns:
         Sorted positions, at most ``budget`` of them.
     """
-    maskable_places = np.flatnonzero(maskable)
+    maskable_places = maskable.nonzero()[0]
     # A cut word has no start of its own: what follows a special piece begins one all the same.
-    begins = np.flatnonzero(starts[maskable_places] | (np.diff(maskable_places, prepend=-2) > 1))
-    sizes = rng.choice(longest, len(begins), p=ngram_probabilities(longest)) + 1
-    order = rng.permutation(len(begins)).tolist()
+    begin = starts[maskable_places]
+    begin[:1] = True
+    begin[1:] |= maskable_places[1:] - maskable_places[:-1] > 1
     # Lists, as arrays of a few numbers cost more than what is done with them.
-    after = np.minimum(np.arange(len(begins)) + sizes, len(begins))
-    ends = np.append(begins, len(maskable_places))[after].tolist()
-    words, places = begins.tolist(), maskable_places.tolist()
+    words, places = begin.nonzero()[0].tolist(), maskable_places.tolist()
+    count = len(words)
+    # What rng.choice does with probabilities, without its checks of them.
+    sizes = _up_to(longest).searchsorted(rng.random(count), side="right").tolist()
+    order = rng.permutation(count).tolist()
+    words.append(len(places))
     chosen: set[int] = set()
     for first in order:
-        span = places[words[first] : ends[first]]
+        span = places[words[first] : words[min(first + sizes[first] + 1, count)]]
         within_one_segment = span[-1] - span[0] == len(span) - 1
         if within_one_segment and len(chosen) + len(span) <= budget and chosen.isdisjoint(span):
             chosen.update(span)
