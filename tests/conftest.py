@@ -30,7 +30,9 @@ settings.register_profile("long", settings.get_profile("embryology"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "embryology"))
 
 
-SLOWEST = {f"test_{name}.py" for name in ("end_to_end", "notebooks", "devices", "kills", "refused_writes", "writers")}
+SLOWEST = {
+    f"test_{name}.py" for name in ("end_to_end", "notebooks", "hub", "devices", "kills", "refused_writes", "writers")
+}
 """Files of few tests that take longest: first, so that no process is left alone with one of them in the end."""
 
 
@@ -42,6 +44,14 @@ def pytest_collection_finish():
     """What is imported stays, so that no collection of garbage has to look through it."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_disks():
+    """No power fails here: a made-up run alone would wait 300 times for a disk, 10 ms each where it is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture(autouse=True)

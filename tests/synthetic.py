@@ -45,6 +45,9 @@ EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-
 """By task of the edges probe: step of half the gain, final micro F1 of layer 2, and that of the majority."""
 
 
+PROBES = ("tokens", "edges", "attention", "grammar", "similarity", "knowledge", "frozen", "finetune")
+
+
 def make_run(
     root,
     steps=STEPS,
@@ -57,12 +60,14 @@ def make_run(
     outcome=None,
     tags=None,
     weights=lambda step: step,
+    only=PROBES,
 ):
     """A series with everything but weights.
 
     ``total``: whether mask prediction has one; ``without``: tags that no word has; ``factor``: of
     all learning times; the tag ``NNP`` never clears blind answers; ``outcome``: changes of the manifest's;
-    ``tags``: other names of tags; ``weights``: a number by step, the same for the same weights.
+    ``tags``: other names of tags; ``weights``: a number by step, the same for the same weights; ``only``: probes that
+    have measured it, as a whole run takes two seconds.
     """
     folder = RunFolder(root)
     words = _words(sentences, [tag for tag in KNOWN if tag not in without], seed)
@@ -70,35 +75,52 @@ def make_run(
         record = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": f"{weights(step):064x}"}
         held_out = {"held_out_masked_loss": _loss(step)}
         write_json(folder.checkpoint(step) / RECORD, record | {"held_out": held_out})
-        rows, items = [], []
-        for task, slower in (("reconstruction", 1), ("mask-prediction", 2)):
-            scored = words.assign(task=task, correct=_correct(words, step, slower * factor, 1 / slower))
-            items.append(scored.assign(**_frequent(scored)))
-            rows += _rows(task, scored, total or task == "reconstruction")
-        rows = [each | {"group": (tags or {}).get(each["group"], each["group"])} for each in rows]
-        rows.append(measurements.row("alignment", "", "share_unaligned", 0.0, n=len(words), seed=0))
-        columns = ["item_id", "sentence", "word", "group", "task", "correct"]
-        details = pd.concat(items)[[*columns, "most-frequent-word", "most-frequent-in-group"]]
-        details = details.assign(group=details["group"].replace(tags or {}))
-        measure(folder, "tokens", step, rows, details.assign(log_probability=-3.0, source=source))
-        details = pd.DataFrame({"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15})
-        measure(folder, "edges", step, _edges(step), details.assign(group="NN", source=source))
-        measure(folder, "attention", step, *attention(step, source))
-        measure(folder, "grammar", step, *grammar(step, source))
-        measure(folder, "similarity", step, *similarity(step, source, steps[-1]))
-        measure(folder, "knowledge", step, *_knowledge(step, steps[-1]))
-        measure(folder, "frozen", step, _downstream(step, False))
-        details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "seed": [0], "correct": [True]})
-        measure(folder, "finetune", step, _downstream(step, True), details.assign(source="made-up tasks"))
-    properties.write(folder, configuration("tokens"), FREQUENCY, _frequency(words))
-    _count_overlap(folder, words)
-    _count_exposure(folder, words, steps)
+        measured = {
+            "tokens": lambda step=step: _tokens(step, words, source, total, factor, tags or {}),
+            "edges": lambda step=step: (_edges(step), _edge_items(source)),
+            "attention": lambda step=step: attention(step, source),
+            "grammar": lambda step=step: grammar(step, source),
+            "similarity": lambda step=step: similarity(step, source, steps[-1]),
+            "knowledge": lambda step=step: _knowledge(step, steps[-1]),
+            "frozen": lambda step=step: (_downstream(step, False), None),
+            "finetune": lambda step=step: (_downstream(step, True), _finetune_items()),
+        }
+        for probe in only:
+            measure(folder, probe, step, *measured[probe]())
+    if "tokens" in only:
+        properties.write(folder, configuration("tokens"), FREQUENCY, _frequency(words))
+        _count_overlap(folder, words)
+        _count_exposure(folder, words, steps)
     losses.write(folder, _losses(steps))
     base = presets.load("smoke").outcome
     changes = {"steps": steps[-1], "checkpoints": list(steps), "seed": seed} | (outcome or {})
     write_manifest(folder, base.model_copy(update=changes))
     write_json(folder.corpus, {"source": "bundled <text>", "train": {"words": 10}})
     return Series.open(folder.root)
+
+
+def _tokens(step, words, source, total, factor, tags):
+    rows, items = [], []
+    for task, slower in (("reconstruction", 1), ("mask-prediction", 2)):
+        scored = words.assign(task=task, correct=_correct(words, step, slower * factor, 1 / slower))
+        items.append(scored.assign(**_frequent(scored)))
+        rows += _rows(task, scored, total or task == "reconstruction")
+    rows = [each | {"group": tags.get(each["group"], each["group"])} for each in rows]
+    rows.append(measurements.row("alignment", "", "share_unaligned", 0.0, n=len(words), seed=0))
+    columns = ["item_id", "sentence", "word", "group", "task", "correct"]
+    details = pd.concat(items)[[*columns, "most-frequent-word", "most-frequent-in-group"]]
+    details = details.assign(group=details["group"].replace(tags))
+    return rows, details.assign(log_probability=-3.0, source=source)
+
+
+def _edge_items(source):
+    details = {"item_id": "s0:1", "sentence": "s0", "task": [*EDGES], "correct": True, "layers": 15}
+    return pd.DataFrame(details).assign(group="NN", source=source)
+
+
+def _finetune_items():
+    details = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "seed": [0], "correct": [True]})
+    return details.assign(source="made-up tasks")
 
 
 def frame_of(items):

@@ -14,7 +14,7 @@ from tests.synthetic_attention import EVEN, KNOWN, PIECES, rise
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", sentences=2)
+    return make_run(tmp_path_factory.mktemp("runs") / "made", sentences=2, only=("attention",))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from tests.synthetic import KNOWN, STEPS, frame_of, make_run
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic")
+    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", only=("tokens",))
 
 
 @pytest.fixture(scope="module")

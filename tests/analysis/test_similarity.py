@@ -14,7 +14,7 @@ AT = np.array([0, 10, 20, 40, 80, 160, 320, 640])
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=2)
+    return make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=2, only=("similarity",))
 
 
 @pytest.fixture(scope="module")

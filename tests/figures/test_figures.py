@@ -79,7 +79,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return Run(make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=30))
+    return Run(make_run(tmp_path_factory.mktemp("runs") / "synthetic", sentences=30, only=("tokens",)))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,9 @@ def test_data_behind_a_figure_are_the_measurements_with_their_baselines(run, fig
 
 
 def test_a_missing_tag_and_a_capped_total_are_said(tmp_path):
-    run = Run(make_run(tmp_path / "gold", source=GOLD, total=False, without=("PRP", "VBG"), sentences=30))
+    run = Run(
+        make_run(tmp_path / "gold", source=GOLD, total=False, without=("PRP", "VBG"), sentences=30, only=("tokens",))
+    )
     drawn = seen(*run.accuracy("reconstruction"))
     assert f"on {GOLD} (" in drawn.caption
     assert "7 of 8 groups end beyond one word everywhere" in drawn.answer
@@ -192,7 +194,7 @@ def test_few_checkpoints_can_be_drawn(run, steps):
 
 
 def test_a_run_that_has_learnt_nothing_says_so(tmp_path):
-    run = Run(make_run(tmp_path / "newborn", factor=1e9, sentences=30))
+    run = Run(make_run(tmp_path / "newborn", factor=1e9, sentences=30, only=("tokens",)))
     undrawn = "<p>Not drawn for newborn: no group of words ends beyond its blind answers.</p>"
     assert learning_order.learning_order(run.frame, run.times, run.items).data == undrawn
     assert tokens.rescaled(run.frame, run.times["reconstruction"], run.source).data == undrawn
@@ -206,7 +208,7 @@ def test_a_run_that_has_learnt_nothing_says_so(tmp_path):
 def test_words_with_universal_tags_are_drawn_and_not_held_against_published_ones(tmp_path, run):
     tags = dict(zip(curves.GROUPS, curves.UNIVERSAL, strict=True)) | {".": "PUNCT"}
     forms = set(curves.VERB_FORMS) - {"VB"}
-    french = Run(make_run(tmp_path / "french", sentences=40, tags=tags, without=forms))
+    french = Run(make_run(tmp_path / "french", sentences=40, tags=tags, without=forms, only=("tokens",)))
     assert "8 of 9 groups end beyond one word everywhere" in seen(*french.accuracy("reconstruction")).answer
     drawn = seen(learning_order.learning_order, french.frame, french.times, french.items)
     assert "Right: published" not in drawn.caption

@@ -123,7 +123,7 @@ def test_what_cannot_be_told_is_said(series, frame):
 
 
 def test_a_reference_that_is_not_the_last_checkpoint_any_more_is_said(tmp_path):
-    run = make_run(tmp_path / "run", (*STEPS, 4000), sentences=2)
+    run = make_run(tmp_path / "run", (*STEPS, 4000), sentences=2, only=("similarity",))
     settling = similarity.read(run, tables.read([run], "similarity"))
     assert settling.reference == 4000
     old = similarity.Settling(settling.source, 2000, True, settling.times, settling.pairs)

@@ -14,17 +14,20 @@ from embryology.storage.files import PART
 from tests.foreign import save_bert
 from tests.processes import CONTEXT, command, disk_of, run_command
 from tests.synthetic import make_run
+from tests.treebank_files import less_silver
 
 ARGUMENTS = ("--probe", "tokens")
 PRESET = "probes:\n  tokens: {sentences: 20, mask_words_per_tag: 3}\n"
 
 
-def nothing():
-    pass
+def few():
+    """Sentences to be tagged."""
+    less_silver(pytest.MonkeyPatch(), 100)
 
 
 def dies_at_rename(number):
     """Die when a file is about to get its final name for the ``number``-th time."""
+    few()
     real, calls = os.rename, []
 
     def rename(*arguments):
@@ -37,6 +40,7 @@ def dies_at_rename(number):
 
 
 def limited(size):
+    few()
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
@@ -60,7 +64,7 @@ def measured(home, preset, made, tmp_path_factory):
     """What an uninterrupted probe leaves."""
     place = tmp_path_factory.mktemp("whole")
     folder = shutil.copytree(made, place / "bert")
-    assert command(place / "stderr", nothing, "probe", str(folder), "--preset", preset, *ARGUMENTS) == (0, [])
+    assert command(place / "stderr", few, "probe", str(folder), "--preset", preset, *ARGUMENTS) == (0, [])
     return files(folder / "measurements")
 
 
@@ -81,7 +85,7 @@ def test_a_probe_that_may_not_write_and_is_killed_twice_ends_with_the_same_bytes
         left = {name: content for name, content in files(folder / "measurements").items() if name != "standing.json"}
         assert left.items() <= measured.items()
         assert (len(left) > 0) == (number == 3)
-    assert command(tmp_path / "stderr", nothing, *arguments) == (0, [])
+    assert command(tmp_path / "stderr", few, *arguments) == (0, [])
     assert files(folder / "measurements") == measured
 
 
@@ -89,7 +93,7 @@ def test_several_at_once_end_with_the_same_bytes(measured, preset, folder, tmp_p
     arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
     runs = os.environ["EMBRYOLOGY_RUNS"]
     processes = [
-        CONTEXT.Process(target=run_command, args=(tmp_path / f"stderr-{number}", runs, nothing, arguments))
+        CONTEXT.Process(target=run_command, args=(tmp_path / f"stderr-{number}", runs, few, arguments))
         for number in range(3)
     ]
     for process in processes:
@@ -105,7 +109,7 @@ def test_a_disk_that_is_full_while_probing_is_one_line_and_nothing_is_lost(measu
         folder, ballast = shutil.copytree(made, disk / "bert"), disk / "ballast"
         arguments = ("probe", str(folder), "--preset", preset, *ARGUMENTS)
         ballast.write_bytes(b"\0" * (shutil.disk_usage(disk).free - 20_000))  # enough for the first checkpoint
-        status, lines = command(tmp_path / "stderr", nothing, *arguments)
+        status, lines = command(tmp_path / "stderr", few, *arguments)
         assert (status, len(lines)) == (1, 1)
         assert "No space left on device; free some space" in lines[0]
         left = files(folder / "measurements")
@@ -113,7 +117,7 @@ def test_a_disk_that_is_full_while_probing_is_one_line_and_nothing_is_lost(measu
         assert {name for name in left if left[name] != measured[name]} <= {"standing.json"}
         assert not list(folder.rglob(f".*{PART}"))
         ballast.unlink()
-        assert command(tmp_path / "stderr", nothing, *arguments) == (0, [])
+        assert command(tmp_path / "stderr", few, *arguments) == (0, [])
         assert files(folder / "measurements") == measured
 
 
@@ -128,7 +132,7 @@ def test_a_full_disk_freezes_nothing(small_disk, home, tmp_path):
     run = make_run(tmp_path / "run", steps=(0, 20), sentences=200)
     target = small_disk / "frozen"
     (small_disk / "ballast").write_bytes(b"\0" * 960_000)
-    status, lines = command(tmp_path / "stderr", nothing, "freeze", str(run.folder.root), "--to", str(target))
+    status, lines = command(tmp_path / "stderr", few, "freeze", str(run.folder.root), "--to", str(target))
     assert (status, len(lines)) == (1, 1)
     assert "No space left on device; free some space" in lines[0]
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]

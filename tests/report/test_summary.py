@@ -107,7 +107,9 @@ def test_the_order_has_each_number_in_its_column(monkeypatch):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("made") / "run", steps=(0, 20, 160, 640, 2000), sentences=40)
+    return make_run(
+        tmp_path_factory.mktemp("made") / "run", steps=(0, 20, 160, 640, 2000), sentences=40, only=("tokens",)
+    )
 
 
 @pytest.fixture
