@@ -162,10 +162,10 @@ def read() -> Reading:
     Raises:
         EmbryologyError: the bundled articles are not installed.
     """
-    reading = Reading()
+    reading, described = Reading(), list(articles.descriptions())
     for rule in RULES:
         facts = []
-        for title, description, topic in articles.descriptions():
+        for title, description, topic in described:
             if topic not in (rule.topic, "Uncategorized") or (name := rule.object(description)) is None:
                 continue
             subject = re.sub(r" \([^()]*\)$", "", title)  # "Kano (city)" is Kano to a reader

@@ -12,13 +12,14 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, ElectraFor
 
 from embryology import intervals
 from embryology.corpus.articles import articles, is_held_out
+from embryology.facts import bundled
 from embryology.models.alignment import longest_input
 from embryology.models.encoder import Encoder
 from embryology.probes.runner import run_probes
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import registry
-from embryology.tasks import baselines
+from embryology.tasks import baselines, topics
 from embryology.treebanks import silver
 
 LONGEST = 48
@@ -64,8 +65,8 @@ def cheap():
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("EMBRYOLOGY_DATA", raising=False)
         patch.setattr(silver.articles, "articles", lambda *_: iter(some))
-        patch.setattr(silver, "read", functools.cache(silver.read))
-        patch.setattr(silver, "read_edges", functools.cache(silver.read_edges))
+        for module, name in ((silver, "read"), (silver, "read_edges"), (bundled, "read"), (topics, "read")):
+            patch.setattr(module, name, functools.cache(getattr(module, name)))
         patch.setattr(baselines, "rows", lambda *_: [])
         patch.setattr(intervals, "RESAMPLES", 20)
         yield
