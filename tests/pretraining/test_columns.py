@@ -38,14 +38,19 @@ WEIGHTS = {"albert": (1, 0.3, 0), "bert": (1, 2.5, 0), "electra": (1, 0, 7)}
 
 
 def preset_of(family, dropout=0.0, parts=1, seed=3, **optimizer):
-    """Twelve steps, the last four on longer sequences; no two numbers that could be taken for each other are equal."""
+    """Twelve steps, the last four on longer sequences and with pairs of twice the weight.
+
+    No two numbers that could be taken for each other are equal.
+    """
     _, pair, replaced = WEIGHTS[family]
     asked = {"pair": {"albert": "sop", "bert": "nsp", "electra": "none"}[family], "pair_weight": pair}
+    objective = {"mlm_probability": 0.3, "max_ngram": 2, "rtd_weight": replaced} | asked
+    heavier = {"pair_weight": 2 * pair}
     outcome = {
         "corpus": {},
         "tokenizer": {"vocab_size": 1000},
         "model": FAMILIES[family].model_dump() | {"dropout": dropout},
-        "objective": {"mlm_probability": 0.3, "max_ngram": 2, "rtd_weight": replaced} | asked,
+        "objective": objective,
         # So large an epsilon makes the length of gradients matter, which AdamW else takes out.
         "optimizer": {
             "learning_rate": 0.05,
@@ -59,7 +64,10 @@ def preset_of(family, dropout=0.0, parts=1, seed=3, **optimizer):
         "steps": 12,
         "batch_size": 8,
         "sequence_length": 32,
-        "phases": [{"steps": 8}, {"steps": 4, "batch_size": 4, "sequence_length": 48}],
+        "phases": [
+            {"steps": 8},
+            {"steps": 4, "batch_size": 4, "sequence_length": 48, "objective": objective | heavier},
+        ],
         "held_out_sequences": 32,
         "checkpoints": [0, 3, 12],
         "seed": seed,
@@ -112,9 +120,11 @@ def plain_training(folder, family, outcome, tokenizer, noise):
     decayed, others = ([p for p in parameters if (p.ndim > 1) == wide] for wide in (True, False))
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer, rows = torch.optim.AdamW(groups, betas=(0.8, 0.95), eps=0.05), []
-    for batch, rate in zip(batches_of(outcome, tokenizer), RATES, strict=True):
+    masked, pair, replaced = WEIGHTS[family]
+    for step, (batch, rate) in enumerate(zip(batches_of(outcome, tokenizer), RATES, strict=True)):
         parts = losses_of(models[0], models[1] if models[1:] else None, batch, noise)
-        loss = sum(weight * part for weight, part in zip(WEIGHTS[family], parts, strict=True))
+        weights = masked, pair if step < 8 else 2 * pair, replaced
+        loss = sum(weight * part for weight, part in zip(weights, parts, strict=True))
         optimizer.zero_grad()
         loss.backward()
         gradients = [p.grad for p in parameters if p.grad is not None]
