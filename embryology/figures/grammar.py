@@ -268,7 +268,7 @@ def learning_times(frame: pd.DataFrame, told: Curves, times: pd.DataFrame) -> HT
     figure, (axis,) = style.panels(1, 1, 8, 1.6 + 0.36 * len(shown))
     rows = {group: place for place, group in enumerate(shown)}
     mark(axis, times.loc[shown], rows, 0, style.LINES[0], series, told.steps)
-    style.training_axis(axis, told.steps, "step halfway above blind answers")
+    style.training_axis(axis, told.steps, "training step, halfway above blind answers")
     axis.set_xlim(right=told.steps[-1] * 4)  # room for what was not reached
     axis.set_yticks(range(len(shown)), [grammar.label(group) for group in shown])
     axis.set_ylim(len(shown) - 0.5, -0.5)

@@ -69,7 +69,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
         shown["step"], [rows[tag] - 0.36 for tag in shown.index], **ring, label="half of the last value, as published"
     )
     axis.set_title(series)
-    dress(axis, beside, steps, "step halfway above blind answers", groups)
+    dress(axis, beside, steps, "training step, halfway above blind answers", groups)
     style.legend(figure, (axis, beside), 3)
     alike = agreement(main, published_times)
     answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
