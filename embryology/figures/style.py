@@ -67,6 +67,14 @@ STEPS: dict[Unit, tuple[str, str]] = {
     "order": ("checkpoint, in order", "checkpoints in order"),
 }
 """What a training step and training steps are called, by what the steps of a series count."""
+AT: dict[Unit, str] = {
+    "step": r"step \1",
+    "tokens": r"\1 tokens",
+    "words": r"\1 words",
+    "epochs": r"epoch \1",
+    "order": r"checkpoint \1",
+}
+"""What step 7, say, is called in the answer above a figure."""
 
 _note = ""
 _unit: Unit = "step"
@@ -306,7 +314,8 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
-    caption, alt = f"{counted(caption)} {_note}".rstrip(), counted(alt)
+    answer, alt = (re.sub(r"\bstep (\d[\d,]*)\b", AT[_unit], counted(text)) for text in (answer, alt))
+    caption = f"{counted(caption)} {_note}".rstrip()
     name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)

@@ -127,22 +127,27 @@ def test_an_axis_of_training_has_its_first_checkpoint_and_decades(axis, values, 
 
 
 @pytest.mark.parametrize(
-    ("unit", "label", "said"),
+    ("unit", "label", "said", "at"),
     [
-        ("step", "training step", "over training steps"),
-        ("tokens", "tokens read", "over tokens read"),
-        ("words", "words read", "over words read"),
-        ("epochs", "epoch", "over epochs"),
-        ("order", "checkpoint, in order", "over checkpoints in order"),
+        ("step", "training step", "over training steps", "step 1,200"),
+        ("tokens", "tokens read", "over tokens read", "1,200 tokens"),
+        ("words", "words read", "over words read", "1,200 words"),
+        ("epochs", "epoch", "over epochs", "epoch 1,200"),
+        ("order", "checkpoint, in order", "over checkpoints in order", "checkpoint 1,200"),
     ],
 )
-def test_training_steps_are_called_what_the_series_counts(axis, unit, label, said):
+def test_training_steps_are_called_what_the_series_counts(axis, unit, label, said, at):
     try:
         style.counts(unit)
         of_a_run = style.training_x(rows("a", "b", [0.5], [1]))
         style.training_axis(axis, [1, 2, 3, 9], "training step")
         shown = style.show(
-            axis.figure, "a", "a", rows("a", "b", [0.5], [1]), "Caption over training steps.", "Alt."
+            axis.figure,
+            "a",
+            "At step 1,200.",
+            rows("a", "b", [0.5], [1]),
+            "Caption over training steps.",
+            "Alt: step 1,200.",
         ).data
     finally:
         style.counts("step")
@@ -150,6 +155,8 @@ def test_training_steps_are_called_what_the_series_counts(axis, unit, label, sai
     assert of_a_run == ("step", label)
     assert (axis.get_xscale() == "linear") == (unit == "order"), "of an order no distance is known"
     assert f"Caption {said}." in shown
+    assert f"<strong>At {at}.</strong>" in shown
+    assert f'alt="Alt: {at}."' in shown
 
 
 def test_a_grid_shows_as_many_panels_as_are_asked_for():
