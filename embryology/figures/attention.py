@@ -194,7 +194,7 @@ def times(frame: pd.DataFrame, formation: Formation) -> HTML:
         low, high = formation.frequency[["low", "high"]]
         axis.axvspan(low, high, color=style.GRID, label="loss falls below what frequencies alone give")
     style.training_axis(axis, steps, "training step, halfway from blind to final")
-    axis.set_xlim(right=max(steps[-1], 1) * 4)  # room for what was not reached
+    style.room(axis, steps[-1])
     axis.set_yticks(list(rows.values()), list(rows))
     axis.set_ylim(len(rows) - 0.5, -0.5)
     style.legend(figure, [axis], 2)

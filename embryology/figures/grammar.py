@@ -269,7 +269,7 @@ def learning_times(frame: pd.DataFrame, told: Curves, times: pd.DataFrame) -> HT
     rows = {group: place for place, group in enumerate(shown)}
     mark(axis, times.loc[shown], rows, 0, style.LINES[0], series, told.steps)
     style.training_axis(axis, told.steps, "training step, halfway above blind answers")
-    axis.set_xlim(right=told.steps[-1] * 4)  # room for what was not reached
+    style.room(axis, told.steps[-1])
     axis.set_yticks(range(len(shown)), [grammar.label(group) for group in shown])
     axis.set_ylim(len(shown) - 0.5, -0.5)
     answer = _order(told, times)

@@ -97,7 +97,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
 def dress(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str, str]) -> None:
     """Rows in the published order, an axis of training for ours, and the published times where they are of our tags."""
     style.training_axis(axis, at, label)
-    axis.set_xlim(right=max(at.max(), 1) * 4)  # room for what was not reached
+    style.room(axis, at.max())
     axis.set_yticks(range(len(groups)), [f"{name} {tag}" for tag, name in groups.items()])
     axis.set_ylim(len(groups) - 0.5, -0.5)
     if groups != curves.GROUPS:

@@ -93,7 +93,7 @@ def times(frame: pd.DataFrame, of: Settling) -> HTML:
         table = table.rename(index=named)
         mark(axis, table, rows, (number - 0.5) * 0.4, style.LINES[number], NAMES[metric], _steps(frame))
     style.training_axis(axis, _steps(frame), "training step, halfway to the last checkpoint")
-    axis.set_xlim(right=max(_steps(frame)[-1], 1) * 4)  # room for what is not halfway
+    style.room(axis, _steps(frame)[-1])
     axis.set_yticks(list(rows.values()), list(rows))
     axis.set_ylim(len(rows) - 0.5, -0.5)
     style.legend(figure, [axis], 2)

@@ -194,6 +194,13 @@ def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) 
     axis.xaxis.set_minor_locator(NullLocator())
 
 
+def room(axis: Axes, last: float) -> None:
+    """Widen an axis of :func:`training_axis` beyond its last checkpoint, for words about what was not reached."""
+    left, _ = axis.get_xlim()
+    # An order is not logarithmic: four times its end would be mostly room.
+    axis.set_xlim(right=last + 0.35 * (last - left) if axis.get_xscale() == "linear" else max(last, 1) * 4)
+
+
 def counts(unit: Unit) -> None:
     """Let every figure from here on call training steps what the steps of its series count."""
     global _unit

@@ -159,6 +159,17 @@ def test_training_steps_are_called_what_the_series_counts(axis, unit, label, sai
     assert f'alt="Alt: {at}."' in shown
 
 
+@pytest.mark.parametrize(("unit", "right"), [("step", 36), ("order", 9 + 0.35 * 8.5)])
+def test_room_beyond_the_last_checkpoint_is_a_part_of_the_axis(axis, unit, right):
+    try:
+        style.counts(unit)
+        style.training_axis(axis, [1, 2, 3, 9], "training step")
+    finally:
+        style.counts("step")
+    style.room(axis, 9)
+    assert axis.get_xlim()[1] == pytest.approx(right)
+
+
 def test_a_grid_shows_as_many_panels_as_are_asked_for():
     figure, axes = style.grid(3, 2, 2.5)
     assert len(axes) == 3
