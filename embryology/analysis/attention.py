@@ -163,7 +163,7 @@ def _masses(items: pd.DataFrame, steps: np.ndarray) -> tuple[list[str], list[str
 
 def _halves(names: Sequence[str]) -> np.ndarray:
     """(sentences,) 0 or 1: documents by turns, or of one document sentences."""
-    documents = pd.factorize(tables.documents(pd.Series(names)))[0]
+    documents = pd.factorize(measurements.documents(pd.Series(names)))[0]
     return documents % 2 if documents.max() else np.arange(len(names)) % 2
 
 

@@ -160,7 +160,8 @@ def _grammar(series: Series, steps: str) -> Iterator[Row]:
     frame = tables.read([series], pairs.SPECIFICATION.name, steps)
     told = grammar.curves(frame, measurements.read_items(series, pairs.SPECIFICATION.name))
     times = grammar.learning_times(told)
-    yield from _timed(times.loc[[grammar.ALL, *grammar.phenomena(told.groups)]], grammar.label)
+    kept = times.loc[[grammar.ALL, *grammar.phenomena(told.groups)]]
+    yield from _timed(kept, lambda group: grammar.label(group) if group else "all minimal pairs")
 
 
 def _vectors(series: Series, steps: str) -> Iterator[Row]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import crossings, edges, tables
+from embryology.analysis import crossings, edges
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.edges import SPECIFICATION, STATIC_LAYER
@@ -56,7 +56,7 @@ def read(series: Series, frame: pd.DataFrame) -> dict[str, Documents]:
     layers = int(rows["layer"].max()) + 1
     items = measurements.read_items(series, SPECIFICATION.name, ["task", "sentence", "layers", "step"])
     items = items[items["step"].isin(rows["step"])]
-    items = items.assign(document=tables.documents(items["sentence"]))
+    items = items.assign(document=measurements.documents(items["sentence"]))
     right = {layer: items["layers"].to_numpy() >> layer & 1 for layer in range(layers)}
     by = items[["task", "document", "step"]].assign(edges=1, **{str(layer): bits for layer, bits in right.items()})
     sums = by.groupby(["task", "document", "step"], sort=True).sum()

@@ -41,7 +41,7 @@ def read(series: Series, probe: str, steps: str = "all") -> pd.DataFrame:
     counted = properties.read(series, probe, OVERLAP)
     names = [name for name in ("task", "item_id") if name in counted]
     table = scored.merge(counted, on=names, how="left", validate="many_to_one")
-    unit = tables.documents(table["unit"]) if "unit" in table else table["passage"]
+    unit = measurements.documents(table["unit"]) if "unit" in table else table["passage"]
     return table.assign(overlaps=table["sentence"] | table["ngram"], unit=unit)
 
 

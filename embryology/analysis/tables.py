@@ -79,11 +79,6 @@ def untrained(frame: pd.DataFrame) -> pd.DataFrame:
     return first.assign(baseline=UNTRAINED).merge(steps, how="cross")[frame.columns]
 
 
-def documents(sentences: pd.Series) -> pd.Series:
-    """The document of each sentence: its name without the number behind the last hyphen, as treebanks name them."""
-    return sentences.str.replace(r"-[^-]*$", "", regex=True)
-
-
 def units(frame: pd.DataFrame, unrecorded: str) -> str:
     """What the intervals of a table are over, in prose: "documents or sentences".
 

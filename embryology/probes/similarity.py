@@ -19,6 +19,7 @@ from embryology.models import geometry
 from embryology.models.alignment import align, longest_input
 from embryology.models.geometry import Vectors
 from embryology.probes import WHOLE, Probe
+from embryology.runs import measurements
 from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.measurements import row
 from embryology.runs.series import Series
@@ -156,7 +157,7 @@ def choose_examples(
             f"{source}: {len(drawn)} of {len(sentences)} sentences have a word of their own and fit the {max_length} "
             f"tokens that the model reads; similarity takes {spec.FEWEST_WORDS} at least"
         )
-    documents = pd.Series([name for name, *_ in drawn]).str.replace(r"-[^-]*$", "", regex=True)
+    documents = measurements.documents(pd.Series([name for name, *_ in drawn]))
     unit = "document" if documents.nunique() >= GROUPS else "sentence"
     numbers = documents.factorize()[0] if unit == "document" else np.arange(len(drawn))
     group = numbers % GROUPS  # in the order of a draw

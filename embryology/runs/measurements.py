@@ -99,6 +99,11 @@ class Configuration(BaseModel):
         return folder / name, folder / "items" / name
 
 
+def documents(sentences: pd.Series) -> pd.Series:
+    """The document of each sentence: its name without the number behind the last hyphen, as treebanks name them."""
+    return sentences.str.replace(r"-[^-]*$", "", regex=True)
+
+
 def row(
     task: str,
     group: str,

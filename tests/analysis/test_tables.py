@@ -84,7 +84,12 @@ def test_baselines_of_step_0_are_not_the_untrained_model_and_the_last_step_is_th
 
 def test_documents_are_named_by_all_but_the_last_part():
     names = pd.Series(["weblog-blogspot.com_a-0001", "weblog-blogspot.com_b-0002", "s7", "GUM_news-x-12"])
-    assert tables.documents(names).tolist() == ["weblog-blogspot.com_a", "weblog-blogspot.com_b", "s7", "GUM_news-x"]
+    assert measurements.documents(names).tolist() == [
+        "weblog-blogspot.com_a",
+        "weblog-blogspot.com_b",
+        "s7",
+        "GUM_news-x",
+    ]
 
 
 def learnt(**changes):
