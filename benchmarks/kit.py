@@ -33,7 +33,8 @@ PART = 1_900_000
 PACKING, LEAST = 0.04, 20.0
 """Share of the time that is kept for packing, and seconds at least."""
 GRACE = 45.0
-"""Seconds in which what is interrupted may save and end, of the time that is kept for what comes after it."""
+"""Seconds in which what is interrupted may save and end, of the time that is kept for what comes after it. Training
+notices an interrupt every ten steps, and has half of the time for measurements if that is more."""
 
 
 @dataclass
@@ -69,12 +70,14 @@ class Kit:
         self.done.append(line)
         self.say(line)
 
-    def run(self, *command: str, until: float) -> int | None:
+    def run(self, *command: str, until: float, grace: float | None = None) -> int | None:
         """Run a command until so many seconds after the beginning, its output in the log.
 
         Returns:
-            Its exit status; None where it was stopped: by an interrupt, after which it has :data:`GRACE`.
+            Its exit status; None where it was stopped: by an interrupt, after which it has ``grace`` seconds,
+            :data:`GRACE` if left out.
         """
+        grace = GRACE if grace is None else grace
         self.say(" ".join(["$", *command]))
         with open(self.folder / "kit.log", "ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, cwd=ROOT)
@@ -83,15 +86,15 @@ class Kit:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
             try:
-                process.wait(GRACE)
+                process.wait(grace)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-                self.say(f"killed, as it had not ended {GRACE:.0f} s after an interrupt")
+                self.say(f"killed, as it had not ended {grace:.0f} s after an interrupt")
         return None
 
-    def embryology(self, *arguments: str, until: float) -> int | None:
-        return self.run(sys.executable, "-m", "embryology", *arguments, until=until)
+    def embryology(self, *arguments: str, until: float, grace: float | None = None) -> int | None:
+        return self.run(sys.executable, "-m", "embryology", *arguments, until=until, grace=grace)
 
 
 def install(kit: Kit, wheels: Path | None) -> None:
@@ -135,31 +138,34 @@ def unpack(kit: Kit, text: Path | None) -> None:
 
 def train(kit: Kit, preset: str, run: Path, seed: int | None) -> bool:
     """Whether it reached the last step."""
-    chosen = [] if seed is None else ["--seed", str(seed)]
-    until = kit.seconds * (1 - kit.probing) - kit.packing
-    begun = time.monotonic()
-    status = kit.embryology("pretrain", preset, *chosen, "--run", str(run), "--resume", until=until)
-    seconds = time.monotonic() - begun
     sys.path[:0] = kit.environment["PYTHONPATH"].split(os.pathsep)
     from embryology.errors import EmbryologyError
     from embryology.runs import losses
     from embryology.runs.manifest import Manifest
     from embryology.runs.paths import RunFolder
 
+    folder = RunFolder(run)
+    earlier = losses.read(folder)["tokens"].max() if folder.losses.exists() else 0
+    chosen = [] if seed is None else ["--seed", str(seed)]
+    until = kit.seconds * (1 - kit.probing) - kit.packing
+    begun = time.monotonic()
+    grace = max(GRACE, kit.probing * kit.seconds / 2)
+    status = kit.embryology("pretrain", preset, *chosen, "--run", str(run), "--resume", until=until, grace=grace)
+    seconds = time.monotonic() - begun
     try:
-        manifest, table = Manifest.read(RunFolder(run)), losses.read(RunFolder(run))
+        manifest, table = Manifest.read(folder), losses.read(folder)
     except EmbryologyError:
         why = "the time was over before its first row of losses" if status is None else f"it ended with status {status}"
         kit.left.append(f"all of the training ({why})")
         return False
     assert manifest is not None  # as there are losses
     last, steps = table.iloc[-1], manifest.outcome.steps
-    rates = table["tokens_per_second"].dropna()
-    evaluated = table["held_out_masked_loss"].dropna()
+    rates, evaluated = table["tokens_per_second"].dropna(), table.dropna(subset=["held_out_masked_loss"]).iloc[-1]
     kit.note(
         f"{last['step']:,.0f} of {steps:,} steps trained, {last['tokens']:,.0f} tokens, {rates.median():,.0f} tokens/s "
-        f"(median of {len(rates)} rows, evaluations apart), {last['tokens'] / seconds:,.0f} over the whole command of "
-        f"{seconds:.0f} s; held-out loss {evaluated.iloc[-1]:.3f} nats"
+        f"(median of {len(rates)} rows, evaluations apart), {(last['tokens'] - earlier) / seconds:,.0f} over the whole "
+        f"command of {seconds:.0f} s; held-out loss {evaluated['held_out_masked_loss']:.3f} nats at step "
+        f"{evaluated['step']:,.0f}"
     )
     if last["step"] < steps:
         why = "the time was over" if status is None else f"it ended with status {status}"

@@ -21,9 +21,9 @@ def mark(axes: Iterable[Axes], rows: pd.DataFrame, x: str) -> str:
     for axis in axes:
         for number, at in enumerate(ends[x]):
             label = "_" if number else "a phase ends"
-            axis.axvline(at, label=label, color=style.MUTED, linestyle=":", linewidth=1.3)
+            axis.axvline(at, label=label, color=style.MUTED, linestyle="-.", linewidth=1.3)
     steps = style.listed([f"{step:,}" for step in ends["step"]])
-    return f" Vertical lines: phases end at step {steps}." if len(ends) else ""
+    return f" Vertical, dot-dashed: phases end at step {steps}." if len(ends) else ""
 
 
 def stopped(rows: pd.DataFrame) -> str:
@@ -37,8 +37,8 @@ def stopped(rows: pd.DataFrame) -> str:
     quarter = f"the last quarter at a constant rate, steps {fell.first:,.0f} to {fell.last:,}"
     if fell.nats is None:
         return (
-            f"Whether its loss has stopped falling cannot be told: {quarter}, has {fell.evaluations} evaluations, and "
-            f"{FEWEST} are needed."
+            f"Whether its loss has stopped falling cannot be told: {quarter}, has {fell.evaluations} of the {FEWEST} "
+            "evaluations that are needed."
         )
     verdict = {
         True: f"less than {STOPPED} nats, so it had stopped falling",

@@ -8,6 +8,7 @@ from scipy import stats
 from embryology.figures import pretraining
 from tests.figures.reading import bands, line, seen, words_in
 
+COVERS = ("embryology/figures/phases_of_training.py",)
 STEPS, LATE = [0, 100, 200, 300, 400, 500], [0, 250, 1000]
 
 
@@ -232,8 +233,8 @@ def test_borders_of_phases_are_drawn_and_told(phased, one):
         shown = seen(draw, phased)
         for axis in shown.figure.axes[:panels]:
             assert line(axis, "a phase ends")[:, 0].tolist() == [900, 900]
-        assert "Vertical lines: phases end at step 900." in shown.caption
-        assert "Vertical lines" not in seen(draw, one).caption
+        assert "Vertical, dot-dashed: phases end at step 900." in shown.caption
+        assert "Vertical" not in seen(draw, one).caption
     (axis,) = seen(pretraining.losses, pd.concat([phased, one])).figure.axes
     assert line(axis, "a phase ends")[:, 0].tolist() == [900_000, 900_000]
 
@@ -254,6 +255,6 @@ def test_whether_the_loss_had_stopped_is_told(phased, one):
     few = phased.assign(held_out_masked_loss=phased["held_out_masked_loss"].replace(6.03, np.nan))
     assert pretraining.numbers(few)["stopped"] == (
         "Whether its loss has stopped falling cannot be told: the last quarter at a constant rate, steps 700 to 900, "
-        "has 2 evaluations, and 3 are needed."
+        "has 2 of the 3 evaluations that are needed."
     )
     assert pretraining.numbers(one)["stopped"].startswith("No phase of this run ends at a constant rate, so whether")
