@@ -149,7 +149,8 @@ def train(kit: Kit, preset: str, run: Path, seed: int | None) -> bool:
     chosen = [] if seed is None else ["--seed", str(seed)]
     until = kit.seconds * (1 - kit.probing) - kit.packing
     begun = time.monotonic()
-    grace = max(GRACE, kit.probing * kit.seconds / 2)
+    kept = kit.probing * kit.seconds
+    grace = min(max(GRACE, kept / 2), kept)
     status = kit.embryology("pretrain", preset, *chosen, "--run", str(run), "--resume", until=until, grace=grace)
     seconds = time.monotonic() - begun
     try:
@@ -175,7 +176,7 @@ def train(kit: Kit, preset: str, run: Path, seed: int | None) -> bool:
 
 def probe(kit: Kit, run: Path) -> None:
     begun = time.monotonic()
-    status = kit.embryology("probe", str(run), until=kit.seconds - kit.packing - GRACE / 3)
+    status = kit.embryology("probe", str(run), until=kit.seconds - kit.packing - GRACE)
     counts = {}
     for folder in sorted((run / "measurements").glob("*/*")):
         if count := len(list(folder.glob("*.parquet"))):

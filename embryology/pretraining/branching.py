@@ -25,7 +25,7 @@ MAY_DIFFER = {"steps", "phases", "batch_size", "checkpoints", "optimizer"}
 def origin_of(preset: Preset, folder: RunFolder) -> Origin | None:
     """What ``preset`` begins with, held against what the run in ``folder`` began with, if there is one.
 
-    Such a run has all that it needs of the other one, which may have been removed since.
+    One that has a state of its own needs nothing of the other run, which may have been removed since, or its state.
 
     Raises:
         EmbryologyError: the other run is not there, keeps no state of that step, was trained otherwise up to there, or
@@ -36,15 +36,24 @@ def origin_of(preset: Preset, folder: RunFolder) -> Origin | None:
         return None
     other = RunFolder.named(asked.run)
     begun = recorded.origin if recorded and steps_done(folder) else None
-    if begun and not other.manifest.exists():
-        return begun
-    found = _found(preset.outcome, other, asked.run, asked.step)
-    if recorded and recorded.origin != found:
+    found = begun or _found(preset.outcome, other, asked.run, asked.step)
+    if recorded and recorded.origin != (_now(begun, other) if begun else found):
         raise EmbryologyError(
             f"{folder.root} began with step {asked.step} of {asked.run}, which has changed since; restore it, or give "
             "another --run"
         )
     return found
+
+
+def _now(origin: Origin, other: RunFolder) -> Origin:
+    """``origin`` with what is still there of the other run as it is now."""
+    manifest, saved = Manifest.read(other), state.file(other.state, origin.step)
+    there = {"outcome_sha256": manifest.outcome_sha256} if manifest else {}
+    if other.checkpoint(origin.step).exists():
+        there["checkpoint_sha256"] = checkpoints.of_run(other.checkpoint(origin.step)).sha256
+    if saved.exists():
+        there["state_sha256"] = sha256_of_file(saved)
+    return origin.model_copy(update=there)
 
 
 def _found(outcome: Outcome, other: RunFolder, run: str, step: int) -> Origin:

@@ -134,8 +134,18 @@ def test_a_branch_is_resumed_without_its_origin_but_not_with_another(home, origi
     (moved / "run.yaml").write_text(yaml.safe_dump(changed))
     with pytest.raises(EmbryologyError, match="began with step 20 of moved-seed0, which has changed since; restore it"):
         train(preset, folder, resume=True)
-    shutil.rmtree(moved)
+    (moved / "run.yaml").write_text(yaml.safe_dump(values))
+    saved, kept = moved / "state" / "step-00000020.pt", (moved / "state" / "step-00000020.pt").read_bytes()
+    saved.write_bytes(kept[:-1])
+    with pytest.raises(EmbryologyError, match="has changed since"):
+        train(preset, folder, resume=True)
+    saved.unlink()  # as the other run went on, and was not asked to keep it
     assert differences(train(preset, folder, resume=True), whole) == []
+    recorded = Manifest.read(RunFolder(folder)).origin
+    assert recorded.run == "moved-seed0"
+    assert branching.origin_of(preset, RunFolder(folder)) == recorded
+    shutil.rmtree(moved)
+    assert branching.origin_of(preset, RunFolder(folder)) == recorded
 
 
 def test_a_run_that_began_otherwise_is_refused(home, origin):
