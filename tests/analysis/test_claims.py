@@ -9,9 +9,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from benchmarks.claims import EFFECTS, NULLS, any_supported, drawn, power
-from embryology.analysis.claims import CLAIMS, decisions
+from embryology.analysis.claims import CLAIMS, decisions, verdicts
 from embryology.analysis.claims import statistics as numbers
 from embryology.analysis.claims.decisions import AGAINST, SUPPORTED, UNDECIDED, Above, Estimate, Within, estimate
+from embryology.analysis.claims.verdicts import Verdict
 
 COVERS = (
     "embryology/analysis/claims/decisions.py",
@@ -86,6 +87,29 @@ def test_from_ten_seeds_on_items_are_resampled_too():
     few = values.copy()
     few[:, 1:400] = np.inf
     assert "too many resamples" in estimate(few)
+
+
+def test_the_multi_bootstrap_of_ten_seeds_has_the_variance_of_ten_seeds():
+    values = np.repeat(np.random.default_rng(3).normal(0, 1, (10, 1)), 201, axis=1)
+    assert estimate(values).error == pytest.approx(stats.sem(values[:, 0]), rel=0.03)
+
+
+def test_over_all_recipes_the_weakest_decides_and_exploratory_ones_stand_back():
+    one = CLAIMS[0]
+    strong, weak = (Verdict(one, name, estimate=Estimate(3.0, error, 2)) for name, error in (("a", 0.05), ("b", 1.0)))
+    opposed = Verdict(one, "c", estimate=Estimate(-3.0, 0.05, 2))
+
+    def over(*given):
+        return verdicts._overall(CLAIMS, given)[0]
+
+    assert over(strong).outcome == over(strong, replace(strong, recipe="d")).outcome == SUPPORTED
+    assert over(strong, weak).outcome == over(strong, opposed).outcome == UNDECIDED
+    assert over(opposed).outcome == AGAINST
+    assert over(strong, weak).supports == pytest.approx(12 * stats.t.sf(2, 2))
+    looked_at = replace(weak, exploratory=("before",))
+    assert (over(strong, looked_at).outcome, over(strong, looked_at).others) == (SUPPORTED, (looked_at,))
+    assert over(looked_at).is_exploratory
+    assert not over(strong, looked_at).is_exploratory
 
 
 def test_extremes_are_chosen_by_other_seeds():
