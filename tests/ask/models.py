@@ -1,11 +1,12 @@
 """Small random models of each family, as series of a few checkpoints that change little by little."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import BertWordPieceTokenizer
+from tokenizers import BertWordPieceTokenizer, Tokenizer
 from tokenizers.processors import BertProcessing
 from transformers import (
     AlbertConfig,
@@ -44,6 +45,18 @@ def texts(count: int = 60) -> list[str]:
 @functools.cache
 def unigram_tokenizer(**options: bool) -> Any:
     return unigram.train((line for text in texts() for line in text.split(". ")), PIECES, **options)
+
+
+@functools.cache
+def decomposed_tokenizer() -> Any:
+    """Accents are taken apart and stay, so that their order counts."""
+    tokenizer = unigram_tokenizer()
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    content["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "Lowercase"}]}
+    content["model"]["vocab"] += [[mark, -9.0] for mark in "\u0301\u0323\u0334\u0345"]
+    special = {"unk_token": "<unk>", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "<pad>"}
+    backend = Tokenizer.from_str(json.dumps(content))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]", **special)
 
 
 @functools.cache

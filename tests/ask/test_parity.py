@@ -11,9 +11,11 @@ from embryology.ask import writing
 from embryology.runs.packed import series as packed_series
 from tests.ask import fuzzed, models, node
 
+COVERS = ("embryology/ask/writing.py",)
 TOKENIZERS = {
     "albert": models.unigram_tokenizer,
     "accents": lambda: models.unigram_tokenizer(lower_case=False, strip_accents=False),
+    "decomposed": lambda: models.decomposed_tokenizer(),
     "bert": models.word_pieces,
     "cased": lambda: models.word_pieces(lower_case=False),
 }

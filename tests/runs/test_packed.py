@@ -13,6 +13,12 @@ from embryology.runs.packed import series as packed_series
 from embryology.storage.files import read_json, sha256_of_file, write_json
 from tests.ask import models
 
+COVERS = (
+    "embryology/runs/packed/quantised.py",
+    "embryology/runs/packed/roles.py",
+    "embryology/runs/packed/series.py",
+)
+
 
 @pytest.fixture(scope="module")
 def albert(tmp_path_factory):
