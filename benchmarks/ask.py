@@ -93,9 +93,9 @@ def compare(series: Series, packed: packed_series.Packed, page: Path, count: int
                 clear_kept += int(first - second > TOLERANCE and here.argmax() != theirs.argmax())
             print(
                 f"  step {step}: {len(far):,} asked; logits off by {error:.1e} at most from transformers with the same "
-                f"weights, the same top answer in {right:,} of {clear:,} places where the best two are further apart "
-                f"than {TOLERANCE}; from float32 weights off by {np.median(far):.3f} (median of the largest) and "
-                f"{max(far):.3f} at most, the same top answer in {kept:,}, another in {clear_kept} where its best two are"
+                f"weights, the same top answer in {right:,} of {clear:,} places where the best two are further "
+                f"apart than {TOLERANCE}; from float32 weights off by {np.median(far):.3f} (median of the largest) and "
+                f"{max(far):.3f} at most, the same top answer in {kept:,}, another in {clear_kept} where those are"
             )
 
 

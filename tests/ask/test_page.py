@@ -111,8 +111,13 @@ def test_probabilities_are_those_of_transformers(page, pages):
 
 
 def test_a_word_that_is_followed_has_a_line_of_its_own(page):
-    page.evaluate("document.querySelector('.ask-top button').click()")
-    page.until("document.querySelectorAll('rect').length === 3")
+    for number in range(5):  # pieces within words too
+        page.evaluate(f"document.querySelectorAll('.ask-top button')[{number}].click()")
+        page.until("document.querySelectorAll('rect').length === 3")
+        page.until(
+            f"document.querySelectorAll('.ask-table tbody tr')[2].lastChild.textContent === "
+            f"document.querySelectorAll('.ask-top .ask-p')[{number}].textContent"
+        )
     typed(page, "unbelievably long words", "label input[type=text]")
     page.until("/pieces, and the mask stands for 1/.test(document.body.textContent)")
     assert page.evaluate("document.querySelectorAll('rect').length") == 0

@@ -19,21 +19,21 @@
 
   const { runs, examples, pairs } = embryologyHead;
   const state = { run: runs[0], at: runs[0].steps[runs[0].steps.length - 1], text: "", masked: [], active: -1,
-    chosen: "", pair: [...pairs[0]], everywhere: false, id: 0 };
+    chosen: "", chosenId: null, pair: [...pairs[0]], everywhere: false, id: 0 };
   let sentence = null, answers = new Map(), reconstructions = new Map(), pair = null, scores = new Map();
 
   const view = new View(root, embryologyHead, {
     run(name) {
       state.run = runs.find((each) => each.name === name);
       state.at = state.run.steps[state.run.steps.length - 1];
-      state.everywhere = false;
+      Object.assign(state, { everywhere: false, chosenId: null }); // numbers are those of a vocabulary
       ask();
     },
     text(text) { state.masked = moved(state.masked, state.text, text); state.text = text; ask(); },
     example: begin,
     step(number) { state.at = state.run.steps[number]; ask(); },
     chartStep(step) { state.at = step; ask(); },
-    chosen(text) { state.chosen = text.trim(); ask(); },
+    chosen(text) { choose(text.trim(), null); },
     pair(texts) { state.pair = [...texts]; state.everywhere = false; ask(); },
     everywhere() { state.everywhere = true; ask(); },
   });
@@ -49,7 +49,7 @@
 
   function begin([text, word]) {
     const place = text.search(new RegExp(`\\b${word}\\b`));
-    Object.assign(state, { text, masked: [place], active: place, chosen: "" });
+    Object.assign(state, { text, masked: [place], active: place, chosen: "", chosenId: null });
     ask();
   }
 
@@ -60,10 +60,11 @@
     ask();
   }
 
-  function choose(text) { state.chosen = text; ask(); }
+  // By its number where it is one of those shown, as a piece within a word cannot be typed.
+  function choose(text, id) { Object.assign(state, { chosen: text, chosenId: id }); ask(); }
 
   function ask() {
-    const key = JSON.stringify([state.run.name, state.text, state.masked, state.active, state.chosen]);
+    const key = JSON.stringify([state.run.name, state.text, state.masked, state.active, state.chosen, state.chosenId]);
     if (key !== state.key) { answers = new Map(); reconstructions = new Map(); sentence = null; }
     const pairKey = JSON.stringify([state.run.name, state.pair]);
     if (pairKey !== state.pairKey) { pair = null; scores = new Map(); }
@@ -74,7 +75,7 @@
     view.alert.hidden = true;
     const two = state.pair.map((each) => each.trim()).every(Boolean) ? state.pair : [];
     worker.postMessage({ wish: { id: state.id, run: state.run.name, text: state.text, masked: state.masked,
-      active: state.active, chosen: state.chosen, at: state.at, pair: two, everywhere: state.everywhere } });
+      active: state.active, chosen: state.chosen, chosenId: state.chosenId, at: state.at, pair: two, everywhere: state.everywhere } });
     view.showStep(state.run, state.at);
     show();
   }

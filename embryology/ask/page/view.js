@@ -123,8 +123,8 @@ class View {
     const many = answer.top.length > 1;
     this.answer.replaceChildren(...answer.top.map((words, number) => make("div", {},
       make("h3", {}, `${whose} likeliest ${many ? `for piece ${number + 1} of ${answer.top.length}` : "words"}`),
-      make("ol", { class: "ask-top" }, ...words.map(({ text, p }) => make("li", { style: `--p: ${p}` },
-        many ? make("span", {}, text) : make("button", { type: "button", onclick: () => choose(text), title: "follow this word" }, text),
+      make("ol", { class: "ask-top" }, ...words.map(({ id, text, p }) => make("li", { style: `--p: ${p}` },
+        many ? make("span", {}, text) : make("button", { type: "button", onclick: () => choose(text, id), title: "follow this word" }, text),
         make("span", { class: "ask-p" }, percent(p))))))));
   }
 

@@ -84,8 +84,9 @@ class Asked {
 
   // The pieces of the word that the reader chose, as many as are masked; or why it cannot be asked for.
   chosen() {
-    const { chosen } = this.wanted, unit = this.sentence.units[this.active()];
+    const { chosen, chosenId } = this.wanted, unit = this.sentence.units[this.active()];
     if (!chosen) return {};
+    if (chosenId !== null && unit.positions.length === 1) return { pieces: [chosenId] };
     const { ids, spans } = this.run.tokenizer.encode(chosen), pieces = ids.filter((_, i) => spans[i]);
     const said = (count) => (count === 1 ? "1 piece" : `${count} pieces`);
     if (pieces.length !== unit.positions.length) {
@@ -106,7 +107,7 @@ class Asked {
     const { pieces, problem } = this.chosen();
     say({
       id: this.wanted.id, kind: "answer", step, problem,
-      top: here.map((each) => largest(each, TOP).map(({ id, p }) => ({ text: shown(this.run.tokenizer, id), p }))),
+      top: here.map((each) => largest(each, TOP).map(({ id, p }) => ({ id, text: shown(this.run.tokenizer, id), p }))),
       truth: sentence.isMask(unit) ? null : probability(unit.positions.map((position) => sentence.ids[position])),
       chosen: pieces ? probability(pieces) : null,
     });
