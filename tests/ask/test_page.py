@@ -145,6 +145,7 @@ def test_what_cannot_be_asked_is_said(page, text, said):
     typed(page, text)
     page.until(f"{STATUS}.includes({said!r})")
     assert not page.evaluate("document.querySelector('svg').checkVisibility()")
+    assert page.evaluate("document.querySelectorAll('.ask-word').length") <= 4
     typed(page, "It is [MASK].")
     page.until(f"/likeliest/.test({STATUS})")
     assert page.console == []

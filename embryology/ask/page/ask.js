@@ -95,8 +95,8 @@
 
   function show() {
     const why = said(), answer = answers.get(state.at), { steps, unit } = state.run;
-    if (sentence) view.showReconstruction(sentence, reconstructions.get(state.at));
-    else if (!state.text.trim()) { view.words.replaceChildren(); view.legend.textContent = ""; }
+    if (sentence && sentence.pieces <= sentence.room) view.showReconstruction(sentence, reconstructions.get(state.at));
+    else if (sentence || !state.text.trim()) { view.words.replaceChildren(); view.legend.textContent = ""; }
     const isAsked = !why && sentence;
     view.answer.hidden = view.chartPart.hidden = view.progress.hidden = !isAsked;
     view.status.textContent = why || (answer ? summary(answer) : `Asking ${unit} ${state.at.toLocaleString("en")} …`);
@@ -175,7 +175,8 @@
     if (data.id !== state.id) return;
     if (data.kind === "sentence") {
       sentence = data;
-      view.showWords(sentence, mask);
+      // Of what is too long there is nothing to choose, and what is wrong stands close to the text.
+      view.showWords(sentence.pieces > sentence.room ? { ...sentence, units: [] } : sentence, mask);
     } else if (data.kind === "answer") answers.set(data.step, data);
     else if (data.kind === "reconstruction") reconstructions.set(data.step, data);
     else if (data.kind === "pair") pair = data;
