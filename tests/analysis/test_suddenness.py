@@ -66,6 +66,7 @@ def test_a_gap_reaches_out_to_the_checkpoints_around():
     some[1:7] = np.inf
     assert suddenness.between(steps, one, some)[1:] == pytest.approx((2, np.inf))
     assert suddenness.between(steps, some, one)[1:] == (-np.inf, pytest.approx(-2))
+    assert suddenness.between(steps, one, np.full(201, np.inf))[1:] == pytest.approx((3, np.inf))  # after the last one
     some[1:7] = -np.inf  # there from the first one on
     assert suddenness.between(steps, some, some)[1:] == (-np.inf, np.inf)
     early = np.full(201, 5.0)  # before step 10 it may be at any step
