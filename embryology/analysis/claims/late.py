@@ -3,34 +3,26 @@
 from embryology.analysis import plateau
 from embryology.runs.series import Series
 
-STOPPED = 0.02
-"""Nats that the held-out loss may still fall by in the last quarter of the steps at a constant rate."""
-QUARTER = 0.25
-CONSTANT = 0.01
-"""By how much of its highest value a rate may differ from it and count as constant."""
-
 
 def why_not(series: Series) -> str | None:
     """Why a series has no late phase, as a clause; None where it has one.
 
-    Its held-out loss has to have stopped falling while the rate was constant: a decay makes a plateau by itself. The
-    quarter begins at the last evaluation that is not behind its beginning.
+    Its held-out loss has to have stopped falling while the rate was constant, by the rule of
+    :func:`embryology.analysis.plateau.fall`.
     """
-    losses = plateau.read([series])
-    rows = losses.dropna(subset=["held_out_masked_loss"])
-    if rows.empty:
+    losses = series.losses
+    if losses is None or losses["held_out_masked_loss"].isna().all():
         return "it has no losses, so that whether it was still learning when it ended is not known"
-    rates = losses.dropna(subset=["learning_rate"])
-    rates = rates[(rates["step"] > 0) & (rates["learning_rate"] >= (1 - CONSTANT) * rates["learning_rate"].max())]
-    begins, ends = float(rates["step"].min()), float(rates["step"].max())
-    constant = rows[rows["step"].between(begins, ends)]
-    before = constant.loc[constant["step"] <= (1 - QUARTER) * ends, "held_out_masked_loss"]
-    if before.empty or constant["step"].max() <= (1 - QUARTER) * ends:
-        return "its rate is not constant for a quarter of its steps, and a decay makes a plateau by itself"
-    fell = float(before.iloc[-1] - constant["held_out_masked_loss"].iloc[-1])
-    if fell >= STOPPED:
-        return f"its held-out loss still fell by {fell:.2f} nats in the last quarter at a constant rate"
-    return None
+    fell = plateau.fall(losses)
+    if fell is None:
+        return "it does not end a phase at a constant rate, and a decay makes a plateau by itself"
+    if fell.stopped:
+        return None
+    quarter = "the last quarter at a constant rate"
+    if fell.nats is None:
+        return f"its held-out loss was evaluated {fell.evaluations} times in {quarter}; it takes {plateau.FEWEST}"
+    verb = "may still have fallen" if fell.stopped is None else "still fell"
+    return f"its held-out loss {verb} by {fell.nats:.2f} nats in {quarter} ({fell.low:.2f} to {fell.high:.2f})"
 
 
 def blind_discriminator(series: Series) -> str | None:
