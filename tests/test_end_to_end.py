@@ -140,7 +140,7 @@ def test_checkpoints_that_transformers_alone_made_become_a_book_of_what_was_meas
     index = report(["./bert"], root=project, console=Console(file=said, width=200))
     assert index.is_file()
     pages = project / "_build" / "html" / "book" / "executed" / "bert"
-    assert {page.stem for page in pages.glob("*.html")} == {"index", "tokens", "knowledge", "tables", "build"}
+    assert {page.stem for page in pages.glob("*.html")} == {"index", "tokens", "knowledge", "claims", "tables", "build"}
     # Two checkpoints tell no learning times, and nothing was counted in a training text that is not known.
     untold = {"tokens": 2, "knowledge": 2}
     for name in ("tokens", "knowledge"):
