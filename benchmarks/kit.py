@@ -80,7 +80,9 @@ class Kit:
         grace = GRACE if grace is None else grace
         self.say(" ".join(["$", *command]))
         with open(self.folder / "kit.log", "ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, cwd=ROOT)
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self.environment, cwd=ROOT, preexec_fn=_hear_interrupts
+            )
             try:
                 return process.wait(max(0.0, until - (time.monotonic() - self.begun)))
             except subprocess.TimeoutExpired:
@@ -95,6 +97,11 @@ class Kit:
 
     def embryology(self, *arguments: str, until: float, grace: float | None = None) -> int | None:
         return self.run(sys.executable, "-m", "embryology", *arguments, until=until, grace=grace)
+
+
+def _hear_interrupts() -> None:
+    """A shell starts what runs in its background deaf to interrupts, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def install(kit: Kit, wheels: Path | None) -> None:

@@ -108,7 +108,8 @@ def executed(project, monkeypatch):
 
     def execute(execution):
         pages.append(execution.page.name)
-        write_json(execution.place, {"metadata": {"embryology": {"sha256": execution.sha256}}})
+        cells = [{"source": [f"# {execution.page.title}"]}]
+        write_json(execution.place, {"cells": cells, "metadata": {"embryology": {"sha256": execution.sha256}}})
 
     def taken():
         before = sorted(pages)
