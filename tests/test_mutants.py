@@ -34,6 +34,11 @@ def test_a_change_has_its_lines(root):
     assert change("len(values)").applied(SOURCE) == SOURCE.replace("len(values)", "0")
 
 
+@pytest.mark.parametrize("name", ["by_hand", "afterwards", "equivalent"])
+def test_the_lists_quote_the_code_as_it_stands(name):
+    assert len(changes.listed(name)) > 20
+
+
 def test_text_that_stands_twice_or_no_more_is_refused(root, monkeypatch):
     monkeypatch.setattr(changes, "HERE", root)
     (root / "by_hand").mkdir()
