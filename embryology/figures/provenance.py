@@ -149,9 +149,11 @@ def _about(series: Series) -> str:
         if series.is_frozen
         else ""
     )
+    origin = series.manifest.origin
+    begun = f" Up to step {origin.step:,} it is the run {html.escape(origin.run)}." if origin else ""
     return (
         f"This page is about the run <strong>{values['run']}</strong>, made by <code>{values['command']}</code> "
-        f"with seed {values['seed']} on {values['machine']}. It read {values['tokens read']} tokens.{frozen}"
+        f"with seed {values['seed']} on {values['machine']}. It read {values['tokens read']} tokens.{begun}{frozen}"
     )
 
 

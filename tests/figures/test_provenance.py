@@ -36,7 +36,7 @@ def made(folder, name="one", **changes):
         "folder": RunFolder(folder / name),
         "checkpoints": checkpoints,
         "losses": pd.DataFrame({"tokens": [0, 1000, 4_000_000], "tokens_per_second": [100.0, 400, 1000]}),
-        "manifest": SimpleNamespace(outcome=outcome, sessions=sessions),
+        "manifest": SimpleNamespace(outcome=outcome, sessions=sessions, origin=None),
         "is_frozen": False,
         "version": 2,
         "unit": "step",
@@ -85,6 +85,8 @@ def test_a_page_says_what_it_is_about(tmp_path):
         "<p>This page is about the run <strong>one</strong>, made by <code>embryology pretrain one</code> with seed 7 "
         "on a card. It read 4,000,000 tokens.</p>"
     )
+    series.manifest.origin = SimpleNamespace(run="constant-seed7", step=1200)
+    assert drawn.about([series]).data.endswith("tokens. Up to step 1,200 it is the run constant-seed7.</p>")
     series.is_frozen = True
     assert "It is frozen: its measurements are kept" in drawn.about([series]).data
     assert cells_of(drawn.side_by_side([series]).data)[0][1] == "frozen, not trained for this build"
