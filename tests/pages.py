@@ -21,6 +21,6 @@ FIGURES = {
     "published_probing": 1,
     "overlap": 0,
     "tables": 0,
-    "phases": 2,
+    "phases": 3,
     "build": 0,
 }

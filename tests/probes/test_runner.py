@@ -281,7 +281,11 @@ def test_a_probe_whose_needs_a_model_does_not_meet_does_not_apply(series, probe,
 
 def test_wrong_names_and_settings_are_refused(series, probe):
     for name, settings, message in (
-        ("tokns", {}, "there is no probe 'tokns'; choose one of attention, frozen, grammar, knowledge, similarity"),
+        (
+            "tokns",
+            {},
+            "there is no probe 'tokns'; choose one of attention, divergence, frozen, grammar, knowledge, similarity",
+        ),
         ("count", {"facto": 2}, r"settings of probe count\.facto: there is no such key"),
         ("tokens", {"sentences": 0}, r"settings of probe tokens\.sentences: input should be greater than 0"),
     ):
@@ -291,7 +295,15 @@ def test_wrong_names_and_settings_are_refused(series, probe):
 
 def test_settings_come_from_the_run(tmp_path):
     series = make_run(tmp_path / "run", steps=(0, 20), sentences=5)
-    assert [*chosen_settings(series)] == ["attention", "frozen", "grammar", "knowledge", "similarity", "tokens"]
+    assert [*chosen_settings(series)] == [
+        "attention",
+        "divergence",
+        "frozen",
+        "grammar",
+        "knowledge",
+        "similarity",
+        "tokens",
+    ]
     write_manifest(series.folder, series.manifest.outcome, {"tokens": {"sentences": 9}})
     series = Series.open(series.folder.root)
     nine = TokensSettings(sentences=9)

@@ -60,7 +60,17 @@ def test_presets_are_told_by_their_size(listed):
         "batch_size": 16,
         "sequence_length": 64,
         "checkpoints": 25,
-        "probes": ["attention", "tokens", "edges", "grammar", "knowledge", "similarity", "frozen", "finetune"],
+        "probes": [
+            "attention",
+            "divergence",
+            "tokens",
+            "edges",
+            "grammar",
+            "knowledge",
+            "similarity",
+            "frozen",
+            "finetune",
+        ],
     }
 
 

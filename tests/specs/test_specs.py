@@ -17,6 +17,7 @@ from embryology.tasks import glue
 
 COVERS = (
     "embryology/specs/downstream.py",
+    "embryology/specs/divergence.py",
     "embryology/specs/edges.py",
     "embryology/specs/grammar.py",
     "embryology/specs/knowledge.py",
@@ -32,7 +33,7 @@ RESULTS = [
 ]
 CURRENT = [each for each in RESULTS if each[2]["version"] == registry.get(each[1]).version]
 """Of probes that have not changed since."""
-NAMES = ("attention", "frozen", "grammar", "knowledge", "similarity", "tokens", "edges", "finetune")
+NAMES = ("attention", "divergence", "frozen", "grammar", "knowledge", "similarity", "tokens", "edges", "finetune")
 
 
 def named(each):
@@ -92,6 +93,7 @@ def test_what_nobody_asks_for_is_the_same_for_all_probes(name):
         ("edges", {"hidden-states"}, ("document", "sentence"), ("overlap",)),
         ("attention", {"attentions"}, ("sentence",), ()),
         ("similarity", {"hidden-states"}, ("document", "sentence"), ()),
+        ("divergence", {"masked-head"}, ("sentence",), ()),
         ("grammar", {"masked-head"}, ("pair", "sentence"), ()),
         ("knowledge", {"masked-head"}, ("object",), ("overlap", "exposure")),
         ("frozen", {"hidden-states"}, ("item",), ()),
@@ -102,13 +104,13 @@ def test_needs_units_and_properties_by_probe(name, needs, resampled, properties)
     specification = registry.get(name)
     assert specification.needs == needs <= specs.NEEDS.keys()
     assert (specification.resampled, specification.properties) == (resampled, properties)
-    assert specification.language == "en"
+    assert specification.language == (None if name == "divergence" else "en")
     assert type(specification.load()).specification == specification
 
 
 def test_the_expensive_ones_come_last_and_unasked_for_they_do_not_measure():
     assert tuple(registry.specifications()) == NAMES
-    assert tuple(registry.asked_for(None, {})) == NAMES[:6]
+    assert tuple(registry.asked_for(None, {})) == NAMES[:7]
     recorded = {"tokens": {"sentences": 9}, "edges": {"steps": 8}}
     asked = registry.asked_for(None, recorded)
     assert {name: settings.model_dump(exclude_unset=True) for name, settings in asked.items()} == recorded
@@ -161,6 +163,14 @@ SAYS = {
         "transformer-xl": "Transformer-XL",
         "gpt2": "GPT-2",
         "people": "people",
+    },
+    "divergence": {
+        "unigram": "frequency of pieces",
+        "left": "after the one before",
+        "right": "before the one after",
+        "model": "own distribution",
+        "another-place": "another place",
+        "untrained": "untrained",
     },
     "similarity": {
         "layers": "layers of one",
@@ -242,7 +252,7 @@ def test_a_specification_that_contradicts_itself_is_refused(changes, message):
 def test_an_unknown_probe_or_setting_is_named():
     with pytest.raises(
         EmbryologyError,
-        match="no probe 'tokns'; choose one of attention, frozen, grammar, knowledge, similarity, tokens",
+        match="no probe 'tokns'; choose one of attention, divergence, frozen, grammar, knowledge, similarity, tokens",
     ):
         registry.get("tokns")
     with pytest.raises(EmbryologyError, match=r"settings of probe edges\.stps"):
