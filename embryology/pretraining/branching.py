@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from embryology.corpus.several import OTHERS
 from embryology.errors import EmbryologyError
 from embryology.models.optimizers import stage_rate
 from embryology.presets import VERSION, Outcome, Preset
@@ -108,7 +109,7 @@ def _differences(one: Outcome, other: Outcome, step: int) -> Iterator[str]:
     for index in range(step):
         ours, theirs = (next(stage for stage in course if index < stage.after) for course in courses)
         if ours.reads != theirs.reads:
-            yield f"objective, batch_size or sequence_length at step {index + 1}"
+            yield f"text, objective, batch_size or sequence_length at step {index + 1}"
             return
         rates = stage_rate(ours, index), stage_rate(theirs, index)
         if rates[0] != rates[1]:
@@ -123,7 +124,9 @@ def begin(origin: Origin, folder: RunFolder, outcome: Outcome) -> None:
         EmbryologyError: something is missing or changed there.
     """
     other, run = RunFolder.named(origin.run), f"starts_from: {origin.run}"
-    if read_json(other.corpus) != read_json(folder.corpus):
+    # What phases after the branch read beside it may be other texts, as they read otherwise anyway.
+    ours, theirs = (read_json(each.corpus) | {OTHERS: None} for each in (folder, other))
+    if ours != theirs:
         raise EmbryologyError(f"{run} was trained on another text, or its text has changed since; restore it")
     for step in outcome.checkpoints:
         if step <= origin.step:

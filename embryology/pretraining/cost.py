@@ -82,7 +82,7 @@ def estimate(preset: Preset) -> dict[str, str]:
         models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed)
     steps_of: Counter[tuple[Objective, int, int]] = Counter()
     for stage in outcome.course:
-        steps_of[stage.reads] += stage.after - stage.first
+        steps_of[stage.shape] += stage.after - stage.first
     parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
     distinct = sum(p.numel() for p in models.parameters())
     costs = {reads: step_cost(models, *reads) for reads in steps_of}

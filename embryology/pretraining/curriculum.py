@@ -1,16 +1,19 @@
 """The batches of a whole run, through all its phases."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
 from transformers import PreTrainedTokenizerFast
 
+from embryology.corpus.several import Corpora
 from embryology.corpus.store import TokenStore
 from embryology.errors import EmbryologyError
-from embryology.presets import Outcome
+from embryology.presets import Corpus, Outcome
 from embryology.pretraining.batches import Batch, Batches
+from embryology.pretraining.mixture import Mixture
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,47 @@ class Curriculum:
     """Which sequences every step of a run reads.
 
     Phases that read alike are one here. A later one reads on in the order of the text where sequences of the same
-    length had come to.
+    length had come to, in each text that it reads.
     """
 
-    def __init__(self, outcome: Outcome, store: TokenStore, tokenizer: PreTrainedTokenizerFast):
+    def __init__(
+        self,
+        outcome: Outcome,
+        store: TokenStore,
+        tokenizer: PreTrainedTokenizerFast,
+        others: Sequence[TokenStore] = (),
+    ):
+        """
+        Args:
+            outcome: whose phases.
+            store: of the run's own text.
+            tokenizer: of all texts.
+            others: of ``outcome.other_corpora``.
+        """
         self.phases: list[Phase] = []
-        read: dict[int, int] = {}  # sequences by their length
-        for (objective, batch_size, length), alike in groupby(outcome.course, key=lambda stage: stage.reads):
+        stores = dict(zip((outcome.corpus, *outcome.other_corpora), (store, *others), strict=True))
+        read: Counter[tuple[Corpus, int]] = Counter()  # sequences by their text and length
+        for (texts, objective, batch_size, length), alike in groupby(outcome.course, key=lambda stage: stage.reads):
             stages = list(alike)
             first, after = stages[0].first, stages[-1].after
             options = {"batch_size": batch_size, "length": length, "seed": outcome.seed}
-            batches = Batches(store, tokenizer, objective, **options, before=read.get(length, 0))
+            corpora, weights = zip(*texts, strict=True)
+            before, count = [read[corpus, length] for corpus in corpora], (after - first) * batch_size
+            own = [stores[corpus] for corpus in corpora]
+            if len(texts) == 1:
+                batches = Batches(own[0], tokenizer, objective, **options, before=before[0])
+                counts = [count]
+            else:
+                batches = Mixture(own, weights, tokenizer, objective, **options, count=count, before=before)
+                counts = batches.counts()
             self.phases.append(Phase(first, after, batches))
-            read[length] = read.get(length, 0) + (after - first) * batch_size
+            for corpus, drawn in zip(corpora, counts, strict=True):
+                read[corpus, length] += drawn
+
+    @classmethod
+    def of(cls, outcome: Outcome, corpora: Corpora, tokenizer: PreTrainedTokenizerFast) -> "Curriculum":
+        """What a run of ``outcome`` reads of its texts."""
+        return cls(outcome, corpora.own.train, tokenizer, [other.train for other in corpora.others])
 
     def epoch(self, step: int) -> float:
         """How many times the text has been read after ``step`` steps."""

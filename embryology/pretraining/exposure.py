@@ -50,8 +50,8 @@ def read(curriculum: Curriculum) -> Iterator[Read]:
         at_once = max(1, SEQUENCES_A_BLOCK // size)
         for begin in range(phase.first, phase.after, at_once):
             steps = np.arange(begin, min(begin + at_once, phase.after))
-            first = phase.batches.before + (begin - phase.first) * size
-            drawn = [phase.batches.sequence(number) for number in range(first, first + len(steps) * size)]
+            first = (begin - phase.first) * size
+            drawn = [phase.batches.read(place) for place in range(first, first + len(steps) * size)]
             bounds = np.cumsum([0, *(len(sequence) for sequence, *_ in drawn)])
             masked = np.zeros(bounds[-1], bool)
             masked[np.concatenate([at + chosen for at, (_, _, chosen, *_) in zip(bounds, drawn, strict=False)])] = True
@@ -164,7 +164,7 @@ def by_checkpoint(found: Iterable[pd.DataFrame], units: int, checkpoints: Sequen
 
 
 def properties(
-    texts: dict[str, pd.DataFrame], store: TokenStore, tokenizer: PreTrainedTokenizerFast, series: Series
+    texts: dict[str, pd.DataFrame], curriculum: Curriculum, tokenizer: PreTrainedTokenizerFast, series: Series
 ) -> dict[str, pd.DataFrame]:
     """By probe the exposures of its items, of :func:`by_checkpoint`: ``item_id`` and ``task`` instead of ``unit``.
 
@@ -172,7 +172,7 @@ def properties(
 
     Args:
         texts: by probe, with ``item_id`` and ``pieces`` (words), or ``subject`` and ``word`` (facts).
-        store, tokenizer: of the training text.
+        curriculum, tokenizer: of the run.
         series: a run of this version of training.
 
     Raises:
@@ -190,7 +190,7 @@ def properties(
             finders[probe] = Words(tokenizer, items[probe]["pieces"].tolist())
     found: dict[str, list[pd.DataFrame]] = {probe: [] for probe in texts}
     pieces = np.zeros(series.manifest.outcome.steps + 1, np.int64)
-    for some in read(Curriculum(series.manifest.outcome, store, tokenizer)):
+    for some in read(curriculum):
         pieces += np.bincount(some.steps, np.diff(some.store.sentences), len(pieces)).astype(np.int64)
         for probe, finder in finders.items():
             found[probe].append(finder.find(some))

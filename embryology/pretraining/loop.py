@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad_norm_
 from transformers.utils import logging as transformers_logging
 
 from embryology import intervals
-from embryology.corpus import store, tokenizer
+from embryology.corpus import several, tokenizer
 from embryology.errors import EmbryologyError
 from embryology.models import processor
 from embryology.models.optimizers import optimizer_for, stage_rate
@@ -60,12 +60,11 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
             f"{preset.outcome.steps}; resume it with --resume, or give another --run"
         )
     origin = branching.origin_of(preset, folder)
-    source, quiet = preset.outcome.corpus, Console(quiet=True)
+    quiet = Console(quiet=True)
     speaking = console if speaks() else quiet
     # Before processes are joined, as those wait for each other half an hour, and this may take longer.
     say = partial(_say, speaking, folder.name)
-    sets = texts.read(source.leave_out)
-    corpus = store.prepare(source.source, source.path, preset.outcome.tokenizer, say, speaking, sets)
+    corpus = several.prepare(preset.outcome, texts.read, say, speaking)
     devices = Devices(track, folder.root / "tracking")
     with devices.on_main(lambda: _lock(folder)) or nullcontext():
         Run(preset, folder, corpus, devices, console if devices.is_main else quiet, origin).train()
@@ -127,7 +126,7 @@ class Run:
         self,
         preset: Preset,
         folder: RunFolder,
-        corpus: store.PreparedCorpus,
+        corpus: several.Corpora,
         devices: Devices,
         console: Console,
         origin: manifest.Origin | None = None,
@@ -142,7 +141,7 @@ class Run:
         precision = resolve(preset.speed.precision, self.device.type)
         devices.on_main(lambda: self._open(corpus, precision))
         self.tokenizer = tokenizer.load(folder.tokenizer)
-        self.curriculum = Curriculum(outcome, corpus.train, self.tokenizer)
+        self.curriculum = Curriculum.of(outcome, corpus, self.tokenizer)
         self.trainee = Trainee(self._built(), getattr(torch, precision)).to(self.device)
         if preset.speed.compile:
             compiled.compile_step(self.trainee, preset.speed.compile)
@@ -152,14 +151,14 @@ class Run:
         weights = [(1.0, objective.pair_weight, objective.rtd_weight) for objective in objectives]
         self.weights = torch.tensor(weights, device=self.device)
         if devices.is_main:
-            self.held_out = HeldOut.of(outcome, corpus.held_out, corpus.train, self.tokenizer)
+            self.held_out = HeldOut.of(outcome, corpus.own.held_out, corpus.own.train, self.tokenizer)
         self.tokens = 0
         self.rows: list[dict] = []
 
     def _built(self) -> nn.ModuleDict:
         return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
 
-    def _open(self, corpus: store.PreparedCorpus, precision: str) -> None:
+    def _open(self, corpus: several.Corpora, precision: str) -> None:
         device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
         manifest.open_session(self.folder, self.preset, precision, device, self.devices.processes, self.origin)
         self._adopt(corpus)
@@ -167,12 +166,12 @@ class Run:
             branching.begin(self.origin, self.folder, self.outcome)
             self.say(f"starts from step {self.origin.step} of {self.origin.run}")
 
-    def _adopt(self, corpus: store.PreparedCorpus) -> None:
+    def _adopt(self, corpus: several.Corpora) -> None:
         """Copy tokenizer and record of the corpus into the run, or hold them against what it began with."""
         if not self.folder.corpus.exists():
             if not self.folder.tokenizer.exists():
                 with written_whole(self.folder.tokenizer) as temporary:
-                    shutil.copytree(corpus.tokenizer_folder, temporary)
+                    shutil.copytree(corpus.own.tokenizer_folder, temporary)
             write_json(self.folder.corpus, corpus.record)
         elif read_json(self.folder.corpus) != corpus.record:
             raise EmbryologyError(
@@ -292,7 +291,7 @@ class Run:
     def _row(self, step: int, means: Tensor, norm: Tensor, pieces: int, since: float) -> dict:
         self.tokens += pieces
         stage = self._stage(step - 1)
-        pair, replaced = self.outcome.objective.pair != "none", "generator" in self.trainee.models
+        pair, replaced = stage.objective.pair != "none", "generator" in self.trainee.models
         asked = {"masked": True, "pair": pair, "replaced": replaced}
         parts = zip(PARTS, means.tolist(), strict=True)
         return {

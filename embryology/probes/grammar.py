@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.corpus import store
+from embryology.corpus import several
 from embryology.errors import EmbryologyError
 from embryology.grammar import Published, pair_sets
 from embryology.grammar.questions import Asked, ask
@@ -73,7 +73,7 @@ class GrammarProbe(Probe):
     def inputs(self, settings: GrammarSettings, series: Series) -> dict[str, Any]:
         identities = {name: pair_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
-        text = corpus.record["text_sha256"] if corpus else None
+        text = corpus.text_sha256 if corpus else None
         # Of the last checkpoint more is asked: one that was the last and is so no longer is measured anew.
         last = series.checkpoints[-1].sha256 if settings.whole and settings.pairs is not None else None
         return identities | {"precision": resolve(settings.precision), "training text": text, "last": last}
@@ -167,9 +167,9 @@ def _sets(settings: GrammarSettings) -> tuple[str, ...]:
     return settings.sets or ((GOLD,) if pair_sets.is_there(GOLD) else (BUNDLED,))
 
 
-def _training_text(series: Series) -> store.PreparedCorpus | None:
+def _training_text(series: Series) -> several.Corpora | None:
     manifest = series.folder.corpus
-    return store.prepared(read_json(manifest)) if manifest.exists() else None
+    return several.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def _scored(encoder: Encoder, examples: Examples, chosen: PairSet, numbers: np.ndarray) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.corpus import store
+from embryology.corpus import several
 from embryology.errors import EmbryologyError
 from embryology.facts import fact_sets
 from embryology.facts.questions import Asked, Question, ask, filled
@@ -68,7 +68,7 @@ class KnowledgeProbe(Probe):
     def inputs(self, settings: KnowledgeSettings, series: Series) -> dict[str, Any]:
         identities = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = _training_text(series)
-        text = corpus.record["text_sha256"] if corpus else None
+        text = corpus.text_sha256 if corpus else None
         return identities | {"precision": settings.precision, "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
@@ -151,9 +151,9 @@ def _sets(settings: KnowledgeSettings) -> tuple[str, ...]:
     return tuple(name for name in GOLD if fact_sets.is_there(name)) or BUNDLED
 
 
-def _training_text(series: Series) -> store.PreparedCorpus | None:
+def _training_text(series: Series) -> several.Corpora | None:
     manifest = series.folder.corpus
-    return store.prepared(read_json(manifest)) if manifest.exists() else None
+    return several.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:

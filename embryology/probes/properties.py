@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
 
-from embryology.corpus import frequency, ngrams, overlap, store
-from embryology.corpus.store import PreparedCorpus
+from embryology.corpus import frequency, ngrams, overlap, several, store
+from embryology.corpus.several import OTHERS, Corpora
 from embryology.errors import EmbryologyError
 from embryology.probes import Probe
 from embryology.runs import measurements, properties
@@ -42,7 +41,7 @@ class TrainingText:
     """What a series was trained on."""
 
     series: Series
-    corpus: PreparedCorpus
+    corpus: Corpora
     tokenizer: PreTrainedTokenizerFast
     source: str
     path: str | None
@@ -51,8 +50,11 @@ class TrainingText:
 
 def _exposures(texts: dict[str, pd.DataFrame], text: TrainingText) -> dict[str, pd.DataFrame]:
     from embryology.pretraining import exposure  # late: it loads torch
+    from embryology.pretraining.curriculum import Curriculum
 
-    return exposure.properties(texts, text.corpus.train, text.tokenizer, text.series)
+    assert text.series.manifest is not None  # else there is no training text
+    curriculum = Curriculum.of(text.series.manifest.outcome, text.corpus, text.tokenizer)
+    return exposure.properties(texts, curriculum, text.tokenizer, text.series)
 
 
 Count = Callable[[dict[str, pd.DataFrame], TrainingText], dict[str, pd.DataFrame]]
@@ -176,19 +178,30 @@ def _training_text(series: Series, say: Callable[[str], None], console: Console,
 
     record, outcome = read_json(series.folder.corpus), series.manifest.outcome
     asked = outcome.corpus.source, outcome.corpus.path
-    corpus = next(filter(partial(_is_same, record), store.all_prepared()), None)
+    corpus = _at_hand(record)
     if corpus is None and not prepare:
         raise EmbryologyError("its training text is not at hand (embryology count RUN prepares it again)")
     if corpus is None:
-        leave_out = test_texts.read(outcome.corpus.leave_out)
-        corpus = store.prepare(*asked, outcome.tokenizer, say, console, leave_out)
-    if not _is_same(record, corpus):
+        corpus = several.prepare(outcome, test_texts.read, say, console)
+    if not _is_same(record, corpus.record):
         raise EmbryologyError(
             f"{series.name}: the corpus {asked[0]!r} is not the text that it was trained on, or gives another "
             f"tokenizer: {series.folder.corpus} has other hashes; restore that text"
         )
-    return TrainingText(series, corpus, tokenizers.load(corpus.tokenizer_folder), *asked)
+    return TrainingText(series, corpus, tokenizers.load(corpus.own.tokenizer_folder), *asked)
 
 
-def _is_same(record: dict[str, Any], corpus: PreparedCorpus) -> bool:
-    return all(record.get(key) == corpus.record.get(key) is not None for key in SAME_TEXT)
+def _at_hand(record: dict[str, Any]) -> Corpora | None:
+    found = [
+        next((corpus for corpus in store.all_prepared() if _is_same(each, corpus.record)), None)
+        for each in (record, *record.get(OTHERS, ()))
+    ]
+    there = [corpus for corpus in found if corpus is not None]
+    return Corpora(there[0], tuple(there[1:])) if len(there) == len(found) else None
+
+
+def _is_same(record: dict[str, Any], other: dict[str, Any]) -> bool:
+    texts, others = (each.get(OTHERS, ()) for each in (record, other))
+    return all(record.get(key) == other.get(key) is not None for key in SAME_TEXT) and (
+        not others or (len(texts) == len(others) and all(map(_is_same, texts, others)))
+    )

@@ -194,3 +194,33 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(EmbryologyError, match="needs the package 'datasets'"):
         list(articles.articles("wikipedia", "hub"))
+
+
+def test_bundled_articles_of_other_languages_and_of_topics():
+    entries = json.loads(articles.bundled_file("fr").read_text(encoding="utf-8"))
+    french = list(articles.articles("bundled", "fr"))
+    assert [article.title for article in french] == [entry["title"] for entry in entries.values()]
+    assert {article.language for article in french} == {"fr"}
+    topics = "fr:topic=Arts et culture,Histoire"
+    chosen, others = (list(articles.articles("bundled", path)) for path in (topics, topics.replace("=", "!=")))
+    assert len(chosen) == sum(entry["topic"] in ("Arts et culture", "Histoire") for entry in entries.values())
+    assert {each.id for each in chosen} | {each.id for each in others} == {each.id for each in french}
+    assert len(chosen) + len(others) == len(french)
+    assert list(articles.articles("bundled", "en")) == list(articles.articles("bundled"))
+    fingerprints = [articles.fingerprint("bundled", path) for path in (None, "en", "fr", topics, "topic=Arts")]
+    assert fingerprints[0] == fingerprints[1]
+    assert len({str(each) for each in fingerprints}) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("de", r"the bundled articles have no 'de'; give a language \(en, fr, es\)"),
+        ("fr:Arts", "have no 'fr:Arts'"),
+        ("topic=Art", "there is no topic 'Art' of bundled articles; there are Arts, Biology"),
+    ],
+)
+def test_a_part_that_is_not_bundled_is_refused_in_one_line(path, message):
+    with pytest.raises(EmbryologyError, match=message) as caught:
+        list(articles.articles("bundled", path))
+    assert "\n" not in str(caught.value)

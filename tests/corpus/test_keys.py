@@ -13,7 +13,7 @@ import pytest
 
 from embryology.corpus import articles, overlap, store
 from embryology.errors import EmbryologyError
-from embryology.presets import Tokenizer
+from embryology.presets import Corpus, Tokenizer
 from embryology.storage import files
 from embryology.storage.files import write_json
 from tests.edited import edit
@@ -21,7 +21,12 @@ from tests.edited import edit
 COVERS = ("embryology/corpus/articles.py", "embryology/corpus/overlap.py", "embryology/corpus/store.py")
 SETTINGS = Tokenizer(vocab_size=600)
 SETS = {"one": ["a text", "another"], "two": ["a third"]}
-OTHER_SETTINGS = {"vocab_size": 601, "lower_case": False, "strip_accents": False}
+OTHER_SETTINGS = {
+    "vocab_size": 601,
+    "lower_case": False,
+    "strip_accents": False,
+    "learns_from": (Corpus(source="bundled", path="fr"),),
+}
 OTHER_SETS = (
     None,
     {"one": ["a text", "another"]},
@@ -120,9 +125,18 @@ def test_every_setting_every_text_that_is_left_out_and_the_formats_give_another(
             patch.setattr(module, name, getattr(module, name) + 1)
             keys.append(key(source, folder))
     assert OTHER_SETTINGS.keys() == Tokenizer.model_fields.keys()
-    assert len(set(keys)) == len(keys) == 1 + 3 + 5 + 2
+    assert len(set(keys)) == len(keys) == 1 + 4 + 5 + 2
     assert key(source, folder, leave_out={"two": ["a third"], "one": ["another", "a text"]}) == before
     assert key(source, folder, leave_out={}) == key(source, folder, leave_out=None)
+
+
+def test_the_pieces_of_another_text_give_another(corpus):
+    source, folder = corpus
+    made = [store.PreparedCorpus(folder, {"tokenizer_sha256": name}) for name in "ab"]
+    keys = [store.prepare(source, str(folder), SETTINGS, print, pieces_of=each).folder.name for each in (None, *made)]
+    learns = SETTINGS.model_copy(update={"learns_from": (Corpus(path="es"),)})
+    keys += [key(source, folder, learns, None)]
+    assert len(set(keys)) == 4
 
 
 def test_the_key_is_the_hash_of_what_it_was_when_runs_were_published(tmp_path):
@@ -156,9 +170,9 @@ def test_a_part_of_the_hub_is_a_corpus_of_its_own(monkeypatch):
 
 def test_the_bundled_articles_are_known_by_version_and_bytes(tmp_path, monkeypatch):
     keys = [key("bundled", None)]
-    file = tmp_path / articles.BUNDLED_FILE
+    file = tmp_path / articles.BUNDLED_FILES["en"]
     content = articles.bundled_file().read_bytes()
-    monkeypatch.setattr(articles, "bundled_file", lambda: file)
+    monkeypatch.setattr(articles, "bundled_file", lambda *_: file)
     file.write_bytes(content)
     assert key("bundled", None) == keys[0]
     file.write_bytes(content.replace(b"a", b"b", 1))

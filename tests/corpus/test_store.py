@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from embryology.corpus import language, store
+from embryology.corpus import language, several, store
 from embryology.corpus import tokenizer as tokenizers
 from embryology.corpus.articles import articles, is_held_out
 from embryology.corpus.sentences import split
@@ -125,8 +125,8 @@ def test_a_run_finds_its_own_corpus_by_its_record(write, asked):
     other = store.prepare("wikipedia", write([*rows, ("x", "It pours.")]), SETTINGS, print)
     assert one.folder != other.folder
     for corpus in (one, other):
-        assert store.prepared(corpus.record).folder == corpus.folder
-    assert store.prepared(one.record | {"text_sha256": "another"}) is None
+        assert several.prepared(corpus.record).own.folder == corpus.folder
+    assert several.prepared(one.record | {"text_sha256": "another"}) is None
 
 
 def test_held_out_text_and_what_is_left_out_teach_neither_tokenizer_nor_model(write, asked, tokenizer, monkeypatch):

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embryology.corpus import occurrences
-from embryology.corpus import store as stores
+from embryology.corpus import occurrences, several
 from embryology.corpus.store import TokenStore
 from embryology.facts import together as module
 from embryology.facts.together import together
@@ -99,5 +98,5 @@ def test_a_prepared_corpus_is_found_by_its_record(home):
     folder = home / "runs" / ".corpora" / "made"
     folder.mkdir(parents=True)
     write_json(folder / "corpus.json", {"text_sha256": "a"})
-    assert stores.prepared({"text_sha256": "a"}).folder == folder
-    assert stores.prepared({"text_sha256": "b"}) is None
+    assert several.prepared({"text_sha256": "a"}).own.folder == folder
+    assert several.prepared({"text_sha256": "b"}) is None

@@ -164,7 +164,7 @@ WRONG = {
     ),
     "a smaller batch before": (
         {"phases": [TWO[0] | {"batch_size": 8}, TWO[1]]},
-        "another objective, batch_size or sequence_length at step 1",
+        "another text, objective, batch_size or sequence_length at step 1",
     ),
     "longer sequences later": (
         {"phases": [TWO[0], TWO[1] | {"sequence_length": 64}]},

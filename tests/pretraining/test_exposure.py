@@ -177,6 +177,10 @@ def series(outcome, tmp_path, drawn):
     return Series.open(folder.root)
 
 
+def curriculum_of(series, store, tokenizer):
+    return Curriculum(series.manifest.outcome, store, tokenizer)
+
+
 def test_items_have_the_exposures_of_their_words_and_facts(series, store, tokenizer, drawn):
     pieces = [tuple(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in ("the", "sea", "the")]
     texts = {
@@ -190,7 +194,7 @@ def test_items_have_the_exposures_of_their_words_and_facts(series, store, tokeni
             }
         ),
     }
-    tables = exposure.properties(texts, store, tokenizer, series)
+    tables = exposure.properties(texts, curriculum_of(series, store, tokenizer), tokenizer, series)
     words, facts = tables["tokens"], tables["knowledge"]
     assert words[["item_id", "step"]].to_numpy().tolist() == [[item, step] for item in "ab" for step in STEPS[1:]]
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
@@ -213,5 +217,6 @@ def test_other_batches_than_those_that_were_read_are_refused(series, store, toke
     record = series.folder.checkpoint(3) / RECORD
     tokens = series.checkpoints[1].tokens
     write_json(record, {"step": 3, "tokens": tokens + 1, "epoch": 0, "sha256": "0" * 64})
+    again = Series.open(series.folder.root)
     with pytest.raises(EmbryologyError, match=f"had read {tokens + 1:,} pieces by step 3, .* have {tokens:,}"):
-        exposure.properties(texts, store, tokenizer, Series.open(series.folder.root))
+        exposure.properties(texts, curriculum_of(again, store, tokenizer), tokenizer, again)
