@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
@@ -27,8 +27,8 @@ from embryology.pretraining.objectives import FOLLOWS, IGNORED, OTHER, choose_wo
 SPECIALS = 3
 """``[CLS]`` and two ``[SEP]``."""
 SENTENCES_A_BLOCK = 1_000_000
-ORDER_STREAM, SEQUENCE_STREAM = 0, 1
-"""Apart, so that shuffling and masking never share random numbers."""
+ORDER_STREAM, SEQUENCE_STREAM, REPLACEMENT_STREAM = 0, 1, 2
+"""Apart, so that shuffling, masking and what is read instead never share random numbers."""
 NOISES = 2**22
 Drawn = tuple[np.ndarray, int, np.ndarray, int, np.random.Generator]
 """What :meth:`Batches.masked` says of a sequence."""
@@ -180,6 +180,8 @@ class Batches:
         self.length = length
         self.seed = seed
         self.before = before
+        self.replaced: Mapping[int, Callable[[int], Drawn]] = {}
+        """By the places of sequences that are not read, what is read instead, from their length."""
         self.places = max(1, round(objective.mlm_probability * (length - SPECIALS)))
         self.starts = np.array(word_starts(tokenizer)) | (not objective.whole_word_mask)
         self.pad, self.cls = tokenizer.pad_token_id, tokenizer.cls_token_id
@@ -238,7 +240,12 @@ class Batches:
         return _of_arrays(*tensors)
 
     def read(self, place: int) -> Drawn:
-        """:meth:`sequence` at a ``place`` of these batches, counted from the first row of the first."""
+        """What is read at a ``place`` of these batches, counted from the first row of the first."""
+        planned = self.planned(place)
+        return self.replaced[place](len(planned[0])) if place in self.replaced else planned
+
+    def planned(self, place: int) -> Drawn:
+        """:meth:`sequence` at a ``place``, before any is replaced."""
         return self.sequence(self.before + place)
 
     def sequence(self, number: int) -> Drawn:
@@ -269,9 +276,10 @@ class Batches:
         """
         rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
         epoch, rank = divmod(number, len(self.chunks))
-        return *self._segments(self._order(epoch)[rank], rng), rng
+        return *self.of_chunk(self._order(epoch)[rank], rng), rng
 
-    def _segments(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
+    def of_chunk(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
+        """The segments of a chunk, as :meth:`segments` says."""
         room = self.length - SPECIALS
         first, after = self.chunks[chunk]
         begin, *borders, end = self._sentences[first : after + 1].tolist()

@@ -19,7 +19,7 @@ from embryology.runs.manifest import Manifest, Origin, steps_done
 from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_json, removed_whole, sha256_of_file, written_whole
 
-MAY_DIFFER = {"steps", "phases", "batch_size", "checkpoints", "optimizer"}
+MAY_DIFFER = {"steps", "phases", "batch_size", "checkpoints", "optimizer", "replaced"}
 """Parts of an outcome of which not all, or of which what they do before the branch, has to be the same."""
 
 
@@ -105,6 +105,10 @@ def _differences(one: Outcome, other: Outcome, step: int) -> Iterator[str]:
     grids = [[each for each in outcome.checkpoints if each <= step] for outcome in (one, other)]
     if grids[0] != grids[1]:
         yield f"grid of checkpoints, {grids[0]} and {grids[1]}"
+    until = one.sequences_until(step)
+    replaced = [{at: chunk for at, chunk in each.replaced.items() if at < until} for each in (one, other)]
+    if replaced[0] != replaced[1]:
+        yield "replaced sequences"
     courses = [[stage for stage in outcome.course if stage.first < step] for outcome in (one, other)]
     for index in range(step):
         ours, theirs = (next(stage for stage in course if index < stage.after) for course in courses)

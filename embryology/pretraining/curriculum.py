@@ -13,6 +13,7 @@ from embryology.corpus.store import TokenStore
 from embryology.errors import EmbryologyError
 from embryology.presets import Corpus, Outcome
 from embryology.pretraining.batches import Batch, Batches
+from embryology.pretraining.in_place import Replacement
 from embryology.pretraining.mixture import Mixture
 
 
@@ -38,6 +39,7 @@ class Curriculum:
         store: TokenStore,
         tokenizer: PreTrainedTokenizerFast,
         others: Sequence[TokenStore] = (),
+        held_out: TokenStore | None = None,
     ):
         """
         Args:
@@ -45,6 +47,7 @@ class Curriculum:
             store: of the run's own text.
             tokenizer: of all texts.
             others: of ``outcome.other_corpora``.
+            held_out: of the run's own text, from which comes what is read instead of ``outcome.replaced``.
         """
         self.phases: list[Phase] = []
         stores = dict(zip((outcome.corpus, *outcome.other_corpora), (store, *others), strict=True))
@@ -63,13 +66,22 @@ class Curriculum:
                 batches = Mixture(own, weights, tokenizer, objective, **options, count=count, before=before)
                 counts = batches.counts()
             self.phases.append(Phase(first, after, batches))
+            begin = outcome.sequences_until(first)
+            if within := {at: chunk for at, chunk in outcome.replaced.items() if begin <= at < begin + count}:
+                assert held_out is not None  # where some are replaced
+                instead = Batches(held_out, tokenizer, objective, **options)
+                batches.replaced = {
+                    at - begin: Replacement(instead, chunk, at).of_length for at, chunk in within.items()
+                }
             for corpus, drawn in zip(corpora, counts, strict=True):
                 read[corpus, length] += drawn
 
     @classmethod
     def of(cls, outcome: Outcome, corpora: Corpora, tokenizer: PreTrainedTokenizerFast) -> "Curriculum":
         """What a run of ``outcome`` reads of its texts."""
-        return cls(outcome, corpora.own.train, tokenizer, [other.train for other in corpora.others])
+        return cls(
+            outcome, corpora.own.train, tokenizer, [other.train for other in corpora.others], corpora.own.held_out
+        )
 
     def epoch(self, step: int) -> float:
         """How many times the text has been read after ``step`` steps."""

@@ -72,6 +72,6 @@ class Mixture(Batches):
         """How many sequences of each text are read."""
         return np.bincount(self.texts, minlength=1 + len(self.others)).tolist()
 
-    def read(self, place: int) -> Drawn:
+    def planned(self, place: int) -> Drawn:
         text, rank = self.texts[place], int(self.ranks[place])
-        return self.others[text - 1].read(rank) if text else super().read(rank)
+        return self.others[text - 1].planned(rank) if text else super().planned(rank)

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -18,124 +16,15 @@ from pydantic import (
 )
 
 from embryology.errors import EmbryologyError, problems
+from embryology.presets.sections import Corpus, Model, Objective, Optimizer, Section, Tokenizer
 from embryology.specs import Precision, registry
 from embryology.storage.files import read_yaml, sha256_of
 
-Share = Annotated[float, Field(gt=0, lt=1)]
 Compile = bool | Literal["reduce-overhead"]
 VERSION = 3
 """Of what a batch, a step and a held-out question are: raised whenever the same settings give other weights or other
 held-out values. Up to 1 a chunk was cut before its segments were swapped, which gave their order away, and LAMB was not
 ALBERT's. Up to 2 a tenth of the held-out places were shown as they are, where a model need only copy."""
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are refused, so that a misspelt one cannot pass unnoticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Corpus(Section):
-    source: str = "bundled"
-    path: str | None = None
-    leave_out: tuple[str, ...] = ()
-    """Test sets, of :mod:`embryology.tasks.texts`: articles that share a sentence or 13 words on end with one of them
-    are not trained on."""
-
-
-class Tokenizer(Section):
-    vocab_size: int = Field(ge=100, le=1_000_000)
-    lower_case: bool = True
-    """As ALBERT's and the uncased BERT's."""
-    strip_accents: bool = True
-    """Likewise; a language in which accents tell words apart is better read with them."""
-    learns_from: tuple[Corpus, ...] = ()
-    """Texts that it learns from beside the run's own, so that both a run and what it goes on with are read in pieces
-    that fit them."""
-
-
-class Model(Section):
-    """The shape of a model.
-
-    Keys are named as in the configurations of transformers. ``albert`` passes ``num_hidden_layers`` times through
-    one shared layer (Lan et al. 2020, section 3.1); ``bert`` (Devlin et al. 2019) and ``electra`` (Clark et al. 2020)
-    have as many of their own.
-    """
-
-    family: Literal["albert", "bert", "electra"] = "albert"
-    num_hidden_layers: PositiveInt
-    hidden_size: PositiveInt
-    intermediate_size: PositiveInt
-    """Of the feed-forward part of a layer."""
-    num_attention_heads: PositiveInt
-    embedding_size: PositiveInt
-    """Of the piece embeddings; of ``bert`` it is the hidden size itself."""
-    initializer_range: PositiveFloat
-    dropout: float = Field(0.0, ge=0, lt=1)
-    generator_size: Share | None = None
-    """Of ``electra``: the generator's hidden size, intermediate size and heads as a share of the discriminator's."""
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> "Model":
-        if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
-            )
-        if self.family == "bert" and self.embedding_size != self.hidden_size:
-            raise ValueError(
-                f"a bert's embedding_size is its hidden_size, {self.hidden_size}, and not {self.embedding_size}"
-            )
-        if (self.family == "electra") != (self.generator_size is not None):
-            raise ValueError("electra, and electra alone, has a generator_size")
-        return self
-
-
-class Objective(Section):
-    mlm_probability: Share
-    """Of the pieces of a sequence, how many are to be predicted."""
-    max_ngram: PositiveInt
-    """Spans of 1 to this many words are masked, n words with probability proportional to 1/n."""
-    whole_word_mask: bool = True
-    """Whether spans are of whole words, or of pieces, as in BERT's and ELECTRA's own recipes."""
-    mask_replace_prob: float = Field(0.8, ge=0, le=1)
-    """Of the chosen pieces, the share that becomes ``[MASK]``."""
-    random_replace_prob: float = Field(0.1, ge=0, le=1)
-    """The share that becomes a random piece; the rest stays."""
-    pair: Literal["sop", "nsp", "none"] = "sop"
-    """What is asked of two segments: whether they stand in order (``sop``, ALBERT's sentence-order prediction),
-    whether the second follows the first or is from another document (``nsp``, BERT's next-sentence prediction), or
-    nothing (ELECTRA)."""
-    pair_weight: float = Field(ge=0)
-    """Weight of the pair's loss beside the masked loss."""
-    rtd_weight: float = Field(0.0, ge=0)
-    """Weight of the discriminator's loss, of replaced token detection, beside the generator's masked loss; 50 in
-    ELECTRA."""
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> "Objective":
-        replaced = self.mask_replace_prob + self.random_replace_prob
-        if replaced > 1:
-            raise ValueError(
-                f"mask_replace_prob {self.mask_replace_prob} and random_replace_prob {self.random_replace_prob} are "
-                "shares of the same pieces, and together more than 1"
-            )
-        if (self.pair == "none") != (self.pair_weight == 0):
-            raise ValueError(f"pair {self.pair} has a pair_weight {'of 0' if self.pair == 'none' else 'above 0'}")
-        return self
-
-
-class Optimizer(Section):
-    """Linear warm-up and linear decay to zero, unless phases have rates of their own."""
-
-    name: Literal["adamw", "lamb"] = "adamw"
-    """LAMB (You et al. 2020) is ALBERT's, for batches of thousands of sequences."""
-    learning_rate: PositiveFloat
-    """At its peak, where warm-up ends."""
-    warmup_steps: PositiveInt
-    weight_decay: float = Field(ge=0)
-    betas: tuple[float, float]
-    epsilon: PositiveFloat = 1e-8
-    max_grad_norm: PositiveFloat
 
 
 class Part(Section):
@@ -220,6 +109,9 @@ class Outcome(Section):
     """Pieces a sequence, ``[CLS]`` and both ``[SEP]`` included."""
     phases: tuple[Phase, ...] = ()
     """One after the other, from step 0 to ``steps``; none is one phase with the optimizer's schedule."""
+    replaced: dict[NonNegativeInt, NonNegativeInt] = Field({})
+    """Sequences, by their number among all that the run reads, that are not read: in the place of each a chunk of the
+    held-out text, by its number, cut to the same length. All others stay as they are."""
     held_out_sequences: PositiveInt
     """How many held-out sequences an evaluation reads."""
     checkpoints: list[int]
@@ -249,6 +141,12 @@ class Outcome(Section):
                 raise ValueError("an electra is trained with pair: none, pair_weight: 0 and an rtd_weight above 0")
             if self.model.family != "electra" and objective.rtd_weight:
                 raise ValueError("rtd_weight is of electra alone, as no other model tells what was replaced")
+        if self.replaced and max(self.replaced) >= self.sequences:
+            raise ValueError(f"replaced {max(self.replaced)} is no number of its {self.sequences} sequences, from 0")
+        if self.replaced and any(stage.objective.pair == "nsp" for stage in self.course):
+            raise ValueError(
+                "replaced sequences are not for pair: nsp, which would add held-out text of other articles"
+            )
         for problem in self._problems_of_phases():
             raise ValueError(problem)
         return self
@@ -307,7 +205,11 @@ class Outcome(Section):
     @property
     def sequences(self) -> int:
         """How many are read in all steps, one as often as it is read."""
-        return sum((stage.after - stage.first) * stage.batch_size for stage in self.course)
+        return self.sequences_until(self.steps)
+
+    def sequences_until(self, step: int) -> int:
+        """How many are read in the first ``step`` steps."""
+        return sum(max(0, min(step, stage.after) - stage.first) * stage.batch_size for stage in self.course)
 
     @property
     def longest(self) -> int:
@@ -339,7 +241,7 @@ class Preset(Section):
     outcome: Outcome
     starts_from: StartsFrom | None = None
     """Of a branch, whose outcome is the same up to there as the other run's: it is not part of what a run becomes."""
-    probes: dict[str, dict[str, Any]] = {}
+    probes: dict[str, dict[str, Any]] = Field({})
     """Settings by probe, checked by the probe itself; their own hash is in every measurement's key."""
     speed: Speed = Speed()
 
