@@ -67,7 +67,12 @@ EVERYTHING = {
     "name": "everything",
     "outcome": {
         "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"]},
-        "tokenizer": {"vocab_size": 500, "lower_case": False, "strip_accents": False},
+        "tokenizer": {
+            "vocab_size": 500,
+            "lower_case": False,
+            "strip_accents": False,
+            "learns_from": [{"source": "text", "path": "more.txt"}],
+        },
         "model": {
             "family": "electra",
             "num_hidden_layers": 2,
@@ -123,6 +128,7 @@ EVERYTHING = {
                 "sequence_length": 48,
             },
         ],
+        "replaced": {3: 4},
         "held_out_sequences": 64,
         "checkpoints": [0, 20, 40],
         "seed": 7,
@@ -172,6 +178,10 @@ def with_setting(section, path, value):
 def other(value):
     if isinstance(value, bool):
         return not value
+    if isinstance(value, dict):
+        return {key: number + 1 for key, number in value.items()}
+    if value == ():
+        return ("x",)
     if isinstance(value, list | tuple):
         return type(value)([*value[:-1], f"{value[-1]}x" if isinstance(value[-1], str) else value[-1] + 1])
     return OTHER_WORDS.get(value, f"{value}x") if isinstance(value, str) else value + 1
@@ -181,8 +191,9 @@ def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
     preset = presets.validated(EVERYTHING, "everything.yaml")
     seen = {"nothing": preset.outcome_sha256}
     for path, value in settings_of(preset.outcome, ("outcome",)):
-        seen[".".join(map(str, path))] = with_setting(preset, path, other(value)).outcome_sha256
-    assert len(seen) == 1 + 53
+        changed_value = (presets.Part(weight=2),) if path[-1] == "mixture" else other(value)
+        seen[".".join(map(str, path))] = with_setting(preset, path, changed_value).outcome_sha256
+    assert len(seen) == 1 + 58
     assert len(set(seen.values())) == len(seen)
     assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
     assert preset.with_seed(8).outcome.seed == 8
@@ -229,6 +240,7 @@ def test_defaults_are_those_that_runs_were_named_with():
         "corpus.leave_out": (),
         "tokenizer.lower_case": True,
         "tokenizer.strip_accents": True,
+        "tokenizer.learns_from": (),
         "model.family": "albert",
         "model.dropout": 0.0,
         "model.generator_size": None,
@@ -240,6 +252,7 @@ def test_defaults_are_those_that_runs_were_named_with():
         "optimizer.name": "adamw",
         "optimizer.epsilon": 1e-8,
         "phases": (),
+        "replaced": {},
         "seed": 0,
     }
     assert {key: value for key, value in found.items() if key in defaults} == defaults
