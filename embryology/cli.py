@@ -175,6 +175,33 @@ def probe(
 
 
 @app.command()
+def counterfactual(
+    run: RunArgument,
+    without: Annotated[
+        list[str],
+        typer.Option(help="What is not read: WORDS, or fact:SUBJECT=OBJECT; may be given again, each by itself."),
+    ],
+    start: Annotated[int, typer.Option("--from", help="The checkpoint from which training is replayed.")],
+    until: Annotated[int | None, typer.Option(help="The checkpoint at which it ends; the last if left out.")] = None,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(help="Only the items of this probe (tokens, knowledge, grammar); may be given again."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the replayed runs, with their checkpoints.")] = False,
+    plugin: PlugInOption = None,
+) -> None:
+    """Replay training without one thing, and measure what that changes; and without as much else, for the noise."""
+    from embryology.probes.counterfactual import counterfactual as replay
+    from embryology.report import summary
+    from embryology.runs.series import Series
+
+    series = Series.open(run)
+    for file in replay(series, without, start, console, until, probe, keep):
+        console.print(str(file), highlight=False, soft_wrap=True)
+    console.print(summary.counterfactuals(series, start))
+
+
+@app.command()
 def count(run: RunArgument, plugin: PlugInOption = None) -> None:
     """Count in the training text what no checkpoint changes, such as how frequent each word is; of frozen runs too."""
     from embryology.probes.properties import count as count_all

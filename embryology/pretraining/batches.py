@@ -198,7 +198,8 @@ class Batches:
         """How many times ``step`` batches read the text."""
         return step * self.batch_size / len(self.chunks)
 
-    def _order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int) -> np.ndarray:
+        """(chunks,): the order in which an epoch reads them."""
         if self._shuffled[0] != epoch:
             rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
             self._shuffled = (epoch, rng.permutation(len(self.chunks)))
@@ -276,7 +277,7 @@ class Batches:
         """
         rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
         epoch, rank = divmod(number, len(self.chunks))
-        return *self.of_chunk(self._order(epoch)[rank], rng), rng
+        return *self.of_chunk(self.order(epoch)[rank], rng), rng
 
     def of_chunk(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
         """The segments of a chunk, as :meth:`segments` says."""

@@ -41,22 +41,28 @@ class Read(NamedTuple):
     """(pieces,) bool: those to be predicted."""
     steps: np.ndarray
     """(sequences,) int64 rising: the step, counted from 1, that read each."""
+    number: int
+    """Of the first sequence, among all that the run reads, from 0."""
 
 
-def read(curriculum: Curriculum) -> Iterator[Read]:
-    """All that a run reads, some steps at a time."""
+def read(curriculum: Curriculum, after: int = 0, until: int | None = None) -> Iterator[Read]:
+    """What a run reads after a step, up to another or its end, some steps at a time."""
+    number = 0
     for phase in curriculum.phases:
         size = phase.batches.batch_size
         at_once = max(1, SEQUENCES_A_BLOCK // size)
-        for begin in range(phase.first, phase.after, at_once):
-            steps = np.arange(begin, min(begin + at_once, phase.after))
+        end = phase.after if until is None else min(until, phase.after)
+        for begin in range(max(after, phase.first), end, at_once):
+            steps = np.arange(begin, min(begin + at_once, end))
             first = (begin - phase.first) * size
             drawn = [phase.batches.read(place) for place in range(first, first + len(steps) * size)]
             bounds = np.cumsum([0, *(len(sequence) for sequence, *_ in drawn)])
             masked = np.zeros(bounds[-1], bool)
             masked[np.concatenate([at + chosen for at, (_, _, chosen, *_) in zip(bounds, drawn, strict=False)])] = True
             pieces = np.concatenate([sequence for sequence, *_ in drawn])
-            yield Read(TokenStore(pieces, bounds, np.array([0, len(drawn)])), masked, np.repeat(steps + 1, size))
+            store = TokenStore(pieces, bounds, np.array([0, len(drawn)]))
+            yield Read(store, masked, np.repeat(steps + 1, size), number + first)
+        number += (phase.after - phase.first) * size
 
 
 class Words:
@@ -73,9 +79,13 @@ class Words:
     def find(self, read: Read) -> pd.DataFrame:
         """``unit`` (which word), ``step``, how many ``sequences`` of that step have it, and in how many it is
         ``masked``; a row a word and step where it stands in any."""
+        return _by_step(self.standing(read), read.steps)
+
+    def standing(self, read: Read) -> pd.DataFrame:
+        """``unit``, ``sequence`` (which of ``read``) and whether it is ``masked`` there, where it stands in one."""
         pieces = read.store.pieces
         border = np.concatenate([[True], self.ends[pieces[:-1]] | self.begins[pieces[1:]], [True]])
-        return _by_step(_standing(read, self.words, len(self.begins), border, border), read.steps)
+        return _standing(read, self.words, len(self.begins), border, border)
 
 
 class Facts:
@@ -94,6 +104,10 @@ class Facts:
 
     def find(self, read: Read) -> pd.DataFrame:
         """As :meth:`Words.find`, ``unit`` which pair."""
+        return _by_step(self.standing(read), read.steps)
+
+    def standing(self, read: Read) -> pd.DataFrame:
+        """As :meth:`Words.standing`."""
         over = np.append(self.ends[read.store.pieces], True)
         found = _standing(read, self.names, len(self.ends), np.ones(len(over), bool), over)
         shape = len(self.names), len(read.steps)
@@ -102,7 +116,7 @@ class Facts:
             for some in (found, found[found["masked"]])
         )
         both = sparse.coo_array(holds[self.subjects].multiply(holds[self.objects] + masked[self.objects]))
-        return _by_step(pd.DataFrame({"unit": both.row, "sequence": both.col, "masked": both.data > 1}), read.steps)
+        return pd.DataFrame({"unit": both.row, "sequence": both.col, "masked": both.data > 1})
 
 
 def _standing(

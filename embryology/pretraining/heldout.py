@@ -25,6 +25,16 @@ single words, segments in order or swapped. All are shown as ``[MASK]``: a piece
 copied, which a model learns long before it predicts any, and ELECTRA's generator never sees random ones."""
 
 
+def questions(
+    outcome: Outcome, held_out: TokenStore, tokenizer: PreTrainedTokenizerFast, pair: str = "sop"
+) -> tuple[Batches, int]:
+    """What a run is evaluated on: batches that ask about a ``pair`` of segments, and how many of them are read."""
+    objective = OBJECTIVE.model_copy(update={"pair": pair})
+    shape = {"batch_size": BATCH_SIZE, "length": outcome.sequence_length}
+    batches = Batches(held_out, tokenizer, objective, **shape, seed=SEED)
+    return batches, max(1, min(outcome.held_out_sequences, len(batches.chunks)) // BATCH_SIZE)
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """A fixed set of masked held-out batches with the unigram baseline at the same places."""
@@ -53,16 +63,11 @@ class HeldOut:
             tokenizer: of both.
         """
 
-        def source(pair: str) -> Batches:
-            objective = OBJECTIVE.model_copy(update={"pair": pair})
-            shape = {"batch_size": BATCH_SIZE, "length": outcome.sequence_length}
-            return Batches(held_out, tokenizer, objective, **shape, seed=SEED)
-
-        words, pairs, surface = source("sop"), [], None
-        steps = max(1, min(outcome.held_out_sequences, len(words.chunks)) // BATCH_SIZE)
+        words, steps = questions(outcome, held_out, tokenizer)
+        pairs, surface = [], None
         batches = [words[step] for step in range(steps)]
         if (pair := outcome.objective.pair) != "none":
-            asked = words if pair == "sop" else source(pair)
+            asked = words if pair == "sop" else questions(outcome, held_out, tokenizer, pair)[0]
             pairs = batches if pair == "sop" else [asked[step] for step in range(steps)]
             surface = surface_rule.accuracy(asked, train, tokenizer, asked.objective, steps * BATCH_SIZE)
         counts = np.ones(len(tokenizer))

@@ -37,13 +37,23 @@ from embryology.storage.files import read_json, refusal, removed_whole, write_js
 from embryology.tasks import texts
 
 
-def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Console, track: str | None = None) -> None:
+def pretrain(
+    preset: Preset,
+    folder: RunFolder,
+    *,
+    resume: bool,
+    console: Console,
+    track: str | None = None,
+    until: int | None = None,
+) -> None:
     """Train ``preset`` into ``folder``, or resume an unfinished run there; a finished one is left as it is.
 
     Args:
         resume: whether to resume. Without it an unfinished run is an error, lest one is resumed by mistake.
         console: takes the progress.
         track: a tracker of accelerate that is to see what ``losses.parquet`` gets, such as ``tensorboard``.
+        until: the step after which to end, at which a row of losses ends; it can be resumed from there. None is the
+            last.
 
     Raises:
         EmbryologyError: a run of another experiment or an unfinished one is there, another process
@@ -52,7 +62,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     """
     _refuse_impossible(preset)
     refuse_unknown_tracker(track)
-    if manifest.is_complete(folder, preset):
+    if manifest.is_complete(folder, preset) or manifest.steps_done(folder) >= (until or math.inf):
         return
     if manifest.Manifest.read(folder) and not resume:
         raise EmbryologyError(
@@ -67,7 +77,7 @@ def pretrain(preset: Preset, folder: RunFolder, *, resume: bool, console: Consol
     corpus = several.prepare(preset.outcome, texts.read, say, speaking)
     devices = Devices(track, folder.root / "tracking")
     with devices.on_main(lambda: _lock(folder)) or nullcontext():
-        Run(preset, folder, corpus, devices, console if devices.is_main else quiet, origin).train()
+        Run(preset, folder, corpus, devices, console if devices.is_main else quiet, origin).train(until)
 
 
 def _refuse_impossible(preset: Preset) -> None:
@@ -179,8 +189,9 @@ class Run:
                 "or give another --run"
             )
 
-    def train(self) -> None:
-        """From the last resume point, or from random parameters, to the last step."""
+    def train(self, until: int | None = None) -> None:
+        """From the last resume point, or from random parameters, to the last step or another."""
+        until = until or self.outcome.steps
         done, self.tokens = state.load(self.folder.state, self.trainee, self.optimizer, self.device)
         self.devices.on_main(lambda: self._begin(done))
         with (
@@ -188,9 +199,10 @@ class Run:
             Interrupt.watched() as interrupt,
             Progress(self.console, "step {task.completed:,} of {task.total:,}{task.fields[seen]}") as progress,
         ):
-            bar = progress.add_task(self.folder.name, total=self.outcome.steps, completed=done, seen="")
-            self._steps(done, interrupt, lambda step, seen: progress.update(bar, completed=step, seen=f", {seen}"))
-        self.say(f"done at step {self.outcome.steps}")
+            bar = progress.add_task(self.folder.name, total=until, completed=done, seen="")
+            show = lambda step, seen: progress.update(bar, completed=step, seen=f", {seen}")  # noqa: E731
+            self._steps(done, until, interrupt, show)
+        self.say(f"done at step {until}")
 
     def _begin(self, done: int) -> None:
         for later in self.folder.checkpoints.glob("step-*"):  # beyond the resume point: made again
@@ -208,7 +220,7 @@ class Run:
         """Of step number ``index``, from 0."""
         return next(stage for stage in self.course if index < stage.after)
 
-    def _steps(self, done: int, interrupt: Interrupt, show: Callable[[int, str], None]) -> None:
+    def _steps(self, done: int, until: int, interrupt: Interrupt, show: Callable[[int, str], None]) -> None:
         """Rows are logged every ``losses.LOG_EVERY`` steps, at checkpoints and where a phase ends; states are saved
         only where a row ends.
 
@@ -219,7 +231,7 @@ class Run:
         pieces = torch.zeros((), dtype=torch.int64, device=self.device)
         speed = self.preset.speed
         division = (devices.process, devices.processes, speed.gradient_accumulation_steps)
-        ends = {stage.after for stage in self.course}
+        ends = {until, *(stage.after for stage in self.course)}
         shapes = self.curriculum.samples(done, *division) if speed.compile else {}
         for index, parts in enumerate(self.curriculum.ahead(done, *division, speed.workers), done):
             if index in shapes:
@@ -248,6 +260,8 @@ class Run:
                     f"interrupted at step {step} of {self.outcome.steps}, everything is saved; resume it with "
                     "the same command and --resume"
                 )
+            if step == until:
+                return
             last_row, since = step, time.perf_counter()
             sums, norms, pieces = (torch.zeros_like(value) for value in (sums, norms, pieces))
 

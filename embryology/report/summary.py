@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from embryology.analysis import curves, tables
+from embryology.analysis import counterfactual, curves, tables
 from embryology.analysis.learning_order import REACHED, in_order, learning_times, ranks
+from embryology.runs import counterfactuals as replayed
 from embryology.runs import measurements, steps
 from embryology.runs.series import Series
 from embryology.specs import registry, tokens
@@ -145,3 +146,18 @@ def _order(frame: pd.DataFrame, items: pd.DataFrame, task: str) -> pd.DataFrame:
         known = {"group": tag, "name": names[tag], "rank": rank.get(tag), "state": row["state"], **ends}
         rows.append(known | {"blind": float(row["blind"]), "final": float(row["final"]), "n": int(row["n"])})
     return pd.DataFrame(rows, dtype=object)
+
+
+def counterfactuals(series: Series, start: int) -> Table:
+    """A row a thing that was not read after step ``start``, as its items stand at the last checkpoint."""
+    effects = replayed.read(series, start)
+    table = Table(
+        title=f"{series.name} from step {start}: without one thing, in nats at step {effects['step'].max():,}"
+    )
+    for column in ("not read", "sequences", "asked for in", "items", "effect", "noise floor", "95% of other items"):
+        table.add_column(column, justify="left" if column == "not read" else "right")
+    for row in counterfactual.of_things(effects).itertuples():
+        own = [f"{value:+.3f}" if np.isfinite(value) else "not asked" for value in (row.without, row.floor)]
+        noise = f"{row.low:+.3f} to {row.high:+.3f}" if np.isfinite(row.low) else ""
+        table.add_row(row.query, f"{row.sequences:,}", f"{row.masked:,}", f"{row.items:,}", *own, noise)
+    return table
