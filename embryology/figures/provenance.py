@@ -150,7 +150,11 @@ def _about(series: Series) -> str:
         else ""
     )
     origin = series.manifest.origin
-    begun = f" Up to step {origin.step:,} it is the run {html.escape(origin.run)}." if origin else ""
+    begun = ""
+    if origin and origin.state_sha256:
+        begun = f" Up to step {origin.step:,} it is the run {html.escape(origin.run)}."
+    elif origin:
+        begun = f" It began with the weights of {html.escape(origin.run)} at step {origin.step:,}, made larger."
     return (
         f"This page is about the run <strong>{values['run']}</strong>, made by <code>{values['command']}</code> "
         f"with seed {values['seed']} on {values['machine']}. It read {values['tokens read']} tokens.{begun}{frozen}"

@@ -3,6 +3,8 @@
 The phases of a branch are those of the whole run, and up to where it branches off they are the other run's: it ends,
 bit for bit, where it would have ended had it been trained from random parameters. So it gets the other run's
 checkpoints, losses and state up to there, and is resumed.
+
+A run that is *grown* from a smaller one begins with the weights of one of its checkpoints, made larger, at step 0.
 """
 
 import shutil
@@ -13,8 +15,9 @@ from embryology.corpus.several import OTHERS
 from embryology.errors import EmbryologyError
 from embryology.models.optimizers import stage_rate
 from embryology.presets import VERSION, Outcome, Preset
-from embryology.pretraining import state
+from embryology.pretraining import growing, state
 from embryology.runs import checkpoints, losses
+from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.manifest import Manifest, Origin, steps_done
 from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_json, removed_whole, sha256_of_file, written_whole
@@ -37,7 +40,7 @@ def origin_of(preset: Preset, folder: RunFolder) -> Origin | None:
         return None
     other = RunFolder.named(asked.run)
     begun = recorded.origin if recorded and steps_done(folder) else None
-    found = begun or _found(preset.outcome, other, asked.run, asked.step)
+    found = begun or (_found if preset.starts_from else _smaller)(preset.outcome, other, asked.run, asked.step)
     if recorded and recorded.origin != (_now(begun, other) if begun else found):
         raise EmbryologyError(
             f"{folder.root} began with step {asked.step} of {asked.run}, which has changed since; restore it, or give "
@@ -52,7 +55,7 @@ def _now(origin: Origin, other: RunFolder) -> Origin:
     there = {"outcome_sha256": manifest.outcome_sha256} if manifest else {}
     if other.checkpoint(origin.step).exists():
         there["checkpoint_sha256"] = checkpoints.of_run(other.checkpoint(origin.step)).sha256
-    if saved.exists():
+    if origin.state_sha256 and saved.exists():
         there["state_sha256"] = sha256_of_file(saved)
     return origin.model_copy(update=there)
 
@@ -78,6 +81,45 @@ def _found(outcome: Outcome, other: RunFolder, run: str, step: int) -> Origin:
         checkpoint_sha256=checkpoint.sha256,
         state_sha256=sha256_of_file(saved),
     )
+
+
+def _smaller(outcome: Outcome, other: RunFolder, run: str, step: int) -> Origin:
+    """A checkpoint that ``outcome`` is grown from."""
+    manifest, grown = Manifest.read(other), outcome.grown_from
+    if manifest is None:
+        raise EmbryologyError(f"grown_from: there is no run in {other.root}; train it, or name another")
+    refused = growing.refusal(manifest.outcome.model, outcome.model, grown) if grown else None
+    for name in ("corpus", "tokenizer"):
+        if getattr(manifest.outcome, name) != getattr(outcome, name):
+            refused = f"the other has another {name}, and so other pieces"
+    if manifest.outcome.longest != outcome.longest:
+        refused = (
+            f"longest sequences have {manifest.outcome.longest} and {outcome.longest} pieces, as many as positions"
+        )
+    if refused:
+        raise EmbryologyError(f"grown_from: {run} cannot grow into this model: {refused}")
+    if not other.checkpoint(step).exists():
+        raise EmbryologyError(
+            f"grown_from: {run} has no checkpoint of step {step}; name one of `embryology show {run}`"
+        )
+    checkpoint = checkpoints.of_run(other.checkpoint(step))
+    checkpoint.verify()
+    return Origin(run=run, step=step, outcome_sha256=manifest.outcome_sha256, checkpoint_sha256=checkpoint.sha256)
+
+
+def smaller(origin: Origin, folder: RunFolder) -> Checkpoint:
+    """The checkpoint that the run in ``folder`` is grown from.
+
+    Raises:
+        EmbryologyError: its pieces are others, or it has changed.
+    """
+    other = RunFolder.named(origin.run)
+    ours, theirs = (read_json(each.corpus).get("tokenizer_sha256") for each in (folder, other))
+    if ours != theirs:
+        raise EmbryologyError(f"grown_from: {origin.run} was trained on other pieces, as its text has changed since")
+    checkpoint = checkpoints.of_run(other.checkpoint(origin.step))
+    checkpoint.verify()
+    return checkpoint
 
 
 def _state(other: RunFolder, run: str, step: int) -> Path:

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import time
+import typing
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -14,6 +15,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from embryology import intervals
@@ -23,7 +25,7 @@ from embryology.models import processor
 from embryology.models.optimizers import optimizer_for, stage_rate
 from embryology.models.precision import resolve
 from embryology.presets import Preset, Stage
-from embryology.pretraining import branching, compiled, state
+from embryology.pretraining import branching, compiled, growing, state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
 from embryology.pretraining.devices import Devices, expected_processes, refuse_unknown_tracker, speaks
@@ -166,13 +168,20 @@ class Run:
         self.rows: list[dict] = []
 
     def _built(self) -> nn.ModuleDict:
-        return build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
+        models = build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
+        grown = self.outcome.grown_from
+        if grown and self.origin and self.preset.starts_from is None and not manifest.steps_done(self.folder):
+            model = typing.cast(PreTrainedModel, models["model"])
+            source = growing.grow(model, branching.smaller(self.origin, self.folder), grown, self.outcome.seed)
+            apart = growing.difference(source, model, self.curriculum.phases[0].batches[0])
+            self.say(f"grown from step {grown.step} of {self.origin.run}; logits differ by at most {apart:.1g}")
+        return models
 
     def _open(self, corpus: several.Corpora, precision: str) -> None:
         device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
         manifest.open_session(self.folder, self.preset, precision, device, self.devices.processes, self.origin)
         self._adopt(corpus)
-        if self.origin and not manifest.steps_done(self.folder):
+        if self.origin and self.preset.starts_from and not manifest.steps_done(self.folder):
             branching.begin(self.origin, self.folder, self.outcome)
             self.say(f"starts from step {self.origin.step} of {self.origin.run}")
 

@@ -43,7 +43,7 @@ class Session(BaseModel):
 
 
 class Origin(BaseModel):
-    """The state of another run that a run began with."""
+    """The state of another run that a run began with, or the weights that it was grown from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,8 +54,8 @@ class Origin(BaseModel):
     """Of the other run."""
     checkpoint_sha256: str
     """Of its weights at that step."""
-    state_sha256: str
-    """Of the file with its complete state there."""
+    state_sha256: str | None = None
+    """Of the file with its complete state there; None where weights alone were taken."""
 
 
 class Manifest(BaseModel):

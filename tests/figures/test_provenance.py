@@ -85,8 +85,11 @@ def test_a_page_says_what_it_is_about(tmp_path):
         "<p>This page is about the run <strong>one</strong>, made by <code>embryology pretrain one</code> with seed 7 "
         "on a card. It read 4,000,000 tokens.</p>"
     )
-    series.manifest.origin = SimpleNamespace(run="constant-seed7", step=1200)
+    series.manifest.origin = SimpleNamespace(run="constant-seed7", step=1200, state_sha256="0")
     assert drawn.about([series]).data.endswith("tokens. Up to step 1,200 it is the run constant-seed7.</p>")
+    series.manifest.origin.state_sha256 = None
+    grown = "tokens. It began with the weights of constant-seed7 at step 1,200, made larger.</p>"
+    assert drawn.about([series]).data.endswith(grown)
     series.is_frozen = True
     assert "It is frozen: its measurements are kept" in drawn.about([series]).data
     assert cells_of(drawn.side_by_side([series]).data)[0][1] == "frozen, not trained for this build"
