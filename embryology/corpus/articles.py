@@ -12,7 +12,7 @@ import os
 import unicodedata
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
+from embryology.corpus import artificial
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
 from embryology.specs import registry
@@ -53,7 +54,8 @@ def articles(source: str, path: str | None = None) -> Iterator[Article]:
     Args:
         source: ``bundled`` (lead paragraphs of English Wikipedia's vital articles, from the package
             registry), ``text`` (a file or folder of plain text), ``wikipedia`` (Parquet files with
-            the columns of ``wikimedia/wikipedia``, or ``hub``), or a plug-in's.
+            the columns of ``wikimedia/wikipedia``, or ``hub``), ``artificial`` (the bundled articles in one of
+            :data:`embryology.corpus.artificial.LANGUAGES`, its path), or a plug-in's.
         path: ``fr`` or ``es`` of ``bundled`` are those of another Wikipedia, ``topic=People,Arts`` (``fr:topic=…``)
             those of some topics, ``topic!=People`` the others.
             Of the others where ``text``, ``wikipedia`` or a plug-in's lies. Wikipedia defaults to ``wikipedia/`` in
@@ -297,6 +299,24 @@ def _find_bundled(name: str, path: str) -> Data:
     return Data(name, "vital articles", (file,), identity, lambda _: bundled(path))
 
 
+def _find_artificial(name: str, path: str) -> Data:
+    if path not in artificial.LANGUAGES:
+        raise EmbryologyError(
+            f"the corpus source {name!r} needs as its path one of {', '.join(artificial.LANGUAGES)}, not {path!r}"
+        )
+    whole = _find_bundled(name, "")
+
+    def read() -> Iterator[Article]:
+        made = artificial.texts(path, lambda: (article.text for article in bundled()))
+        for article, text in zip(bundled(), made, strict=True):
+            yield replace(article, text=text)
+
+    def identity() -> list:
+        return [artificial.VERSION, path, whole.identity()]
+
+    return Data(name, f"artificial language ({path})", whole.files, identity, lambda _: read())
+
+
 def _find_text(name: str, path: str) -> Data:
     if not path:
         raise EmbryologyError("the corpus source 'text' needs a path: a file or a folder of .txt files")
@@ -324,4 +344,5 @@ OWN = (
     Source("corpus", "bundled", _find_bundled),
     Source("corpus", "text", _find_text),
     Source("corpus", "wikipedia", _find_wikipedia),
+    Source("corpus", "artificial", _find_artificial),
 )

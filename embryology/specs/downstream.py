@@ -8,6 +8,14 @@ from pydantic import PositiveFloat, PositiveInt
 from embryology.specs import BOTH_DIRECTIONS, HIDDEN_STATES, SHARE, Meaning, ProbeSettings, Specification
 from embryology.specs.properties import OVERLAP
 
+PROGRAMS = {
+    "parity": "even number of a's (parity)",
+    "majority-vote": "more a's than b's (majority)",
+    "range": "number within a range",
+    "regular": "regular language a+b+c+d+",
+    "sorted": "digits in order (sorting)",
+}
+"""Tasks of no language, made by program."""
 TASKS = {
     "CoLA": "acceptability (CoLA)",
     "SST-2": "sentiment (SST-2)",
@@ -20,7 +28,7 @@ TASKS = {
     "WNLI": "pronouns (WNLI)",
     "SQuAD": "questions on a text (SQuAD 2.0)",
     "topic": "topic of an article",
-}
+} | PROGRAMS
 SCORED = ("STS-B",)
 """Tasks whose answers are near the truth or far from it, not right or wrong."""
 SCORE, COLLAPSED = "score", "collapsed"

@@ -47,6 +47,8 @@ class Task:
     """None where there is none: then the task is not run."""
     dev: dict[str, Split]
     """By name: ``dev``, or ``matched`` and ``mismatched``."""
+    every_piece_counts: bool = False
+    """Whether a symbol that a tokenizer does not know makes right and wrong examples the same."""
 
 
 def drawn(examples: Sequence[T], most: int | None, seed: int) -> list[T]:

@@ -10,9 +10,9 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.specs import registry
 from embryology.specs.sources import Data, Source, chosen, differences, named, refuse
-from embryology.tasks import Split, Task, glue, scores, squad, topics
+from embryology.tasks import Split, Task, glue, programs, scores, squad, topics
 
-OWN = (*glue.SOURCES, *squad.SOURCES, topics.SOURCE)
+OWN = (*glue.SOURCES, *squad.SOURCES, *programs.SOURCES, topics.SOURCE)
 
 
 def sources() -> dict[str, Source]:
@@ -21,7 +21,8 @@ def sources() -> dict[str, Source]:
 
 
 def find(name: str) -> Task:
-    """A task of labels by its name, read: one of GLUE's, the same with ``hub:`` before it, ``topic``, or a plug-in's.
+    """A task of labels by its name, read: one of GLUE's, the same with ``hub:`` before it, ``topic``, one
+    made by program (:mod:`embryology.tasks.programs`), or a plug-in's.
 
     Raises:
         EmbryologyError: there is no such task, its data are not there, or they are malformed, or a plug-in has made

@@ -77,16 +77,21 @@ def read(name: str, most: int | None, seed: int, tokenizer: PreTrainedTokenizerF
     """Read a task, draw at most ``most`` of its training examples evenly, and tokenise them.
 
     Raises:
-        EmbryologyError: its data are malformed or not there, or it has no train set.
+        EmbryologyError: its data are malformed or not there, it has no train set, or the tokenizer lacks pieces.
     """
     task = catalogue.find(name)
     if task.train is None:
         raise EmbryologyError(f"the task {name!r} has no train set here, so that nothing can be trained for it")
     examples = drawn(task.train.examples, most, seed)
+    train = _read(examples, tokenizer, longest)
+    if task.every_piece_counts and any(tokenizer.unk_token_id in ids for ids in train.ids):
+        raise EmbryologyError(f"the task {name!r} has symbols for which the tokenizer has no piece; leave it out")
+    if task.every_piece_counts and max(map(len, train.ids)) == longest:
+        raise EmbryologyError(f"the task {name!r} has sequences of more than {longest} pieces; raise max_length")
     return Prepared(
         task,
         examples,
-        _read(examples, tokenizer, longest),
+        train,
         np.array([example.label for example in examples], np.int64 if task.classes else np.float32),
         {dev: (_read(split.examples, tokenizer, longest), split.examples) for dev, split in task.dev.items()},
         f"{task.label}, {len(examples):,} of {len(task.train.examples):,} training examples",
