@@ -198,7 +198,7 @@ SAYS = {
         **{name: f"({name})" for name in glue.TASKS},
         "SQuAD": "(SQuAD 2.0)",
         "topic": "topic",
-        **dict.fromkeys(("parity", "majority-vote", "regular"), ""),
+        **{"parity": "(parity)", "majority-vote": "(majority)", "regular": "a+b+c+d+"},
         "range": "range",
         "sorted": "(sorting)",
         "majority": "most frequent class",
