@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from embryology.errors import EmbryologyError, problems
+from embryology.presets.others import GrownFrom, Order, StartsFrom
 from embryology.presets.sections import Corpus, Model, Objective, Optimizer, Section, Tokenizer
 from embryology.specs import Precision, registry
 from embryology.storage.files import read_yaml, sha256_of
@@ -86,14 +87,6 @@ class Stage:
         return self.texts, *self.shape
 
 
-class StartsFrom(Section):
-    """The step of another run whose state a run begins with, instead of training the same up to there."""
-
-    run: str
-    """Its name or path; ``{seed}`` stands for the seed."""
-    step: PositiveInt
-
-
 class Outcome(Section):
     """All that the weights depend on. Its hash names the experiment; a resume with another one is refused."""
 
@@ -109,6 +102,10 @@ class Outcome(Section):
     """Pieces a sequence, ``[CLS]`` and both ``[SEP]`` included."""
     phases: tuple[Phase, ...] = ()
     """One after the other, from step 0 to ``steps``; none is one phase with the optimizer's schedule."""
+    grown_from: GrownFrom | None = None
+    """None where it begins with random parameters."""
+    order: Order | None = None
+    """In which the sequences of all steps are read; None is that of chance."""
     replaced: dict[NonNegativeInt, NonNegativeInt] = Field({})
     """Sequences, by their number among all that the run reads, that are not read: in the place of each a chunk of the
     held-out text, by its number, cut to the same length. All others stay as they are."""
@@ -147,6 +144,10 @@ class Outcome(Section):
             raise ValueError(
                 "replaced sequences are not for pair: nsp, which would add held-out text of other articles"
             )
+        if self.order and len({stage.reads for stage in self.course}) > 1:
+            raise ValueError("order is of all sequences of a run, so that its phases have to read alike")
+        if self.order and len(self.course[0].texts) > 1:
+            raise ValueError("order is of a run that reads one text")
         for problem in self._problems_of_phases():
             raise ValueError(problem)
         return self
@@ -255,11 +256,11 @@ class Preset(Section):
 
     @property
     def origin(self) -> StartsFrom | None:
-        """``starts_from`` with the run's name for this seed."""
-        if self.starts_from is None:
+        """The run and step that this one begins with, by its name for this seed."""
+        begins = self.starts_from or self.outcome.grown_from
+        if begins is None:
             return None
-        name = self.starts_from.run.replace("{seed}", str(self.outcome.seed))
-        return self.starts_from.model_copy(update={"run": name})
+        return StartsFrom(run=begins.run.replace("{seed}", str(self.outcome.seed)), step=begins.step)
 
     @property
     def outcome_sha256(self) -> str:

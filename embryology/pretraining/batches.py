@@ -189,6 +189,8 @@ class Batches:
         self.first_ordinary = max(tokenizer.all_special_ids) + 1
         self.chunks = chunks(store, length - SPECIALS)
         self._shuffled = (-1, np.empty(0, np.int64))
+        self.order: np.ndarray | None = None
+        """(sequences of a run,) int64: which of them is read at each place; None where they are read as they come."""
 
     def __len__(self) -> int:
         """Batches an epoch, the last one filled up from the next epoch."""
@@ -198,7 +200,7 @@ class Batches:
         """How many times ``step`` batches read the text."""
         return step * self.batch_size / len(self.chunks)
 
-    def order(self, epoch: int) -> np.ndarray:
+    def epoch_order(self, epoch: int) -> np.ndarray:
         """(chunks,): the order in which an epoch reads them."""
         if self._shuffled[0] != epoch:
             rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
@@ -247,7 +249,12 @@ class Batches:
 
     def planned(self, place: int) -> Drawn:
         """:meth:`sequence` at a ``place``, before any is replaced."""
-        return self.sequence(self.before + place)
+        return self.sequence(self.before + (place if self.order is None else int(self.order[place])))
+
+    def chunk(self, number: int) -> int:
+        """Of which of the text's ``chunks`` sequence ``number`` is."""
+        epoch, rank = divmod(number, len(self.chunks))
+        return int(self.epoch_order(epoch)[rank])
 
     def sequence(self, number: int) -> Drawn:
         """Sequence ``number``, counted over all batches, as the text has it."""
@@ -276,8 +283,7 @@ class Batches:
             random numbers, from which masks are drawn next.
         """
         rng = np.random.default_rng([self.seed, SEQUENCE_STREAM, number])
-        epoch, rank = divmod(number, len(self.chunks))
-        return *self.of_chunk(self.order(epoch)[rank], rng), rng
+        return *self.of_chunk(self.chunk(number), rng), rng
 
     def of_chunk(self, chunk: int, rng: np.random.Generator) -> tuple[list[np.ndarray], int]:
         """The segments of a chunk, as :meth:`segments` says."""

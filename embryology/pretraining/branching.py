@@ -15,7 +15,7 @@ from embryology.corpus.several import OTHERS
 from embryology.errors import EmbryologyError
 from embryology.models.optimizers import stage_rate
 from embryology.presets import VERSION, Outcome, Preset
-from embryology.pretraining import growing, state
+from embryology.pretraining import growing, order, state
 from embryology.runs import checkpoints, losses
 from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.manifest import Manifest, Origin, steps_done
@@ -144,6 +144,8 @@ def _differences(one: Outcome, other: Outcome, step: int) -> Iterator[str]:
             yield f"optimizer.{key}"
     if one.longest != other.longest:
         yield f"longest sequence, {one.longest} and {other.longest} pieces, for which the model has positions"
+    if one.order and one.sequences != other.sequences:
+        yield f"number of sequences, {one.sequences} and {other.sequences}, all of which are put in order"
     grids = [[each for each in outcome.checkpoints if each <= step] for outcome in (one, other)]
     if grids[0] != grids[1]:
         yield f"grid of checkpoints, {grids[0]} and {grids[1]}"
@@ -181,6 +183,9 @@ def begin(origin: Origin, folder: RunFolder, outcome: Outcome) -> None:
             with written_whole(folder.checkpoint(step)) as temporary:
                 shutil.copytree(other.checkpoint(step), temporary)
             checkpoints.of_run(folder.checkpoint(step)).verify()
+    if (answers := other.root / order.FILE).exists():
+        with written_whole(folder.root / order.FILE) as temporary:
+            shutil.copyfile(answers, temporary)
     logged = losses.read(other)
     logged = logged[logged["step"] <= origin.step]
     steps = logged["step"].clip(lower=1)

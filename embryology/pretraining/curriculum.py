@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
+import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from embryology.corpus.several import Corpora
 from embryology.corpus.store import TokenStore
 from embryology.errors import EmbryologyError
 from embryology.presets import Corpus, Outcome
+from embryology.pretraining import order
 from embryology.pretraining.batches import Batch, Batches
 from embryology.pretraining.in_place import Replacement
 from embryology.pretraining.mixture import Mixture
@@ -40,6 +42,7 @@ class Curriculum:
         tokenizer: PreTrainedTokenizerFast,
         others: Sequence[TokenStore] = (),
         held_out: TokenStore | None = None,
+        surprisals: np.ndarray | None = None,
     ):
         """
         Args:
@@ -48,6 +51,10 @@ class Curriculum:
             tokenizer: of all texts.
             others: of ``outcome.other_corpora``.
             held_out: of the run's own text, from which comes what is read instead of ``outcome.replaced``.
+            surprisals: what the teacher of its order answered, where it has one.
+
+        Raises:
+            EmbryologyError: these are missing.
         """
         self.phases: list[Phase] = []
         stores = dict(zip((outcome.corpus, *outcome.other_corpora), (store, *others), strict=True))
@@ -65,6 +72,7 @@ class Curriculum:
             else:
                 batches = Mixture(own, weights, tokenizer, objective, **options, count=count, before=before)
                 counts = batches.counts()
+            batches.order = order.places(batches, count, outcome, surprisals)
             self.phases.append(Phase(first, after, batches))
             begin = outcome.sequences_until(first)
             if within := {at: chunk for at, chunk in outcome.replaced.items() if begin <= at < begin + count}:
@@ -77,11 +85,16 @@ class Curriculum:
                 read[corpus, length] += drawn
 
     @classmethod
-    def of(cls, outcome: Outcome, corpora: Corpora, tokenizer: PreTrainedTokenizerFast) -> "Curriculum":
+    def of(
+        cls,
+        outcome: Outcome,
+        corpora: Corpora,
+        tokenizer: PreTrainedTokenizerFast,
+        surprisals: np.ndarray | None = None,
+    ) -> "Curriculum":
         """What a run of ``outcome`` reads of its texts."""
-        return cls(
-            outcome, corpora.own.train, tokenizer, [other.train for other in corpora.others], corpora.own.held_out
-        )
+        texts = corpora.own.train, tokenizer, [other.train for other in corpora.others], corpora.own.held_out
+        return cls(outcome, *texts, surprisals)
 
     def epoch(self, step: int) -> float:
         """How many times the text has been read after ``step`` steps."""

@@ -25,7 +25,7 @@ from embryology.models import processor
 from embryology.models.optimizers import optimizer_for, stage_rate
 from embryology.models.precision import resolve
 from embryology.presets import Preset, Stage
-from embryology.pretraining import branching, compiled, growing, state
+from embryology.pretraining import branching, compiled, growing, order, state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
 from embryology.pretraining.devices import Devices, expected_processes, refuse_unknown_tracker, speaks
@@ -72,6 +72,7 @@ def pretrain(
             f"{preset.outcome.steps}; resume it with --resume, or give another --run"
         )
     origin = branching.origin_of(preset, folder)
+    order.refuse_unfit_teacher(preset.outcome, folder)
     quiet = Console(quiet=True)
     speaking = console if speaks() else quiet
     # Before processes are joined, as those wait for each other half an hour, and this may take longer.
@@ -153,7 +154,7 @@ class Run:
         precision = resolve(preset.speed.precision, self.device.type)
         devices.on_main(lambda: self._open(corpus, precision))
         self.tokenizer = tokenizer.load(folder.tokenizer)
-        self.curriculum = Curriculum.of(outcome, corpus, self.tokenizer)
+        self.curriculum = Curriculum.of(outcome, corpus, self.tokenizer, self._surprisals(corpus))
         self.trainee = Trainee(self._built(), getattr(torch, precision)).to(self.device)
         if preset.speed.compile:
             compiled.compile_step(self.trainee, preset.speed.compile)
@@ -176,6 +177,16 @@ class Run:
             apart = growing.difference(source, model, self.curriculum.phases[0].batches[0])
             self.say(f"grown from step {grown.step} of {self.origin.run}; logits differ by at most {apart:.1g}")
         return models
+
+    def _surprisals(self, corpus: several.Corpora) -> np.ndarray | None:
+        """What the teacher of the run's order answers, asked once, before the first step."""
+        teacher = order.teacher_of(self.outcome)
+        if teacher and not manifest.steps_done(self.folder):
+            as_they_come = self.outcome.model_copy(update={"order": None})
+            batches = Curriculum.of(as_they_come, corpus, self.tokenizer).phases[0].batches
+            self.say(f"asking step {teacher.step} of {teacher.run} how hard sequences are")
+            self.devices.on_main(lambda: order.ask_teacher(self.outcome, self.folder, batches))
+        return order.recorded(self.folder)
 
     def _open(self, corpus: several.Corpora, precision: str) -> None:
         device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()

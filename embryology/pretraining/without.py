@@ -140,7 +140,7 @@ def pool(
     chunks = Batches(held_out, tokenizer, stage.objective, **options).chunks
     used = np.zeros(len(held_out.sentences) - 1, bool)
     questions, steps = heldout.questions(outcome, held_out, tokenizer)
-    for first, after in questions.chunks[questions.order(0)[: steps * heldout.BATCH_SIZE]]:
+    for first, after in questions.chunks[questions.epoch_order(0)[: steps * heldout.BATCH_SIZE]]:
         used[first:after] = True
     distinct = {tuple(pieces) for pieces in asked if len(pieces) >= FEWEST_PIECES}
     for found in occurrences(held_out, sorted(distinct), len(tokenizer)):

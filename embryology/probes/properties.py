@@ -49,11 +49,12 @@ class TrainingText:
 
 
 def _exposures(texts: dict[str, pd.DataFrame], text: TrainingText) -> dict[str, pd.DataFrame]:
-    from embryology.pretraining import exposure  # late: it loads torch
+    from embryology.pretraining import exposure, order  # late: they load torch
     from embryology.pretraining.curriculum import Curriculum
 
     assert text.series.manifest is not None  # else there is no training text
-    curriculum = Curriculum.of(text.series.manifest.outcome, text.corpus, text.tokenizer)
+    surprisals = order.recorded(text.series.folder)
+    curriculum = Curriculum.of(text.series.manifest.outcome, text.corpus, text.tokenizer, surprisals)
     return exposure.properties(texts, curriculum, text.tokenizer, text.series)
 
 

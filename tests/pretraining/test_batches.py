@@ -134,7 +134,7 @@ def test_a_batch_is_what_it_says(tokenizer):
 def test_every_epoch_reads_each_chunk_once_in_another_order(tokenizer):
     store = store_of([[20, 21, 22]] * 10 + [[29]] * 3)
     batches = batches_of(store, tokenizer, batch_size=5)
-    first, second = batches.order(0), batches.order(1)
+    first, second = batches.epoch_order(0), batches.epoch_order(1)
     assert sorted(first) == sorted(second) == list(range(len(batches.chunks)))
     assert first.tolist() != second.tolist()
     assert len(batches.chunks) == 23
