@@ -12,12 +12,12 @@ from torch.nn import functional
 from embryology.errors import EmbryologyError
 from embryology.models.encoder import Encoder
 from embryology.presets import Outcome
+from embryology.presets.others import StartsFrom
 from embryology.pretraining.batches import Batches
 from embryology.pretraining.objectives import IGNORED
 from embryology.runs import checkpoints
 from embryology.runs.manifest import Manifest, steps_done
 from embryology.runs.paths import RunFolder
-from embryology.presets.others import StartsFrom
 from embryology.storage.files import written_whole
 
 FILE = "surprisals.npy"

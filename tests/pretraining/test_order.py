@@ -12,11 +12,11 @@ from transformers import AlbertForPreTraining
 from benchmarks.kills import differences
 from embryology.corpus import several, tokenizer
 from embryology.errors import EmbryologyError
+from embryology.presets.others import StartsFrom
 from embryology.pretraining import exposure, loop, order
 from embryology.pretraining.curriculum import Curriculum
 from embryology.runs.paths import RunFolder
 from embryology.runs.verify import check
-from embryology.presets.others import StartsFrom
 from tests.training import SHORT, small_preset, train
 
 STEPS = 14
