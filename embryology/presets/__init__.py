@@ -16,10 +16,11 @@ from pydantic import (
 )
 
 from embryology.errors import EmbryologyError, problems
+from embryology.presets.files import values_of
 from embryology.presets.others import GrownFrom, Order, StartsFrom
 from embryology.presets.sections import Corpus, Model, Objective, Optimizer, Section, Tokenizer
 from embryology.specs import Precision, registry
-from embryology.storage.files import read_yaml, sha256_of
+from embryology.storage.files import sha256_of
 
 Compile = bool | Literal["reduce-overhead"]
 VERSION = 3
@@ -283,16 +284,18 @@ def load(preset: str) -> Preset:
     Raises:
         EmbryologyError: there is none, or a key is unknown, missing or of a wrong value.
     """
+    file = _file(preset, Path())
+    return validated({"name": file.stem} | values_of(file, _file), origin=str(file))
+
+
+def _file(preset: str, folder: Path) -> Path:
+    """Of a preset by its name, or by a path from ``folder`` on."""
     if preset in names():
-        file = Path(str(resources.files("embryology") / "presets" / f"{preset}.yaml"))
-    else:
-        file = Path(preset).expanduser()
-        if file.suffix not in {".yaml", ".yml"}:
-            raise EmbryologyError(f"there is no preset {preset!r}; choose one of {', '.join(names())}, or a .yaml file")
-    values = read_yaml(file) or {}
-    if not isinstance(values, dict):
-        raise EmbryologyError(f"{file} holds no preset: it is one {type(values).__name__}, and not keys with values")
-    return validated({"name": file.stem} | values, origin=str(file))
+        return Path(str(resources.files("embryology") / "presets" / f"{preset}.yaml"))
+    file = folder / Path(preset).expanduser()
+    if file.suffix not in {".yaml", ".yml"}:
+        raise EmbryologyError(f"there is no preset {preset!r}; choose one of {', '.join(names())}, or a .yaml file")
+    return file
 
 
 def validated(values: dict[str, Any], origin: str) -> Preset:
