@@ -171,6 +171,7 @@ def measure(folder, probe, step, rows, items=None, settings=None):
     if items is not None:
         write_table(items_file, items.assign(step=step))
     measurements.let_stand(folder, own)
+    measurements.write_standing(folder, measurements.standing(folder).values())  # in one file, as of a frozen run
 
 
 def _count_overlap(folder, words):

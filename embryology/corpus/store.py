@@ -110,17 +110,7 @@ def prepare(
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
-    origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT}
-    origin |= settings.model_dump(exclude={"learns_from"})
-    if pieces_of:
-        origin["pieces_of"] = pieces_of.record["tokenizer_sha256"]
-    elif settings.learns_from:
-        origin["learns_from"] = [
-            [other.source, fingerprint(other.source, other.path)] for other in settings.learns_from
-        ]
-    if leave_out:
-        origin["leave_out"] = overlap.identity(leave_out)
-    folder = runs_folder() / ".corpora" / sha256_of(origin)[:16]
+    folder = place(source, path, settings, leave_out, pieces_of)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
         if not folder.is_dir():
@@ -133,6 +123,27 @@ def prepare(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
                 ) from error
     return PreparedCorpus(folder, read_json(folder / "corpus.json"))
+
+
+def place(
+    source: str,
+    path: str | None,
+    settings: Tokenizer,
+    leave_out: Mapping[str, Sequence[str]] | None,
+    pieces_of: PreparedCorpus | None = None,
+) -> Path:
+    """The folder of the cache that :func:`prepare` fills or finds, which is there where that was done before."""
+    origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT}
+    origin |= settings.model_dump(exclude={"learns_from"})
+    if pieces_of:
+        origin["pieces_of"] = pieces_of.record["tokenizer_sha256"]
+    elif settings.learns_from:
+        origin["learns_from"] = [
+            [other.source, fingerprint(other.source, other.path)] for other in settings.learns_from
+        ]
+    if leave_out:
+        origin["leave_out"] = overlap.identity(leave_out)
+    return runs_folder() / ".corpora" / sha256_of(origin)[:16]
 
 
 def all_prepared() -> Iterator[PreparedCorpus]:

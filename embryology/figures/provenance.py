@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from embryology.errors import EmbryologyError
 from embryology.figures import audit, style
-from embryology.runs import measurements
+from embryology.runs import measurements, misfit
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.series import Series
 from embryology.runs.steps import SAID
@@ -123,8 +123,8 @@ def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:
     for probe in probes:
         if probe not in standing:
             continue
-        if misfit := measurements.misfit(series, standing[probe]):
-            yield f"{series.name}: {misfit}"
+        if wrong := misfit.misfit(series, standing[probe]):
+            yield f"{series.name}: {wrong}"
         frame = measurements.read(series, probe)
         if set(frame["model"]) == {"electra"} and set(frame["objective"]) == {"masked"} and series.manifest:
             yield f"{probe} read the generator of {series.name}, as its discriminator predicts no words"

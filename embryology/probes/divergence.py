@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.corpus import bigrams, store
+from embryology.corpus import bigrams, several
 from embryology.models.alignment import longest_input
 from embryology.probes import WHOLE, Probe
 from embryology.runs.measurements import row
@@ -51,7 +51,7 @@ class DivergenceProbe(Probe):
 
     def inputs(self, settings: DivergenceSettings, series: Series) -> dict[str, Any]:
         corpus = _corpus(series)
-        return {"text": corpus.record["text_sha256"] if corpus else None, "precision": settings.precision}
+        return {"text": corpus.text_sha256 if corpus else None, "precision": settings.precision}
 
     def prepare(self, settings: DivergenceSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         corpus = _corpus(series)
@@ -80,23 +80,23 @@ class DivergenceProbe(Probe):
         return rows, items.assign(source="held-out sentences")
 
 
-def _corpus(series: Series) -> store.PreparedCorpus | None:
+def _corpus(series: Series) -> several.Corpora | None:
     manifest = series.folder.corpus
-    return store.prepared(read_json(manifest)) if manifest.exists() else None
+    return several.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def choose_examples(
-    corpus: store.PreparedCorpus, settings: DivergenceSettings, tokenizer: PreTrainedTokenizerFast, max_length: int
+    corpus: several.Corpora, settings: DivergenceSettings, tokenizer: PreTrainedTokenizerFast, max_length: int
 ) -> Examples:
     """Draw held-out sentences and a place in each, and look up what the training text has there.
 
     Args:
-        corpus: that the models were trained on.
+        corpus: that the models were trained on; of several texts the run's own is held out.
         settings: how many sentences, and the seed.
         tokenizer: the corpus's.
         max_length: most ids that a model reads, special tokens included; longer sentences are not drawn.
     """
-    held_out, size = corpus.held_out, len(tokenizer)
+    held_out, size = corpus.own.held_out, len(tokenizer)
     lengths = np.diff(held_out.sentences)
     rng = np.random.default_rng(settings.seed)
     drawn = rng.permutation(np.flatnonzero((lengths > 1) & (lengths <= max_length - 2)))[: settings.places]

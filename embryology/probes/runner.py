@@ -3,6 +3,7 @@
 import itertools
 import json
 import traceback
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,10 @@ from embryology.progress import Progress
 from embryology.runs import measurements, plugins
 from embryology.runs.checkpoints import TOKENIZER_FILES, Checkpoint
 from embryology.runs.measurements import Configuration
+from embryology.runs.misfit import misfit
 from embryology.runs.series import Series, thinned
 from embryology.specs import MASKED_HEAD, NEEDS, NOT_APPLICABLE, NotApplicable, ProbeSettings, registry
+from embryology.specs.imports import source_of
 from embryology.storage.files import read_table, refusal, sha256_of, sha256_of_file, write_table, written_whole
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ def run_probes(
     device: str = "auto",
     threads: int | None = None,
     keep: bool = False,
+    only: Collection[int] | None = None,
 ) -> int:
     """Measure checkpoints; what was measured before is skipped. Interrupted, it resumes where it was.
 
@@ -76,6 +80,7 @@ def run_probes(
         device: a torch device name, or ``auto``.
         threads: of the processor; None leaves torch's own number.
         keep: whether checkpoints that are fetched stay on this machine when they are measured.
+        only: of the checkpoints so chosen those at these steps, a part that one of several jobs measures.
 
     Returns:
         How many measurements were taken.
@@ -97,7 +102,7 @@ def run_probes(
     asked = [_asked(series, name, settings, tokenizer_sha256) for name, settings in probes.items()]
     done: list[tuple[Checkpoint, Asked]] = []
     todo: list[tuple[Checkpoint, Asked]] = []
-    for checkpoint in chosen:
+    for checkpoint in chosen if only is None else [each for each in chosen if each.step in only]:
         for each in asked:
             if steps != "all" or checkpoint in thinned(series.checkpoints, each.settings.every):
                 rows, _ = each.configuration.files(series.folder, checkpoint)
@@ -115,13 +120,23 @@ def run_probes(
             soft_wrap=True,
         )
     for each in asked:
-        if wrong := measurements.misfit(series, each.configuration):
+        if wrong := misfit(series, each.configuration):
             console.print(f"{series.name}: {wrong}", highlight=False, soft_wrap=True)
     if todo:
         failed += _Measuring(series, tokenizer, console, device, threads, keep).all(todo)
     if failed:
         raise EmbryologyError(f"{series.name}: could not be measured: {'; '.join(failed)}")
     return len(todo)
+
+
+def configured(series: Series, probes: dict[str, ProbeSettings]) -> list[Asked]:
+    """The probes of :func:`run_probes` and their configurations; nothing is measured.
+
+    Raises:
+        EmbryologyError: data are missing, or the checkpoints have different tokenizers.
+    """
+    _, tokenizer_sha256 = _tokenizer(series)
+    return [_asked(series, name, settings, tokenizer_sha256) for name, settings in probes.items()]
 
 
 def _asked(series: Series, name: str, settings: ProbeSettings, tokenizer_sha256: str) -> Asked:
@@ -322,5 +337,5 @@ class _Measuring:
             **encoder.machine(asked.settings.precision),
         }
         rows = measurements.with_units(pd.DataFrame(rows), asked.configuration.probe)
-        measurements.write(rows_file, rows.assign(**columns))
+        measurements.write(rows_file, rows.assign(**columns), source_of(asked.configuration.probe))
         measurements.let_stand(self.series.folder, asked.configuration)

@@ -17,7 +17,7 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.progress import working
 from embryology.report import ask_page, docstrings, source_links
-from embryology.report.imports import modules
+from embryology.specs.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series, of_one_recipe
 from embryology.storage.files import (

@@ -23,7 +23,7 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
 from embryology.report import ask_page, book
-from embryology.report.imports import imported
+from embryology.specs.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
 from embryology.runs.audit import result

@@ -9,7 +9,7 @@ from rich.table import Table
 from embryology.analysis import counterfactual, curves, tables
 from embryology.analysis.learning_order import REACHED, in_order, learning_times, ranks
 from embryology.runs import counterfactuals as replayed
-from embryology.runs import measurements, steps
+from embryology.runs import measurements, misfit, steps
 from embryology.runs.series import Series
 from embryology.specs import registry, tokens
 
@@ -114,7 +114,7 @@ def _measured(series: Series) -> list[dict[str, Any]]:
         if not row["lacking"]:
             frame = measurements.read(series, name)
             row["steps"] = sorted(frame["step"].unique().tolist())
-            row |= {"taken_with": measurements.machines(frame), "misfit": measurements.misfit(series, standing[name])}
+            row |= {"taken_with": measurements.machines(frame), "misfit": misfit.misfit(series, standing[name])}
         rows.append(row)
     return rows
 

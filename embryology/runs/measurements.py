@@ -3,23 +3,27 @@
 ``measurements/`` of a run::
 
     standing.json                          by probe: under which configuration its measurements count
+    <probe>/standing.json                  the same of one probe, which counts for more than the line above
     <probe>/<configuration>/               measurements of one configuration, which a curve may join
         <step>-<weights>.parquet           of one checkpoint; ``all.parquet`` of all, where a run is frozen
         items/<step>-<weights>.parquet     the items behind them
         properties/<kind>-<version>.parquet  what is true of the items at every checkpoint (runs/properties.py)
+        compared/<source>-<step>-<weights> there where a later source of the probe gave the same (study/comparing.py)
     <probe>/parts/                         parts of measurements, which no reader sees
 
-Configurations and weights are named by the first digits of their hashes. Nothing depends on a file's time.
+Configurations and weights are named by the first digits of their hashes. Nothing depends on a file's time. Processes of
+several machines may write at once: a file is of one measurement or one probe, has its name from what that depends on,
+and is renamed into place when it is whole, for which no lock is needed.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from embryology.errors import EmbryologyError, problems
@@ -60,6 +64,7 @@ SCHEMA = pa.schema(
 says :data:`embryology.runs.dictionary.COLUMNS`."""
 MACHINE = ("device", "precision", "torch", "threads")
 ALL = "all.parquet"
+SOURCE = b"source"  # in the metadata of a file of rows: the hash of the code that measured them
 
 
 class Configuration(BaseModel):
@@ -146,8 +151,10 @@ def row(
     }
 
 
-def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
+def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame, source: str | None = None) -> None:
     """Check ``rows`` against :data:`SCHEMA` and write them as one Parquet file, whole or not at all.
+
+    ``source`` is the hash of the code that measured them (:func:`embryology.specs.imports.source_of`).
 
     Raises:
         ValueError: a column is missing, unknown, of another type, or holds nulls it may not hold, or
@@ -165,7 +172,20 @@ def write(path: Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
     outside = (frame["low"].astype(float) > values + 1e-12) | (frame["high"].astype(float) < values - 1e-12)
     if outside.any():
         raise ValueError(f"an interval does not contain its value: {frame[outside].iloc[0].to_dict()}")
-    write_table(path, table)
+    write_table(path, table.replace_schema_metadata({SOURCE: source} if source else None))
+
+
+def source(path: Path) -> str | None:
+    """The hash of the code that measured a file of rows; None where that was not recorded.
+
+    Raises:
+        EmbryologyError: the file is missing or damaged.
+    """
+    try:
+        recorded = (pq.read_schema(path).metadata or {}).get(SOURCE)
+    except (OSError, pa.ArrowException) as error:
+        raise EmbryologyError(f"{path} cannot be read ({error}); restore it, or remove it and measure again") from error
+    return recorded.decode() if recorded else None
 
 
 def with_units(rows: pd.DataFrame, probe: str) -> pd.DataFrame:
@@ -190,30 +210,40 @@ def standing(run: RunFolder) -> dict[str, Configuration]:
     Raises:
         EmbryologyError: the record is damaged.
     """
-    if not run.standing.exists():
-        return {}
-    try:
-        return TypeAdapter(dict[str, Configuration]).validate_python(read_json(run.standing))
-    except ValidationError as error:
-        raise EmbryologyError(
-            f"{run.standing} is damaged ({problems(error)}); remove it and give `embryology probe` again, which "
-            "measures nothing twice"
-        ) from error
+    recorded: dict[str, Configuration] = {}
+    for file in standing_files(run):
+        try:
+            said = read_json(file) if file == run.standing else {file.parent.name: read_json(file)}
+            recorded |= TypeAdapter(dict[str, Configuration]).validate_python(said)
+        except ValidationError as error:
+            raise EmbryologyError(
+                f"{file} is damaged ({problems(error)}); remove it and give `embryology probe` again, which "
+                "measures nothing twice"
+            ) from error
+    return dict(sorted(recorded.items()))
+
+
+def standing_files(run: RunFolder) -> list[Path]:
+    """The records that :func:`standing` reads, of which a later one counts for more."""
+    of_probes = sorted(run.measurements.glob(f"*/{run.standing.name}"))
+    return [run.standing, *of_probes] if run.standing.exists() else of_probes
 
 
 def let_stand(run: RunFolder, configuration: Configuration) -> None:
     """Record that the measurements of ``configuration`` count for its probe from now on."""
-    run.measurements.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(run.measurements / ".lock"):  # other probes may be recorded by other processes
-        recorded = standing(run)
-        if recorded.get(configuration.probe) != configuration:
-            write_standing(run, [*(recorded | {configuration.probe: configuration}).values()])
+    if standing(run).get(configuration.probe) != configuration:
+        write_json(run.standing_of(configuration.probe), configuration.model_dump(mode="json"))
 
 
 def write_standing(run: RunFolder, configurations: Iterable[Configuration]) -> None:
-    """Record what counts, one configuration a probe, in place of what was recorded before."""
+    """Record what counts, one configuration a probe, in one file, in place of what was recorded before.
+
+    No other process may be measuring the run.
+    """
     recorded = {configuration.probe: configuration.model_dump(mode="json") for configuration in configurations}
     write_json(run.standing, dict(sorted(recorded.items())))
+    for file in run.measurements.glob(f"*/{run.standing.name}"):
+        file.unlink()
 
 
 def read(series: Series, probe: str | None = None) -> pd.DataFrame:
@@ -257,7 +287,7 @@ def files(series: Series) -> list[Path]:
     rows, items = _tables(series, None)
     folders = [configuration.properties(series.folder) for configuration in standing(series.folder).values()]
     counted = [file for folder in folders for file in sorted(folder.glob("*.parquet"))]
-    return [series.folder.standing, *rows, *items, *counted]
+    return [*standing_files(series.folder), *rows, *items, *counted]
 
 
 def lacking(series: Series, probe: str) -> str | None:
@@ -271,31 +301,6 @@ def lacking(series: Series, probe: str) -> str | None:
     rows, _ = _tables(series, probe)
     table = read_table(rows[0], ["metric", "reason"]).to_pandas()
     return f"probe {probe} does not apply: {table['reason'].iloc[0]}" if is_not_applicable(table) else None
-
-
-def misfit(series: Series, configuration: Configuration) -> str | None:
-    """Why the data of a probe do not fit what a series was trained on, as a clause; None where they do.
-
-    Of checkpoints made by others it is not known, and None.
-    """
-    record = read_json(series.folder.corpus) if series.folder.corpus.is_file() else {}
-    shares = record.get("languages")
-    asked = _languages(configuration)
-    if not shares or all(shares.get(language, 0) >= 0.5 for language in asked):
-        return None
-    listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    return (
-        f"probe {configuration.probe} asks in {' and '.join(asked)}, and the training text is {listed}: its numbers "
-        "say little"
-    )
-
-
-def _languages(configuration: Configuration) -> list[str]:
-    """Those of a probe's data: what is recorded of each part of them, else that of all data of the probe."""
-    data = configuration.data or {}
-    parts = [part for part in (data, *data.values()) if isinstance(part, dict)]
-    recorded = {part["language"] for part in parts if part.get("language")}
-    return sorted(recorded or {registry.get(configuration.probe).language} - {None})
 
 
 def set_aside(series: Series) -> dict[str, list[int]]:

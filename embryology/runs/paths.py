@@ -131,6 +131,10 @@ class RunFolder:
         """The record of which measurements count, see :mod:`embryology.runs.measurements`."""
         return self.measurements / "standing.json"
 
+    def standing_of(self, probe: str) -> Path:
+        """The same of one probe, which counts for more: many jobs write to a run, and none waits for another."""
+        return self.measurements / probe / self.standing.name
+
     @property
     def plugins(self) -> Path:
         """Where the plug-ins lie that it is measured with, see :mod:`embryology.runs.plugins`."""

@@ -20,12 +20,13 @@ _of_runs: set[str] = set()
 
 def keep(run: RunFolder) -> None:
     """Record all plug-ins that were added in this process."""
-    if not registry.added:
+    given = {name: str(plugin.file) for name, plugin in registry.added.items()}
+    if given.items() <= _recorded(run).items():  # and so nothing waits where many jobs measure a run
         return
     run.measurements.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(run.measurements / ".lock"):  # other probes may be recorded by other processes
         before = _recorded(run)
-        now = before | {name: str(plugin.file) for name, plugin in registry.added.items()}
+        now = before | given
         if now != before:
             write_json(run.plugins, dict(sorted(now.items())))
 

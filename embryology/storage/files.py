@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -68,7 +69,6 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(temporary)  # of a process that died and had our number, as in containers
         try:
             yield temporary
             for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
@@ -88,8 +88,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def removed_whole(path: Path) -> None:
     """Remove a file or folder; a process that dies half-way leaves nothing under the name ``path``."""
-    os.rename(path, _temporary(path))
-    _remove(_temporary(path))
+    temporary = _temporary(path)
+    os.rename(path, temporary)
+    _remove(temporary)
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -104,7 +105,8 @@ def remove_leftovers(*folders: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    """Drawn, and not the process's number alone: another node that writes here may have the same."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
 
 
 def _remove(path: Path) -> None:

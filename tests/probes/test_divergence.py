@@ -59,7 +59,7 @@ def test_bigrams_are_those_of_plain_counting(text, monkeypatch, portion):
 def corpus(tokenizer):
     texts = (sentence for article in articles.articles("bundled") for sentence in sentences.split(article.text))
     ids = tokenizer(list(itertools.islice(texts, 500)), add_special_tokens=False)["input_ids"]
-    return SimpleNamespace(train=stored(ids[:400]), held_out=stored([*ids[400:], ids[0][:1]]))
+    return SimpleNamespace(train=stored(ids[:400]), own=SimpleNamespace(held_out=stored([*ids[400:], ids[0][:1]])))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def examples(tiny_series, tokenizer, corpus):
 
 
 def test_one_piece_a_sentence_is_masked_and_its_neighbours_are_looked_up(examples, corpus, tokenizer):
-    held_out, size = corpus.held_out, len(tokenizer)
+    held_out, size = corpus.own.held_out, len(tokenizer)
     frequent = bigrams.unigram(corpus.train, size)
     assert len(set(examples.names)) == 70
     for at, (name, ids, place) in enumerate(zip(examples.names, examples.ids, examples.positions, strict=True)):

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from embryology.report import colab
-from embryology.report.imports import imported
+from embryology.specs.imports import imported
 from embryology.runs.paths import ROOT
 from tests.test_project import imports
 

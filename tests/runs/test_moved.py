@@ -11,6 +11,7 @@ import pytest
 
 from embryology.figures import provenance
 from embryology.runs import measurements
+from embryology.runs import misfit as language
 from embryology.runs.series import Series
 from embryology.runs.verify import check
 from embryology.storage.files import sha256_of_file, write_json
@@ -97,7 +98,7 @@ def test_what_was_set_aside_is_named(run):
 
 
 def misfit(run):
-    return measurements.misfit(run, measurements.standing(run.folder)["tokens"])
+    return language.misfit(run, measurements.standing(run.folder)["tokens"])
 
 
 def test_data_in_another_language_than_the_text_are_said(run):
@@ -123,11 +124,11 @@ def test_data_in_another_language_than_the_text_are_said(run):
 def test_a_treebank_of_ones_own_says_in_which_language_it_asks(run, data, languages):
     write_json(run.folder.corpus, {"source": "text", "languages": {"en": 0.97, "fr": 0.02}})
     asked = measurements.standing(run.folder)["tokens"].model_copy(update={"data": data})
-    assert measurements.misfit(run, asked).startswith(
+    assert language.misfit(run, asked).startswith(
         f"probe tokens asks in {languages}, and the training text is en 97%"
     )
     unknown = asked.model_copy(update={"data": {"language": None}})
-    assert measurements.misfit(run, unknown) is None  # as the probe's own, English
+    assert language.misfit(run, unknown) is None  # as the probe's own, English
 
 
 def test_where_measurements_were_taken_is_said_where_checkpoints_differ(run):

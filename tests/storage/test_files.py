@@ -152,10 +152,9 @@ def test_a_thing_is_removed_whole_and_so_are_leftovers(tmp_path, monkeypatch):
     assert left == ["first", "first/x.part", "second", "second/x.part"]
 
 
-def test_two_processes_write_under_different_names(tmp_path, monkeypatch):
+def test_two_machines_whose_processes_have_one_number_write_under_different_names(tmp_path):
     with files.written_whole(tmp_path / "a") as first:
         first.write_text("first")
-        monkeypatch.setattr(os, "getpid", lambda: -1)
         with files.written_whole(tmp_path / "a") as second:
             second.write_text("second")
         assert (tmp_path / "a").read_text() == "second"
@@ -173,12 +172,13 @@ def test_a_folder_that_is_there_is_not_added_to(tmp_path):
     assert os.listdir(tmp_path / "a") == ["old"]
 
 
-def test_what_a_process_of_the_same_number_left_is_not_taken_over(tmp_path):
+def test_what_a_process_of_the_same_number_left_or_is_writing_is_not_touched(tmp_path):
     (tmp_path / f".a.{os.getpid()}.part" / "half").mkdir(parents=True)
     with files.written_whole(tmp_path / "a") as temporary:
         temporary.mkdir(exist_ok=True)
         (temporary / "whole").touch()
-    assert os.listdir(tmp_path) == ["a"]
+    assert sorted(os.listdir(tmp_path)) == [f".a.{os.getpid()}.part", "a"]
+    assert os.listdir(tmp_path / f".a.{os.getpid()}.part") == ["half"]
     assert os.listdir(tmp_path / "a") == ["whole"]
 
 

@@ -1,14 +1,15 @@
-"""All source that a notebook's code imports: what a page depends on beside its measurements."""
+"""All source that code imports: what a page depends on beside its measurements, and a measurement beside its data."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from embryology.specs.registry import GROUP, added
+from embryology.specs.registry import GROUP, added, get
+from embryology.storage.files import sha256_of
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -19,8 +20,41 @@ def imported(cells: list[dict[str, Any]]) -> list[Path]:
     Imports within functions count too. Other packages do not: their versions are pinned.
     """
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    waiting = [file for source in sources for file in _files(source)]
-    seen: set[Path] = set()
+    return _with_imports(file for source in sources for file in _files(source))
+
+
+@cache
+def source_of(probe: str) -> str:
+    """The hash of the code that a probe's numbers come from: the file of its class, and what that imports.
+
+    Comments, documentation and layout do not count. Nor do other packages, whose versions are pinned.
+
+    Raises:
+        EmbryologyError: there is no such probe.
+    """
+    files = _with_imports(modules(get(probe).probe.partition(":")[0]))
+    return sha256_of({_name(file): _normalised(file) for file in files})
+
+
+def _name(file: Path) -> str:
+    return file.relative_to(PACKAGE.parent).as_posix() if file.is_relative_to(PACKAGE) else file.name
+
+
+@cache
+def _normalised(file: Path) -> str:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.unparse(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _with_imports(files: Iterable[Path]) -> list[Path]:
+    waiting, seen = [*files], set[Path]()
     while waiting:
         file = waiting.pop()
         if file not in seen:

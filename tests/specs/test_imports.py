@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from embryology.report import imports
 from embryology.runs.paths import ROOT
+from embryology.specs import imports, registry
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
