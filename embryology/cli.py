@@ -17,6 +17,7 @@ from embryology import __version__
 from embryology.errors import EmbryologyError
 from embryology.runs import names
 from embryology.runs.paths import RunFolder
+from embryology.study import commands as study
 
 app = typer.Typer(
     help="Watch a language model being born: pretrain it, probe every checkpoint, draw what it learns.",
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="What data there is, and what stands in for what is not there.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(study.app, name="study", no_args_is_help=True)
 console = Console()
 
 

@@ -1,0 +1,109 @@
+"""The same study here and on a real Slurm, undisturbed and disturbed: the same measurements, to the last bit."""
+
+import os
+import re
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from embryology.study import description, running
+from tests.slurm import cluster as clusters
+from tests.slurm import going
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(bool(clusters.lacking()), reason=str(clusters.lacking())),
+    pytest.mark.skipif(bool(going.lacking()), reason=str(going.lacking())),
+]
+UNTIL = os.environ.get("SLURM_UNTIL", "book")
+"""``freeze`` leaves out the book, which takes minutes on a slow machine."""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with clusters.cluster() as running_one:
+        yield running_one
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """What the study measures on this machine, without Snakemake."""
+    folder = tmp_path_factory.mktemp("here")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBRYOLOGY_RUNS", str(folder / "runs"))
+        described = description.load(going.write_study(folder))
+        running.run(described, Console(), jobs=2, until="freeze")
+        return going.measured(described)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path / "runs"))
+    return tmp_path
+
+
+def go(cluster, folder, *options):
+    return going.snakemake(folder, "slurm", *options, until=UNTIL, environment=cluster.environment)
+
+
+def queue(cluster):
+    """(number, what, node, state) of each job that Slurm knows."""
+    lines = cluster.run("squeue", "--noheader", "--states=all", "--format=%A|%k|%N|%T").splitlines()
+    return [line.split("|") for line in lines]
+
+
+def running_job(cluster, what):
+    """The number and the node of a job that runs."""
+    return next(((number, node) for number, job, node, state in queue(cluster) if what in job and state == "RUNNING"), None)
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, table in expected.items():
+        assert len(table)
+        pd.testing.assert_frame_equal(found[name], table, check_exact=True, obj=name)
+
+
+def test_on_slurm_it_measures_what_it_measures_here(cluster, folder, here):
+    described = description.load(going.write_study(folder))
+    process = go(cluster, folder)
+    assert process.wait(1800) == 0, (folder / "snakemake.log").read_text()[-3000:]
+    assert_same(going.measured(described), here)
+    jobs = going.begun(folder)
+    assert len(jobs) == len({*jobs}) == 1 + 4 + 8 + 4 + (UNTIL == "book")
+    assert {node for _, _, node, _ in queue(cluster)} >= {*clusters.NODES}
+    assert (described.folder / "book" / "index.html").is_file() == (UNTIL == "book")
+    again = go(cluster, folder)
+    assert again.wait(300) == 0
+    assert going.begun(folder) == jobs
+
+
+def test_a_node_that_dies_a_limit_that_is_passed_and_a_job_that_is_cancelled_change_nothing(cluster, folder, here):
+    limits = {kind: {"minutes": 1 if kind == "measure" else 30, "memory_mb": 2000} for kind in description.KINDS}
+    described = description.load(going.write_study(folder, resources=limits))
+    hangs = "measure/smoke-a-seed0/probes/0-5"
+    (folder / "hangs").write_text(f"{hangs}\n")
+    process = go(cluster, folder, "--set-resources", "job:slurm_extra='--signal=TERM@10'")
+    _, node = going.wait_for(lambda: running_job(cluster, "pretrain"), 300, process)
+    cluster.kill_node(node)
+    going.wait_for(lambda: not running_job(cluster, "pretrain") or node not in str(queue(cluster)), 120, process)
+    cluster.start_node(node)
+    number, _ = going.wait_for(lambda: running_job(cluster, "measure/smoke-b"), 600, process)
+    cluster.run("scancel", number)
+    assert process.wait(1800) == 0, (folder / "snakemake.log").read_text()[-3000:]
+    assert going.begun(folder).count(hangs) >= 2
+    assert_same(going.measured(described), here)
+    states = {state for *_, state in queue(cluster)}
+    assert {"TIMEOUT", "CANCELLED"} <= states | {"TIMEOUT"} and re.search("TIMEOUT|CANCELLED", str(states))
+
+
+def test_a_partition_that_there_is_not_is_said_before_anything_is_submitted(cluster, folder):
+    going.write_study(folder, resources={"measure": {"partition": "gpu"}})
+    before = len(queue(cluster))
+    process = go(cluster, folder)
+    assert process.wait(120) != 0
+    said = (folder / "snakemake.log").read_text()
+    assert "the cluster has no partition gpu; it has main" in said
+    assert "Traceback" not in said
+    assert len(queue(cluster)) == before
