@@ -261,6 +261,19 @@ def report(
 
 
 @app.command()
+def atlas(
+    run: RunArgument,
+    steps: Annotated[str, typer.Option(help="all, last, or steps such as 0,100,200.")] = "all",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Pages made at a time, half a GB each.")] = 2,
+    plugin: PlugInOption = None,
+) -> None:
+    """Make a page of every checkpoint of a measured run; `report` puts them in its book."""
+    from embryology.report.atlas import atlas as make
+
+    make(run, steps, console, jobs=jobs)
+
+
+@app.command()
 def export(
     runs: RunsArgument,
     to: Annotated[str, typer.Option(help="The file to write: .parquet, .csv or .duckdb.")],

@@ -141,7 +141,7 @@ def read(series: Series, frame: pd.DataFrame, seed: int = intervals.SEED) -> For
         patterns=patterns,
         heads=heads,
         curves=pd.concat(curves, ignore_index=True),
-        maps=_maps(items[items["task"] == MAPS]),
+        maps=kept_maps(items),
         frequency=beyond_frequency(series, steps),
     )
 
@@ -275,9 +275,10 @@ def beyond_frequency(series: Series, steps: np.ndarray) -> pd.Series | str:
     return pd.Series({"step": float(np.clip(step, low, above_last)), "low": float(low), "high": float(above_last)})
 
 
-def _maps(items: pd.DataFrame) -> pd.DataFrame:
+def kept_maps(items: pd.DataFrame) -> pd.DataFrame:
+    """The maps of the project's own sentences, a row a sentence, head and checkpoint; none where none were kept."""
     rows = []
-    for each in items.itertuples():
+    for each in items[items["task"] == MAPS].itertuples():
         pieces = str(each.pieces).split(" ")
         layer, head = map(int, str(each.group).split("-"))
         square = np.frombuffer(bytes.fromhex(each.map), np.uint8).reshape(len(pieces), len(pieces)) / 255

@@ -68,8 +68,13 @@ def by_loss(clocks: Sequence[Clock]) -> HTML:
     return _drawn(clocks, "nats")
 
 
+def until(clocks: Sequence[Clock], step: int) -> HTML:
+    """The times by steps with a line at ``step``: what has come, and what is to come."""
+    return _drawn(clocks, "step", step)
+
+
 @style.styled
-def _drawn(clocks: Sequence[Clock], axis: str) -> HTML:
+def _drawn(clocks: Sequence[Clock], axis: str, here: int | None = None) -> HTML:
     told, name = clocks[0], clocks[0].series.name
     if not (told.times["state"] == REACHED).any():
         return style.paragraph(f"Not drawn for {name}: nothing that was measured has a time.")
@@ -77,7 +82,7 @@ def _drawn(clocks: Sequence[Clock], axis: str) -> HTML:
         table, *others = (_on_axis(each, axis) for each in clocks)
     except EmbryologyError as error:
         return style.paragraph(f"Not drawn: {error}.")
-    losses = told.losses if axis != "nats" else told.losses[:0]
+    losses = told.losses if axis != "nats" and here is None else told.losses[:0]
     falls = len(losses) > 0
     height = 1.6 + 0.27 * len(table)
     ratios = [1.3, 1.0, height] if falls else [height]
@@ -97,8 +102,10 @@ def _drawn(clocks: Sequence[Clock], axis: str) -> HTML:
         style.training_axis(panels[-1], at, LABELS[axis])
         for panel in panels[:-1]:
             panel.set_xlabel("")
+    if here is not None:
+        panels[-1].axvline(here, color=style.ALERT, linestyle=style.DASHED, label=f"step {here:,}")
     style.legend(figure, panels[-1:], 4)
-    answer = _answer(told.times)
+    answer = _answer(told.times) if here is None else _so_far(told.times, here)
     along = " Above, the loss of masked words on held-out text with its unigram line, and the gradient norm." * falls
     beside = f" Hollow: the same of {style.listed([each.series.name for each in clocks[1:]])}." * bool(others)
     return style.show(
@@ -107,7 +114,7 @@ def _drawn(clocks: Sequence[Clock], axis: str) -> HTML:
         answer,
         pd.concat([table, *others]),
         f"What comes when, in {name}? Each dot is the time at which one thing comes, each bar its 95% interval, whose "
-        f"ends are checkpoints.{beside} {DEFINITIONS}.{along}",
+        f"ends are checkpoints.{beside} {DEFINITIONS}.{along}{' Dashed: this checkpoint.' * (here is not None)}",
         f"Dot plot of {len(table)} times with intervals, the earliest on top. {answer}.",
     )
 
@@ -181,6 +188,19 @@ def _answer(times: pd.DataFrame) -> str:
     return (
         f"First comes: {first['what']}, step {style.stepped(first)}; last: {last['what']}, step {style.stepped(last)}"
         f"{told}"
+    )
+
+
+def _so_far(times: pd.DataFrame, step: int) -> str:
+    """How many things have come by ``step``, by their whole intervals, and how many are to come."""
+    came = times[times["state"] == REACHED]
+    if came.empty:
+        return "Nothing that was measured has a time"
+    before, after = (came["high"] <= step).sum(), (came["low"] >= step).sum()
+    open_ = len(came) - before - after
+    return (
+        f"By step {step:,}, of {len(came)} things that have a time {before} have come, {after} are to come, and of "
+        f"{open_} it cannot be told"
     )
 
 

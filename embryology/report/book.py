@@ -41,6 +41,7 @@ BUILT_FROM = ".built-from.json"
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 LEAST_FREE = 2**16
 """Bytes; with less a disk is full."""
+_BELOW = "below"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -79,7 +80,7 @@ class Contents:
         lines = [
             f"- [{page.title}]({page.name}.ipynb): {page.metadata.about}."
             for page in self.of(series)
-            if page.metadata.kind != "front"
+            if page.metadata.kind != "front" and page.step is None
         ]
         lines += [f"- [{page.title}](../{page.name}.ipynb): {page.metadata.about}." for page in self.of(None)]
         if self.ask.sha256:
@@ -138,13 +139,13 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
                 # The caption names the series, as the heading of the page does.
                 (
                     page.metadata.order,
-                    {"file": _file(series, page)} | ({"title": page.title} if others and series else {}),
+                    _chapter(series, page) | ({"title": page.title} if others and series else {}),
                 )
                 for page in pages.of(series, caption)
             ]
         if pages.ask.sha256 and caption == ask_page.PART:
             chapters.append((ask_page.ORDER, {"file": ask_page.FILE}))
-        ordered = [chapter for _, chapter in sorted(chapters, key=lambda chapter: chapter[0])]
+        ordered = _nested(chapter for _, chapter in sorted(chapters, key=lambda chapter: chapter[0]))
         if any(page.metadata.kind == "comparison" for page in pages.of(first, caption)):
             ordered += [
                 {"file": _file(series, page), "title": f"{series.name}: {page.title}"}
@@ -156,9 +157,24 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
             made.append({"caption": f"{caption}: {first.name}" if is_split else caption, "chapters": ordered})
         if is_split:
             for series in others:
-                own = [{"file": _file(series, page), "title": page.title} for page in pages.of(series)]
+                own = _nested(_chapter(series, page) | {"title": page.title} for page in pages.of(series))
                 made.append({"caption": f"{caption}: {series.name}", "chapters": own})
     return {"format": "jb-book", "root": _file(first, front), "parts": made}
+
+
+def _chapter(series: Series | None, page: Page) -> dict[str, Any]:
+    return {"file": _file(series, page)} | ({_BELOW: True} if page.step is not None else {})
+
+
+def _nested(chapters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pages of single checkpoints, of which there may be many, below the page that comes before them."""
+    nested: list[dict[str, Any]] = []
+    for chapter in chapters:
+        if chapter.pop(_BELOW, False) and nested:
+            nested[-1].setdefault("sections", []).append(chapter)
+        else:
+            nested.append(chapter)
+    return nested
 
 
 def _files(toc: Any) -> Iterator[str]:

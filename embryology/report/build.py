@@ -5,7 +5,6 @@ get pages too. An executed notebook carries the hash of all that it was made of,
 changed.
 """
 
-import functools
 import json
 import logging
 import threading
@@ -22,7 +21,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
-from embryology.report import ask_page, book
+from embryology.report import ask_page, book, checkpoint_pages
 from embryology.specs.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
@@ -32,7 +31,7 @@ from embryology.runs.hub import groups
 from embryology.runs.paths import STUDIES, RunFolder, project_folder
 from embryology.runs.series import Series, seed_pairs
 from embryology.specs import registry
-from embryology.storage.files import read_json, sha256_of, sha256_of_file, written_whole
+from embryology.storage.files import read_json, refusal, sha256_of, sha256_of_file, written_whole
 
 INJECTED, HIDDEN, LIST = "injected-parameters", "remove-cell", "pages"
 """Tags of cells: papermill's own, the one that keeps a cell out of the book, and that of the list of other pages."""
@@ -49,7 +48,8 @@ class Execution:
     of: str | None
     """The series that its heading names, in a book with pages of several; None where there is no other."""
     list: str | None
-    """On the front page, what takes the place of the text of the cell tagged :data:`LIST`."""
+    """What takes the place of the text of the cell tagged :data:`LIST`: on the front page the other pages, else links
+    to pages of checkpoints."""
     sha256: str
     """Of the template, the parameters, the files of the series, the studies and all code that it imports."""
 
@@ -103,11 +103,15 @@ def report(
     again = {(each.recipe, each.seed) for each in asked if each.recipe is not None}
     contents = _contents(asked, [each for each in others if (each.recipe, each.seed) not in again], root)
     contents = replace(contents, ask=ask_page.prepare(root, contents.series, contents.frozen, console))
+    given = dict(map(_split, parameters))
+    contents.chosen.extend(checkpoint_pages.wanted(contents, given.get("steps", "all"), root))
+    checkpoint_pages.ordered(contents.chosen)
     for series, page, reasons in contents.left_out:
         why = "; ".join(reasons)
         console.print(f"{series.name}/{page.name}.ipynb: left out: {why}", highlight=False, soft_wrap=True)
     stale = []
-    for execution in _executions(contents, places, dict(map(_split, parameters)), root):
+    steps = given.get("steps", "all")
+    for execution in checkpoint_pages.settled(contents, executions(contents, places, given, root), steps):
         if execution.is_current():
             because = "same template, parameters, measurements, code"
             console.print(f"{execution.label}: unchanged, skipped ({because})", highlight=False, soft_wrap=True)
@@ -115,7 +119,7 @@ def report(
         else:
             stale.append(execution)
     if stale:
-        _execute_all(stale, console, jobs or joblib.cpu_count())
+        execute_all(stale, console, jobs or joblib.cpu_count())
     index = book.build(root, book.contents(root, contents), console)
     if folder:
         index = book.put(index.parent, folder, console)
@@ -129,6 +133,9 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
     for page in pages(root):
         if page.is_study:
             contents.chosen.append((None, page))
+            continue
+        if page.metadata.kind == checkpoint_pages.KIND:
+            contents.left_out.extend((each, page, reasons) for each in series if (reasons := page.lacks(each)))
             continue
         if page.metadata.kind == "runs":
             contents.chosen.append((series[0], page))
@@ -153,32 +160,36 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
     return contents
 
 
-def _executions(contents: book.Contents, places: dict[Path, str], given: dict[str, str], root: Path) -> list[Execution]:
+def executions(contents: book.Contents, places: dict[Path, str], given: dict[str, str], root: Path) -> list[Execution]:
     """``places`` is what a person called the series that were asked for; a notebook finds the others in the project."""
     places = {each.folder.root: f"results/{each.folder.name}" for each in contents.frozen} | places
-    audited = functools.cache(_audited)  # it reads weights
-    executions = []
+    hashes: dict[Path, list[tuple[str, str]]] = {}
+    made = []
     for series, page in contents.chosen:
         # Steps, say, are chosen of the runs that were asked for; a frozen one has others.
-        said = given if series in contents.series else {}
+        said = given if series in contents.series and page.step is None else {}
         values = _checked(said, page)
         depends_on, text = [], None
         if series is not None:
             values["run"] = places[series.folder.root]
+            if page.step is not None:
+                values["step"] = page.step
             if page.metadata.kind in ("comparison", "seeds", "runs"):
                 others = contents.compared(page, series)
                 named = values["compare"] if "compare" in said else []  # and not a notebook's default
                 values["compare"] = [*named, *(places[other.folder.root] for other in others)]
-            for each in (series, *Series.open_all(values["compare"])):
-                depends_on += [*_hashes(each.folder.root, files_of(each)), *audited(each.folder)]
+            for each in (series, *Series.open_all(values.get("compare", []))):
+                if each.folder.root not in hashes:  # which many pages read, and an audit reads weights
+                    hashes[each.folder.root] = [*_hashes(each.folder.root, files_of(each)), *_audited(each.folder)]
+                depends_on += hashes[each.folder.root]
             if page.metadata.kind == "front":
                 text = contents.list_of_pages(series)
         of = None if series is None or list(contents.series) == [series] else series.name
         made_of = [sha256_of_file(page.template), values, text, depends_on, _studies(), _code(page)]
         label = f"{of}/{page.name}.ipynb" if of else f"{page.name}.ipynb"
         place = book.executed_page(root, series, page)
-        executions.append(Execution(label, page, values, place, of, text, sha256_of(made_of)))
-    return executions
+        made.append(Execution(label, page, values, place, of, text, sha256_of(made_of)))
+    return made
 
 
 def _split(parameter: str) -> tuple[str, str]:
@@ -248,15 +259,21 @@ def _hashes(root: Path, files: Iterable[Path]) -> list[tuple[str, str]]:
     return [(file.relative_to(root).as_posix(), sha256_of_file(file)) for file in files]
 
 
-def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -> None:
-    """In threads, each of which waits for a kernel of its own; where one fails no other is begun."""
+def execute_all(
+    executions: Sequence[Execution], console: Console, jobs: int, keep_going: bool = False
+) -> dict[str, str]:
+    """In threads, each of which waits for a kernel of its own; where one fails no other is begun.
+
+    Returns:
+        With ``keep_going``, why some could not be executed, by their labels; the others then are.
+    """
     from jupyter_core.utils import ensure_event_loop  # late, as papermill
 
     from embryology.report.kernel import OwnKernel
 
     # Of many runs, and so the longest: begun first, it is not waited for last.
     ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind not in ("comparison", "runs"))
-    failed = threading.Event()
+    failed, reasons = threading.Event(), dict[str, str]()
     with Progress(console, "{task.completed} of {task.total}") as progress, ThreadPoolExecutor(jobs) as pool:
         bar = progress.add_task("executing notebooks", total=len(ordered))
 
@@ -266,7 +283,10 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
             started = time.monotonic()
             try:
                 _execute(execution)
-            except BaseException:
+            except BaseException as error:
+                if keep_going and isinstance(error, Exception) and not refusal(error):
+                    reasons[execution.label] = _in_a_line(error)
+                    return None
                 failed.set()
                 raise
             finally:
@@ -287,6 +307,15 @@ def _execute_all(executions: Sequence[Execution], console: Console, jobs: int) -
                 OwnKernel.kill_all()  # again, for one that was about to start
                 time.sleep(0.2)
             raise
+    return reasons
+
+
+def _in_a_line(error: Exception) -> str:
+    """What a notebook that could not be executed raised."""
+    if isinstance(error, EmbryologyError):
+        return str(error)
+    name, said = (getattr(error, each, "") for each in ("ename", "evalue"))  # of papermill's
+    return " ".join((f"{name}: {said}" if name else f"{type(error).__name__}: {error}").split())[:300]
 
 
 def _execute(execution: Execution) -> None:
@@ -319,11 +348,19 @@ def _execute(execution: Execution) -> None:
 
 
 def _name_again(execution: Execution) -> None:
-    """Give a page that was executed before the heading that it has in this book."""
+    """Give a page that was executed before the heading and the links that it has in this book."""
     page = read_json(execution.place)
-    text = "".join(page["cells"][0]["source"])
-    if execution.named(text) != text:
-        page["cells"][0]["source"] = execution.named(text).splitlines(keepends=True)
+    cells = page["cells"]
+    before = ["".join(cell["source"]) for cell in cells]
+    after = [execution.named(before[0]), *before[1:]]
+    if execution.list is not None:
+        after = [
+            execution.list if LIST in cell["metadata"].get("tags", []) else text
+            for cell, text in zip(cells, after, strict=True)
+        ]
+    if after != before:
+        for cell, text in zip(cells, after, strict=True):
+            cell["source"] = text.splitlines(keepends=True)
         with written_whole(execution.place) as temporary:
             temporary.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

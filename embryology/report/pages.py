@@ -29,10 +29,10 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["front", "losses", "probe", "comparison", "seeds", "runs", "build", "study"]
-    """Of a series: the front of its report, its losses, what a probe measured, what it was made from, a comparison
-    with others, or with other seeds of its recipe; of all series at hand, once; or of none: a study that was made
-    once."""
+    kind: Literal["front", "losses", "probe", "checkpoint", "comparison", "seeds", "runs", "build", "study"]
+    """Of a series: the front of its report, its losses, what a probe measured, one of its checkpoints, what it was
+    made from, a comparison with others, or with other seeds of its recipe; of all series at hand, once; or of none: a
+    study that was made once."""
     needs: tuple[str, ...]
     """Probes, ``losses``, or a kind of properties of items, of any probe's or of one's such as ``tokens:frequency``,
     without which there is nothing to show."""
@@ -50,10 +50,12 @@ class Page:
 
     template: Path
     metadata: Metadata
+    step: int | None = None
+    """Of the checkpoint that it is about, where it is about one."""
 
     @property
     def name(self) -> str:
-        return self.template.stem
+        return self.template.stem if self.step is None else f"{self.template.stem}-{self.step}"
 
     @property
     def is_study(self) -> bool:
@@ -65,8 +67,9 @@ class Page:
 
     @property
     def title(self) -> str:
-        """The heading that it begins with."""
-        return "".join(self.cells[0]["source"]).splitlines()[0].lstrip("# ")
+        """The heading that it begins with, and the checkpoint."""
+        heading = "".join(self.cells[0]["source"]).splitlines()[0].lstrip("# ")
+        return heading if self.step is None else f"{heading} {self.step:,}"
 
     def lacks(self, series: Series) -> list[str]:
         """Why there is nothing to show of a series, a clause each; empty where there is."""
