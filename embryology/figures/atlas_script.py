@@ -9,7 +9,8 @@ STYLE = """<style>
 .atlas-bar input:focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; }
 .atlas-bar output { flex: 1 1 100%; font-weight: 600; min-height: 1.5em; font-variant-numeric: tabular-nums; }
 .atlas-legend { color: var(--said-faint); font-size: 0.9rem; }
-.atlas-both { border-bottom: 1px solid var(--said-bar); margin-bottom: 0.7rem; }
+.atlas-both { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 0 1.5rem;
+  border-bottom: 1px solid var(--said-bar); margin-bottom: 0.7rem; }
 .atlas-table td, .atlas-table th { min-width: 11rem; padding: 0.3rem 0.6rem; text-align: left; vertical-align: top;
   font-weight: normal; border-bottom: 1px solid var(--said-bar); }
 .atlas-table thead th { font-weight: 600; }
@@ -48,7 +49,7 @@ SCRIPT = """
     const [start, end, pieces] = sentence.gap, word = sentence.text.slice(start, end);
     const text = make("p", "", "", sentence.text.slice(0, start), make("u", "", word), sentence.text.slice(end));
     const chips = answers.map(([number, share, label, right]) => {
-      const chip = make("li", right ? "said-it" : "", `${told.texts[number]} ${label}`);
+      const chip = make("li", right ? "said-it" : "", `${told.texts[number]} `, make("small", "", label));
       chip.style.setProperty("--p", share);
       if (right) chip.append(" \\u2713", make("span", "said-heard", " right"));
       return chip;

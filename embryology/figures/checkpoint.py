@@ -28,9 +28,9 @@ def in_short(series: Series, step: int) -> Markdown:
     answer, most = at_step.favourite(told.items)
     same = f"; in {most} of them it is *{_escaped(answer)}*" if most > 1 else ", each time another word"
     pairs = at_step.value(told.rows, PREFERENCE, ACCURACY)
-    preferred = f" Of {pairs['n']} pairs of sentences it prefers the better one in {_right(pairs)}." * len(
-        pairs.dropna()
-    )
+    preferred = ""
+    if pd.notna(pairs["value"]):
+        preferred = f" Of {pairs['n']} pairs of sentences it prefers the better one in {_right(pairs)}."
     return Markdown(
         f"At {when} the likeliest word is the right one in {_right(gaps)} of {gaps['n']} gaps{same}. Of {given['n']} "
         f"words of whole sentences it gives back {_right(given)}, where one word everywhere would be right of "

@@ -27,6 +27,7 @@ html[data-theme="dark"] .said { --said-right: #57cfa5; --said-wrong: #f0a15e; --
 .said-answers { display: flex; flex-wrap: wrap; gap: 0.25rem 0.4rem; list-style: none; padding: 0; margin: 0; }
 .said-answers > li { padding: 0 0.45rem; border: 1px solid var(--said-faint); border-radius: 0.3rem; margin: 0;
   background: linear-gradient(to right, var(--said-bar) calc(var(--p) * 100%), transparent 0); }
+.said-answers small { color: var(--said-faint); font-variant-numeric: tabular-nums; }
 .said-answers > .said-it { border: 2px solid var(--said-right); font-weight: 600; }
 .said-answers > .said-true { border-style: none; color: var(--said-faint); }
 .said-heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
@@ -96,7 +97,7 @@ def _word(word: str, answer: str, correct: bool) -> str:
 
 def _chip(answer: str, label: str, share: float, correct: bool) -> str:
     mark, what = (' class="said-it"', " ✓<span class='said-heard'> right</span>") if correct else ("", "")
-    return f'<li{mark} style="--p: {share:.3f}">{html.escape(answer)} {label}{what}</li>'
+    return f'<li{mark} style="--p: {share:.3f}">{html.escape(answer)} <small>{label}</small>{what}</li>'
 
 
 def _of_its_own(item: pd.Series) -> str:

@@ -355,7 +355,7 @@ def _name_again(execution: Execution) -> None:
     after = [execution.named(before[0]), *before[1:]]
     if execution.list is not None:
         after = [
-            execution.list if LIST in cell["metadata"].get("tags", []) else text
+            execution.list if LIST in cell.get("metadata", {}).get("tags", []) else text
             for cell, text in zip(cells, after, strict=True)
         ]
     if after != before:

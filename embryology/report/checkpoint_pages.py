@@ -73,11 +73,13 @@ def wanted(contents: Contents, steps: str, root: Path) -> list[tuple[Series | No
 
 
 def _few(series: Series, page: Page, steps: str) -> list[int]:
-    """Of the checkpoints that were measured."""
+    """Of the checkpoints that were measured, those that more probes measured, if they are enough."""
     chosen = {checkpoint.step for checkpoint in series.select(steps)}
-    (probe,) = page.metadata.needs
-    measured = {int(step) for step in measurements.read(series, probe)["step"].unique()}
-    return spread(sorted(chosen & measured))
+    frame = measurements.read(series)
+    asked = frame[frame["probe"].isin(page.metadata.needs) & frame["step"].isin(chosen)]["step"].unique()
+    probes = frame[frame["step"].isin(asked)].groupby("step")["probe"].nunique()
+    most = probes.index[probes >= probes.median()]
+    return spread(sorted(map(int, most if len(most) >= MOST else asked)))
 
 
 def settled(contents: Contents, executions: Iterable[Execution], steps: str) -> list[Execution]:
