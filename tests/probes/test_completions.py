@@ -107,19 +107,16 @@ def read(asked, ids):
 
 
 def pieces_at(asked, text, start, end):
-    """Ids of a text, and the places of the pieces of the characters from start to end, by offsets."""
+    """Ids of a text, and the places of the pieces of the characters from start to end; of bytes a space is its
+    word's, be it a piece of its own or not."""
     told = asked.tokenizer(text, return_offsets_mapping=True)
-    places = [
-        at for at, (first, last) in enumerate(told["offset_mapping"]) if first < end and last > start and last > first
-    ]
-    return told["input_ids"], places
+    start -= asked.kind == "roberta" and text[max(start - 1, 0)] == " "
+    places = [at for at, (first, last) in enumerate(told["offset_mapping"]) if start <= first < end and last <= end]
+    return told["input_ids"], [at for at in places if told["input_ids"][at] not in asked.tokenizer.all_special_ids]
 
 
 def in_words(asked, ids, true):
-    """Pieces as text by the mark of each kind of tokenizer; None where one is no plain letter.
-
-    Of bytes a word's space may be a piece of its own, which is none of the word's: what follows it then begins a word.
-    """
+    """Pieces as text by the mark of each kind of tokenizer; None where one is no plain letter."""
     text, goes_on = _in_words(asked, ids)
     return (f"-{text}" if goes_on and not _in_words(asked, true)[1] else text) if text.isascii() and text else None
 
