@@ -15,6 +15,7 @@ from embryology.specs import registry
 from embryology.specs.properties import EXPOSURE, FREQUENCY, NGRAMS
 from embryology.storage.files import read_json, write_json, write_table, write_yaml
 from tests.synthetic_attention import attention
+from tests.synthetic_completions import completions
 from tests.synthetic_divergence import divergence
 from tests.synthetic_grammar import grammar
 from tests.synthetic_similarity import similarity
@@ -46,7 +47,10 @@ EDGES = {"made-up/pos": (100, 0.9, 0.2), "made-up/role": (400, 0.7, 0.4), "made-
 """By task of the edges probe: step of half the gain, final micro F1 of layer 2, and that of the majority."""
 
 
-PROBES = ("tokens", "edges", "attention", "divergence", "grammar", "similarity", "knowledge", "frozen", "finetune")
+PROBES = (
+    *("tokens", "edges", "attention", "completions", "divergence", "grammar", "similarity", "knowledge"),
+    *("frozen", "finetune"),
+)
 
 
 def make_run(
@@ -80,6 +84,7 @@ def make_run(
             "tokens": lambda step=step: _tokens(step, words, source, total, factor, tags or {}),
             "edges": lambda step=step: (_edges(step), _edge_items(source)),
             "attention": lambda step=step: attention(step, source),
+            "completions": lambda step=step: completions(step, source),
             "divergence": lambda step=step: divergence(step),
             "grammar": lambda step=step: grammar(step, source),
             "similarity": lambda step=step: similarity(step, source, steps[-1]),

@@ -9,6 +9,7 @@ from embryology.analysis import knowledge, tables
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import completions, grammar
+from embryology.specs.knowledge import NO_OBJECT
 
 TEXT_IS_FREE = "bundled"
 """The set of facts whose text may be published: descriptions of Wikipedia's articles, under CC BY-SA."""
@@ -64,7 +65,7 @@ def favourite(items: pd.DataFrame) -> tuple[str, int]:
     return min(answers.index[answers == most]), most
 
 
-def facts(told: AtStep, most: int) -> tuple[str, pd.DataFrame]:
+def facts(told: AtStep, most: int) -> tuple[str, bool, pd.DataFrame]:
     """Facts of the first set at a checkpoint: those that are right first, and of each kind the most certain.
 
     Args:
@@ -72,12 +73,15 @@ def facts(told: AtStep, most: int) -> tuple[str, pd.DataFrame]:
         most: how many are chosen.
 
     Returns:
-        The name of the set; and a row a fact of one piece, with its columns of the probe, ``relation``, and ``fact``:
-        the subject where its text may be published, else its number. ``said`` is the object that the likeliest piece
-        is, by name or by number, empty where it is none of the relation's.
+        The name of the set; whether its text may be published, and is there; and a row a fact of one piece, with its
+        columns of the probe, ``relation``, and ``fact``, the subject or where it may not be published its number.
+        ``right`` is the object, by name or by number, and ``said`` the one that the likeliest piece is, empty where it
+        is none of the relation's.
     """
     name = knowledge.sets(told.rows)[0]
-    table = told.items[(told.items["task"] == name) & (told.items["pieces"] == 1)].copy()
+    missing = {"answer": NO_OBJECT, "log_probability": 0.0}  # which runs that were frozen earlier do not keep
+    items = told.items.assign(**{column: value for column, value in missing.items() if column not in told.items})
+    table = items[(items["task"] == name) & (items["pieces"] == 1)].copy()
     named = name == TEXT_IS_FREE and "subject" in table
     objects = table["object"] if named else "object " + table["object_number"].astype(str)
     names = dict(zip(zip(table["group"], table["object_number"], strict=True), objects, strict=True))
@@ -90,7 +94,7 @@ def facts(told: AtStep, most: int) -> tuple[str, pd.DataFrame]:
     ranked = table.sort_values(["correct", "log_probability"], ascending=False, kind="stable")
     turn = ranked.groupby(["correct", "relation"]).cumcount()
     order = ranked.assign(turn=turn).sort_values(["correct", "turn"], ascending=[False, True], kind="stable")
-    return name, order.head(most).reset_index(drop=True)
+    return name, named, order.head(most).reset_index(drop=True)
 
 
 def phenomena(told: AtStep) -> pd.DataFrame:

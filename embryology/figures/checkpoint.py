@@ -109,7 +109,7 @@ def believes(series: Series, step: int) -> HTML:
     told = at_step.read(series, "knowledge", step)
     if isinstance(told, str):
         return _not_measured(told)
-    name, facts = at_step.facts(told, MOST_FACTS)
+    name, named, facts = at_step.facts(told, MOST_FACTS)
     right = at_step.value(told.rows, name, ACCURACY)
     beyond = at_step.value(told.rows, name, "known")
     sentence = (
@@ -117,7 +117,7 @@ def believes(series: Series, step: int) -> HTML:
         f"where the question without its subject gets another answer. {'These' if len(facts) else 'None'} are shown: "
         "right ones first, of each relation the most certain."
     )
-    if "subject" not in facts:
+    if not named:
         sentence += " Their text is not kept here: facts and objects have numbers."
     table = pd.DataFrame(
         {
