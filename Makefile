@@ -3,6 +3,7 @@
 # make test   all tests but the long ones
 # make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs
 # make mutants   which changes of the code does no test see? (hours; see CONTRIBUTING.md)
+# make variants   train and measure every variant of one run, SEEDS of each, for the page on them (hours; it resumes)
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
@@ -12,6 +13,7 @@
 PYTHON ?= python3.11
 RUN ?= tiny
 FROZEN ?= results/tiny-seed0
+SEEDS ?= 3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 EMBRYOLOGY := $(VENV)/bin/embryology
@@ -19,7 +21,7 @@ EMBRYOLOGY := $(VENV)/bin/embryology
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book frozen-book test test-long mutants lint install clean
+.PHONY: book frozen-book test test-long mutants variants lint install clean
 
 book: $(INSTALLED)
 	$(EMBRYOLOGY) pretrain $(RUN) --resume
@@ -40,6 +42,10 @@ test-long: $(INSTALLED)
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) -r requirements-mutants.lock
 	$(VENV)/bin/python -m mutants $(MUTANTS_ARGS)
+
+variants: $(INSTALLED)
+	$(VENV)/bin/python benchmarks/variants.py commands --seeds $(SEEDS) --program $(EMBRYOLOGY) | sh -e
+	$(VENV)/bin/python benchmarks/variants.py collect --seeds $(SEEDS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

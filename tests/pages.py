@@ -18,6 +18,7 @@ FIGURES = {
     "reference_runs": 2,
     "seeds": 0,
     "recipes": 1,
+    "variants": 1,
     "published_probing": 1,
     "overlap": 0,
     "tables": 0,

@@ -23,7 +23,7 @@ from tests.screen import shown
 from tests.training import small_preset, train
 from tests.treebank_files import less_silver
 
-STUDIES = ("recipes", "published_probing")
+STUDIES = ("recipes", "variants", "published_probing")
 FROZEN_PAGES = ("pretraining", "tokens")
 OF_SMOKE = {name: count for name, count in FIGURES.items() if name != "seeds"} | {
     "knowledge": 4,

@@ -4,6 +4,8 @@ After Madasu and Srivastava 2022 (2210.12302), who ask it of whole models on tas
 checkpoint of the same series is the other start.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -29,7 +31,7 @@ def beats_scratch(frame: pd.DataFrame, losses: pd.DataFrame | None = None) -> pd
     return pd.DataFrame([_of_task(scores, task, losses) for task in downstream.tasks(scores)])
 
 
-def _of_task(scores: pd.DataFrame, task: str, losses: pd.DataFrame | None) -> dict:
+def _of_task(scores: pd.DataFrame, task: str, losses: pd.DataFrame | None) -> dict[str, Any]:
     table = downstream.seeds(scores, task, series=tables.main_series(scores))
     row = {"task": task, "step": np.nan, "gain": np.nan, "low": np.nan, "high": np.nan, "tau": np.nan}
     if table.index[0] == 0 and table.shape[1] > 1 and len(table) > 1:
