@@ -16,7 +16,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import working
-from embryology.report import ask_page, docstrings, source_links
+from embryology.report import ask_page, docstrings, finish, offline, source_links
 from embryology.specs.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series, of_one_recipe
@@ -38,6 +38,8 @@ DOCUMENTED = re.compile(r"^\.\. auto\w+:: (\S+)", re.MULTILINE)
 """What a written page shows the docstring of."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
+CHANGES_PAGES = [Path(str(module.__file__)) for module in (docstrings, finish, offline)]
+"""Code that pages pass on their way into the book."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 LEAST_FREE = 2**16
 """Bytes; with less a disk is full."""
@@ -273,6 +275,7 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
             if reason := _refusal(log):
                 raise EmbryologyError(f"cannot write {html}: {reason}")
             raise EmbryologyError(f"the book does not build: {_complaints(log, console)}; the whole log is {log}")
+        finish.finish(made)
         if ask_page.FILE in _files(toc):
             shutil.copytree(ask_page.folder(root), made / ask_page.FOLDER)
         write_json(made / BUILT_FROM, {"sha256": sha256})
@@ -296,7 +299,7 @@ def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
     files = sorted([*notebooks, *written, root / SETTINGS])
     hashes = {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
     links = [source_links.repository_url(root), sha256_of_file(Path(source_links.__file__))]
-    others = [*root.glob(CITATION), Path(docstrings.__file__), *_documented(written)]
+    others = [*root.glob(CITATION), *CHANGES_PAGES, *_documented(written)]
     return sha256_of([toc, hashes, links, [sha256_of_file(file) for file in others]])
 
 
