@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from embryology.figures import origin
 from embryology.runs.steps import Unit
 from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, similarity, tokens
 
@@ -334,7 +335,7 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
         f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"/></div>'
         f"<figcaption>{caption} "
         f'<a href="{csv}" download="{name}.csv">Data (CSV)</a> · '
-        f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a></figcaption></figure>'
+        f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a>{origin.fold([*data])}</figcaption></figure>'
     )
 
 
@@ -343,7 +344,7 @@ def table(table: pd.DataFrame) -> HTML:
     # A long hash or command scrolls within its table, not the page.
     with pd.option_context("display.max_colwidth", None):
         body = table.to_html(index=False, border=0, escape=True, justify="left", classes="embryology-provenance")
-    return HTML(f'<div style="overflow-x: auto">{body}</div>')
+    return HTML(f'<div style="overflow-x: auto" tabindex="0">{body}</div>')
 
 
 def searchable(table: pd.DataFrame, name: str, caption: str) -> HTML:

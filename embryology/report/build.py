@@ -21,7 +21,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
-from embryology.report import ask_page, book, checkpoint_pages
+from embryology.report import again, ask_page, book, checkpoint_pages
 from embryology.specs.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
@@ -380,3 +380,4 @@ def _tidy(notebook: Any, execution: Execution) -> None:
             cell.metadata["tags"] = [*tags, HIDDEN]
         if LIST in tags and execution.list is not None:
             cell.source = execution.list
+        again.tell(cell, execution.page, execution.parameters, execution.place)
