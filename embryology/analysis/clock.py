@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.analysis import attention, edges, grammar, knowledge, phases, plateau, tables
+from embryology.analysis import attention, edges, grammar, knowledge, phases, tables
 from embryology.analysis.curves import groups
 from embryology.analysis.learning_order import (
     FEWEST_SENTENCES,
@@ -24,7 +24,6 @@ from embryology.analysis.learning_order import (
     of_gains,
     untellable,
 )
-from embryology.errors import EmbryologyError
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs import attention as heads
@@ -69,38 +68,6 @@ def read(series: Series, steps: str = "all") -> pd.DataFrame:
     }
     rows = [(kind, *row) for kind, came in sources.items() for row in came(series, steps)]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("step", kind="stable", na_position="last", ignore_index=True)
-
-
-def on_axis(series: Series, table: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The times of :func:`read` in other units, linear between checkpoints.
-
-    Args:
-        series: whose steps they are.
-        table: with ``step``, ``low`` and ``high``.
-        axis: ``step``; ``tokens`` read; or ``nats`` that the held-out masked loss has fallen below the unigram
-            cross-entropy, the most so far, negative above it.
-
-    Raises:
-        EmbryologyError: tokens or losses are not known.
-    """
-    if axis == "step":
-        return table
-    if axis == "tokens":
-        at = pd.DataFrame([(each.step, each.tokens) for each in series.checkpoints], columns=["step", "at"])
-        if at["at"].isna().any():
-            raise EmbryologyError(f"how many tokens {series.name} read is not known")
-    else:
-        losses = plateau.read([series]).dropna(subset=["held_out_masked_loss", "unigram_loss"])
-        if losses.empty:
-            raise EmbryologyError(f"the losses of {series.name} are not known")
-        below = losses["unigram_loss"] - losses["held_out_masked_loss"]
-        at = pd.DataFrame({"step": losses["step"], "at": below.cummax()})
-    known = at.sort_values("step").to_numpy(float).T
-    moved = table.copy()
-    for column in ("step", "low", "high"):
-        values = table[column].to_numpy(float)
-        moved[column] = np.where(np.isfinite(values), np.interp(values, *known), values)
-    return moved
 
 
 def _timed(times: pd.DataFrame, name: Callable[[str], str] = str, where: str = "") -> Iterator[Row]:

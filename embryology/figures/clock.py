@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology.analysis import attention, clock, phases, plateau
+from embryology.analysis import attention, clock, phases, plateau, training
 from embryology.analysis.clock import ATTENTION, FACTS, FREQUENCY, GRAMMAR, KINDS, NGRAMS, WORDS
 from embryology.analysis.learning_order import REACHED
 from embryology.analysis.suddenness import verdict
@@ -121,13 +121,13 @@ def _drawn(clocks: Sequence[Clock], axis: str, here: int | None = None) -> HTML:
 
 def _on_axis(told: Clock, axis: str) -> pd.DataFrame:
     came = told.times[told.times["state"] == REACHED]
-    return clock.on_axis(told.series, came, axis).assign(series=told.series.name)
+    return training.on_axis(told.series, came, axis).assign(series=told.series.name)
 
 
 def _mover(series: Series, axis: str) -> Callable[[np.ndarray], np.ndarray]:
     def moved(steps: np.ndarray) -> np.ndarray:
         table = pd.DataFrame({"step": steps, "low": steps, "high": steps})
-        return clock.on_axis(series, table, axis)["step"].to_numpy(float)
+        return training.on_axis(series, table, axis)["step"].to_numpy(float)
 
     return moved
 

@@ -6,9 +6,8 @@ import html
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -16,47 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from embryology.figures import origin
+from embryology.figures import captions, chart, looks, origin
+from embryology.figures.looks import ALERT, BASELINE_LINES, DASHED, DOTTED, GRID, INK, LINES, MUTED
 from embryology.runs.steps import Unit
-from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, similarity, tokens
 
-if TYPE_CHECKING:
-    from matplotlib.typing import RcKeyType  # not in 3.10
+__all__ = ["ALERT", "BASELINE_LINES", "DASHED", "DOTTED", "GRID", "INK", "LINES", "MUTED"]
 
-INK, MUTED, GRID, ALERT = "#222222", "#595959", "#dddddd", "#B34700"
-
-# Okabe and Ito's colours (2008) without black and yellow; each comes with its own marker and dashes,
-# so that no line is told from another by colour alone.
-LINES = (
-    ("#0072B2", "o", "-"),
-    ("#D55E00", "s", (0, (6, 1))),
-    ("#009E73", "^", (0, (3, 1, 1, 1))),
-    ("#CC79A7", "D", (0, (8, 2, 2, 2))),
-    ("#56B4E9", "v", (0, (4, 2))),
-    ("#E69F00", "P", (0, (2, 1))),
-)
-DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
-BASELINE_LINES = {
-    attention.UNIFORM: (INK, DOTTED),
-    attention.OFFSET: (INK, DASHED),
-    tokens.FREQUENT_WORD: (INK, DOTTED),
-    tokens.FREQUENT_IN_GROUP: (INK, DASHED),
-    edges.MAJORITY: (INK, DOTTED),  # downstream tasks call theirs by the same name
-    edges.STATIC: (INK, DASHED),
-    edges.CONTROL: (ALERT, (0, (3, 1.5))),
-    edges.FREQUENCIES: (INK, (0, (1, 1, 4, 1))),
-    downstream.TF_IDF: (INK, DASHED),
-    grammar.CHANCE: (INK, DOTTED),
-    grammar.SHORTER: (ALERT, (0, (1, 1))),
-    grammar.UNIGRAM: (INK, DASHED),
-    knowledge.MAJORITY: (INK, DOTTED),
-    knowledge.TEMPLATE: (INK, DASHED),
-    knowledge.SHUFFLED: (ALERT, (0, (3, 1.5))),
-    knowledge.COPY: (ALERT, (0, (1, 1))),
-    similarity.SHUFFLED: (INK, DOTTED),
-    UNTRAINED: ("#999999", (0, (7, 1.5, 1, 1.5))),
-}
-"""Colour and dashes of baselines, by their names in the specifications."""
 SHARES = [0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"]
 """Ticks, and their labels, of an axis that shows the share of the steps."""
 
@@ -80,45 +44,13 @@ AT: dict[Unit, str] = {
 _note = ""
 _unit: Unit = "step"
 
-RC: "dict[RcKeyType, Any]" = {
-    "svg.hashsalt": "embryology",  # else every file has element ids of its own
-    "svg.fonttype": "path",  # an image in a page cannot load fonts
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 10,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "lines.linewidth": 1.7,
-    "lines.markersize": 3.5,
-    # A light ground of its own, so that a figure also reads on a dark page.
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "text.color": INK,
-}
-
 
 def styled(draw: Callable[..., HTML]) -> Callable[..., HTML]:
     """Let a function draw in the style of this module, whatever a notebook has set."""
 
     @functools.wraps(draw)
     def in_style(*args: Any, **kwargs: Any) -> HTML:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(RC)
+        with looks.theme():
             return draw(*args, **kwargs)
 
     return in_style
@@ -193,6 +125,7 @@ def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) 
         axis.set_xticks(np.concatenate([at[at == 0], [first], decades if len(decades) else [last]]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
+    chart.of_training(axis)
 
 
 def room(axis: Axes, last: float) -> None:
@@ -246,7 +179,8 @@ def curve(
     """
     colour, marker, dashes = line
     at = rows[x].astype(float)
-    axis.plot(at, scale * rows["value"], color=colour, marker=marker, linestyle=dashes, label=name)
+    (line_drawn,) = axis.plot(at, scale * rows["value"], color=colour, marker=marker, linestyle=dashes, label=name)
+    chart.remember(line_drawn, rows, scale)
     if band and rows["low"].notna().all():
         ends = (scale * rows[end].astype(float) for end in ("low", "high"))
         axis.fill_between(at, *ends, color=colour, alpha=0.22, linewidth=0)
@@ -264,7 +198,9 @@ def baseline(axis: Axes, rows: pd.DataFrame, name: str, label: str, x: str = "st
     """
     if len(rows):
         colour, dashes = BASELINE_LINES[name]
-        axis.plot(rows[x].astype(float), rows["value"], color=colour, linestyle=dashes, linewidth=1.3, label=label)
+        look: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 1.3}
+        (line,) = axis.plot(rows[x].astype(float), rows["value"], **look, label=label)
+        chart.remember(line, rows)
 
 
 def level(axis: Axes, value: float, name: str, label: str, width: float = 1.3) -> None:
@@ -310,9 +246,11 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     Args:
         figure: drawn within :func:`styled`.
         name: of the files a reader saves.
-        answer: the one that the figure gives: a sentence above it, as text, which a phone can break into lines.
-        data: what was drawn, behind the link to the CSV.
-        caption: plain text that stands alone: question, data, intervals, baselines.
+        answer: the one that the figure gives: a title above it, as text, which a phone can break into lines. Where it
+            is longer than :data:`captions.CHARACTERS`, the whole stands in the fold.
+        data: all that was drawn, behind the link to the CSV.
+        caption: plain text that stands alone: question, intervals, baselines, data; its first sentences, of
+            :data:`captions.WORDS` words at most, stand below the figure, and the others in the fold.
         alt: plain text for those who do not see the figure.
 
     Returns:
@@ -323,19 +261,22 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
     answer, alt = (re.sub(r"\bstep (\d[\d,]*)\b", AT[_unit], counted(text)) for text in (answer, alt))
-    caption = f"{counted(caption)} {_note}".rstrip()
-    name, caption, alt, answer = (html.escape(text, quote=True) for text in (name, caption, alt, answer))
+    shown, more = captions.caption(counted(caption))
+    title = captions.title(answer)
+    fold = captions.fold(answer if title != answer else "", more, _note, noted=bool(_note))
+    name, shown, alt, title = (html.escape(text, quote=True) for text in (name, shown, alt, title))
     # Below about 66 pixels an inch the labels cannot be read: a phone scrolls the figure, not the page.
     width = round(figure.get_figwidth() * 66)
     return HTML(
         f'<figure class="embryology-figure" id="figure-{name}">'
-        f"<p><strong>{answer}</strong></p>"
+        f"<p><strong>{title}</strong></p>"
         f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="figure {name}">'
         f'<img class="dark-light" src="{svg}" alt="{alt}" '
         f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"/></div>'
-        f"<figcaption>{caption} "
+        f"<figcaption>{shown}{fold} "
         f'<a href="{csv}" download="{name}.csv">Data (CSV)</a> · '
-        f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a>{origin.fold([*data])}</figcaption></figure>'
+        f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a>{origin.fold([*data])}</figcaption>'
+        f"{chart.script(figure)}</figure>"
     )
 
 

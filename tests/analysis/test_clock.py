@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embryology.analysis import clock
+from embryology.analysis import clock, training
 from embryology.analysis.knowledge import Followed
 from embryology.analysis.learning_order import NEVER_BEYOND, REACHED
 from embryology.analysis.permuted import Chance
@@ -75,7 +75,7 @@ def test_facts_come_halfway_between_the_checkpoints_where_they_were_made_to(seri
 
 def test_times_in_tokens_and_in_nats_are_those_of_the_checkpoints_around(series):
     table = pd.DataFrame({"step": [30.0, 640.0], "low": [20.0, -np.inf], "high": [np.inf, 1280.0]})
-    tokens = clock.on_axis(series, table, "tokens")
+    tokens = training.on_axis(series, table, "tokens")
     assert tokens["step"].tolist() == [30 * TOKENS_A_STEP, 640 * TOKENS_A_STEP]
     assert tokens["low"].tolist() == [20 * TOKENS_A_STEP, -np.inf]
     assert tokens["high"].tolist() == [np.inf, 1280 * TOKENS_A_STEP]
@@ -84,12 +84,12 @@ def test_times_in_tokens_and_in_nats_are_those_of_the_checkpoints_around(series)
     for step, row in losses.iterrows():  # the lowest loss so far
         best = max(best, row["unigram_loss"] - row["held_out_masked_loss"])
         at[step] = best
-    nats = clock.on_axis(series, table, "nats")
+    nats = training.on_axis(series, table, "nats")
     assert nats["step"].tolist() == pytest.approx([(at[20] + at[40]) / 2, at[640]])
-    assert clock.on_axis(series, table, "step") is table
+    assert training.on_axis(series, table, "step") is table
 
 
 def test_an_axis_that_is_not_known_is_refused(series):
     bare = replace(series, checkpoints=tuple(replace(each, tokens=None) for each in series.checkpoints))
     with pytest.raises(EmbryologyError, match="how many tokens"):
-        clock.on_axis(bare, pd.DataFrame({"step": [], "low": [], "high": []}), "tokens")
+        training.on_axis(bare, pd.DataFrame({"step": [], "low": [], "high": []}), "tokens")
