@@ -173,6 +173,7 @@
       this.region.before(this.controls);
       this.offerAxes();
       if (data.choices) this.offerChoices();
+      this.say(null);
     }
 
     table(line) {
@@ -278,7 +279,7 @@
 
     words({ panel, line, i, cell }) {
       const title = panel.title.trim(), of = title ? `${title} · ` : "";
-      if (cell) return `${of}${panel.labels[1]} ${cell.row}, ${panel.labels[0]} ${cell.column}: ${known(cell.value) ? said(cell.value) : "nothing"}`;
+      if (cell) return `${of}${panel.labels[1]} ${cell.row}, ${panel.labels[0]} ${cell.column}: ${known(cell.value) ? (cell.value.length ? cell.value : said(cell.value)) : "nothing"}`;
       if (known(line.level)) return `${of}${line.label}: ${said(line.level)}`;
       const low = line.low?.[i], high = line.high?.[i], n = line.n?.[i];
       const value = line.across ? line.x[i] : line.y[i];

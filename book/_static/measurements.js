@@ -58,9 +58,10 @@
 
     // A line a combination of names other than the step, with its interval, where they are few and of one metric.
     draw() {
-      const { step, value, low, high, n } = this.numbers, lines = new Map();
+      const { value, low, high, n } = this.numbers, lines = new Map();
+      const step = this.codes.step.map((code) => this.values.step[code]), named = this.names.filter((name) => name !== "step");
       for (const row of this.found) {
-        const key = this.names.map((name) => this.values[name][this.codes[name][row]]).filter((part) => part !== "").join(", ");
+        const key = named.map((name) => this.values[name][this.codes[name][row]]).filter((part) => part !== "").join(", ");
         if (!lines.has(key)) lines.set(key, []);
         if (lines.size > MOST_CURVES) break;
         lines.get(key).push(row);

@@ -54,10 +54,11 @@ def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
     chosen = kept[kept["head"] == kept["layer"].map(heads)].set_index(["layer", "step"])["map"]
     top, drawn, ends = max(chosen[layer, step].max() for layer in layers for step in steps), [], []
     for axis, (layer, step) in zip(axes, [(layer, step) for layer in layers for step in steps], strict=True):
-        image = axis.imshow(chosen[layer, step], norm=PowerNorm(0.5, 0, top), cmap="cividis")
-        axis.grid(False)
-        axis.set_xticks(range(len(pieces)), pieces, rotation=90, fontsize=6)
-        axis.set_yticks(range(len(pieces)), pieces, fontsize=6)
+        table = pd.DataFrame(chosen[layer, step], pieces, pieces)
+        style.heat(axis, table, norm=PowerNorm(0.5, 0, top), square=True, cbar=False, rasterized=True)
+        for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
+            for text in labels:
+                text.set_fontsize(6)
         if layer == layers[0]:
             axis.set_title(f"step {style.short(step)}", fontsize=9)
         if step == steps[0]:
@@ -68,7 +69,7 @@ def maps(frame: pd.DataFrame, formation: Formation, sentence: int = 0) -> HTML:
         drawn.append(cells.assign(layer=layer, head=heads[layer], step=step))
         if step == steps[-1]:
             ends.append(f"{_to_neighbours(chosen[layer, step]):.2f}")
-    figure.colorbar(image, ax=list(axes), label="attention, share", shrink=0.8)
+    figure.colorbar(axes[-1].collections[0], ax=list(axes), label="attention, share", shrink=0.8)
     text = " ".join(pieces)
     even = _to_neighbours(np.full_like(chosen[layers[0], steps[0]], 1 / len(pieces)))
     answer = f"At step {steps[-1]:,} neighbours get {style.listed(ends)} of these heads' attention, evenly {even:.2f}"
@@ -117,8 +118,8 @@ def patterns(frame: pd.DataFrame, formation: Formation) -> HTML:
         style.training_axis(axis, even["step"].to_numpy(), "training step")
     style.legend(figure, axes, 4)
     formed = [LABELS[name] for name, times in formation.patterns.items() if (times["state"] == REACHED).any()]
-    answer = f"Heads come to attend beyond uniform attention and the untrained model to {style.listed(formed)}"
-    answer = answer if formed else "No pattern is shown to end beyond uniform attention and the untrained model"
+    answer = f"{len(formed)} of {len(masses)} patterns end beyond uniform attention and the untrained model"
+    answer = f"{answer}; to {style.listed(formed)}" if formed else answer
     return style.show(
         figure,
         "attention-patterns",
@@ -128,7 +129,7 @@ def patterns(frame: pd.DataFrame, formation: Formation) -> HTML:
         f"head that attends so most at the end, chosen on half of the documents, drawn on the other half, both ways; "
         f"entropy and distance are means over a layer's heads. Bands: 95% over sentences (percentile bootstrap, "
         f"{RESAMPLED}; of means t intervals). Dotted: uniform attention. The untrained model is step 0.",
-        f"{len(masses) + 2} line charts over training steps, a line a layer. {answer}.",
+        f"{style.plural(len(masses) + 2, 'line chart')} over training steps, a line a layer. {answer}.",
     )
 
 
@@ -162,11 +163,11 @@ def relations(frame: pd.DataFrame, formation: Formation) -> HTML:
         "attention-relations",
         answer,
         pd.concat(drawn, ignore_index=True),
-        f"Do heads find syntax? Words whose syntactic head is found by the attention head and direction that does best "
-        f"for the relation on the other half of the documents; {tables.main_series(frame)} on {formation.source}, most "
-        "frequent relations, punctuation apart. Bands: 95% over sentences. Dashed: the best fixed offset for the "
-        "relation, chosen in the same way; dotted: a word drawn evenly; grey: the untrained model's chosen heads.",
-        f"{len(shown)} line charts of shares over training steps. {answer}.",
+        "Do heads find syntax? Words whose syntactic head is found by the attention head and direction that does best "
+        "for the relation on the other half of the documents. Bands: 95% over sentences. Dashed: the best fixed offset "
+        f"for the relation, chosen alike; dotted: a word drawn evenly; grey: untrained. {tables.main_series(frame)} on "
+        f"{formation.source}, most frequent relations, punctuation apart.",
+        f"{style.plural(len(shown), 'line chart')} of shares over training steps. {answer}.",
     )
 
 
@@ -206,10 +207,10 @@ def times(frame: pd.DataFrame, formation: Formation) -> HTML:
         "attention-times",
         answer,
         table.drop(columns="resampled").rename_axis("what").reset_index(),
-        f"When does attention form? Step at which a curve is halfway from the best blind answer (uniform attention, "
-        f"the untrained model; of relations the best fixed offset too) to its final value, by the best rising fit; "
-        f"{tables.main_series(frame)} on {formation.source}. Bars: 95% percentile bootstrap over sentences and "
-        f"checkpoints ({RESAMPLED}), out to the checkpoints around. What never clears blind answers has no time. "
+        "When does attention form? Step at which a curve is halfway from the best blind answer to its final value. "
+        f"Bars: 95% bootstrap over sentences and checkpoints, out to the checkpoints around. By the best rising fit; "
+        f"percentiles of {RESAMPLED}; {tables.main_series(frame)} on {formation.source}. Blind answers are uniform "
+        "attention, the untrained model, and of relations the best fixed offset. What never clears them has no time. "
         f"Grey: when the held-out loss falls below the unigram line, which {frequency(formation)}.",
         f"Dot plot of {len(table)} times on an axis of training steps. {answer}.",
     )

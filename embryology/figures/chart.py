@@ -42,7 +42,7 @@ class Remembered(NamedTuple):
 
 
 _rows: WeakKeyDictionary[Artist, Remembered] = WeakKeyDictionary()
-_cells: WeakKeyDictionary[Axes, pd.DataFrame] = WeakKeyDictionary()
+_cells: WeakKeyDictionary[Axes, tuple[pd.DataFrame, pd.DataFrame | None]] = WeakKeyDictionary()
 _training: WeakKeyDictionary[Axes, bool] = WeakKeyDictionary()
 _choices: WeakKeyDictionary[Figure, dict[str, Any]] = WeakKeyDictionary()
 _series: dict[str, dict[str, list[float]]] = {}
@@ -56,9 +56,9 @@ def remember(artist: Artist, rows: pd.DataFrame, scale: float = 1, across: bool 
     _rows[artist] = Remembered(low.tolist(), high.tolist(), n.tolist(), across)
 
 
-def remember_cells(axis: Axes, table: pd.DataFrame) -> None:
-    """Keep the values of a map, with the names of its rows and columns."""
-    _cells[axis] = table
+def remember_cells(axis: Axes, table: pd.DataFrame, said: pd.DataFrame | None = None) -> None:
+    """Keep the values of a map, with the names of its rows and columns, and what is said of each, if more."""
+    _cells[axis] = table, said
 
 
 def of_training(axis: Axes) -> None:
@@ -137,9 +137,9 @@ def _panel(axis: Axes) -> dict[str, Any]:
         "lines": [line for each in axis.lines if (line := _line(axis, each))],
     }
     if axis in _cells:
-        table = _cells[axis]
+        table, said = _cells[axis]
         names = [[str(name) for name in index] for index in (table.columns, table.index)]
-        panel |= {"map": table.to_numpy(float).tolist(), "names": names}
+        panel |= {"map": (table.astype(float) if said is None else said).to_numpy().tolist(), "names": names}
     return panel
 
 
@@ -165,7 +165,7 @@ def _line(axis: Axes, line: Line2D) -> dict[str, Any] | None:
         "colour": to_hex(line.get_color()),
         "width": line.get_linewidth(),
     }
-    found |= {"dashes": _dashes(line), "mark": line.get_marker() not in (None, "", "None", " ")}
+    found |= {"dashes": dashes(line), "mark": line.get_marker() not in (None, "", "None", " ")}
     on_x, on_y = line.get_transform().contains_branch_seperately(axis.transData)
     x, y = (np.asarray(values, float).tolist() for values in (line.get_xdata(), line.get_ydata()))
     if not on_x:
@@ -180,7 +180,7 @@ def _line(axis: Axes, line: Line2D) -> dict[str, Any] | None:
     return found
 
 
-def _dashes(line: Line2D) -> list[float] | None:
+def dashes(line: Line2D) -> list[float] | None:
     """Lengths in points; None of a line that joins nothing, empty of one that is whole."""
     if line.get_linestyle() in ("None", "", " "):
         return None

@@ -12,7 +12,7 @@ from embryology.analysis.clock import ATTENTION, FACTS, FREQUENCY, GRAMMAR, KIND
 from embryology.analysis.learning_order import REACHED
 from embryology.analysis.suddenness import verdict
 from embryology.errors import EmbryologyError
-from embryology.figures import style
+from embryology.figures import chart, style
 from embryology.figures.learning_order import doublings
 from embryology.figures.phases import NAMES
 from embryology.runs.series import Series
@@ -112,7 +112,7 @@ def _drawn(clocks: Sequence[Clock], axis: str, here: int | None = None) -> HTML:
         figure,
         f"clock-{axis}",
         answer,
-        pd.concat([table, *others]),
+        pd.concat([table, *others, *_beside_losses(losses)], ignore_index=True),
         f"What comes when, in {name}? Each dot is the time at which one thing comes, each bar its 95% interval, whose "
         f"ends are checkpoints.{beside} {DEFINITIONS}.{along}{' Dashed: this checkpoint.' * (here is not None)}",
         f"Dot plot of {len(table)} times with intervals, the earliest on top. {answer}.",
@@ -142,9 +142,9 @@ def _times(axis: style.Axes, table: pd.DataFrame, at: np.ndarray) -> None:
             colour, marker, _ = lines[kind]
             low, high = (table.loc[own, end].clip(at[0], at[-1]) for end in ("low", "high"))
             axis.hlines(places[own], low, high, color=colour, linewidth=2)
-            axis.plot(
-                table.loc[own, "step"], places[own], color=colour, marker=marker, markersize=6, linestyle="", label=kind
-            )
+            look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 6, "linestyle": ""}
+            (dots,) = axis.plot(table.loc[own, "step"], places[own], **look, label=kind)
+            chart.remember(dots, table[own], across=True)
     axis.set_yticks(places, table["what"])
     axis.set_ylim(len(table) - 0.5, -0.5)
 
@@ -161,7 +161,8 @@ def _beside(axis: style.Axes, table: pd.DataFrame, other: pd.DataFrame, number: 
     marker = style.LINES[number % len(style.LINES)][1]
     label = str(other["series"].iloc[0]) if len(other) else None
     hollow: dict[str, Any] = {"markerfacecolor": "white", "markersize": 5, "linestyle": "", "color": style.MUTED}
-    axis.plot(own["step"], at, marker=marker, label=label, **hollow)
+    (dots,) = axis.plot(own["step"], at, marker=marker, label=label, **hollow)
+    chart.remember(dots, own, across=True)
 
 
 def _losses(above: style.Axes, below: style.Axes, losses: pd.DataFrame, move: Callable[..., np.ndarray]) -> None:
@@ -173,6 +174,16 @@ def _losses(above: style.Axes, below: style.Axes, losses: pd.DataFrame, move: Ca
     norms = losses.dropna(subset=["gradient_norm"])
     below.plot(move(norms["step"].to_numpy(float)), norms["gradient_norm"], color=style.MUTED, linewidth=1)
     below.set_ylabel(NORM)
+
+
+def _beside_losses(losses: pd.DataFrame) -> list[pd.DataFrame]:
+    """What is drawn above the times, for the CSV: a row a value, of which ``what`` says what it is."""
+    columns = {"held_out_masked_loss": "held-out masked loss", "unigram_loss": "unigram line", "gradient_norm": NORM}
+    rows = (losses.dropna(subset=[column]) for column in columns)
+    return [
+        pd.DataFrame({"what": what, "step": own["step"], "value": own[column]})
+        for (column, what), own in zip(columns.items(), rows, strict=True)
+    ]
 
 
 def _answer(times: pd.DataFrame) -> str:

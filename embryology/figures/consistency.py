@@ -52,7 +52,7 @@ def consistency(frame: pd.DataFrame) -> HTML:
     figure, (over, against) = style.panels(1, 2, 9, 3.9)
     rows = knowledge.curve(frame, name, metric=CONSISTENCY)
     style.curve(over, rows, style.LINES[0], "same answer to two templates")
-    baselines(over, frame, name, "", CONSISTENCY)
+    beside = baselines(over, frame, name, "", CONSISTENCY)
     right = knowledge.curve(frame, name, metric=OF_CANDIDATES)
     style.curve(over, right, style.LINES[1], "right answer among the relation's objects")
     over.set(title=knowledge.set_label(name), ylabel="share of facts", ylim=(0, 1))
@@ -71,13 +71,19 @@ def consistency(frame: pd.DataFrame) -> HTML:
         figure,
         "knowledge-consistency",
         answer,
-        pd.concat([rows.assign(what="same answer"), right.assign(what="right answer")], ignore_index=True),
-        "Does the model give the same answer to questions that say the same, and more so as it comes to know? Left: "
-        "the share of pairs of templates with the same answer among the relation's objects "
-        f"({values['consistency_set']}), 95% intervals over {OVER}, beside the agreement of templates that are asked "
-        "about different subjects (a model that always says the same agrees with itself) and the untrained model's. "
-        "Right: a point a relation at the last checkpoint. Of the excess over different subjects and of right "
-        f"answers, {values['consistency_trend']}.",
+        pd.concat(
+            [
+                *(each.assign(what="same answer") for each in (rows, *beside)),
+                right.assign(what="right answer"),
+                relations.assign(what="a relation at the last checkpoint"),
+            ],
+            ignore_index=True,
+        ),
+        "Does the model give the same answer to questions that say the same? Left: the share of pairs of templates "
+        f"with one answer. Bands: 95% intervals over {OVER}. Baselines: templates asked about different subjects (a "
+        "model that always says the same agrees with itself), and the untrained model. Right: a point a relation at "
+        f"the last checkpoint. Answers are among the relation's objects, {values['consistency_set']}. Of the excess "
+        f"over different subjects and of right answers, {values['consistency_trend']}.",
         f"A line chart of consistency over training steps and a scatter plot of relations. {answer}.",
     )
 

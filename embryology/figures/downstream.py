@@ -120,9 +120,11 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
             score = downstream.baseline(frame, task, name)
             if np.isfinite(score):
                 style.level(axis, 100 * score, name, label)
+                drawn.append(pd.DataFrame({"task": [task], "baseline": name, "value": score}))
         axis.set(title=downstream.label(task), ylabel="score (points)")
         style.training_axis(axis, median["step"], "training step")
-        drawn.append(median.assign(task=task))
+        seeds = by_seed.stack().rename("value").rename_axis(["step", "seed"]).reset_index()
+        drawn += [median.assign(task=task, seed="median"), seeds.assign(task=task)]
     style.legend(figure, axes, 3)
     values = numbers(frame, None)
     answer = (
@@ -132,14 +134,17 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
         figure,
         "downstream",
         answer,
-        pd.concat(drawn, ignore_index=True)[["task", "step", "tokens", "value", "low", "high", "n"]],
-        f"Does more pretraining make a better start? Every checkpoint of {tables.main_series(frame)} fine-tuned by "
-        f"the same recipe: {source}; whole development sets. Points: {values['n_seeds']} seeds; line: their median; "
-        "band: from the lowest to the highest end of the seeds' own 95% bootstraps over development items, so wider "
-        "than an interval of 95%. Step 0 is a model trained from "
+        pd.concat(drawn, ignore_index=True)[
+            ["task", "seed", "baseline", "step", "tokens", "value", "low", "high", "n"]
+        ],
+        f"Does more pretraining make a better start? Every checkpoint of {tables.main_series(frame)} is fine-tuned "
+        f"alike. Points: {values['n_seeds']} seeds; line: their median; band: from the lowest to the highest end of "
+        "the seeds' own 95% bootstraps over development items, so wider than an interval of 95%. "
+        f"Tasks: {source}; whole development sets. Step 0 is a model trained from "
         "scratch on the task alone. Baselines: the most frequent class, and a linear model on tf-idf of the same "
         "examples.",
-        f"{len(shown)} line charts of scores over training steps. {answer}. Above the linear model on words: "
+        f"{style.plural(len(shown), 'line chart')} of scores"
+        f" over training steps. {answer}. Above the linear model on words: "
         f"{values['above_words']}.",
     )
 
@@ -169,19 +174,20 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     height.set(ylabel="mean score (points)", xlabel=style.counted("share of the training steps"))
     share.set(ylabel="% of the gain to the last three", xlabel=style.counted("share of the training steps"))
     style.legend(figure, [height], 4)
-    listed = style.listed([f"{name} {value:.0f}%" for name, value in quarter.items()])
-    answer = f"Of its whole gain there after a quarter of the steps: {listed}"
+    own, *others = (f"{name} {value:.0f}%" for name, value in quarter.items())
+    answer = f"Of its whole gain there after a quarter of the steps: {own}"
+    answer += f"; {style.listed(others)}" if others else ""
     return style.show(
         figure,
         "downstream-published",
         answer,
         pd.concat(drawn, ignore_index=True),
-        "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks "
-        f"({numbers(frame, None)['tasks']}) and the released GLUE averages, one run a point and without intervals; "
-        "tasks and models differ, so heights do not compare. Middle: the share of the gain from the first checkpoint "
-        f"to the mean of the last {downstream.LAST}, with lines at a quarter of the steps and at "
-        f"{100 * downstream.ENOUGH:.0f}%. Right: the released scores for SQuAD 2.0, the mean of exact match and F1, "
-        "which the averages leave out"
+        "Is most of the ability there early, as the paper finds? Left: the mean score of this run's tasks and the "
+        "released GLUE averages, without intervals. Tasks and models differ, so heights do not compare. Middle: the "
+        f"share of the gain from the first checkpoint to the mean of the last {downstream.LAST}. Lines stand at a "
+        f"quarter of the steps and at {100 * downstream.ENOUGH:.0f}%; tasks: {numbers(frame, None)['tasks']}; one run "
+        "a point. Right: the released scores for SQuAD 2.0, the mean of exact match and F1, which the averages leave "
+        "out"
         + (", and this run's." if len(downstream.curve(frame, SQUAD)) else "; this run was not fine-tuned for it."),
         f"Three line charts over the share of training steps. {answer}.",
     )
@@ -219,7 +225,9 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
             curve = downstream.curve(scored, task)
             style.curve(axis, curve, line, name, scale=100)
             drawn.append(curve.assign(task=task, model=name))
-        style.level(axis, 100 * downstream.baseline(frame, task, MAJORITY), MAJORITY, BASELINES[MAJORITY])
+        majority = downstream.baseline(frame, task, MAJORITY)
+        style.level(axis, 100 * majority, MAJORITY, BASELINES[MAJORITY])
+        drawn.append(pd.DataFrame({"task": [task], "baseline": MAJORITY, "value": majority}))
         axis.set(title=downstream.label(task), ylabel="score (points)")
         style.training_axis(axis, curve["step"], "training step")
         correlations[task] = downstream.siblings(frame, frozen, task)[1]
@@ -230,12 +238,12 @@ def siblings(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> HTML:
         figure,
         "downstream-frozen",
         answer,
-        pd.concat(drawn, ignore_index=True)[["task", "model", "step", "value", "low", "high", "n"]],
+        pd.concat(drawn, ignore_index=True)[["task", "model", "baseline", "step", "value", "low", "high", "n"]],
         "Does a linear model on the frozen checkpoint tell the same story, at a small part of the cost? Its "
         "features are the mean of the last layer's vectors; fine-tuning changes all weights. Bands: from the "
         "lowest to the highest end of the seeds' 95% bootstraps over development items. Baseline: the most frequent "
         "class.",
-        f"{len(tasks)} line charts of two scores over training steps. {answer}.",
+        f"{style.plural(len(tasks), 'line chart')} of two scores over training steps. {answer}.",
     )
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from embryology.analysis import edge_documents, edges, published_probing, tables
 from embryology.analysis.edge_documents import Documents
 from embryology.analysis.learning_order import untellable
-from embryology.figures import style
+from embryology.figures import looks, style
 from embryology.specs import UNTRAINED
 from embryology.specs.edges import (
     COMPRESSION,
@@ -118,11 +118,14 @@ def _range(frame: pd.DataFrame, metric: str, layer: int, form: str, group: str =
     return f"{form.format(least.value)} to {form.format(most.value)}"
 
 
-def panels(tasks: list[str], more: int = 0, **kwargs: Any) -> tuple[Figure, np.ndarray]:
-    """A panel a task with its name, and ``more`` without one; ``kwargs`` as of :func:`style.grid`."""
+def panels(tasks: list[str], more: int = 0, layer: int | None = None, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+    """A panel a task with its name, and its layer if it has one, and ``more`` without a name.
+
+    ``kwargs`` as of :func:`style.grid`.
+    """
     figure, axes = style.grid(len(tasks) + more, 2, 2.5, **kwargs)
     for axis, task in zip(axes, tasks, strict=False):
-        axis.set_title(edges.label(task))
+        axis.set_title(edges.label(task) + ("" if layer is None else f" · layer {layer}"))
     return figure, axes
 
 
@@ -138,15 +141,16 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
     """
     tasks = edges.tasks(frame)
     held_out = losses.dropna(subset=["held_out_masked_loss"])
-    figure, axes = panels(tasks, 1 if len(held_out) else 0)
+    names = list(frame["series"].unique())
+    figure, axes = panels(tasks, 1 if len(held_out) else 0, layer if len(names) == 1 else None)
     x, label = style.training_x(frame)
-    names, drawn = list(frame["series"].unique()), []
+    drawn: list[pd.DataFrame] = []
     for axis, task in zip(axes, tasks, strict=False):
         for number, series in enumerate(names):
             at = edges.best_layer(frame, series) if number else layer
             rows = edges.curve(frame, task, at, series=series)
             if len(rows):
-                style.curve(axis, rows, style.LINES[number % len(style.LINES)], f"{series}, layer {at}", x)
+                style.curve(axis, rows, looks.lines(names)[series], f"{series}, layer {at}", x)
                 drawn.append(rows.assign(series=series, task=task, layer=at))
         baselines = {
             MAJORITY: edges.curve(frame, task, None, baseline=MAJORITY),
@@ -155,17 +159,21 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
         }
         for name, rows in baselines.items():
             style.baseline(axis, rows, name, LABELS[name], x)
+            drawn.append(rows.assign(series=names[0], task=task, baseline=name))
         axis.set_ylabel("micro F1")
         style.training_axis(axis, frame[x], "")
     if len(held_out):
         _loss(axes[-1], held_out, names, x)
+        losses_drawn = held_out.rename(columns={"held_out_masked_loss": "value"})[["series", "step", "tokens", "value"]]
+        unigram = pd.DataFrame({"series": [names[0]], "value": held_out["unigram_loss"].iloc[0], "baseline": "unigram"})
+        drawn += [each.assign(task="held-out masked loss, nats") for each in (losses_drawn, unigram)]
         style.training_axis(axes[-1], frame[x], label)
     axes[max(len(tasks) - 1, 0)].set_xlabel(label)
     style.legend(figure, axes[: len(tasks)], 2)
     values = numbers(frame, sources, layer)
     above = sum(not _failed(edges.beyond(frame, task, layer)) for task in tasks)
     answer = f"At step {values['last']}, layer {layer} tells more than every baseline in {above} of {len(tasks)} tasks"
-    columns = ["series", "task", "layer", "step", "tokens", "value", "low", "high", "n"]
+    columns = ["series", "task", "layer", "baseline", "step", "tokens", "value", "low", "high", "n"]
     sizes = [int(edges.curve(frame, task, layer)["n"].iloc[-1]) for task in tasks]
     return style.show(
         figure,
@@ -178,7 +186,7 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
         f"test {tables.units(frame, 'sentence')}. Baselines: the most frequent label, the static "
         f"embeddings of the same checkpoint, and the untrained model. "
         f"Of the test edges at most {values['unread']} lie beyond the model's input and count as wrong.",
-        f"{len(tasks)} line charts of micro F1 over {label}, one a task"
+        f"{style.plural(len(tasks), 'line chart')} of micro F1 over {label}, one a task"
         f"{', and one of the masked loss' if len(held_out) else ''}. {answer}. At the end: {values['ends']}.",
     )
 
@@ -186,7 +194,7 @@ def scores(frame: pd.DataFrame, losses: pd.DataFrame, sources: dict[str, str], l
 def _loss(axis: Axes, held_out: pd.DataFrame, names: list[str], x: str) -> None:
     """The held-out masked loss of those series that have one, each in its own line."""
     for series, rows in held_out.groupby("series", sort=False):
-        colour, marker, dashes = style.LINES[names.index(str(series)) % len(style.LINES)]
+        colour, marker, dashes = looks.lines(names)[str(series)]
         axis.plot(rows[x], rows["held_out_masked_loss"], color=colour, marker=marker, linestyle=dashes)
     axis.axhline(held_out["unigram_loss"].iloc[0], color=style.INK, linestyle=style.DOTTED, linewidth=1.3)
     axis.set(title="held-out masked loss; dotted: word frequencies", ylabel="nats")
@@ -214,6 +222,7 @@ def by_layer(frame: pd.DataFrame) -> HTML:
                 drawn.append(rows.assign(task=task, line=name))
         majority = edges.curve(frame, task, None, baseline=MAJORITY)["value"].iloc[-1]
         style.level(axis, majority, MAJORITY, LABELS[MAJORITY])
+        drawn.append(pd.DataFrame({"task": [task], "line": LABELS[MAJORITY], "value": majority}))
         axis.set(ylabel="micro F1", xticks=edges.layers(frame))
         told = [edges.curve(frame, task, layer, SELECTIVITY, group=RECURRING) for layer in edges.layers(frame)]
         if all(map(len, told)):
@@ -223,19 +232,21 @@ def by_layer(frame: pd.DataFrame) -> HTML:
     style.legend(figure, axes, 2)
     answer = "Selectivity of edges whose words recur was not measured"
     if hardest:
-        largest = style.listed([f"{name} {value:.2f}" for name, value in hardest.items()])
-        answer = f"Largest selectivity over layers, of edges whose words recur: {largest}"
+        (most, value), *others = sorted(hardest.items(), key=lambda item: -item[1])
+        rest = f"; {style.listed([f'{name} {less:.2f}' for name, less in others])}" if others else ""
+        answer = f"Largest selectivity, of edges whose words recur: {most} {value:.2f}{rest}"
     return style.show(
         figure,
         "edges-controls",
         answer,
         pd.concat(drawn, ignore_index=True)[["task", "line", "layer", "step", "value", "low", "high", "n"]],
-        f"Do the classifiers read what the vectors hold, or learn words by heart? Micro F1 by layer at step {last:,}, "
-        f"beside classifiers of the same size on control labels, drawn at random for every type of word or phrase "
-        f"(what they get right they know by heart), the untrained model, and the most frequent label. Selectivity is "
-        f"the first line less the control; no control label of words that training has not can be known, so that it is "
-        f"told of those edges whose words recur. Bands: 95% intervals over test {tables.units(frame, 'sentence')}.",
-        f"{len(tasks)} line charts of micro F1 over layers. {answer}.",
+        f"Do the classifiers read what the vectors hold, or learn words by heart? Micro F1 by layer at step {last:,}. "
+        f"Baselines: classifiers of the same size on control labels, drawn at random for every type of word or phrase; "
+        f"the untrained model; the most frequent label. Bands: 95% over test {tables.units(frame, 'sentence')}. "
+        "Selectivity, of the best layer, is the first line less the control, whose right answers are known by heart; "
+        "no control label of words that training has not can be known, so that it is told of those edges whose words "
+        "recur.",
+        f"{style.plural(len(tasks), 'line chart')} of micro F1 over layers. {answer}.",
     )
 
 
@@ -246,7 +257,8 @@ def compression(frame: pd.DataFrame, layer: int) -> HTML:
     curves = {task: rows for task in tasks if len(rows := edges.curve(frame, task, layer, COMPRESSION))}
     if not curves:
         return HTML("<p>The description length was not measured in this run (<code>codelength: false</code>).</p>")
-    figure, axes = panels(list(curves))
+    figure, axes = panels(list(curves), layer=layer)
+    drawn = []
     for axis, (task, rows) in zip(axes, curves.items(), strict=True):
         style.curve(axis, rows, style.LINES[0], f"layer {layer}", band=False)
         baselines = {
@@ -255,24 +267,28 @@ def compression(frame: pd.DataFrame, layer: int) -> HTML:
             CONTROL: edges.curve(frame, task, layer, COMPRESSION, CONTROL),
         }
         baselines[FREQUENCIES] = edges.curve(frame, task, None, COMPRESSION, FREQUENCIES)
+        drawn.append(rows.assign(task=task, layer=layer))
         for name, line in baselines.items():
             style.baseline(axis, line, name, LABELS[name])
+            drawn.append(line.assign(task=task, baseline=name))
         axis.axhline(1, color=style.INK, linewidth=1, linestyle=style.DOTTED, label="as long as without a model")
         axis.set_ylabel("compression (times)")
         style.training_axis(axis, rows["step"], "training step")
     style.legend(figure, axes, 2)
-    ends = [f"{edges.label(task)} {rows['value'].iloc[-1]:.1f}" for task, rows in curves.items()]
-    answer = f"Times shorter at the end: {style.listed(ends)}"
+    ends = {edges.label(task): rows["value"].iloc[-1] for task, rows in curves.items()}
+    least, most = f"{min(ends.values()):.1f}", f"{max(ends.values()):.1f}"
+    answer = f"Labels become {least if least == most else f'{least} to {most}'} times shorter by the end"
+    answer += f"; {style.listed([f'{name} {times:.1f}' for name, times in ends.items()])}"
     return style.show(
         figure,
         "edges-compression",
         answer,
-        pd.concat([rows.assign(task=task, layer=layer) for task, rows in curves.items()], ignore_index=True),
-        f"How easily are labels read from the vectors? The training labels' length at log2(labels) bits each, divided "
-        f"by their length in an online code of classifiers on layer {layer}. Beside it the static embeddings, the "
-        f"untrained model, control labels, and a code by how often each label was sent before, which reads no vector. "
-        f"One order of the items, so no interval.",
-        f"{len(curves)} line charts of compression over training steps. {answer}.",
+        pd.concat(drawn, ignore_index=True),
+        f"How easily are labels read from the vectors? The training labels' length at log2(labels) bits each, over "
+        f"their length in an online code of classifiers on layer {layer}. Baselines: static embeddings, the untrained "
+        f"model, control labels, and a code by how often each label was sent before. One order of the items, so no "
+        f"interval.",
+        f"{style.plural(len(curves), 'line chart')} of compression over training steps. {answer}.",
     )
 
 
@@ -283,7 +299,7 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
     tasks = [task for task in edges.tasks(frame) if edges.kind(task) in by_kind]
     if not tasks:
         return HTML("<p>No curve of one of this run's tasks was published.</p>")
-    figure, axes = panels(tasks)
+    figure, axes = panels(tasks, layer=layer)
     columns = ["series", "task", "step", "share", "value", "low", "high", "n"]
     drawn, widths = [], []
     for axis, task in zip(axes, tasks, strict=False):
@@ -314,13 +330,11 @@ def beside_published(frame: pd.DataFrame, layer: int) -> HTML:
         "edges-published",
         answer,
         table,
-        "Do skills rise in the same way as in the published curves? Micro F1 over the share of the steps shown, of "
-        f"this run with 95% intervals over test {tables.units(frame, 'sentence')}, and of the published BERT and "
-        "ELECTRA with the 95% Wilson "
-        f"interval that the items behind each of their points allow ({items} items). "
-        "Corpora, sizes, label sets and test sets differ, so heights do not compare; shapes do. No baseline was "
-        "published.",
-        f"{len(tasks)} line charts of micro F1 over the share of training steps. {answer}.",
+        "Do skills rise in the same way as in the published curves? Micro F1 over the share of the steps shown. "
+        f"Bands: of this run 95% over test {tables.units(frame, 'sentence')}, of the published BERT and ELECTRA 95% "
+        f"Wilson, for the items behind each point ({items}). Heights do not compare, as corpora, sizes, label sets and "
+        "test sets differ; shapes do. No baseline was published.",
+        f"{style.plural(len(tasks), 'line chart')} of micro F1 over the share of training steps. {answer}.",
     )
 
 

@@ -5,14 +5,16 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from IPython.display import HTML
 
 from embryology.analysis import tables
-from embryology.figures import style
-from embryology.runs import export
+from embryology.figures import chart, style
+from embryology.runs import export, measurements
 from embryology.runs.dictionary import CONFIGURATIONS, DICTIONARY, ITEMS, MEASUREMENTS
 from embryology.runs.series import Series
 
@@ -93,3 +95,44 @@ def names(folder: Path) -> HTML:
 def _dictionary(folder: Path) -> pd.DataFrame:
     """Its rows, with empty text for what is null."""
     return pd.read_parquet(folder / f"{NAME}-{DICTIONARY}{export.PARQUET}").fillna("")
+
+
+NUMBERS = ["step", "layer", "seed", "value", "low", "high", "n"]
+"""Columns of the table to filter that are numbers; those before ``value`` are filtered by too."""
+NAMES = ["series", "probe", "task", "metric", "group", "baseline"]
+
+
+def all_of_them(series: Sequence[Series], steps: str = "all") -> HTML:
+    """A table of all measurements that the page's script lets a reader filter, draw and save; a sentence without it.
+
+    Args:
+        series: whose.
+        steps: which checkpoints of the first.
+    """
+    frames = [
+        tables.select(measurements.read(each), each, "all" if number else steps) for number, each in enumerate(series)
+    ]
+    table = pd.concat(frames, ignore_index=True)
+    table = table[table["value"].notna()]
+    names, values, codes = [*NAMES, "layer", "seed", "step"], {}, {}
+    for name in names:
+        column = table[name].astype("Int64").astype(object) if name in NUMBERS else table[name]
+        places, found = pd.factorize(column.where(column.notna(), ""), sort=name in NUMBERS and column.notna().all())
+        codes[name], values[name] = places.tolist(), [each if each == "" else _plain(each) for each in found]
+    content = {
+        "names": names,
+        "values": values,
+        "codes": codes,
+        "numbers": {name: table[name].astype(float).tolist() for name in ("value", "low", "high", "n")},
+    }
+    said = (
+        f"{len(table):,} measurements of {style.listed([each.name for each in series])}, to filter, draw and save. "
+        "They are listed here where the page runs scripts; “embryology export” writes all of them."
+    )
+    return HTML(
+        f'<div class="embryology-filter">{style.paragraph(said).data}{chart.packed(content, "embryology-rows")}</div>'
+    )
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, int | np.integer) else str(value)

@@ -53,21 +53,23 @@ def own(told: Told, series: str) -> HTML:
         untrained = each.log_probability[:, 0].mean()
         if each.steps[0] == 0:
             axis.axhline(untrained, color=style.INK, linestyle=style.DOTTED, linewidth=1.3, label="untrained model")
+            data.append(pd.DataFrame({"of": [each.name], "baseline": "untrained model", "value": untrained}))
         axis.set_title(each.name)
         _octaves(axis, int(_place(table["own"]).max()) if len(table) else 1)
         axis.set_xlabel("own exposures so far: sequences read")
     axes[0].set_ylabel("mean log-probability, nats")
     style.legend(figure, axes, 3)
-    answer = "Read as often so far: " + "; ".join(f"of {each.name} {_rarity(each)}" for each in drawn)
+    answer = "Of those read as often so far, " + "; ".join(f"of {each.name} {_rarity(each)}" for each in drawn)
     return style.show(
         figure,
         "exposure-own",
         answer,
         pd.concat(data),
-        f"How likely is what was read so often? In {series}, every checkpoint of every masked word type, and of every "
-        "fact's object, by the number of sequences read until then that have the word, or subject and object; a line a "
-        "band of how often it is read in the whole run. If own exposures were all that counts, lines would lie on each "
-        f"other. Bands: 95% t intervals over word types and objects; octaves of fewer than {FEWEST} are left out.",
+        f"How likely is what was read so often? Masked words and facts' objects at every checkpoint of {series}, by "
+        "how many sequences with them were read until then; a line a band of how often they are read in the whole run. "
+        "Bands: 95% t intervals over word types and objects. If own exposures were all that counts, lines would lie on "
+        "each other. Sequences are those that have the word, or subject and object; octaves of fewer than "
+        f"{FEWEST} are left out.",
         f"Line charts of mean log-probability against own exposures. {answer}.",
     )
 
@@ -132,12 +134,12 @@ def around(told: Told, series: str) -> HTML:
         "exposure-around",
         answer,
         pd.concat(data),
-        f"What does one more reading do in {series}? Which of two equally frequent words or facts is read between two "
-        "checkpoints is chance, as every epoch has an order of its own. Lines: how much the log-probability of those "
-        "that are read differs from that of those that are not, since the checkpoint before; within the same interval "
-        "and quarters of an octave of how often they are read in all and were before, as long as none is read again. "
-        "Before the interval there should be no difference. Bands: 95% "
-        f"{BOOTSTRAP}; nothing is drawn of fewer than {LEAST_OF_BOOTSTRAP} on either side.",
+        f"What does one more reading do in {series}? Log-probability of words and facts that are read between two "
+        "checkpoints, less that of as frequent ones that are not. Before the interval there should be no difference. "
+        f"Bands: 95% {BOOTSTRAP}. Which of two equally frequent ones is read is chance, as every epoch has an order of "
+        "its own. Compared are changes since the checkpoint before, within the same interval and quarters of an octave "
+        "of how often they are read in all and were before, as long as none is read again; nothing is drawn of fewer "
+        f"than {LEAST_OF_BOOTSTRAP} on either side.",
         f"Line charts of the difference in log-probability around a reading. {answer}.",
     )
 
@@ -183,8 +185,8 @@ def over_training(told: Told, series: str) -> HTML:
         pd.concat(data),
         f"When in training does a reading count? For {series}: the change of log-probability from checkpoint to "
         "checkpoint, of words and facts that were read in between less that of as frequent ones that were not. "
-        "Intervals are longer later in training, and a longer one leaves more time after a reading. "
-        f"Bands: 95% {BOOTSTRAP}; intervals with fewer than {LEAST_OF_BOOTSTRAP} on either side are left out.",
+        f"Bands: 95% {BOOTSTRAP}. Intervals with fewer than {LEAST_OF_BOOTSTRAP} on either side are left out; they are "
+        "longer later in training, and a longer one leaves more time after a reading.",
         f"Line charts of what a reading adds over training. {answer}.",
     )
 

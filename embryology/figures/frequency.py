@@ -68,7 +68,7 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
     )
     answer = (
         f"Frequency and the step of acquisition have Spearman's ρ = {of_one:.2f} for words of one piece"
-        + (f", {of_several:.2f} for words of several" if np.isfinite(of_several) else "")
+        + (f"; {of_several:.2f} for words of several" if np.isfinite(of_several) else "")
         + f"; {never:.0%} of word types are not acquired"
     )
     return style.show(
@@ -80,7 +80,8 @@ def dots(beyond: Beyond | str, series: str) -> HTML:
         f"groups; across, how often the training text has it; up, the checkpoint from which more than half of its "
         f"words in the test text stay right, at two checkpoints or more (dots are spread within their row). A word of "
         f"several pieces is right where all of them are, and those are more frequent than it is.",
-        f"{len(groups)} scatter plots of word types, frequency against the step of acquisition. {answer}.",
+        f"{style.plural(len(groups), 'scatter plot')} of word"
+        f" types, frequency against the step of acquisition. {answer}.",
     )
 
 
@@ -117,7 +118,7 @@ def factors(beyond: Beyond | str, series: str) -> HTML:
     axes[0].set_yticks(places, [f"{NAMES.get(group, '')} {group}" for group in groups])
     axes[0].set_ylim(len(groups) - 0.5, -0.5)
     style.legend(figure, axes, 3)
-    answer = f"By word type, groups lie {_spread(beyond.tests[TYPE])}"
+    answer = f"Groups lie {_spread(beyond.tests[TYPE])}; by word type"
     tables = [tests.factors.reset_index().assign(by=kind) for kind, tests in beyond.tests.items()]
     left = ", ".join(
         f"{group} {row['matched']:.0f} of {row['types']:.0f}"
@@ -129,9 +130,9 @@ def factors(beyond: Beyond | str, series: str) -> HTML:
         answer,
         pd.concat(tables),
         f"Is a part of speech early or late once frequency is held equal? For {series}: the step at which half of a "
-        f"group's words are acquired, over that of words of the other groups; circles beside those within a quarter of "
-        f"an octave of frequency alone. Half is that of the lower of the two last values. Bars: simultaneous 95% "
-        f"intervals over the groups, {BOOTSTRAP}; none for fewer than {FEWEST} types"
+        f"group's words are acquired, over that of words of the other groups; circles beside those as frequent. Bars: "
+        f"simultaneous 95% intervals, {BOOTSTRAP}. As frequent are those within a quarter of an octave. Half is that "
+        f"of the lower of the two last values. Intervals are over the groups; none for fewer than {FEWEST} types"
         f"{f' ({style.listed(beyond.small)})' if beyond.small else ''}. Types left when matched: {left}.",
         f"Dot plot of how late each part of speech is. {answer}.",
     )
@@ -177,18 +178,19 @@ def predicted(beyond: Beyond | str, series: str) -> HTML:
     furthest = max(groups, key=lambda group: np.nan_to_num(gaps[group]))
     answer = (
         f"Words of other groups that are as frequent miss a group's accuracy by {np.nanmean(list(gaps.values())):.2f} "
-        f"on average, most for {_plural(furthest)} ({gaps[furthest]:.2f})"
+        f"on average; most for {_plural(furthest)} ({gaps[furthest]:.2f})"
     )
     return style.show(
         figure,
         "predicted-by-frequency",
         answer,
         pd.concat(data),
-        f"Does frequency alone foretell the curve of a part of speech? Accuracy of reconstruction in {series}: of the "
-        f"words of a group of which other groups have some within a quarter of an octave of frequency, and of those, "
-        f"as often as the group has words of each frequency. Bands: 95%, {BOOTSTRAP}; none for fewer than {FEWEST} "
-        f"types.",
-        f"{len(groups)} line charts of accuracy, each beside as frequent words of other groups. {answer}.",
+        f"Does frequency alone foretell the curve of a part of speech? Accuracy of reconstruction in {series}, of the "
+        f"words of a group and of words of other groups that are as frequent. Of the group are taken those of which "
+        f"others have some within a quarter of an octave of frequency, and of those as many at each. "
+        f"Bands: 95%, {BOOTSTRAP}; none for fewer than {FEWEST} types.",
+        f"{style.plural(len(groups), 'line chart')} of accuracy"
+        f", each beside as frequent words of other groups. {answer}.",
     )
 
 

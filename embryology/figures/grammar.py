@@ -10,7 +10,7 @@ from embryology.analysis import grammar, tables
 from embryology.analysis.grammar import AGAINST, ALL, CHANCE, WITH, Curves
 from embryology.analysis.learning_order import BEFORE_FIRST, NEVER_BEYOND, REACHED, UNTOLD, in_order, ranks
 from embryology.analysis.suddenness import verdict
-from embryology.figures import style
+from embryology.figures import many_runs, style
 from embryology.figures.learning_order import doublings, in_words, mark
 from embryology.intervals import RESAMPLES, SEED
 from embryology.specs import grammar as words
@@ -100,6 +100,8 @@ def _order(told: Curves, times: pd.DataFrame) -> str:
     order = ranks(times.loc[list(names)])
     if not order:
         return "No phenomenon has a learning time, so that there is no order."
+    if len(order) == 1 == len(order[0]):
+        return f"One of {len(names)} phenomena has a learning time: {names[order[0][0]]}."
     return f"In order of their learning times: {in_words([[names[tag] for tag in rank] for rank in order])}."
 
 
@@ -172,12 +174,15 @@ def accuracy(frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str
     x, x_label = style.training_x(frame)
     drawn = []
     for axis, group in zip(axes, shown, strict=True):
-        for number, series in enumerate(frame["series"].unique()):
-            rows = grammar.curve(frame, name, group, series=series)
-            if len(rows):
-                style.curve(axis, rows, style.LINES[number % len(style.LINES)], series, x)
-                drawn.append(rows.assign(series=series, group=grammar.label(group), baseline=None))
+        of_series = [
+            grammar.curve(frame, name, group, series=each).assign(series=each) for each in frame["series"].unique()
+        ]
+        rows = pd.concat(of_series, ignore_index=True)
+        many_runs.curves(axis, rows, x)
+        drawn.append(rows.assign(group=grammar.label(group), baseline=None))
         style.level(axis, CHANCE, words.CHANCE, LABELS[words.CHANCE])
+        level = {"group": [grammar.label(group)], "baseline": words.CHANCE, "value": CHANCE}
+        drawn.append(pd.DataFrame(level))
         for baseline in SHOWN:
             rows = grammar.curve(frame, name, group, baseline=baseline)
             style.baseline(axis, rows, baseline, LABELS[baseline], x)
@@ -197,7 +202,8 @@ def accuracy(frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str
         f"larger pseudo-log-likelihood, by phenomenon. Pairs: {source}. Bands: 95% intervals over "
         f"{tables.units(frame, 'pair')}. Baselines: chance, the sentence of fewer pieces, the sentence whose pieces "
         "are more frequent in the training text (where that is at hand), and the untrained model.",
-        f"{len(shown)} line charts of accuracy over training, for {style.listed([grammar.label(g) for g in shown])}. "
+        f"{style.plural(len(shown), 'line chart')} of accuracy"
+        f" over training, for {style.listed([grammar.label(g) for g in shown])}. "
         f"{answer}. {_learnt(told, times)}",
     )
 
@@ -240,13 +246,15 @@ def against_frequency(frame: pd.DataFrame, told: Curves, answer: str) -> HTML:
         figure,
         "grammar-frequency",
         answer,
-        pd.concat(drawn, ignore_index=True)[["curve", "step", "value", "low", "high", "n"]],
-        "Is it more than frequency? Left: pairs whose grammatical sentence has the larger sum of log frequencies of "
-        "its pieces in the training text, and those where the other has; one that knows frequencies alone gets all of "
-        "the first and none of the second. Right: three scores of the same pairs, of the whole sentence, of the whole "
-        "sentence with words scored left to right, and of the critical word where there is one. Bands: 95% intervals "
-        f"over {tables.units(frame, 'pair')} (left: percentile bootstrap, {RESAMPLES:,} resamples, seed {SEED}). "
-        "Dotted: chance.",
+        pd.concat([*drawn, pd.DataFrame({"curve": ["chance"], "value": CHANCE})], ignore_index=True)[
+            ["curve", "step", "value", "low", "high", "n"]
+        ],
+        "Is it more than frequency? Left: pairs of which frequency in the training text prefers the grammatical "
+        f"sentence, and the other pairs. Right: three scores of all pairs. Bands: 95% over "
+        f"{tables.units(frame, 'pair')}. Dotted: chance. Frequency prefers the sentence with the larger sum of log "
+        "frequencies of its pieces; one that knows it alone gets all of the first pairs and none of the second. Scored "
+        "is the whole sentence, the whole sentence with words scored left to right, and the critical word where there "
+        f"is one. Left the band is a percentile bootstrap ({RESAMPLES:,} resamples, seed {SEED}).",
         f"Two line charts of accuracy over training. {answer}",
     )
 
@@ -278,12 +286,11 @@ def learning_times(frame: pd.DataFrame, told: Curves, times: pd.DataFrame) -> HT
         "grammar-order",
         answer,
         times.loc[shown].drop(columns="resampled").reset_index(names="group"),
-        "In which order are phenomena learnt? Step at which accuracy is halfway from the best blind answer (chance, "
-        "the sentence of fewer pieces, that of more frequent pieces, the untrained model) to its final value (mean of "
-        "the last three checkpoints), where the best rising fit crosses; of pairs by what frequency prefers the "
-        "blind answer is chance. Bars: 95% percentile bootstrap over "
-        f"{tables.units(frame, 'pair')} and checkpoints ({RESAMPLES:,} resamples, seed {SEED}), out to the "
-        "checkpoints around.",
+        "In which order are phenomena learnt? Step at which accuracy is halfway from the best blind answer to its "
+        f"final value. Bars: 95% bootstrap over {tables.units(frame, 'pair')} and checkpoints, out to the checkpoints "
+        "around. Blind answers are chance, the sentence of fewer pieces, that of more frequent pieces, the untrained "
+        "model, of pairs by what frequency prefers chance alone; the final value is the mean of the last three "
+        f"checkpoints; where the best rising fit crosses, percentiles of {RESAMPLES:,} resamples, seed {SEED}.",
         f"Dot plot of learning times of {style.listed([grammar.label(group) for group in shown])}. {answer}",
     )
 

@@ -5,8 +5,8 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 
-from embryology.analysis import knowledge
-from embryology.figures import style
+from embryology.analysis import knowledge, tables
+from embryology.figures import many_runs, style
 from embryology.specs import UNITS
 from embryology.specs import knowledge as words
 from embryology.specs.knowledge import ACCURACY, GAIN, LOG_PROBABILITY, MAJORITY, SPECIFICATION, TEMPLATE
@@ -105,10 +105,16 @@ def _changes(told: pd.DataFrame) -> str:
     return f"of {len(told)} relations there {' and there '.join(changes)}, and {by_chance}"
 
 
-def baselines(axis: Axes, frame: pd.DataFrame, task: str, relation: str, metric: str, x: str = "step") -> None:
-    """Draw all baselines of a metric that were measured; ``relation`` is empty for all of them."""
+def baselines(
+    axis: Axes, frame: pd.DataFrame, task: str, relation: str, metric: str, x: str = "step"
+) -> list[pd.DataFrame]:
+    """Draw all baselines of a metric that were measured, and give their rows; ``relation`` is empty for all of them."""
+    drawn = []
     for name, label in LABELS.items():
-        style.baseline(axis, knowledge.curve(frame, task, relation, metric, name), name, label, x)
+        rows = knowledge.curve(frame, task, relation, metric, name)
+        style.baseline(axis, rows, name, label, x)
+        drawn.append(rows.assign(series=tables.main_series(frame), relation=relation or "all", baseline=name))
+    return drawn
 
 
 @style.styled
@@ -127,12 +133,13 @@ def scores(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> HTML:
     x, x_label = style.training_x(frame)
     drawn = []
     for axis, relation in zip(axes, shown, strict=True):
-        for number, series in enumerate(frame["series"].unique()):
-            rows = knowledge.curve(frame, name, relation, series=series)
-            if len(rows):
-                style.curve(axis, rows, style.LINES[number % len(style.LINES)], series, x)
-                drawn.append(rows.assign(series=series, relation=relation or "all"))
-        baselines(axis, frame, name, relation, ACCURACY, x)
+        of_series = [
+            knowledge.curve(frame, name, relation, series=each).assign(series=each) for each in frame["series"].unique()
+        ]
+        rows = pd.concat(of_series, ignore_index=True)
+        many_runs.curves(axis, rows, x)
+        drawn.append(rows.assign(relation=relation or "all"))
+        drawn += baselines(axis, frame, name, relation, ACCURACY, x)
         n = int(knowledge.curve(frame, name, relation)["n"].iloc[-1])
         axis.set(
             title=f"{knowledge.label(relation) if relation else 'all relations'} · n = {n:,}", ylabel="precision at 1"
@@ -143,21 +150,24 @@ def scores(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> HTML:
     end, majority = _last(frame, name), _last(frame, name, baseline=MAJORITY)
     unnamed = _last(frame, f"{name}/{words.NOT_NAMED}")
     answer = (
-        f"At the end {with_interval(end)} of facts are answered right, {with_interval(unnamed)} where the object does "
-        f"not stand in the subject's name; the most common objects alone would give {percent(majority['value'])}. "
-        f"Of the relations, without such names, {int(told['above'].sum())} clear all blind answers"
+        f"At the end {with_interval(end)} of facts are right, the most common objects give "
+        f"{percent(majority['value'])}; {with_interval(unnamed)} where the object does not stand in the subject's "
+        f"name. Of the relations, without such names, {int(told['above'].sum())} clear all blind answers"
     )
     return style.show(
         figure,
         "knowledge",
         answer,
-        pd.concat(drawn, ignore_index=True)[["series", "relation", "step", "tokens", "value", "low", "high", "n"]],
+        pd.concat(drawn, ignore_index=True)[
+            ["series", "relation", "baseline", "step", "tokens", "value", "low", "high", "n"]
+        ],
         f"Which facts does the model know? The object of a fact is masked in the relation's template, and counts as "
         f"right where it is the most likely of all pieces. Facts: {source}, objects of one piece, "
         f"{len(relations)} relations of which {len(shown) - 1} are drawn. Bands: 95% intervals over {OVER}. "
         f"Baselines: the relation's most common object, the template without a subject, the untrained model, and a "
         f"model that copies an object that stands in the subject's name.",
-        f"{len(shown)} line charts of precision at 1 over training, one for all relations and one for each of "
+        f"{style.plural(len(shown), 'line chart')} of precision"
+        f" at 1 over training, one for all relations and one for each of "
         f"{style.listed([knowledge.label(relation) for relation in shown[1:]])}. {answer}.",
     )
 
@@ -187,10 +197,11 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
             if len(rows):
                 style.curve(axis, rows, line, part)
                 drawn.append(rows.assign(facts=part, metric=metric))
-        baselines(axis, frame, name, "", metric)
+        drawn += [rows.assign(facts="all facts", metric=metric) for rows in baselines(axis, frame, name, "", metric)]
         axis.set(title=title, ylabel=unit)
     majority = knowledge.curve(frame, name, baseline=MAJORITY)
     style.baseline(axes[1], majority, MAJORITY, LABELS[MAJORITY])
+    drawn.append(majority.assign(facts="all facts", metric=words.OF_CANDIDATES, baseline=MAJORITY))
     axes[3].axhline(0, color=style.INK, linewidth=1, linestyle=style.DASHED, label="subjects make no difference")
     pieces = {"objects of one piece": (name, 0), "objects of several pieces": (f"{name}/{words.SEVERAL_PIECES}", 4)}
     for axis, (part, (task, number)) in zip(axes[4:], pieces.items(), strict=True):
@@ -198,26 +209,27 @@ def measures(frame: pd.DataFrame, source: str) -> HTML:
         if len(rows):
             style.curve(axis, rows, style.LINES[number], part)
             drawn.append(rows.assign(facts=part, metric=LOG_PROBABILITY))
-            baselines(axis, frame, task, "", LOG_PROBABILITY)
+            beside = baselines(axis, frame, task, "", LOG_PROBABILITY)
+            drawn += [rows.assign(facts=part, metric=LOG_PROBABILITY) for rows in beside]
         axis.set(title=f"log-probability, {part}", ylabel="nats")
     for axis in axes:
         style.training_axis(axis, frame["step"], "training step")
     style.legend(figure, axes, 2)
     gain, rank = _nats(_last(frame, name, GAIN)), _last(frame, name, words.RECIPROCAL_RANK)["value"]
     answer = (
-        f"How much likelier an object is with its own subject than with others: {gain}; right among the "
-        f"relation's objects: {with_interval(_last(frame, name, words.OF_CANDIDATES))}"
+        f"Objects are {gain} likelier with their own subject than with others; right among the relation's objects: "
+        f"{with_interval(_last(frame, name, words.OF_CANDIDATES))}"
     )
     return style.show(
         figure,
         "knowledge-measures",
         answer,
-        pd.concat(drawn, ignore_index=True)[["facts", "metric", "step", "value", "low", "high", "n"]],
-        f"Does the model know more than its first answer tells? The same questions ({source}) scored by whether the "
-        "object is among the ten most likely pieces, whether it is the most likely of the relation's own objects, "
-        "the reciprocal of its rank, how much likelier it is with the fact's own subject than with subjects that "
-        "have other objects, and its log-probability, which objects of several pieces have too (scored left to "
-        f"right, each piece given those before it). Bands: 95% intervals over {OVER}. "
+        pd.concat(drawn, ignore_index=True)[["facts", "metric", "baseline", "step", "value", "low", "high", "n"]],
+        f"Does the model know more than its first answer tells? The same questions, scored in five other ways. "
+        f"Scored is whether the object is among the ten most likely pieces, whether it is the most likely of the "
+        "relation's own objects, the reciprocal of its rank, how much likelier it is with the fact's own subject than "
+        "with subjects that have other objects, and its log-probability, which objects of several pieces have too "
+        f"(left to right, each piece given those before it). Questions: {source}. Bands: 95% intervals over {OVER}. "
         "Baselines: the relation's most common object, the untrained model, and no difference between subjects.",
         f"Six line charts over training steps: precision at 10, precision among candidates, reciprocal rank, gain by "
         f"the subject, log-probabilities. {answer}; the mean reciprocal rank is {rank:.3f}.",
@@ -243,7 +255,9 @@ def beside_published(frame: pd.DataFrame) -> HTML:
             ours = rows.assign(share=rows["step"] / max(rows["step"].max(), 1))
             style.curve(axis, ours, style.LINES[0], "this run", "share")
             drawn.append(ours.assign(relation=relation, whose="this run"))
-            style.level(axis, _majority(frame, name, relation), MAJORITY, LABELS[MAJORITY], width=1.2)
+            majority = _majority(frame, name, relation)
+            style.level(axis, majority, MAJORITY, LABELS[MAJORITY], width=1.2)
+            drawn.append(pd.DataFrame({"relation": [relation], "whose": LABELS[MAJORITY], "value": majority}))
         axis.set_title(relation, fontsize=9)
         axis.set_ylim(bottom=0)
         drawn.append(
@@ -262,8 +276,8 @@ def beside_published(frame: pd.DataFrame) -> HTML:
         answer,
         pd.concat(drawn, ignore_index=True).reindex(columns=["relation", "whose", "step", "value", "low", "high", "n"]),
         f"How do these curves compare with the released ones of BERT? Precision at 1 by relation over the share of the "
-        f"training steps: this run with 95% intervals over {OVER}, and BERT, read off the released figure, whose "
-        f"numbers of facts are not given. The curves that are not zero are those of "
+        f"training steps. Bands: of this run 95% intervals over {OVER}; numbers of facts of BERT, read off the "
+        f"released figure, are not given. The curves that are not zero are those of "
         f"{style.listed([str(relation) for relation in published.index.difference(zero)])}; that all others stay at "
         f"zero for a model of that size looks like a fault of the measurement. "
         + (
@@ -271,7 +285,7 @@ def beside_published(frame: pd.DataFrame) -> HTML:
             if common
             else "This run was asked for none of these relations; drawn are the released curves that are not zero."
         ),
-        f"{len(relations)} small line charts of precision at 1 over the share of training. {answer}.",
+        f"{style.plural(len(relations), 'small line chart')} of precision at 1 over the share of training. {answer}.",
     )
 
 

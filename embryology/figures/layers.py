@@ -30,10 +30,18 @@ def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) 
         "layers": str(max(edges.layers(frame))),
         "best": style.listed([f"layer {layer} for {edges.label(task)}" for task, layer in best.items()]),
         "centres": " ".join(sentences),
-        "lowest_first": f"Centre of gravity at the end, lowest first: {listed}"
+        "lowest_first": f"Centre of gravity at the end: {_ends_of(known)}{listed}"
         if known
         else "No layer is shown to add to the embeddings",
     }
+
+
+def _ends_of(known: list[tuple[float, str]]) -> str:
+    """The lowest and the highest of three or more, with their places in the layers."""
+    if len(known) < 3:
+        return ""
+    (low, first), *_, (high, last) = known
+    return f"{edges.label(first)} {low:.2f} to {edges.label(last)} {high:.2f}; lowest first: "
 
 
 def _centre(centre: float, task: str, documents: dict[str, Documents] | None) -> str:
@@ -86,7 +94,8 @@ def heat(frame: pd.DataFrame) -> HTML:
     for axis, task in zip(axes, tasks, strict=True):
         values = edges.grid(frame, task)
         halves.append((edges.grid(frame, task, "high") - edges.grid(frame, task, "low")).to_numpy().mean() / 2)
-        image = axis.imshow(values, origin="lower", aspect="auto", cmap="cividis")
+        style.heat(axis, values, cbar_kws={"label": "micro F1"})
+        axis.invert_yaxis()  # the embeddings below
         ring = {
             "linestyle": "",
             "marker": "o",
@@ -95,15 +104,13 @@ def heat(frame: pd.DataFrame) -> HTML:
             "markeredgecolor": style.INK,
         }
         best = values.to_numpy().argmax(axis=0)
-        axis.plot(range(values.shape[1]), best, **ring, label="best layer of the checkpoint")
-        figure.colorbar(image, ax=axis, label="micro F1")
+        axis.plot(np.arange(values.shape[1]) + 0.5, best + 0.5, **ring, label="best layer of the checkpoint")
         interval = max(1, -(-values.shape[1] // 7))
         shown = range(0, values.shape[1], interval)
-        axis.set_xticks(shown, [style.short(values.columns[i]) for i in shown])
-        axis.set_yticks(range(len(values)), values.index)
-        axis.grid(False)
+        axis.set_xticks([i + 0.5 for i in shown], [style.short(values.columns[i]) for i in shown], rotation=0)
         axis.set(ylabel="layer", xlabel=style.counted("training step (one column a checkpoint)"))
-        drawn.append(values.stack().rename("value").reset_index().assign(task=task))
+        ends = [edges.grid(frame, task, name).stack().rename(name) for name in ("value", "low", "high")]
+        drawn.append(pd.concat(ends, axis=1).reset_index().assign(task=task))
     style.legend(figure, axes, 1)
     untrained = ", the first column the untrained model" if (frame["baseline"] == UNTRAINED).any() else ""
     above = sum(np.isfinite(edges.centre_of_gravity(frame, task).iloc[-1]) for task in tasks)
@@ -112,12 +119,13 @@ def heat(frame: pd.DataFrame) -> HTML:
         figure,
         "layers",
         answer,
-        pd.concat(drawn, ignore_index=True)[["task", "layer", "step", "value"]],
+        pd.concat(drawn, ignore_index=True)[["task", "layer", "step", "value", "low", "high"]],
         f"Which layer tells what, and when? Micro F1 of a linear classifier on each layer of each checkpoint of "
         f"{tables.main_series(frame)}; layer 0 is the static embeddings{untrained}. Each "
         f"map has its own scale. A value's 95% interval reaches about {100 * np.mean(halves):.1f} points to either "
         f"side, so neighbouring layers are often not told apart.",
-        f"{len(tasks)} heat maps of micro F1, layers by checkpoints. {answer}: {numbers(frame)['best']}.",
+        f"{style.plural(len(tasks), 'heat map')} of micro"
+        f" F1, layers by checkpoints. {answer}: {numbers(frame)['best']}.",
     )
 
 
@@ -140,7 +148,11 @@ def centres(frame: pd.DataFrame) -> HTML:
             )
         axis.set(ylabel="layer", yticks=edges.layers(frame))
         style.training_axis(axis, best.index, "training step")
-        drawn.append(pd.DataFrame({"task": task, "step": best.index, "best_layer": best, "centre": centre}))
+        drawn.append(
+            pd.DataFrame(
+                {"task": task, "step": best.index, "best_layer": best, "centre": centre, "even": (1 + top) / 2}
+            )
+        )
     axes[0].set_ylim(-0.3, top + 0.3)
     style.legend(figure, axes, 2)
     answer = numbers(frame)["lowest_first"]
@@ -153,5 +165,5 @@ def centres(frame: pd.DataFrame) -> HTML:
         "layer's micro F1 exceeds that of the static embeddings; it is drawn where some layer's 95% interval lies "
         "above theirs. Baseline, dotted: the centre if every "
         "layer gained alike. The best layer is that of the highest value on the same items, whose lead may be chance.",
-        f"{len(tasks)} line charts of layer numbers over training steps. {answer}.",
+        f"{style.plural(len(tasks), 'line chart')} of layer numbers over training steps. {answer}.",
     )

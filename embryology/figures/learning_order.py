@@ -20,7 +20,7 @@ from embryology.analysis.learning_order import (
     ranks,
     untellable,
 )
-from embryology.figures import style
+from embryology.figures import chart, style
 from embryology.intervals import RESAMPLES, SEED
 from embryology.runs import measurements
 from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
@@ -29,11 +29,17 @@ TASKS = SPECIFICATION.tasks
 PUBLISHED = "published ALBERT"
 NAMES = curves.GROUPS | curves.UNIVERSAL
 HALFWAY = (
-    "accuracy is halfway from the best blind answer (the most frequent word everywhere, the group's own most frequent "
-    "word, the untrained model) to its final value (mean of the last three checkpoints), where the best rising fit "
-    f"crosses. Bars: 95% percentile bootstrap over sentences and checkpoints ({RESAMPLES:,} resamples, seed {SEED}), "
-    "out to the checkpoints around"
+    "accuracy is halfway from the best blind answer to its final value. Bars: 95% bootstrap over sentences and "
+    "checkpoints, out to the checkpoints around"
 )
+EXACTLY = (
+    " The best of three blind answers counts, the most frequent word everywhere, the group's own, the untrained model; "
+    "the final value is the mean of the last three checkpoints, and the time is where the best rising fit crosses; "
+    f"percentiles of {RESAMPLES:,} resamples, seed {SEED}."
+)
+"""What :data:`HALFWAY` leaves out."""
+WIDTH = 5.2
+"""Of the orders, inches: what a phone shows without scrolling, as the published panel is beside ours."""
 INDEPENDENT = " What frequent words get right was drawn apart from the sentences, as these items do not keep it."
 
 
@@ -57,7 +63,7 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
     half = published_definition(frame, RECONSTRUCTION)
     groups = curves.groups(frame)
     steps = np.sort(frame.loc[frame["series"] == series, "step"].unique())
-    figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
+    figure, (axis, beside) = style.panels(1, 2, WIDTH, 6.4, sharey=True, width_ratios=[1.9, 1])
     rows = {tag: place for place, tag in enumerate(groups)}
     for (task, table), offset, line in zip(times.items(), (-0.14, 0.18), style.LINES, strict=False):
         if not ranks(table):
@@ -69,10 +75,12 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
         shown["step"], [rows[tag] - 0.36 for tag in shown.index], **ring, label="half of the last value, as published"
     )
     axis.set_title(series)
-    dress(axis, beside, steps, "training step, halfway above blind answers", groups)
-    style.legend(figure, (axis, beside), 3)
+    dress(axis, beside, steps, "training step, halfway", groups)
+    style.legend(figure, (axis, beside), 1)
     alike = agreement(main, published_times)
-    answer = _ends(main) + ("" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order")
+    first, _, last = _ends(main).partition("; ")
+    tau = "" if alike.tau is None else f"; τ = {alike.tau:.2f} with the published order"
+    answer = f"{first}{tau}{f'; {last}' if last else ''}"
     unlearnt = [TASKS[task] for task, table in times.items() if not ranks(table)]
     against = (
         f" With the published order reconstruction has {agreement_words(alike)}, by the published definition (crosses: "
@@ -85,9 +93,10 @@ def learning_order(frame: pd.DataFrame, times: dict[str, pd.DataFrame], items: p
         answer,
         _data(times, half, published_times),
         f"In which order are parts of speech learnt, and is it the published order (rows, top first)? Step at which "
-        f"{HALFWAY}; {series} on {measurements.source_of(items)}. A group whose interval of final less blind value "
-        f"holds 0 has no time and counts as last{f' (all groups of {style.listed(unlearnt)})' if unlearnt else ''}."
-        f"{against if groups == curves.GROUPS else ''}{'' if blind_answers.are_kept(items) else INDEPENDENT}",
+        f"{HALFWAY}. Measured: {series} on {measurements.source_of(items)}. A group whose interval of final less "
+        "blind value holds 0 has no time and counts as last"
+        f"{f' (all groups of {style.listed(unlearnt)})' if unlearnt else ''}."
+        f"{against if groups == curves.GROUPS else ''}{EXACTLY}{'' if blind_answers.are_kept(items) else INDEPENDENT}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{TASKS[task]}: {steps_in_words(table)}" for task, table in times.items())
         + f". Published order: {', '.join(in_order(published_times))}.",
@@ -98,7 +107,7 @@ def dress(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str
     """Rows in the published order, an axis of training for ours, and the published times where they are of our tags."""
     style.training_axis(axis, at, label)
     style.room(axis, at.max())
-    axis.set_yticks(range(len(groups)), [f"{name} {tag}" for tag, name in groups.items()])
+    axis.set_yticks(range(len(groups)), [f"{name}\n{tag}" for tag, name in groups.items()])
     axis.set_ylim(len(groups) - 0.5, -0.5)
     if groups != curves.GROUPS:
         beside.set_axis_off()
@@ -106,10 +115,10 @@ def dress(axis: Axes, beside: Axes, at: np.ndarray, label: str, groups: dict[str
     times = published.learning_times().loc[list(groups), "step"]
     diamond: dict[str, Any] = {"color": style.INK, "marker": "D", "markersize": 5, "linestyle": ""}
     beside.plot(times, range(len(groups)), **diamond, label="published (no interval)")
-    beside.set_title(PUBLISHED)
-    beside.set_xlabel("step, of 30,000 shown")
+    beside.set_title(PUBLISHED.replace(" ", "\n"))
+    beside.set_xlabel("step, of 30k")
     beside.set_xlim(0, 16_500)
-    beside.set_xticks([0, 5_000, 10_000, 15_000], ["0", "5k", "10k", "15k"])
+    beside.set_xticks([0, 10_000], ["0", "10k"])
 
 
 def mark(
@@ -130,7 +139,9 @@ def mark(
     places = [rows[tag] + offset for tag in reached.index]
     # Not errorbar: the interval of a skewed bootstrap may leave out the estimate.
     axis.hlines(places, low, high, color=colour, linewidth=2)
-    axis.plot(reached["step"], places, color=colour, marker=marker, markersize=6, linestyle="", label=label)
+    look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 6, "linestyle": ""}
+    (dots,) = axis.plot(reached["step"], places, **look, label=label)
+    chart.remember(dots, reached, across=True)
     for tag in rows.keys() - set(times.index):
         axis.text(edges[0], rows[tag] + offset, "no word of this tag", color=style.MUTED, va="center", fontsize=9)
     for tag, row in times[times["state"] != REACHED].iterrows():
@@ -152,7 +163,7 @@ def _ends(times: pd.DataFrame) -> str:
     if (times.loc[in_order(times)[0], "state"]) == BEFORE_FIRST and len(order) == 1:
         return "The checkpoints begin too late to tell an order"
     if len(order) > 1:
-        return f"{first.capitalize()} first, {last} last"
+        return f"{first.capitalize()} first; {last} last"
     alone = "are the only ones with a learning time" if len(order[0]) == 1 else "cannot be told apart"
     return f"{first.capitalize()} {alone}"
 

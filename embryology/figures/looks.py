@@ -1,12 +1,14 @@
 """Colours, marks and dashes of figures, and seaborn's theme as these figures have it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import matplotlib
 import seaborn as sns
 
+from embryology.runs.series import Series
 from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, similarity, tokens
 
 INK, MUTED, GRID, ALERT = "#222222", "#595959", "#dddddd", "#B34700"
@@ -77,3 +79,44 @@ def theme() -> Iterator[None]:
         matplotlib.rcdefaults()
         sns.set_theme(context="paper", style="whitegrid", palette=[colour for colour, _, _ in LINES], rc=RC)
         yield
+
+
+Line = tuple[str, str, Any]
+"""Colour, mark and dashes."""
+_recipes: dict[str, str] = {}
+
+
+def know(series: Sequence[Series]) -> None:
+    """Say which series are seeds of one recipe, for every figure from here on."""
+    _recipes.clear()
+    _recipes.update({each.name: each.recipe or each.name for each in series})
+
+
+def by_recipe(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names of series by what their recipe is called: what the names of its seeds begin with, or the name of one."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_recipes.get(name, name), []).append(name)
+    called = {}
+    for group in groups.values():
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(group), max(group), strict=False))
+        shared = "".join(letter for letter, _ in alike).rstrip("-_. ").removesuffix("seed").rstrip("-_. ")
+        called[shared if len(group) > 1 and shared and shared not in called else group[0]] = group
+    return called
+
+
+def lines(names: Sequence[str]) -> dict[str, Line]:
+    """A line a series, no two alike: one of :data:`LINES`, or, of more, a colour a recipe and dashes a seed."""
+    if len(names) <= len(LINES):
+        return dict(zip(names, LINES, strict=False))
+    groups = by_recipe(names).values()
+    colours = sns.color_palette(
+        [colour for colour, _, _ in LINES] if len(groups) <= len(LINES) else "husl", len(groups)
+    )
+    looks = [(mark, dashes) for _, mark, dashes in LINES]
+    found = {}
+    for colour, group in zip(colours.as_hex(), groups, strict=True):
+        for number, name in enumerate(group):
+            mark, dashes = looks[number % len(looks)]
+            found[name] = (colour, mark, dashes if number < len(looks) else (0, (1, 1 + number)))
+    return found

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from IPython.display import HTML
 
 from embryology.analysis import over_seeds
@@ -61,6 +62,7 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
     columns = min(3, len(measures))
     figure, axes = style.grid(len(measures), columns, 2.5, margin=1.3)
     colour, marker, _ = style.LINES[0]
+    levels = []
     for axis, measure in zip(axes, measures, strict=True):
         rows = over.curves[over.curves["measure"] == measure]
         for number, (_, seed) in enumerate(rows.groupby("series", sort=False)):
@@ -77,6 +79,7 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
         for baseline, value in over.levels[measure].items():
             if np.isfinite(value):
                 style.level(axis, 100 * value, baseline, BASELINES[baseline])
+                levels.append(pd.DataFrame({"measure": [measure], "baseline": baseline, "value": value}))
         low_end, high_end = axis.get_ylim()
         axis.set_ylim(max(low_end, -4), min(high_end, 104))  # a t interval of three shares may leave their range
         axis.set_title(textwrap.fill(measure, 34))
@@ -96,11 +99,15 @@ def curves(over: OverSeeds, name: str, question: str) -> HTML:
         figure,
         name,
         answer,
-        over.curves.merge(over.medians, on=["measure", "step"], how="left", suffixes=("", "_median")),
+        pd.concat(
+            [over.curves.merge(over.medians, on=["measure", "step"], how="left", suffixes=("", "_median")), *levels],
+            ignore_index=True,
+        ),
         f"{question} Thin: a line a seed ({names}), without the intervals over items that its own pages have. Thick: "
         f"the median at the steps that all seeds have, of two seeds their mean; {told}. Baselines are those of the "
         "first seed.",
-        f"{len(measures)} line charts over training steps, a thin line a seed and their median. {answer}.",
+        f"{style.plural(len(measures), 'line chart')}"
+        f" over training steps, a thin line a seed and their median. {answer}.",
     )
 
 
@@ -118,4 +125,4 @@ def _answer(over: OverSeeds) -> str:
     apart, widest = max(told)
     if apart == 0:
         return f"All of {seeds} seeds end alike"
-    return f"Median of {seeds} seeds at the end, the lowest to the highest: {widest} is farthest apart"
+    return f"{seeds} seeds at the end, their median (the lowest to the highest), farthest apart: {widest}"

@@ -67,12 +67,13 @@ def shares(phases: Phases | str, series: str) -> HTML:
         "phases",
         answer,
         pd.concat([*data, together.assign(explains="together", predictor="all")]),
-        f"What does the model go by when it fills in a word? Log-probabilities that {series} gives to "
+        f"What does the model go by when it fills in a word? Left, the share of the variance of its log-probabilities "
+        f"that each n-gram of the training text explains alone; right, what each adds to frequency. Bands: "
+        f"{BOOTSTRAP}. Dotted: {CHANCE}. Log-probabilities that {series} gives to "
         f"{phases.words:,} masked words of one piece ({phases.types:,} types) are regressed on those that the training "
         "text gives them: by how often it has the word, and has it beside the word before, the word after, and between "
-        "both (interpolated as by Witten and Bell). Left, the share of variance that each explains alone; right, what "
-        f"each adds to frequency; of types that the regression has not learnt from, in {FOLDS} folds. Bands: "
-        f"{BOOTSTRAP}. Dotted: {CHANCE}.",
+        "both (interpolated as by Witten and Bell); of types that the regression has not learnt from, in "
+        f"{FOLDS} folds.",
         f"Two line charts of explained variance over training steps, four n-gram predictors each. {answer}.",
     )
 

@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology.analysis.plateau import MARGIN, plateau
-from embryology.figures import phases_of_training, style
+from embryology.figures import looks, many_runs, phases_of_training, style
 from embryology.intervals import wilson
 from embryology.runs.losses import STALLED_NORM
 
@@ -15,9 +15,7 @@ from embryology.runs.losses import STALLED_NORM
 def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple[str, str, Any]]]:
     """Every series with its rows and its way of being drawn, the run itself first."""
     names = table["series"].unique()
-    return [
-        (str(name), table[table["series"] == name], style.LINES[i % len(style.LINES)]) for i, name in enumerate(names)
-    ]
+    return [(name, table[table["series"] == name], line) for name, line in looks.lines(list(names)).items()]
 
 
 def _axis(table: pd.DataFrame) -> tuple[str, str]:
@@ -79,13 +77,13 @@ def losses(table: pd.DataFrame) -> HTML:
         "losses",
         words[0].upper() + words[1:],
         table[["series", "step", "tokens", "masked_loss", *held_out_columns, "unigram_loss"]],
-        f"When does the model learn more than how often words occur? Masked-word loss of {name}, mean nats a "
-        f"masked piece, on training text (mean over the steps since the point before) and on held-out articles "
-        f"(fixed masks, dots are checkpoints, band: 95% bootstrap over sequences). "
-        f"Baseline, dashed: cross-entropy of the training text's unigram "
-        f"distribution at the same held-out places, {unigram:.2f} nats. Shaded: the plateau, from where the "
-        f"held-out loss comes within {MARGIN} nats of the baseline to where it is {MARGIN} nats below it, linear "
-        f"between checkpoints.{borders}{_copied(table)}",
+        f"When does the model learn more than how often words occur? Masked-word loss of {name} on training text and "
+        f"on held-out articles, mean nats a masked piece. Band: 95% bootstrap over sequences. "
+        f"Baseline, dashed: cross-entropy of the training text's unigram distribution, {unigram:.2f} nats. Shaded: the "
+        f"plateau, within {MARGIN} nats of it. On training text it is the mean over the steps since the point before; "
+        f"on held-out articles masks are fixed, and dots are checkpoints. The plateau begins where the held-out loss "
+        f"comes within {MARGIN} nats of the baseline, which is at the same places, and ends where it is {MARGIN} nats "
+        f"below it, linear between checkpoints.{borders}{_copied(table)}",
         f"Line chart of masked-word loss over {label}: {words}. Held-out loss ends at {stay.final:.2f} nats, the "
         f"unigram line is at {unigram:.2f}.",
     )
@@ -101,22 +99,30 @@ def below_unigram(table: pd.DataFrame) -> HTML:
     held_out = _below_unigram(table)
     figure, (axis,) = style.panels(1, 1, 7.5, 4.4)
     axis.axhline(0, color=style.INK, linestyle="--", linewidth=1.3, label="unigram frequencies, each run's own")
-    for name, rows, (colour, marker, dashes) in _runs(held_out):
-        axis.fill_between(rows["tokens"], rows["low"], rows["high"], color=colour, alpha=0.22, linewidth=0)
-        axis.plot(rows["tokens"], rows["below_unigram"], color=colour, marker=marker, linestyle=dashes, label=name)
+    many_runs.curves(axis, held_out.rename(columns={"below_unigram": "value"}), "tokens")
     style.training_axis(axis, held_out["tokens"], "tokens read")
+    named = []
+    if held_out["series"].nunique() >= many_runs.MANY:
+        style.room(axis, held_out["tokens"].max())
+        named = many_runs.name_ends(axis)
     axis.set_ylabel("nats below the unigram line")
-    style.legend(figure, [axis], 2)
-    answer = f"Nats below the unigram line at the end: {_lasts(held_out, 'below_unigram')}"
+    style.legend(figure, [axis], 2, named)
+    ends = held_out.groupby("series", sort=False)["below_unigram"].last().sort_values()
+    spread = f"{ends.iloc[0]:.2f} ({ends.index[0]}) to {ends.iloc[-1]:.2f} ({ends.index[-1]})"
+    listed = _lasts(held_out, "below_unigram")
+    answer = f"Nats below the unigram line at the end: {listed}"
+    if len(ends) > 2:
+        answer = f"Ends: {spread} nats below the unigram line; {listed}"
     return style.show(
         figure,
         "below-unigram",
         answer,
         held_out,
         f"How much more than word frequencies does a run learn from more text? Cross-entropy of the training text's "
-        f"unigram distribution minus masked-word loss, both in nats a masked piece at the same held-out places; dots "
-        f"are checkpoints, band: 95% bootstrap over sequences. Baseline, dashed: 0, a model that knows frequencies "
-        f"alone. Runs with other text or another vocabulary have other unigram lines "
+        f"unigram distribution less masked-word loss, at the same held-out places. "
+        f"{'Thin: seeds' if named else 'Bands: 95% bootstrap over sequences'}. Baseline, dashed: 0, a model that knows "
+        f"frequencies alone. In nats a masked piece; dots are checkpoints. Runs with other text or another vocabulary "
+        f"have other unigram lines "
         f"({_lasts(held_out, 'unigram_loss')}), so the distance to the own line is drawn, not the loss."
         f"{_copied(table)}",
         f"Line chart of nats below the unigram line over tokens read. {answer}. {compared(table)['at_equal_tokens']}",
@@ -159,11 +165,12 @@ def compared(table: pd.DataFrame) -> dict[str, str]:
     ]
     first, last = runs[0][0], runs[0][1].iloc[-1]
     equal = [
-        f"{name} is {_side(np.interp(last, tokens, below))} its own, linear between checkpoints"
+        f"{name} is {_side(np.interp(last, tokens, below))} its own"
         for name, tokens, below in runs[1:]
         if tokens.iloc[-1] >= last
     ]
-    at_equal_tokens = f"At {style.short(last)} tokens, where {first} ends, {style.listed(equal)}." if equal else ""
+    at = f"At {style.short(last)} tokens, where {first} ends, and linear between checkpoints"
+    at_equal_tokens = f"{at}, {style.listed(equal)}." if equal else ""
     return {"ends": style.listed(ends), "at_equal_tokens": at_equal_tokens}
 
 
@@ -238,11 +245,14 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
     figure, axes = style.panels(len(asked), 1, 7.5, 3 * len(asked) + 0.2, sharex=True)
     main = _runs(held_out)[0][1]
     last, ends, baselines = main.iloc[-1], [], []
+    shown = held_out[["series", "step", "tokens"]].copy()
     for axis, question in zip(axes, asked, strict=True):
         for name, rows, (colour, marker, dashes) in _runs(held_out):
             axis.plot(rows[x], rows[question.answer], color=colour, marker=marker, linestyle=dashes, label=name)
             there = rows[rows[question.answer].notna()]
-            axis.fill_between(there[x], *_interval(there, question), color=colour, alpha=0.22, linewidth=0)
+            low, high = _interval(there, question)
+            axis.fill_between(there[x], low, high, color=colour, alpha=0.22, linewidth=0)
+            shown.loc[there.index, [f"{question.answer}_low", f"{question.answer}_high"]] = np.column_stack([low, high])
         axis.set(title=question.title, ylabel=question.unit)
         axis.set_ylim(bottom=0) if question is QUESTIONS[0] else axis.set_ylim(0.3, 1.02)
         if pd.isna(last[question.answer]):
@@ -269,12 +279,14 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
         figure,
         "held-out-accuracy",
         answer,
-        held_out[["series", "step", "tokens", *columns]],
+        pd.concat([shown, held_out[columns]], axis=1),
         f"How well does {_runs(table)[0][0]} do on text it never saw? Accuracy on held-out articles at what it is "
-        f"trained to tell, dots are checkpoints. Baselines, dashed, at the last one: {'; '.join(baselines)}. Pairs are "
-        f"whether two neighbouring segments stand in order (ALBERT), or the second follows the first (BERT). Bands: "
-        f"95% Wilson intervals; of areas the bootstrap over sequences of the difference from the baseline.",
-        f"{len(asked)} line charts of held-out accuracy over {label}. {answer}. Baselines: {'; '.join(baselines)}.",
+        f"trained to tell. Bands: 95% Wilson intervals. Baselines, dashed, at the last checkpoint: "
+        f"{'; '.join(baselines)}. Pairs are whether two neighbouring segments stand in order (ALBERT), or the second "
+        f"follows the first (BERT); dots are checkpoints; of areas the band is the bootstrap over sequences of the "
+        f"difference from the baseline.",
+        f"{style.plural(len(asked), 'line chart')} of held"
+        f"-out accuracy over {label}. {answer}. Baselines: {'; '.join(baselines)}.",
     )
 
 

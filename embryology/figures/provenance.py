@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from embryology.errors import EmbryologyError
-from embryology.figures import audit, chart, origin, style
+from embryology.figures import audit, chart, looks, origin, style
 from embryology.runs import measurements, misfit
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.series import Series
@@ -118,6 +118,7 @@ def note(series: Sequence[Series], *probes: str) -> None:
     style.counts(series[0].unit)
     origin.told([_numbers(each) for each in series])
     chart.know(series)
+    looks.know(series)
 
 
 def _remarks(series: Series, probes: Sequence[str]) -> Iterator[str]:

@@ -59,19 +59,18 @@ def curves() -> HTML:
         axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
     table, values = published.denominators(), numbers()
     wider = int((table["error"] > table["spread"]).sum())
-    answer = (
-        f"Another sample of test items would move {wider} of {len(table)} published curves by more than they vary late"
-    )
+    answer = f"Another test sample would move {wider} of {len(table)} published curves by more than they vary late"
     return style.show(
         figure,
         "published-probing",
         answer,
         pd.concat(drawn, ignore_index=True)[["model", "task", "step", "value", "low", "high", "n"]],
         f"How sure are the published edge-probing curves? Micro F1 of BERT and ELECTRA over pretraining, read off the "
-        f"released figures, with the 95% Wilson interval of as many test items as all values of a curve are multiples "
+        f"released figures. Bands: 95% Wilson intervals, of as many test items as all values of a curve are multiples "
         f"of ({values['items']}). The items are the same at every step, so part of this error is shared along a curve. "
         f"No baseline was published.",
-        f"{len(axes)} line charts of micro F1 over training steps, for {style.listed(list(published.TASKS))} of BERT "
+        f"{style.plural(len(axes), 'line chart')} of micro"
+        f" F1 over training steps, for {style.listed(list(published.TASKS))} of BERT "
         f"and ELECTRA. {answer}: the standard error is {values['error']}, the standard deviation from step "
         f"{published.LATE:,} on {values['spread']}.",
     )

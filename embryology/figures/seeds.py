@@ -95,6 +95,7 @@ def shared_facts(one: Series, other: Series, followed: Followed, followed_of_oth
     for (column, right), line, name in zip(knows.items(), style.LINES, [*names, "both"], strict=False):
         sums, counts = intervals.by_unit(right, paths.clusters)
         lows, highs = intervals.of_share(sums, counts[:, None])
+        table = table.assign(**{f"{column}_low": n * lows, f"{column}_high": n * highs})
         style.curve(known, table.assign(value=table[column] / n, low=lows, high=highs), line, name, scale=100)
     known.set_ylabel("facts known, %")
     known.set_ylim(bottom=0)

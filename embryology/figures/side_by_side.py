@@ -10,8 +10,20 @@ from IPython.display import HTML
 from embryology.analysis import published
 from embryology.analysis.learning_order import LEVELS, REACHED, Agreement, agreement, in_order, ranks
 from embryology.analysis.side_by_side import Learnt
-from embryology.figures import style
-from embryology.figures.learning_order import HALFWAY, INDEPENDENT, PUBLISHED, TASKS, dress, exact, mark, steps_in_words
+from embryology.figures import looks, many_orders, style
+from embryology.figures.learning_order import (
+    EXACTLY,
+    HALFWAY,
+    INDEPENDENT,
+    PUBLISHED,
+    TASKS,
+    WIDTH,
+    dress,
+    exact,
+    mark,
+    steps_in_words,
+)
+from embryology.figures.many_runs import MANY
 from embryology.specs.tokens import RECONSTRUCTION
 
 
@@ -24,19 +36,21 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
     """
     if not any(ranks(run.times[RECONSTRUCTION]) for run in runs.values()):
         return style.paragraph(f"Not drawn: no group of words has a learning time in {style.listed(list(runs))}.")
+    if len(runs) >= MANY:
+        return many_orders.times(runs, *_training(runs))
     published_times = published.learning_times()
     groups = next(iter(runs.values())).groups
-    figure, (axis, beside) = style.panels(1, 2, 8, 5.6, sharey=True, width_ratios=[1.8, 1])
+    figure, (axis, beside) = style.panels(1, 2, WIDTH, 6.4, sharey=True, width_ratios=[1.9, 1])
     rows = {tag: place for place, tag in enumerate(groups)}
     x, label = _training(runs)
     times = {name: run.over(run.times[RECONSTRUCTION], x) for name, run in runs.items()}
     offsets = np.linspace(-0.2, 0.2, len(runs)) if len(runs) > 1 else [0]
-    for (name, run), offset, line in zip(runs.items(), offsets, itertools.cycle(style.LINES)):
+    for (name, run), offset, line in zip(runs.items(), offsets, looks.lines(list(runs)).values(), strict=True):
         mark(axis, times[name], rows, offset, line, name, run.grid[x])
     axis.set_title(TASKS[RECONSTRUCTION])
     at = np.concatenate([run.grid[x] for run in runs.values()])
-    dress(axis, beside, at, f"{label}, halfway above blind answers", groups)
-    style.legend(figure, (axis, beside), 3)
+    dress(axis, beside, at, f"{label}, halfway", groups)
+    style.legend(figure, (axis, beside), 1)
     answer = _with_published(runs)
     sources = "; ".join(f"{name} on {run.source}" for name, run in runs.items())
     data = [table.reset_index().rename(columns={"step": x}).assign(source=name) for name, table in times.items()]
@@ -46,9 +60,9 @@ def side_by_side(runs: dict[str, Learnt]) -> HTML:
         "learning-order-side-by-side",
         answer,
         pd.concat([*data, published_data]),
-        f"Is the order of learning the same in a longer run? {label.capitalize()} when reconstruction's {HALFWAY}. "
-        f"Measured: {sources}. Final values differ between runs, so an equal time is not an equal accuracy. Right: "
-        f"published ALBERT by half of the last value, a point every 1,000 steps, without intervals."
+        f"Is the order of learning the same in a longer run? {label.capitalize()} when reconstruction's {HALFWAY}."
+        f"{EXACTLY} Measured: {sources}. Final values differ between runs, so an equal time is not an equal accuracy. "
+        f"Right: published ALBERT by half of the last value, a point every 1,000 steps, without intervals."
         f"{INDEPENDENT if not all(run.kept for run in runs.values()) else ''}",
         f"Dot plot of learning times of nine parts of speech. {answer}. "
         + "; ".join(f"{name}: {steps_in_words(run.times[RECONSTRUCTION])}" for name, run in runs.items())
@@ -69,6 +83,8 @@ def levels(runs: dict[str, Learnt]) -> HTML:
         runs: of :func:`embryology.analysis.side_by_side.read`.
     """
     x, label = _training(runs)
+    if len(runs) >= MANY:
+        return many_orders.levels(runs, x, label)
     by_level = {level: {name: run.over(run.levels[level], x) for name, run in runs.items()} for level in LEVELS}
     groups = next(iter(runs.values())).groups
     return style.table(
@@ -97,6 +113,8 @@ def agreements(runs: dict[str, Learnt]) -> HTML:
     Args:
         runs: of :func:`embryology.analysis.side_by_side.read`.
     """
+    if len(runs) >= MANY:
+        return many_orders.agreements(runs)
     pairs = [(TASKS[task], *pair) for task in TASKS for pair in _pairs(runs, task)]
     reference = published.learning_times()
     pairs += [
@@ -138,6 +156,8 @@ def _pairs(runs: dict[str, Learnt], task: str) -> list[tuple[str, str, Agreement
 
 
 def _with_published(runs: dict[str, Learnt]) -> str:
+    if len(runs) >= MANY:
+        return many_orders.spread(runs)
     taus = [f"{one} {_number(alike.tau)}" for one, other, alike in _pairs(runs, RECONSTRUCTION) if other == PUBLISHED]
     return f"Kendall's τ with the published order: {style.listed(taus)}"
 

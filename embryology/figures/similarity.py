@@ -75,10 +75,10 @@ def settling(frame: pd.DataFrame, of: Settling) -> HTML:
         "similarity-settling",
         answer,
         pd.concat(drawn, ignore_index=True),
-        f"How quickly do layers settle? Vectors of one word a sentence, {of.source}, in {tables.main_series(frame)}: "
-        f"each layer beside itself at step {of.reference:,}, where it is 1, and at the checkpoint before, from which "
-        f"it is the closer the fewer steps lie between. Bands: 95% over {units(frame)} (jackknife). Dotted: the same "
-        "words in another order, the highest of the layers. The untrained model is step 0.",
+        f"How quickly do layers settle? Each layer beside itself at step {of.reference:,}, where it is 1, and at the "
+        f"checkpoint before. Bands: 95% over {units(frame)} (jackknife). Dotted: the same words in another order, the "
+        f"highest of the layers. The untrained model is step 0. Vectors of one word a sentence, {of.source}, in "
+        f"{tables.main_series(frame)}; to the checkpoint before a layer is the closer the fewer steps lie between.",
         f"Four line charts of similarity over training steps, a line a layer. {answer}.",
     )
 
@@ -121,23 +121,20 @@ def between_layers(frame: pd.DataFrame) -> HTML:
     drawn = []
     for axis, step in zip(axes, steps, strict=True):
         values = similarity.square(frame, step)
-        image = axis.imshow(values, vmin=0, vmax=1, origin="lower", cmap="cividis")
-        if len(numbers) <= MOST_LAYERS:
-            for (one, other), value in np.ndenumerate(values):
-                colour = "white" if value < 0.5 else "black"
-                axis.text(other, one, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
-        axis.grid(False)
-        shown = style.few(list(range(len(numbers))), 7)
-        axis.set_xticks(shown, [numbers[at] for at in shown])
-        axis.set_yticks(shown, [numbers[at] for at in shown])
+        table, of_all = pd.DataFrame(values, numbers, numbers), {"vmin": 0, "vmax": 1, "square": True, "cbar": False}
+        written = {"annot": True, "fmt": ".2f", "annot_kws": {"fontsize": 8}} if len(numbers) <= MOST_LAYERS else {}
+        style.heat(axis, table, **of_all, **written)
         axis.set(title=f"step {style.short(step)}", xlabel="layer", ylabel="layer")
-        cells = pd.DataFrame(values, numbers, numbers).stack().rename_axis(["layer", "other"]).rename("cka")
+        cells = table.stack().rename_axis(["layer", "other"]).rename("cka")
         drawn.append(cells.reset_index().assign(step=step))
-    figure.colorbar(image, ax=list(axes), label="CKA", shrink=0.8)
+    axes[0].invert_yaxis()  # of all of them, which share it: the embeddings below
+    figure.colorbar(axes[-1].collections[0], ax=list(axes), label="CKA", shrink=0.8)
     ends = [similarity.curve(frame[frame["group"].isin(["0", ""])], "layers", CKA, numbers[-1])]
     ends = [row for _, row in ends[0].iloc[[0, -1]].iterrows()] if len(ends[0]) else []
     said = [f"{style.ranged(row, '.2f')} at step {row['step']:,.0f}" for row in ends]
-    answer = f"The last layer is as alike to the embeddings as CKA {' and '.join(dict.fromkeys(said))}"
+    short = [f"{row['value']:.2f} at step {row['step']:,.0f}" for row in ends]
+    answer = f"CKA of the last layer and the embeddings: {' and '.join(dict.fromkeys(short))}"
+    answer += f"; {' and '.join(dict.fromkeys(said))}" if said != short else ""
     answer = answer if ends else "How alike the last layer and the embeddings are cannot be told"
     return style.show(
         figure,
@@ -147,7 +144,7 @@ def between_layers(frame: pd.DataFrame) -> HTML:
         f"How alike are layers of one checkpoint? Linear CKA of each layer of {tables.main_series(frame)} with each "
         "other, 0 the embeddings; of independent vectors it is about 0, of equal ones 1. One scale for all maps; "
         f"intervals over {units(frame)} are in the sentence above.",
-        f"{len(steps)} maps of layers by layers. {answer}.",
+        f"{style.plural(len(steps), 'map')} of layers by layers. {answer}.",
     )
 
 
@@ -165,12 +162,16 @@ def shape(frame: pd.DataFrame) -> HTML:
         style.training_axis(axis, _steps(frame), "training step")
     style.legend(figure, axes, 4)
     last = similarity.layers(frame)[-1]
-    ends = [
-        f"{name} from {style.ranged(rows.iloc[0], form)} to {style.ranged(rows.iloc[-1], form)}"
-        for metric, name, form in ((COSINE, "mean cosine", ".2f"), (DIMENSION, "intrinsic dimension", ".0f"))
+    measured = [
+        (name, form, rows.iloc[0], rows.iloc[-1])
+        for metric, name, form in ((COSINE, "mean cosine", ".2f"), (DIMENSION, "dimension", ".0f"))
         if len(rows := similarity.curve(frame, SHAPE, metric, last))
     ]
-    answer = f"In the last layer, first to last checkpoint: {style.listed(ends)}"
+    ends = [f"{name} from {one['value']:{form}} to {other['value']:{form}}" for name, form, one, other in measured]
+    ranges = [
+        f"{name} from {style.ranged(one, form)} to {style.ranged(other, form)}" for name, form, one, other in measured
+    ]
+    answer = f"In the last layer {style.listed(ends)}; first to last checkpoint: {style.listed(ranges)}"
     answer = answer if ends else "What shape the vectors have cannot be told"
     return style.show(
         figure,
@@ -202,10 +203,8 @@ def fragility(frame: pd.DataFrame) -> HTML:
     last = similarity.layers(frame)[-1]
     ends = similarity.curve(frame, NOISE, SURVIVED, last)
     if len(ends) and ends["step"].iloc[-1] == _steps(frame)[-1]:
-        answer = (
-            f"At the end part of speech in the last layer survives noise of {style.ranged(ends.iloc[-1], '.1f')} "
-            "standard deviations"
-        )
+        noise = style.ranged(ends.iloc[-1], ".1f")
+        answer = f"Part of speech in the last layer survives noise of {noise} standard deviations; at the end"
     else:
         answer = "How much noise part of speech survives in the last layer at the end cannot be told"
     return style.show(

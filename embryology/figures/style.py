@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from IPython.display import HTML
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -40,6 +42,11 @@ AT: dict[Unit, str] = {
     "order": r"checkpoint \1",
 }
 """What step 7, say, is called in the answer above a figure."""
+
+OTHER_DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (3, 1, 1, 1)), (0, (8, 2, 2, 2)), (0, (1, 1, 4, 1)), (0, (2, 3)))
+"""For lines that would look alike."""
+MOST_CELLS = 1000
+"""Of a map that is drawn as shapes; more would make a page of megabytes, and are a picture."""
 
 _note = ""
 _unit: Unit = "step"
@@ -86,9 +93,24 @@ def grid(
     return figure, axes[:count]
 
 
-def legend(figure: Figure, axes: Iterable[Axes], columns: int) -> None:
-    """One legend below the panels, every label once."""
-    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+def _tell_apart(axes: Sequence[Axes]) -> None:
+    """Give lines of another name other dashes where they would look like one that was drawn before."""
+    looks_taken: dict[Any, str] = {}
+    for line in (line for axis in axes for line in axis.get_lines() if not str(line.get_label()).startswith("_")):
+        label = str(line.get_label())
+        for dashes in (line.get_linestyle(), *OTHER_DASHES):
+            look = (line.get_color(), line.get_marker(), str(chart.dashes(line)))
+            if looks_taken.setdefault(look, label) == label:
+                break
+            line.set_linestyle(dashes)
+
+
+def legend(figure: Figure, axes: Iterable[Axes], columns: int, without: Sequence[str] = ()) -> None:
+    """One legend below the panels, every label once, but for those that stand elsewhere."""
+    axes = list(axes)
+    _tell_apart(axes)
+    found = [pair for axis in axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    handles = {label: handle for handle, label in found if label not in without}
     figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=columns, handlelength=3.4)
 
 
@@ -122,7 +144,8 @@ def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) 
         axis.set_xscale("symlog", linthresh=first, linscale=0.4)
         axis.set_xlim(-0.15 * first if at[0] == 0 else first * 0.9, last * 1.15)
         decades = 10.0 ** np.arange(np.ceil(np.log10(first * 2)), np.log10(last * 1.1))
-        axis.set_xticks(np.concatenate([at[at == 0], [first], decades if len(decades) else [last]]))
+        ends = [last] if not len(decades) or last > 2.5 * decades[-1] else []
+        axis.set_xticks(np.concatenate([at[at == 0], [first], decades, ends]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
     chart.of_training(axis)
@@ -207,6 +230,25 @@ def level(axis: Axes, value: float, name: str, label: str, width: float = 1.3) -
     """A baseline that is one number; arguments as of :func:`baseline`."""
     colour, dashes = BASELINE_LINES[name]
     axis.axhline(value, color=colour, linestyle=dashes, linewidth=width, label=label)
+
+
+def heat(axis: Axes, table: pd.DataFrame, **kwargs: Any) -> None:
+    """A heat map of a table, whose cells a reader can point at; ``kwargs`` as of ``seaborn.heatmap``."""
+    sns.heatmap(table, ax=axis, **({"cmap": "cividis", "rasterized": table.size > MOST_CELLS} | kwargs))
+    axis.grid(False)
+    axis.tick_params(length=0)
+    axis.tick_params(axis="y", rotation=0)
+    chart.remember_cells(axis, table)
+
+
+def write_in(axis: Axes, table: pd.DataFrame, said: pd.DataFrame) -> None:
+    """Write words into the cells of a map, readable on their colours; ``said`` has the places of ``table``."""
+    (mesh,) = (each for each in axis.collections if isinstance(each, QuadMesh))
+    for (row, column), text in np.ndenumerate(said.to_numpy()):
+        value = table.iat[row, column]
+        red, green, blue, _ = mesh.to_rgba(value) if np.isfinite(value) else (1, 1, 1, 1)
+        colour = "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else INK
+        axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=colour)
 
 
 def ranged(row: pd.Series, form: str, unit: str = "", scale: float = 1) -> str:
@@ -328,6 +370,11 @@ def few(values: Sequence[int], most: int) -> list[int]:
     """At most so many, evenly, the first and the last among them."""
     at = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
     return [values[i] for i in at]
+
+
+def plural(number: int, what: str) -> str:
+    """ "1 line chart", "3 line charts"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def some(names: Sequence[str]) -> str:

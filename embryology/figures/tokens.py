@@ -1,6 +1,7 @@
 """Which words a model reconstructs and predicts, by part of speech, over pretraining (section 3 of the paper)."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from embryology.analysis import curves, published, tables
 from embryology.analysis.crossings import half_steps
 from embryology.analysis.learning_order import NEVER_BEYOND, UNTOLD, published_definition, ranks, untellable
-from embryology.figures import style
+from embryology.figures import many_runs, style
 from embryology.figures.learning_order import in_words
 from embryology.specs import UNTRAINED
 from embryology.specs.tokens import ACCURACY, FREQUENT_IN_GROUP, MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
@@ -78,8 +79,8 @@ def accuracy(
         untellable(frame) or f"{style.listed([tag for tag in there if tag not in told.index])} in too few sentences"
     )
     answer = f"{SPECIFICATION.tasks[task].capitalize()} by step {last:,}: " + (
-        f"{told['beyond_everywhere'].sum()} of {len(told)} {kind} end beyond one word everywhere and the untrained "
-        f"model, {told['learnt'].sum()} beyond their own most frequent word too"
+        f"{told['learnt'].sum()} of {len(told)} {kind} end beyond every blind answer; "
+        f"{told['beyond_everywhere'].sum()} beyond one word everywhere and the untrained model"
         if len(told)
         else f"what is learnt cannot be told ({reason})"
     )
@@ -95,13 +96,13 @@ def accuracy(
         f"{task}-{kind.replace(' ', '-')}",
         answer,
         _drawn(frame, task, groups),
-        f"{QUESTIONS[task]} Accuracy of {style.listed(list(frame['series'].unique()))} on {source} "
-        f"({_sizes(frame, task, groups)}); a word is right only if all of its pieces are. Bands: 95% Wilson intervals "
-        f"over words. "
+        f"{QUESTIONS[task]} A word is right only if all of its pieces are. Bands: 95% Wilson intervals over words. "
+        f"Accuracy of {style.listed(list(frame['series'].unique()))} on {source} ({_sizes(frame, task, groups)}). "
         f"Blind answers: the set's most frequent word everywhere, the untrained model (with its interval), and dashed, "
         f"the group's own most frequent word. A group ends beyond them where the 95% interval of the mean of its last "
         f"three checkpoints less theirs, from the same resamples of sentences, lies above 0.{whose}{untold}",
-        f"{len(groups)} line charts of accuracy over {label}, one a part of speech. {answer}. At the end: "
+        f"{style.plural(len(groups), 'line chart')} of accuracy"
+        f" over {label}, one a part of speech. {answer}. At the end: "
         f"{', '.join(finals)}.",
     )
 
@@ -119,12 +120,8 @@ def _panel(axis: Axes, frame: pd.DataFrame, task: str, tag: str, name: str, x: s
         if baseline == UNTRAINED:
             colour, _ = style.BASELINE_LINES[baseline]
             axis.axhspan(level["low"], level["high"], color=colour, alpha=0.15, linewidth=0)
-    for number, series in enumerate(frame["series"].unique()):
-        colour, marker, dashes = style.LINES[number % len(style.LINES)]
-        rows = curves.curve(frame, task, tag, series)
-        at = rows[x].astype(float)
-        axis.fill_between(at, rows["low"], rows["high"], color=colour, alpha=0.22, linewidth=0)
-        axis.plot(at, rows["value"], color=colour, marker=marker, linestyle=dashes, label=str(series))
+    rows = [curves.curve(frame, task, tag, series).assign(series=series) for series in frame["series"].unique()]
+    many_runs.curves(axis, pd.concat(rows, ignore_index=True), x)
 
 
 @style.styled
@@ -170,7 +167,8 @@ def rescaled(frame: pd.DataFrame, times: pd.DataFrame, source: str, model: str =
         share = rows["step"] / max(ours_last, 1)
         axis.plot(share, scaled, color=colour, marker=marker, linestyle=dashes, label=series)
         data += _rescaled_rows(series, tag, rows["step"], max(ours_last, 1), scaled)
-        _rescaled_baseline(axis, frame, tag, rows["value"].iloc[-1])
+        level = _rescaled_baseline(axis, frame, tag, rows["value"].iloc[-1])
+        data += [(FREQUENT_IN_GROUP, tag, None, None, level)] if level is not None else []
     axes[0].set_ylim(-0.05, 1.3)
     axes[0].set_xticks(*style.SHARES)
     for axis in axes[-3:]:
@@ -180,7 +178,8 @@ def rescaled(frame: pd.DataFrame, times: pd.DataFrame, source: str, model: str =
     style.legend(figure, axes, 2)
     shares = half_steps(published_curves.columns, published_curves.to_numpy()) / last
     order = ranks(published_definition(frame, RECONSTRUCTION, learnt))
-    answer = f"Half of the final value: {in_words(order)}"
+    ends = f"first by {style.listed(order[0])}, last by {style.listed(order[-1])}; " if len(order) > 1 else ""
+    answer = f"Half of the final value is reached {ends}{'in order' if ends else 'by'}: {in_words(order)}"
     return style.show(
         figure,
         "rescaled-reconstruction",
@@ -199,16 +198,17 @@ def rescaled(frame: pd.DataFrame, times: pd.DataFrame, source: str, model: str =
 
 def _rescaled_rows(
     series: str, tag: str, steps: Iterable[int], last: int, values: Iterable[float]
-) -> list[tuple[str, str, int, float, float]]:
+) -> list[tuple[Any, ...]]:
     return [(series, tag, step, step / last, value) for step, value in zip(steps, values, strict=True)]
 
 
-def _rescaled_baseline(axis: Axes, frame: pd.DataFrame, tag: str, final: float) -> None:
+def _rescaled_baseline(axis: Axes, frame: pd.DataFrame, tag: str, final: float) -> float | None:
     levels = curves.baselines(frame, RECONSTRUCTION, tag)
     if FREQUENT_IN_GROUP not in levels:
-        return
+        return None
     level = levels[FREQUENT_IN_GROUP]["value"] / final
     if level <= 1.3:
         style.level(axis, level, FREQUENT_IN_GROUP, SPECIFICATION.baselines[FREQUENT_IN_GROUP])
     else:
         axis.text(0.03, 0.9, f"baseline at {level:.1f} ↑", transform=axis.transAxes, color=style.ALERT)
+    return float(level)

@@ -144,7 +144,7 @@ def flow(followed: Followed, values: dict[str, str]) -> HTML:
         figure,
         "knowledge-flow",
         answer,
-        table[["step", *STATES, "never", "gained", "lost"]],
+        table[["step", *STATES, "never", "gained", "lost"]].assign(lost_in_random_order=expected),
         f"Are facts gained, or only exchanged? A fact is right where its object is {values['criterion']}. Above: facts "
         "that are right since they were first right, right again after a loss, and wrong now although they were "
         "right before. Below: how many became right and wrong since the checkpoint before; dotted, how many would "
@@ -184,7 +184,7 @@ def frequency(followed: Followed, values: dict[str, str]) -> HTML:
         figure,
         "knowledge-frequency",
         answer,
-        table,
+        pd.concat([table, pd.DataFrame({"objects": ["all facts"], "value": overall})], ignore_index=True),
         "Is a fact learnt because the text tells it? Facts that are right at some checkpoint (the object is "
         f"{values['criterion']}), by how many sentences of the training text hold both subject and object, apart for "
         f"the most common object of each relation. Bars: 95% intervals over {OVER}. Baseline, "
