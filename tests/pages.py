@@ -2,6 +2,13 @@
 
 FIGURES = {
     "index": 1,
+    "run": 1,
+    "words": 1,
+    "language": 1,
+    "inside": 1,
+    "use": 1,
+    "world": 1,
+    "trust": 0,
     "clock": 2,
     "pretraining": 3,
     "tokens": 7,
@@ -15,7 +22,7 @@ FIGURES = {
     "grammar": 4,
     "knowledge": 7,
     "claims": 0,
-    "reference_runs": 2,
+    "reference_runs": 1,
     "seeds": 0,
     "recipes": 1,
     "variants": 1,

@@ -22,6 +22,8 @@ CONTENTS = """
 parts:
   - caption: The report
   - caption: Reference runs
+  - caption: Every run
+    others: true
   - caption: Reference
     written: {book/about: 90}
 """

@@ -1,13 +1,15 @@
 """What the page about attention says in words: what forms, when, how suddenly, and beside what frequency predicts."""
 
 import pandas as pd
+from IPython.display import Markdown
 
 from embryology.analysis import attention, tables
 from embryology.analysis.attention import ALL, Formation
 from embryology.analysis.learning_order import NEVER_BEYOND, REACHED, UNTOLD, ranks, untellable
 from embryology.analysis.suddenness import verdict
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.figures.learning_order import doublings, in_words
+from embryology.runs.series import Series
 from embryology.specs.attention import FIRST, NEXT, OFFSET, PREVIOUS, SELF, SEPARATOR, SHARE_LEFT_OUT
 
 LABELS = {
@@ -41,6 +43,24 @@ def numbers(frame: pd.DataFrame, formation: Formation) -> dict[str, str]:
         "relations": in_words(ranks(relations.drop(index=ALL, errors="ignore"))),
         "beyond": beyond(frame, relations),
     }
+
+
+def answer(series: Series, frame: pd.DataFrame, formation: Formation) -> Markdown:
+    """To what heads come to attend; arguments as of :func:`numbers`."""
+    previous = formation.patterns.get(PREVIOUS)
+    layers = (
+        "there is no token before another one"
+        if previous is None
+        else f"cannot be told: {_why(frame)}"
+        if (previous["state"] == UNTOLD).all()
+        else f"in {int((previous['state'] == REACHED).sum())} of {answers.count(len(previous), 'layer')}"
+    )
+    return answers.said(
+        "Do heads come to attend to the word before, and to a word's syntactic head?",
+        f"To the previous token: {layers}. To syntactic heads, beyond the best fixed offset: "
+        f"{beyond(frame, formation.relations)}",
+        answers.of_one(series, "documents"),
+    )
 
 
 def _came(times: pd.Series, formation: Formation) -> str:

@@ -3,9 +3,9 @@
 import html
 
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.runs.audit import result
 from embryology.runs.audit.result import Audit
 from embryology.runs.series import Series
@@ -22,6 +22,18 @@ def found(series: Series) -> HTML:
     first = f"Of {series.name} {_count(audit)}; {read}"
     bullets = "".join(f"<li>{html.escape(each)}</li>" for each in said)
     return HTML(style.paragraph(first).data + (f"<ul>{bullets}</ul>" if said else ""))
+
+
+def answer(series: Series) -> Markdown:
+    """What the report was made from, and whether that is what it says."""
+    audit = result.kept(series.folder)
+    said = f"not known, {audit}" if isinstance(audit, str) else _count(audit)
+    return answers.said(
+        "What was this report made from, and is that what it says?",
+        f"{series.name}, {len(series.checkpoints)} checkpoints up to step {series.checkpoints[-1].step:,}; by the "
+        f"audit: {said}",
+        "The same command, commit, versions, text and threads give the same weights; the same weights the same figures",
+    )
 
 
 def warning(series: Series) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis.claims.confounds import NATS, PERCENT, POINTS, Confound
 from embryology.analysis.claims.decisions import AGAINST, FEWEST_SEEDS, LEVEL, MANY_SEEDS, SUPPORTED, UNDECIDED
 from embryology.analysis.claims.verdicts import Overall, Verdict, Verdicts
-from embryology.figures import style
+from embryology.figures import answers, style
 
 
 def numbers(told: Verdicts) -> dict[str, str]:
@@ -27,11 +27,23 @@ def numbers(told: Verdicts) -> dict[str, str]:
         f"written ({written:%d %B %Y, %H:%M} UTC) or whose date is not known: they are exploratory."
         if exploratory
         else "No number here rests on runs that began before the rules were written.",
-        "late": f"A late phase have {style.listed(late)}."
+        "late": f"{style.listed(late)} {'has' if len(late) == 1 else 'have'} a late phase."
         if late
-        else f"None of {_count(len(told.phases), 'series')} has a late phase, so that claims about late training "
-        "are undecided.",
+        else f"None of {_count(len(told.phases), 'series')} has a late phase, so claims about late training are "
+        "undecided.",
     }
+
+
+def answer(told: Verdicts) -> Markdown:
+    """How many of the claims these runs bear out."""
+    outcomes = [each.outcome for each in told.overall]
+    counts = f"Supported: {outcomes.count(SUPPORTED)}. Not supported: {outcomes.count(AGAINST)}. Undecided: "
+    values = numbers(told)
+    return answers.said(
+        "Do these runs bear out what the paper claims?",
+        f"{counts}{outcomes.count(UNDECIDED)} of {len(outcomes)}",
+        f"{values['exploratory']} {values['late']}",
+    )
 
 
 def table(told: Verdicts) -> HTML:
@@ -79,7 +91,8 @@ def section(told: Verdicts, name: str) -> HTML:
     }
     parts = [str(style.table(pd.DataFrame({"": said.keys(), " ": said.values()})).data)]
     parts += [str(style.paragraph(sentence(of)).data), str(_by_recipe(of).data)]
-    return HTML("".join([*parts, str(_figure(of).data) if _drawn(of) else ""]))
+    parts += [str(_figure(of).data)] if _drawn(of) else []
+    return HTML(f'<div id="claim-{claim.name}">{"".join(parts)}</div>')
 
 
 def sentence(of: Overall) -> str:

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import attention, clock, phases, plateau, training
 from embryology.analysis.clock import ATTENTION, FACTS, FREQUENCY, GRAMMAR, KINDS, NGRAMS, WORDS
 from embryology.analysis.learning_order import REACHED
 from embryology.analysis.suddenness import verdict
 from embryology.errors import EmbryologyError
-from embryology.figures import chart, style
+from embryology.figures import answers, chart, style
 from embryology.figures.learning_order import doublings
 from embryology.figures.phases import NAMES
 from embryology.runs.series import Series
@@ -213,6 +213,13 @@ def _so_far(times: pd.DataFrame, step: int) -> str:
         f"By step {step:,}, of {len(came)} things that have a time {before} have come, {after} are to come, and of "
         f"{open_} it cannot be told"
     )
+
+
+def answer(clocks: Sequence[Clock]) -> Markdown:
+    """What comes first and last, of the first series."""
+    times = clocks[0].times
+    came = times[times["state"] == REACHED]
+    return answers.said("When does what come?", f"{_answer(times)}. {_kinds(came)}", answers.of_one(clocks[0].series))
 
 
 def table(clocks: Sequence[Clock]) -> HTML:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
 
 from embryology.analysis import downstream, tables
-from embryology.figures import style
+from embryology.figures import answers, style
+from embryology.runs.series import Series
 from embryology.specs.downstream import BASELINES, MAJORITY, TF_IDF
 
 SQUAD = "SQuAD"
@@ -50,6 +51,25 @@ def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
         "collapsed": f"{len(collapsed)} of {runs}",
         "sibling": _sibling(frame, frozen),
     }
+
+
+def answer(series: Series, frame: pd.DataFrame) -> Markdown:
+    """Whether it is a better start than none, and whether more steps help; arguments as of :func:`numbers`."""
+    tasks = downstream.tasks(frame)
+    scratch = sum(_above_scratch(frame, task) for task in tasks)
+    words = sum(_above(frame, task, TF_IDF) for task in tasks)
+    step, low, high = downstream.reached(frame)
+    when = (
+        f"Of the gain over pretraining {downstream.ENOUGH:.0%} is there at step {_range(step, low, high)}"
+        if not np.isnan(step)
+        else "That more steps help is not shown: the interval of the gain holds 0"
+    )
+    return answers.said(
+        "Is it a better start for a task, and do more steps help?",
+        f"{answers.of(scratch, len(tasks))}: it ends above the same network from scratch in {scratch} of "
+        f"{answers.count(len(tasks), 'task')}, and above a linear model on words in {words}. {when}",
+        answers.of_one(series, "development items and seeds of fine-tuning"),
+    )
 
 
 def _best_checkpoint(earlier: dict[str, int]) -> str:

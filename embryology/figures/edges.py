@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from embryology.analysis import edge_documents, edges, published_probing, tables
 from embryology.analysis.edge_documents import Documents
 from embryology.analysis.learning_order import untellable
-from embryology.figures import looks, style
+from embryology.figures import answers, looks, style
+from embryology.runs.series import Series
 from embryology.specs import UNTRAINED
 from embryology.specs.edges import (
     COMPRESSION,
@@ -58,6 +59,19 @@ def numbers(
         "compression": _range(frame, COMPRESSION, layer, "{:.1f}"),
         "no_shorter": _no_shorter(frame, layer),
     }
+
+
+def answer(series: Series, frame: pd.DataFrame, layer: int) -> Markdown:
+    """In how many tasks a layer tells more than every baseline; arguments as of :func:`numbers`."""
+    tasks = edges.tasks(frame)
+    above = [edges.label(task) for task in tasks if not _failed(edges.beyond(frame, task, layer))]
+    named = f": {style.listed(above)}" if above else ""
+    return answers.said(
+        "Do its vectors tell syntax and meaning?",
+        f"{answers.of(len(above), len(tasks))}: at the end layer {layer} tells more than every baseline in "
+        f"{len(above)} of {answers.count(len(tasks), 'task')}, interval against interval{named}",
+        answers.of_one(series, tables.units(frame, "sentence")),
+    )
 
 
 def _halves(frame: pd.DataFrame, layer: int, documents: dict[str, Documents] | None) -> str:
@@ -115,7 +129,7 @@ def _range(frame: pd.DataFrame, metric: str, layer: int, form: str, group: str =
     if not ends:
         return "not measured"
     least, most = (choose(ends, key=lambda row: row.value) for choose in (min, max))
-    return f"{form.format(least.value)} to {form.format(most.value)}"
+    return " to ".join(dict.fromkeys([form.format(least.value), form.format(most.value)]))
 
 
 def panels(tasks: list[str], more: int = 0, layer: int | None = None, **kwargs: Any) -> tuple[Figure, np.ndarray]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import tables
-from embryology.figures import chart, style
+from embryology.figures import answers, chart, style
 from embryology.runs import export, measurements
 from embryology.runs.dictionary import CONFIGURATIONS, DICTIONARY, ITEMS, MEASUREMENTS
 from embryology.runs.series import Series
@@ -24,6 +24,17 @@ ROWS_ARE = {
     CONFIGURATIONS: "a series and a probe: under which settings and on which data it measured",
     DICTIONARY: "a column, or a name that stands in one: what it means",
 }
+
+
+def answer(folder: Path) -> Markdown:
+    """Where the numbers are; ``folder`` is that of :func:`make`."""
+    rows = pq.ParquetFile(folder / f"{NAME}{export.PARQUET}").metadata.num_rows
+    return answers.said(
+        "Where are the numbers behind the figures?",
+        f"In one table of {rows:,} measurements, which `embryology export` writes; below each figure is a link to "
+        "its own as CSV",
+        "Holds for every series of the table below",
+    )
 
 
 def make(series: Sequence[Series]) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -12,8 +12,9 @@ from embryology.analysis import exposure
 from embryology.analysis.exposed import BANDS, Exposed
 from embryology.analysis.exposure import ASKED, SHOWN, Effect, Until
 from embryology.analysis.frequency import DRAWS, FEWEST
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.intervals import LEAST_OF_BOOTSTRAP, SEED
+from embryology.runs.series import Series
 
 OVER = {"word types": "word types", "facts": "objects of facts"}
 BOOTSTRAP = f"bootstrap over word types and objects of facts ({DRAWS:,} resamples, seed {SEED})"
@@ -244,6 +245,19 @@ def numbers(words: Exposed | str, facts: Exposed | str) -> dict[str, str]:
         said[f"asking_{name}"] = _asking(exposure.of_asking(each), each.name)
         said[f"lost_{name}"] = _losing(each)
     return {f"exposure_{key}": value for key, value in said.items()}
+
+
+def answer(series: Series, words: Exposed | str, facts: Exposed | str) -> Markdown:
+    """What a reading does to words, and to facts; arguments as of :func:`numbers`."""
+    told = {
+        name: f"{answers.UNTOLD}: {each}" if isinstance(each, str) else _upper(_reading(each))
+        for name, each in (("Words", words), ("Facts", facts))
+    }
+    return answers.said(
+        "What does one more reading of a word or a fact do?",
+        " ".join(f"{name}: {said[:1].lower()}{said[1:]}." for name, said in told.items()),
+        answers.of_one(series, "word types, and objects of facts"),
+    )
 
 
 def _before(each: Exposed) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
@@ -14,9 +14,10 @@ from embryology.analysis import acquisition, frequency
 from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Tests
 from embryology.analysis.frequency import DRAWS, FEWEST, PART_OF_SPEECH
 from embryology.analysis.surprisal import Surprisal
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.figures.learning_order import NAMES, agreement_words
 from embryology.intervals import SEED, percentile_interval
+from embryology.runs.series import Series
 
 BOOTSTRAP = f"bootstrap over word types ({DRAWS:,} resamples, seed {SEED})"
 
@@ -252,6 +253,17 @@ def numbers(beyond: Beyond | str) -> dict[str, str]:
         "surprisal": _likely(beyond.surprisal),
         "verdict": verdict(beyond),
     }
+
+
+def answer(series: Series, beyond: Beyond | str) -> Markdown:
+    """Whether part of speech matters beyond frequency.
+
+    Args:
+        series: the first.
+        beyond: of :func:`embryology.analysis.beyond_frequency.read`.
+    """
+    said = f"{answers.UNTOLD}: {beyond}" if isinstance(beyond, str) else verdict(beyond)
+    return answers.said("Is it just frequency?", said, answers.of_one(series, "word types and words"))
 
 
 def adds(gains: pd.DataFrame, unit: str, what: str = "part of speech") -> str:

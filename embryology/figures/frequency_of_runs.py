@@ -1,14 +1,19 @@
 """How much of a run's order of learning is that of frequency, in a line: for the front page, and beside other runs."""
 
+from collections.abc import Sequence
+
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import frequency
 from embryology.analysis.beyond_frequency import TYPE, WORD, Brief
 from embryology.analysis.frequency import PART_OF_SPEECH
 from embryology.analysis.learning_order import Agreement
-from embryology.figures import style
+from embryology.analysis.side_by_side import Learnt
+from embryology.figures import answers, style
 from embryology.figures.frequency import adds
+from embryology.figures.side_by_side import compared
+from embryology.runs.series import Series
 
 COLUMNS = [
     "τ with frequency's order",
@@ -32,6 +37,21 @@ def beside_it(brief: Brief | str) -> str:
         f"have τ = {_tau(orders.run_and_frequency)} with this run's order and {_tau(orders.published_and_frequency)} "
         f"with the published one, which has {_tau(orders.run_and_published)} with this run's. Of words that were held "
         f"out, {adds(brief.gains[TYPE], TYPE)}."
+    )
+
+
+def answer(series: Sequence[Series], runs: dict[str, Learnt], briefs: dict[str, Brief | str]) -> Markdown:
+    """Which words come first in all runs, and whether that is frequency.
+
+    Args:
+        series: all.
+        runs: of :func:`embryology.analysis.side_by_side.read`.
+        briefs: of :func:`embryology.analysis.beyond_frequency.brief`, by name.
+    """
+    return answers.said(
+        "Which words come first, and is it just frequency?",
+        f"{compared(runs)}. {in_runs(briefs)}",
+        f"{answers.of_several(series)}; orders by an exact permutation test, gains over word types",
     )
 
 

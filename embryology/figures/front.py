@@ -6,7 +6,7 @@ from IPython.display import HTML, Markdown
 from embryology.analysis import beyond_frequency, edges, plateau, tables
 from embryology.analysis.beyond_frequency import TYPE
 from embryology.analysis.learning_order import learning_times, ranks
-from embryology.figures import frequency_of_runs, learning_order, pretraining, provenance, style
+from embryology.figures import answers, frequency_of_runs, learning_order, pretraining, provenance, style
 from embryology.runs import measurements
 from embryology.runs.series import Series
 from embryology.specs.edges import SPECIFICATION as EDGES
@@ -57,6 +57,12 @@ def findings(series: Series, steps: str = "all") -> Markdown:
         values = pretraining.numbers(losses)
         bullets.append(f"On text it never saw, {values['plateau']}; it ends {values['unigram_gap']} that line.")
     return Markdown("\n".join(f"- {bullet}" for bullet in bullets) or "Neither its losses nor its words were measured.")
+
+
+def answer(series: Series, steps: str = "all") -> Markdown:
+    """What a run learnt, a bullet each for what was measured; arguments as of :func:`order`."""
+    found = findings(series, steps).data
+    return Markdown(f"**What did {series.name} learn?**\n\n{found}\n\n*{answers.of_one(series, 'items')}.*")
 
 
 def _read_from_vectors(series: Series, steps: str) -> str:

@@ -4,15 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import grammar, tables
 from embryology.analysis.grammar import AGAINST, ALL, CHANCE, WITH, Curves
 from embryology.analysis.learning_order import BEFORE_FIRST, NEVER_BEYOND, REACHED, UNTOLD, in_order, ranks
 from embryology.analysis.suddenness import verdict
-from embryology.figures import many_runs, style
+from embryology.figures import answers, many_runs, style
 from embryology.figures.learning_order import doublings, in_words, mark
 from embryology.intervals import RESAMPLES, SEED
+from embryology.runs.series import Series
 from embryology.specs import grammar as words
 from embryology.specs.grammar import ACCURACY, SPECIFICATION
 
@@ -61,6 +62,19 @@ def numbers(
         "frequency": frequency(told, times, lag),
         "whole": _whole(frame, name),
     }
+
+
+def answer(series: Series, frame: pd.DataFrame, told: Curves, times: pd.DataFrame) -> Markdown:
+    """Whether it prefers grammatical sentences; arguments as of :func:`numbers`."""
+    name = grammar.sets(frame)[0]
+    of_all = times.loc[ALL]
+    verdict = answers.UNTOLD if of_all["state"] == UNTOLD else answers.YES if of_all["learnt"] else answers.NO
+    return answers.said(
+        "Does it prefer grammatical sentences?",
+        f"{verdict}: at the end the grammatical one is the likelier in {_percent(_last(frame, name))} of pairs. "
+        f"{_learnt(told, times)}",
+        answers.of_one(series, tables.units(frame, "pair")),
+    )
 
 
 def _last(frame: pd.DataFrame, task: str, metric: str = ACCURACY, baseline: str | None = None) -> pd.Series:

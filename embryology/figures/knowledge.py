@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
 
 from embryology.analysis import knowledge, tables
-from embryology.figures import many_runs, style
+from embryology.figures import answers, many_runs, style
+from embryology.runs.series import Series
 from embryology.specs import UNITS
 from embryology.specs import knowledge as words
 from embryology.specs.knowledge import ACCURACY, GAIN, LOG_PROBABILITY, MAJORITY, SPECIFICATION, TEMPLATE
@@ -60,6 +61,21 @@ def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, s
         else "not told, as which articles the model read is not known, or in which a fact stands"
     )
     return values
+
+
+def answer(series: Series, frame: pd.DataFrame, told: pd.DataFrame) -> Markdown:
+    """Whether it knows facts, and whether more steps give more; arguments as of :func:`numbers`."""
+    name = f"{knowledge.sets(frame)[0]}/{words.NOT_NAMED}"
+    right, common = _last(frame, name), _last(frame, name, baseline=MAJORITY)
+    shown = np.isfinite([right["low"], common["value"]]).all()
+    top = common["high"] if np.isfinite(common["high"]) else common["value"]
+    verdict = answers.UNTOLD if not shown else answers.YES if right["low"] > top else f"{answers.NO}, it is not shown"
+    return answers.said(
+        "Does it know facts, and do more steps give more of them?",
+        f"{verdict}: of facts that cannot be copied {with_interval(right)} are right at the end, where the most common "
+        f"object of each relation gives {percent(common['value'])}. From half of the steps on, {_changes(told)}",
+        answers.of_one(series, OVER),
+    )
 
 
 def _last(frame: pd.DataFrame, task: str, metric: str = ACCURACY, baseline: str | None = None) -> pd.Series:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import edge_documents, edges, tables
 from embryology.analysis.edge_documents import Documents
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.figures.edges import panels
+from embryology.runs.series import Series
 from embryology.specs import UNTRAINED
 
 
@@ -42,6 +43,15 @@ def _ends_of(known: list[tuple[float, str]]) -> str:
         return ""
     (low, first), *_, (high, last) = known
     return f"{edges.label(first)} {low:.2f} to {edges.label(last)} {high:.2f}; lowest first: "
+
+
+def answer(series: Series, frame: pd.DataFrame, documents: dict[str, Documents] | None = None) -> Markdown:
+    """Where the gain sits; arguments as of :func:`numbers`."""
+    return answers.said(
+        "Which layer knows what?",
+        numbers(frame, documents)["lowest_first"],
+        answers.of_one(series, "documents" if documents else ""),
+    )
 
 
 def _centre(centre: float, task: str, documents: dict[str, Documents] | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
 
 from embryology.analysis import blind_answers, curves, published, tables
@@ -20,9 +20,10 @@ from embryology.analysis.learning_order import (
     ranks,
     untellable,
 )
-from embryology.figures import chart, style
+from embryology.figures import answers, chart, style
 from embryology.intervals import RESAMPLES, SEED
 from embryology.runs import measurements
+from embryology.runs.series import Series
 from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
 TASKS = SPECIFICATION.tasks
@@ -256,6 +257,17 @@ def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, st
         "age": _age(frame),
         **_extremes(main),
     }
+
+
+def answer(series: Series, frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> Markdown:
+    """In which order words are learnt; arguments as of :func:`numbers`, and the first series."""
+    order, learnt = ranks(times[RECONSTRUCTION]), _learnt(frame, times[RECONSTRUCTION])
+    told = in_words(order, NAMES) if order else f"{answers.UNTOLD}: no group of words has a learning time"
+    return answers.said(
+        "Which words are learnt first?",
+        f"{told}. Of words that it sees, {learnt}",
+        answers.of_one(series, "sentences"),
+    )
 
 
 def _learnt(frame: pd.DataFrame, times: pd.DataFrame) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import over_seeds
 from embryology.analysis.over_seeds import OverSeeds
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.runs.series import Series
 from embryology.specs import UNTRAINED, downstream, edges, knowledge, tokens
 
@@ -47,6 +47,15 @@ def with_remarks(over: OverSeeds, name: str, question: str) -> HTML:
     """:func:`curves`, if there are any, and below them what is missing and why."""
     figure = curves(over, name, question) if len(over.curves) else style.paragraph("Not drawn: nothing was measured.")
     return HTML("".join(str(part.data) for part in (figure, *map(style.paragraph, over.remarks))))
+
+
+def answer(seeds: Sequence[Series], steps: str = "all") -> Markdown:
+    """How far seeds end apart; arguments as of :func:`headlines`."""
+    question = "What does another seed change?"
+    if not seeds:
+        return answers.said(question, answers.UNTOLD, "No two of these series differ by their seed alone")
+    over = over_seeds.read(seeds, over_seeds.HEADLINES, steps)
+    return answers.said(question, _answer(over), f"Holds for one recipe, {answers.count(len(seeds), 'seed')} of it")
 
 
 @style.styled

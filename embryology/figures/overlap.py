@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import overlap
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.runs.series import Series
 from embryology.specs import registry
 
@@ -24,6 +24,12 @@ def numbers(series: Series, steps: str = "all") -> dict[str, str]:
             "sentence of another one."
         )
     return {"overlap": _sentence(table), "held_out_facts": facts}
+
+
+def answer(series: Series, steps: str = "all") -> Markdown:
+    """How much of the test text was trained on; arguments as of :func:`numbers`."""
+    said = _sentence(overlap.table(series, steps))
+    return answers.said("How much of the test text was trained on?", said, answers.of_one(series, "documents"))
 
 
 def _sentence(table: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis.frequency import DRAWS
 from embryology.analysis.phases import (
@@ -20,8 +20,9 @@ from embryology.analysis.phases import (
     UNTOLD,
     Phases,
 )
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.intervals import SEED
+from embryology.runs.series import Series
 
 NAMES = {
     UNIGRAM: "frequency",
@@ -200,6 +201,13 @@ def numbers(phases: Phases | str) -> dict[str, str]:
         "phases_added": adds,
         "phases_passed": f"{_passing(phases)}.",
     }
+
+
+def answer(series: Series, phases: Phases | str) -> Markdown:
+    """Which predictor hands over to which; arguments as of :func:`numbers`."""
+    return answers.said(
+        "Does it follow frequency first, and n-grams after?", numbers(phases)["phases_verdict"], answers.of_one(series)
+    )
 
 
 def _shown(values: np.ndarray, names: Sequence[str]) -> list[str]:

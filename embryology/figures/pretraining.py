@@ -1,15 +1,17 @@
 """How pretraining went: losses, accuracies on held-out text, and the gradient."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis.plateau import MARGIN, plateau
-from embryology.figures import looks, many_runs, phases_of_training, style
+from embryology.figures import answers, looks, many_runs, phases_of_training, style
 from embryology.intervals import wilson
 from embryology.runs.losses import STALLED_NORM
+from embryology.runs.series import Series
 
 
 def _runs(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, tuple[str, str, Any]]]:
@@ -176,6 +178,41 @@ def compared(table: pd.DataFrame) -> dict[str, str]:
 
 def _side(nats: float) -> str:
     return f"{abs(nats):.2f} nats {'below' if nats > 0 else 'above'}"
+
+
+def answer(series: Series, table: pd.DataFrame) -> Markdown:
+    """Whether a run learns more than how frequent words are.
+
+    Args:
+        series: the first.
+        table: of :func:`embryology.analysis.plateau.read`.
+    """
+    main = _runs(table)[0][1]
+    stay, last = plateau(main), main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
+    low, high = last["held_out_masked_loss_low"], last["held_out_masked_loss_high"]
+    told = answers.YES if high < stay.unigram else answers.NO if low > stay.unigram else answers.UNTOLD
+    return answers.said(
+        "Does it learn more than how frequent words are?",
+        f"{told}: after {last['tokens']:,} tokens its loss on held-out text is {stay.final:.2f} nats ({low:.2f} to "
+        f"{high:.2f}), {_side(stay.unigram - stay.final)} that of a model that predicts frequencies alone",
+        answers.of_one(series, "held-out sequences"),
+    )
+
+
+def answer_of_runs(series: Sequence[Series], table: pd.DataFrame) -> Markdown:
+    """How far runs get below their own unigram lines; arguments as of :func:`answer`, ``series`` all of them."""
+    ends = [rows.iloc[-1] for _, rows, _ in _runs(_below_unigram(table))]
+    beyond = sum(row["low"] > 0 for row in ends)
+    nats = sorted(row["below_unigram"] for row in ends)
+    drawn = [each for each in series if each.name in set(table["series"])]
+    others = len(series) - len(drawn)
+    left = f"; {others} others have no losses that compare" if others else ""
+    return answers.said(
+        "How much more do runs learn than how frequent words are?",
+        f"{beyond} of {answers.count(len(ends), 'run')} end below the loss of word frequencies alone, interval against "
+        f"interval; from {_side(nats[0])} it to {_side(nats[-1])} it",
+        f"{answers.of_several(drawn)}; intervals are over held-out sequences{left}",
+    )
 
 
 class Question(NamedTuple):

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import published_probing as published
-from embryology.figures import style
+from embryology.figures import answers, style
 
 RATE = 1e-4
 """Of the released probe at its beginning."""
@@ -33,6 +33,19 @@ def numbers() -> dict[str, str]:
         "halved_small": str(published.halvings(RATE, 1e-7)),
         "halved_gone": f"{published.halvings(RATE, 5e-324):,}",
     }
+
+
+def answer() -> Markdown:
+    """How exact the published curves are."""
+    table, values = published.denominators(), numbers()
+    wider = int((table["error"] > table["spread"]).sum())
+    return answers.said(
+        "How exact are the published probing curves?",
+        f"To {values['error']} (standard error): each rests on few test items, {values['items']}, and not on the whole "
+        "test set",
+        f"Read off the released figures of BERT and ELECTRA; in {wider} of {len(table)} curves that error is larger "
+        "than what they vary late in training",
+    )
 
 
 def _range(values: pd.Series) -> str:

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import recipes
-from embryology.figures import style
+from embryology.figures import answers, style
 
 
 def numbers(runs: pd.DataFrame) -> dict[str, str]:
@@ -25,6 +25,17 @@ def numbers(runs: pd.DataFrame) -> dict[str, str]:
         "better": _named(table[table["low"] > 0].sort_values("difference", ascending=False)),
         "stalled": _named(table[table["below"] < 0.02]),
     }
+
+
+def answer(runs: pd.DataFrame) -> Markdown:
+    """Which settings matter; arguments as of :func:`numbers`."""
+    values = numbers(runs)
+    return answers.said(
+        "Which settings let a small ALBERT learn more than how frequent words are?",
+        f"Of {values['variants']} variants of tiny these end better beyond what seeds explain: {values['better']}; and "
+        f"these worse: {values['worse']}",
+        f"{values['seeds']} seeds each, {values['budget']}; simultaneous 95% intervals (Dunnett)",
+    )
 
 
 def made() -> HTML:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from embryology.analysis import similarity, tables
 from embryology.analysis.learning_order import NOT_REACHED, REACHED, UNTOLD, untellable
 from embryology.analysis.similarity import LOWER, UPPER, Settling
-from embryology.figures import style
+from embryology.figures import answers, style
+from embryology.runs.series import Series
 from embryology.specs.similarity import (
     ACCURACY,
     BEFORE,
@@ -55,6 +57,13 @@ def numbers(frame: pd.DataFrame, of: Settling) -> dict[str, str]:
         "slowest": _slowest(frame),
         "noise": _noise(frame),
     }
+
+
+def answer(series: Series, frame: pd.DataFrame, of: Settling) -> Markdown:
+    """Whether layers settle from the bottom up; arguments as of :func:`numbers`."""
+    return answers.said(
+        "Do layers settle from the bottom up?", order(frame, of, CKA), answers.of_one(series, "documents (jackknife)")
+    )
 
 
 def settling_of(frame: pd.DataFrame, of: Settling) -> str:

@@ -302,6 +302,7 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
     csv = _data_uri("text/csv", data.to_csv(index=False).encode())
+    alt = re.sub(r"^1 (small )?(line chart|heat map|panel)s\b", r"1 \1\2", alt)
     answer, alt = (re.sub(r"\bstep (\d[\d,]*)\b", AT[_unit], counted(text)) for text in (answer, alt))
     shown, more = captions.caption(counted(caption))
     title = captions.title(answer)

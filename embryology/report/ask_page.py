@@ -24,7 +24,7 @@ from embryology.storage.files import read_json, sha256_of, sha256_of_file, write
 TITLE, FOLDER = "Ask it", "ask"
 FILE = f"book/executed/{FOLDER}"
 """In a table of contents."""
-PART, ORDER = "The report", 12
+PART, ORDER = "Your run", 12
 """Where it stands."""
 ABOUT = "type a sentence, mask a word, and ask every checkpoint, in your browser"
 MADE = "made-of.json"

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from embryology.errors import EmbryologyError
 from embryology.progress import working
-from embryology.report import ask_page, docstrings, finish, offline, source_links
+from embryology.report import ask_page, docstrings, finish, neighbours, offline, source_links
 from embryology.specs.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series, of_one_recipe
@@ -52,7 +52,7 @@ class Contents:
     """What a book holds."""
 
     series: tuple[Series, ...]
-    """Those that were asked for; the first gives the front page."""
+    """Those that were asked for; the first is the one that the report lays over all others."""
     frozen: tuple[Series, ...]
     """Those that stand beside them."""
     chosen: list[tuple[Series | None, Page]]
@@ -60,13 +60,13 @@ class Contents:
     left_out: list[tuple[Series, Page, list[str]]]
     """Pages of ``series`` that cannot be, and why."""
     comparable: dict[str, list[Series]]
-    """By name of a page the frozen runs that have what it needs."""
+    """By name of a page the series that have what it needs."""
     ask: ask_page.AskPage = field(default_factory=lambda: ask_page.AskPage(None, {}))
     """The page on which a reader asks the checkpoints."""
 
     def compared(self, page: Page, series: Series) -> list[Series]:
-        """The series that a page compares one with: frozen runs, all others, or other seeds of the first one."""
-        if page.metadata.kind == "runs":
+        """The series that a page compares one with: those that have what it needs, all, or other seeds of it."""
+        if page.metadata.kind in ("front", "runs"):
             return [other for other in (*self.series, *self.frozen) if other is not series]
         if page.metadata.kind == "seeds":
             groups = of_one_recipe([*self.series, *self.frozen])
@@ -77,24 +77,61 @@ class Contents:
         """The pages of a series in a part; in all parts if left out."""
         return [page for each, page in self.chosen if each is series and (part is None or page.metadata.part == part)]
 
-    def list_of_pages(self, series: Series) -> str:
-        """The front page's list of the others, in Markdown, with those that are left out and why."""
-        lines = [
-            f"- [{page.title}]({page.name}.ipynb): {page.metadata.about}."
-            for page in self.of(series)
-            if page.metadata.kind != "front" and page.step is None
-        ]
-        lines += [f"- [{page.title}](../{page.name}.ipynb): {page.metadata.about}." for page in self.of(None)]
-        if self.ask.sha256:
-            lines.append(f"- [{ask_page.TITLE}](../{ask_page.FOLDER}.md): {ask_page.ABOUT}.")
+    def list_of_pages(self, root: Path) -> str:
+        """The front page's list of the others by their parts, in Markdown, with those that are left out and why.
+
+        Of a series beside the first one its first page stands for the others.
+        """
+        first, lines = self.series[0], list[str]()
+        for part in read_yaml(root / CONTENTS)["parts"]:
+            of_part = [
+                (page.metadata.order, _link(page.title, "" if series else "../", page.name, page.metadata.about))
+                for series in (first, None)
+                for page in self.of(series, part["caption"])
+                if page.step is None
+            ]
+            if self.ask.sha256 and part["caption"] == ask_page.PART:
+                of_part.append((ask_page.ORDER, f"- [{ask_page.TITLE}](../{ask_page.FOLDER}.md): {ask_page.ABOUT}"))
+            of_part += [
+                (order, f"- [{_heading(root / (file + '.md'))}](../../../{file}.md)")
+                for file, order in part.get("written", {}).items()
+            ]
+            named = [line for _, line in sorted(of_part, key=lambda each: each[0])]
+            if part.get("others"):
+                named += [
+                    _link(each.name, f"../{_folder(each)}/", pages[0].name, _pages(len(pages)))
+                    for each in self.beside
+                    if (pages := self.of(each))
+                ]
+            if named:
+                lines += [f"**{part['caption']}**", "", *named, ""]
         missing = [
             f"- *{page.title}*: {_with_code('; '.join(reasons))}."
             for each, page, reasons in self.left_out
-            if each is series
+            if each is first
         ]
-        if reason := self.ask.left_out.get(series.name):
+        if reason := self.ask.left_out.get(first.name):
             missing.append(f"- *{ask_page.TITLE}*: {_with_code(reason)}.")
-        return "\n".join([*lines, *(["", "Left out of this report:", "", *missing] if missing else [])])
+        return "\n".join([*lines, *(["**Left out of this report**", "", *missing] if missing else [])]).rstrip("\n")
+
+    @property
+    def beside(self) -> tuple[Series, ...]:
+        """All but the first."""
+        return (*self.series[1:], *self.frozen)
+
+
+def _link(title: str, folder: str, name: str, about: str) -> str:
+    return f"- [{title}]({folder}{name}.ipynb): {about}"
+
+
+def _pages(count: int) -> str:
+    return "1 page" if count == 1 else f"{count} pages"
+
+
+def _heading(page: Path) -> str:
+    """The title of a written page."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("# ") for line in lines if line.startswith("# "))
 
 
 def _with_code(text: str) -> str:
@@ -108,22 +145,25 @@ def executed_page(root: Path, series: Series | None, page: Page) -> Path:
 
 def _file(series: Series | None, page: Page) -> str:
     """Of an executed notebook, as a table of contents names it."""
-    folder = [] if series is None else [series.name.replace("/", "-")]
-    return "/".join(["book", "executed", *folder, page.name])
+    return "/".join(["book", "executed", *([] if series is None else [_folder(series)]), page.name])
+
+
+def _folder(series: Series) -> str:
+    return series.name.replace("/", "-")
 
 
 def contents(root: Path, pages: Contents) -> dict[str, Any]:
     """The table of contents in Jupyter Book's format.
 
     ``_toc.yml`` names the parts, and their written pages with their place in the order. The first series' pages stand
-    in the parts that they name; each further series is a part of its own, after the first one. Frozen runs follow in
-    the part of the comparison.
+    in the parts that they name. All other series stand in the part that says so (``others``), each with its first page,
+    and the others below it.
 
     Raises:
         EmbryologyError: a page names a part that is not there.
     """
     parts = read_yaml(root / CONTENTS)["parts"]
-    first, *others = pages.series
+    first = pages.series[0]
     captions = [part["caption"] for part in parts]
     for _, page in pages.chosen:
         if page.metadata.part is not None and page.metadata.part not in captions:
@@ -137,35 +177,21 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
         caption = part["caption"]
         chapters = [(order, {"file": file}) for file, order in part.get("written", {}).items()]
         for series in (first, None):
-            chapters += [
-                # The caption names the series, as the heading of the page does.
-                (
-                    page.metadata.order,
-                    _chapter(series, page) | ({"title": page.title} if others and series else {}),
-                )
-                for page in pages.of(series, caption)
-            ]
+            chapters += [(page.metadata.order, _entry(series, page)) for page in pages.of(series, caption)]
         if pages.ask.sha256 and caption == ask_page.PART:
             chapters.append((ask_page.ORDER, {"file": ask_page.FILE}))
         ordered = _nested(chapter for _, chapter in sorted(chapters, key=lambda chapter: chapter[0]))
-        if any(page.metadata.kind == "comparison" for page in pages.of(first, caption)):
-            ordered += [
-                {"file": _file(series, page), "title": f"{series.name}: {page.title}"}
-                for series in pages.frozen
-                for page in pages.of(series)
-            ]
-        is_split = bool(others) and part is parts[0]
+        if part.get("others"):
+            ordered += [_of_run(each, of_it) for each in pages.beside if (of_it := pages.of(each))]
         if ordered:
-            made.append({"caption": f"{caption}: {first.name}" if is_split else caption, "chapters": ordered})
-        if is_split:
-            for series in others:
-                own = _nested(_chapter(series, page) | {"title": page.title} for page in pages.of(series))
-                made.append({"caption": f"{caption}: {series.name}", "chapters": own})
+            made.append({"caption": caption, "chapters": ordered})
     return {"format": "jb-book", "root": _file(first, front), "parts": made}
 
 
-def _chapter(series: Series | None, page: Page) -> dict[str, Any]:
-    return {"file": _file(series, page)} | ({_BELOW: True} if page.step is not None else {})
+def _entry(series: Series | None, page: Page) -> dict[str, Any]:
+    """A page by its file and what the list of pages calls it, which does not name the series as the heading does."""
+    title = {"title": page.title} if series and page.step is None else {}
+    return {"file": _file(series, page)} | title | ({_BELOW: True} if page.step is not None else {})
 
 
 def _nested(chapters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -177,6 +203,12 @@ def _nested(chapters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             nested.append(chapter)
     return nested
+
+
+def _of_run(series: Series, pages: Sequence[Page]) -> dict[str, Any]:
+    first, *others = pages
+    below = {"sections": _nested(_entry(series, page) for page in others)} if others else {}
+    return {"file": _file(series, first), "title": series.name} | below
 
 
 def _files(toc: Any) -> Iterator[str]:
@@ -299,7 +331,8 @@ def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
     files = sorted([*notebooks, *written, root / SETTINGS])
     hashes = {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
     links = [source_links.repository_url(root), sha256_of_file(Path(source_links.__file__))]
-    others = [*root.glob(CITATION), *CHANGES_PAGES, *_documented(written)]
+    extensions = [Path(str(extension.__file__)) for extension in (docstrings, neighbours)]
+    others = [*root.glob(CITATION), *extensions, *CHANGES_PAGES, *_documented(written)]
     return sha256_of([toc, hashes, links, [sha256_of_file(file) for file in others]])
 
 

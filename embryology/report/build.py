@@ -33,6 +33,8 @@ from embryology.runs.series import Series, seed_pairs
 from embryology.specs import registry
 from embryology.storage.files import read_json, refusal, sha256_of, sha256_of_file, written_whole
 
+SEVERAL = ("front", "comparison", "seeds", "runs")
+"""Kinds of pages that are about several series, so that none is named in their heading."""
 INJECTED, HIDDEN, LIST = "injected-parameters", "remove-cell", "pages"
 """Tags of cells: papermill's own, the one that keeps a cell out of the book, and that of the list of other pages."""
 
@@ -46,7 +48,7 @@ class Execution:
     parameters: dict[str, Any]
     place: Path
     of: str | None
-    """The series that its heading names, in a book with pages of several; None where there is no other."""
+    """The series that its heading names; None where the page is about several, or none."""
     list: str | None
     """What takes the place of the text of the cell tagged :data:`LIST`: on the front page the other pages, else links
     to pages of checkpoints."""
@@ -54,11 +56,9 @@ class Execution:
     """Of the template, the parameters, the files of the series, the studies and all code that it imports."""
 
     def named(self, text: str) -> str:
-        """The text of its first cell, with a heading that names the series where there are others."""
+        """The text of its first cell, with a heading that names the series."""
         _, *rest = text.splitlines(keepends=True)
-        # Of several seeds none is the page's own.
-        name = f" ({self.of})" if self.of and self.page.metadata.kind != "seeds" else ""
-        return "".join([f"# {self.page.title}{name}\n", *rest]).rstrip("\n")
+        return "".join([f"# {self.page.title}{f' ({self.of})' if self.of else ''}\n", *rest]).rstrip("\n")
 
     def is_current(self) -> bool:
         try:
@@ -100,8 +100,8 @@ def report(
     opened = Series.open_all(runs, frozen)
     asked, others = opened[: len(places)], opened[len(places) :]
     # A frozen run of the recipe and the seed that are reported would say everything twice.
-    again = {(each.recipe, each.seed) for each in asked if each.recipe is not None}
-    contents = _contents(asked, [each for each in others if (each.recipe, each.seed) not in again], root)
+    reported = {(each.recipe, each.seed) for each in asked if each.recipe is not None}
+    contents = _contents(asked, [each for each in others if (each.recipe, each.seed) not in reported], root)
     contents = replace(contents, ask=ask_page.prepare(root, contents.series, contents.frozen, console))
     given = dict(map(_split, parameters))
     contents.chosen.extend(checkpoint_pages.wanted(contents, given.get("steps", "all"), root))
@@ -137,7 +137,7 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
         if page.metadata.kind == checkpoint_pages.KIND:
             contents.left_out.extend((each, page, reasons) for each in series if (reasons := page.lacks(each)))
             continue
-        if page.metadata.kind == "runs":
+        if page.metadata.kind in ("front", "runs"):
             contents.chosen.append((series[0], page))
             continue
         if page.metadata.kind == "seeds":
@@ -147,11 +147,11 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
         ready = [each for each, reasons in lacking if not reasons]
         # What the seed changes is shown beside the first run of a recipe, which has the pages.
         other_seeds = [other for one, other in seed_pairs([*series, *frozen]) if one in ready]
-        contents.comparable[page.name] = [each for each in ready if each.is_frozen]
+        contents.comparable[page.name] = ready
         for each, reasons in lacking:
             if each in frozen and (page.metadata.kind not in ("losses", "probe") or each in other_seeds):
                 continue
-            if page.metadata.kind == "comparison" and not contents.compared(page, each):
+            if page.metadata.kind == "comparison" and (each is not series[0] or not contents.compared(page, each)):
                 continue
             if not reasons:
                 contents.chosen.append((each, page))
@@ -174,7 +174,7 @@ def executions(contents: book.Contents, places: dict[Path, str], given: dict[str
             values["run"] = places[series.folder.root]
             if page.step is not None:
                 values["step"] = page.step
-            if page.metadata.kind in ("comparison", "seeds", "runs"):
+            if page.metadata.kind in SEVERAL:
                 others = contents.compared(page, series)
                 named = values["compare"] if "compare" in said else []  # and not a notebook's default
                 values["compare"] = [*named, *(places[other.folder.root] for other in others)]
@@ -183,10 +183,11 @@ def executions(contents: book.Contents, places: dict[Path, str], given: dict[str
                     hashes[each.folder.root] = [*_hashes(each.folder.root, files_of(each)), *_audited(each.folder)]
                 depends_on += hashes[each.folder.root]
             if page.metadata.kind == "front":
-                text = contents.list_of_pages(series)
-        of = None if series is None or list(contents.series) == [series] else series.name
-        made_of = [sha256_of_file(page.template), values, text, depends_on, _studies(), _code(page)]
-        label = f"{of}/{page.name}.ipynb" if of else f"{page.name}.ipynb"
+                text = contents.list_of_pages(root)
+        of = None if series is None or page.metadata.kind in SEVERAL else series.name
+        made_of = [sha256_of_file(page.template), values, text, of, depends_on, _studies(), _code(page)]
+        is_one_of_several = series is not None and list(contents.series) != [series]
+        label = f"{series.name}/{page.name}.ipynb" if series and is_one_of_several else f"{page.name}.ipynb"
         place = book.executed_page(root, series, page)
         made.append(Execution(label, page, values, place, of, text, sha256_of(made_of)))
     return made
@@ -272,7 +273,7 @@ def execute_all(
     from embryology.report.kernel import OwnKernel
 
     # Of many runs, and so the longest: begun first, it is not waited for last.
-    ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind not in ("comparison", "runs"))
+    ordered = sorted(executions, key=lambda execution: execution.page.metadata.kind not in SEVERAL)
     failed, reasons = threading.Event(), dict[str, str]()
     with Progress(console, "{task.completed} of {task.total}") as progress, ThreadPoolExecutor(jobs) as pool:
         bar = progress.add_task("executing notebooks", total=len(ordered))
@@ -333,6 +334,7 @@ def _execute(execution: Execution) -> None:
             kernel_name="python3",
             language="python",
             kernel_manager_class=OwnKernel,
+            iopub_timeout=60,  # seconds; where cores are shared, nbclient's 4 are too few
             record_timing=False,
             progress_bar=False,
         )

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import book, docstrings, imports, source_links
+from embryology.report import book, docstrings, imports, neighbours, source_links
 from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
@@ -41,8 +41,8 @@ def contents(project, names, frozen=(), without=()):
     series, beside = (tuple(Series.open(measured_run(name).root) for name in some) for some in (names, frozen))
     by_name = {page.name: page for page in pages(project)}
     front, tokens, comparison = (by_name[name] for name in ("index", "tokens", "reference_runs"))
-    chosen = [(each, front) for each in series] + [(each, tokens) for each in (*series, *beside)]
-    chosen += [(each, comparison) for each in series if beside]
+    chosen = [(series[0], front)] + [(each, tokens) for each in (*series, *beside)]
+    chosen += [(series[0], comparison)] if beside else []
     return book.Contents(series, beside, [pair for pair in chosen if pair[1].name not in without], [], {})
 
 
@@ -63,7 +63,7 @@ def test_pages_stand_in_the_parts_that_they_name(project):
         "format": "jb-book",
         "root": "book/executed/tiny/index",
         "parts": [
-            {"caption": "The report", "chapters": [{"file": "book/executed/tiny/tokens"}]},
+            {"caption": "The report", "chapters": [{"file": "book/executed/tiny/tokens", "title": "The tokens"}]},
             {"caption": "Reference", "chapters": [{"file": "book/about"}]},
         ],
     }
@@ -105,23 +105,29 @@ def test_two_pages_of_one_name_are_refused(project, monkeypatch):
 def test_written_pages_and_notebooks_stand_in_one_order(project):
     write_notebook(project / "notebooks" / "tokens.ipynb", part="Reference", order=95)
     (part,) = book.contents(project, contents(project, ["tiny"]))["parts"]
-    assert part["chapters"] == [{"file": "book/about"}, {"file": "book/executed/tiny/tokens"}]
+    assert [chapter["file"] for chapter in part["chapters"]] == ["book/about", "book/executed/tiny/tokens"]
     write_notebook(project / "notebooks" / "tokens.ipynb", part="Reference", order=85)
     (part,) = book.contents(project, contents(project, ["tiny"]))["parts"]
-    assert part["chapters"] == [{"file": "book/executed/tiny/tokens"}, {"file": "book/about"}]
+    assert [chapter["file"] for chapter in part["chapters"]] == ["book/executed/tiny/tokens", "book/about"]
 
 
-def test_frozen_runs_follow_in_the_part_of_the_comparison(project):
-    toc = book.contents(project, contents(project, ["tiny", "long"], ["baby"]))
-    assert [part["caption"] for part in toc["parts"]] == [
-        "The report: tiny", "The report: long", "Reference runs", "Reference",
-    ]  # fmt: skip
-    assert toc["parts"][1]["chapters"] == [
-        {"file": f"book/executed/long/{name}", "title": f"The {name}"} for name in ("index", "tokens", "reference_runs")
-    ]
+def test_all_runs_but_the_first_stand_in_a_part_of_theirs_each_below_its_first_page(project):
+    write_notebook(project / "notebooks" / "edges.ipynb", kind="probe", part="The report", order=11)
+    made = contents(project, ["tiny", "long"], ["baby"])
+    (edges,) = (page for page in pages(project) if page.name == "edges")
+    made.chosen.append((made.series[1], edges))
+    toc = book.contents(project, made)
+    captions = ["The report", "Reference runs", "Every run", "Reference"]
+    assert [part["caption"] for part in toc["parts"]] == captions
+    assert toc["parts"][0]["chapters"] == [{"file": "book/executed/tiny/tokens", "title": "The tokens"}]
+    assert toc["parts"][1]["chapters"] == [{"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"}]
     assert toc["parts"][2]["chapters"] == [
-        {"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"},
-        {"file": "book/executed/baby/tokens", "title": "baby: The tokens"},
+        {
+            "file": "book/executed/long/tokens",
+            "title": "long",
+            "sections": [{"file": "book/executed/long/edges", "title": "The edges"}],
+        },
+        {"file": "book/executed/baby/tokens", "title": "baby"},
     ]
 
 
@@ -131,31 +137,39 @@ def test_the_front_page_lists_the_pages_of_its_own_series_and_what_is_left_out_o
     assert list(by_name) == ["index", "tokens", "reference_runs", "study"]
     front, tokens, comparison, study = by_name.values()
     one, other = (Series.open(measured_run(name).root) for name in ("tiny", "long"))
-    chosen = [(one, front), (one, comparison), (None, study), (other, front), (other, tokens)]
-    left_out = [(one, tokens, ["no measurements", "no losses"]), (other, comparison, ["nothing to compare"])]
+    chosen = [(one, front), (one, comparison), (None, study), (other, tokens)]
+    left_out = [(one, tokens, ["no measurements", "no losses"]), (other, study, ["of another run"])]
     made = book.Contents((one, other), (), chosen, left_out, {"tokens": [other], "reference_runs": [other, one]})
-    assert made.list_of_pages(one).splitlines() == [
-        "- [The reference_runs](reference_runs.ipynb): what reference_runs shows.",
-        "- [The study](../study.ipynb): what study shows.",
+    assert made.list_of_pages(project).splitlines() == [
+        "**Reference runs**",
         "",
-        "Left out of this report:",
+        "- [The reference_runs](reference_runs.ipynb): what reference_runs shows",
+        "",
+        "**Every run**",
+        "",
+        "- [long](../long/tokens.ipynb): 1 page",
+        "",
+        "**Reference**",
+        "",
+        "- [The study](../study.ipynb): what study shows",
+        "- [About](../../../book/about.md)",
+        "",
+        "**Left out of this report**",
         "",
         "- *The tokens*: no measurements; no losses.",
     ]
-    assert made.list_of_pages(other).splitlines()[0] == "- [The tokens](tokens.ipynb): what tokens shows."
-    assert made.list_of_pages(other).splitlines()[-1] == "- *The reference_runs*: nothing to compare."
     reasons = ["probe x has not measured it (embryology probe RUN --probe x)"]
     unmeasured = book.Contents((one,), (), [], [(one, tokens, reasons)], {})
-    assert unmeasured.list_of_pages(one).endswith("not measured it (`embryology probe RUN --probe x`).")  # two dashes
+    assert unmeasured.list_of_pages(project).endswith(
+        "not measured it (`embryology probe RUN --probe x`)."
+    )  # two dashes
     assert [made.compared(comparison, each) for each in (one, other)] == [[other], [one]]
     assert made.compared(tokens, other) == []
     assert made.of(one) == [front, comparison]
     assert made.of(one, "Reference runs") == [comparison]
-    report, compared, reference = book.contents(project, made)["parts"]
-    assert report["caption"] == "The report: long"  # the other has no page in that part
-    assert [chapter["file"] for chapter in report["chapters"]] == [
-        f"book/executed/long/{n}" for n in ("index", "tokens")
-    ]
+    assert made.compared(front, one) == [other]
+    compared, every, reference = book.contents(project, made)["parts"]  # the first has no page in "The report"
+    assert every["chapters"] == [{"file": "book/executed/long/tokens", "title": "long"}]
     assert compared["chapters"] == [{"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"}]
     assert reference["chapters"] == [{"file": "book/executed/study"}, {"file": "book/about"}]
 
@@ -193,7 +207,7 @@ def test_whatever_the_book_is_made_of_builds_it_anew_and_nothing_else_does(proje
     assert is_built()
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://github.com/somebody/embryology")
     assert is_built()
-    for extension in (source_links, docstrings):
+    for extension in (source_links, docstrings, neighbours):
         (tmp_path / "extension.py").write_text("changed")
         monkeypatch.setattr(extension, "__file__", str(tmp_path / "extension.py"))
         assert is_built()

@@ -69,11 +69,15 @@ def test_parameters_are_kept_out_of_the_book_and_the_same_inputs_give_the_same_b
 def test_several_runs_get_pages_of_their_own(project, executed):
     measured_run("other")
     assert "other/tokens.ipynb: executed" in said(project, "tiny", "other")
-    assert [page.place.parent.name for page in executed] == ["tiny", "other"] * 2
-    assert [page.parameters["run"] for page in executed] == ["tiny", "other"] * 2
+    assert sorted((page.page.name, page.place.parent.name, page.parameters["run"]) for page in executed) == [
+        ("index", "tiny", "tiny"),
+        ("reference_runs", "tiny", "tiny"),  # of all that were asked for
+        ("tokens", "other", "other"),
+        ("tokens", "tiny", "tiny"),
+    ]
 
 
-def test_a_page_is_headed_by_its_series_where_there_are_others_and_is_not_executed_for_that(project):
+def test_a_page_about_one_series_is_headed_by_it_and_one_about_several_is_not(project):
     def headings():
         return {
             page.relative_to(project / "book" / "executed").as_posix(): json.loads(page.read_text())["cells"][0][
@@ -84,13 +88,14 @@ def test_a_page_is_headed_by_its_series_where_there_are_others_and_is_not_execut
 
     said(project)
     alone = headings()
-    assert alone == {"tiny/index.ipynb": ["# The index"], "tiny/tokens.ipynb": ["# The tokens"]}
+    assert alone == {"tiny/index.ipynb": ["# The index"], "tiny/tokens.ipynb": ["# The tokens (tiny)"]}
     bytes_alone = page_of(project, "tiny", "tokens").read_bytes()
     measured_run("other")
     shown = said(project, "tiny", "other")
     assert "tiny/tokens.ipynb: unchanged, skipped" in shown
-    assert headings() == {
-        f"{name}/{page}.ipynb": [f"# The {page} ({name})"] for name in ("tiny", "other") for page in ("index", "tokens")
+    assert headings() == alone | {
+        "other/tokens.ipynb": ["# The tokens (other)"],
+        "tiny/reference_runs.ipynb": ["# The reference_runs"],
     }
     said(project)
     assert headings() | alone == headings()
@@ -126,12 +131,14 @@ def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, e
     assert sorted(page.label for page in executed) == [
         "baby/tokens.ipynb",
         "child/tokens.ipynb",
+        "index.ipynb",
         "reference_runs.ipynb",
     ]
     executed.clear()
     said(project, "results/baby")
     compared = {page.label: page.parameters["compare"] for page in executed}
-    assert compared == {"index.ipynb": [], "reference_runs.ipynb": ["results/child"]}  # it had its page of tokens
+    others = ["results/child"]
+    assert compared == {"index.ipynb": others, "reference_runs.ipynb": others, "tokens.ipynb": []}
     shutil.rmtree(frozen[1].root)
     executed.clear()
     said(project, "results/baby", parameters=["steps=100"])
@@ -153,7 +160,7 @@ def test_a_comparison_is_with_what_was_asked_for_and_with_frozen_runs_that_have_
     said(project, parameters=["compare=[other]"])
     compared = {page.label: page.parameters["compare"] for page in executed}
     assert compared == {
-        "index.ipynb": ["other"],
+        "index.ipynb": ["other", "results/baby", "results/unmeasured"],
         "tokens.ipynb": ["other"],
         "reference_runs.ipynb": ["other", "results/baby"],
         "baby/tokens.ipynb": [],
@@ -169,7 +176,11 @@ def test_what_another_seed_changes_is_told_beside_it_and_not_on_a_second_page(pr
     measured_run(folder.root, seed=1, steps=200)
     executed.clear()
     said(project)
-    assert sorted(page.label for page in executed) == ["baby-seed1/tokens.ipynb", "reference_runs.ipynb"]
+    assert sorted(page.label for page in executed) == [
+        "baby-seed1/tokens.ipynb",
+        "index.ipynb",
+        "reference_runs.ipynb",
+    ]
 
 
 def test_a_seed_has_the_page_where_the_first_of_its_recipe_has_none(project, executed, monkeypatch):
