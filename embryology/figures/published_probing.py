@@ -38,7 +38,7 @@ def numbers() -> dict[str, str]:
 def answer() -> Markdown:
     """How exact the published curves are."""
     table, values = published.denominators(), numbers()
-    wider = int((table["error"] > table["spread"]).sum())
+    wider = _wider(table)
     return answers.said(
         "How exact are the published probing curves?",
         f"To {values['error']} (standard error): each rests on few test items, {values['items']}, and not on the whole "
@@ -46,6 +46,11 @@ def answer() -> Markdown:
         f"Read off the released figures of BERT and ELECTRA; in {wider} of {len(table)} curves that error is larger "
         "than what they vary late in training",
     )
+
+
+def _wider(table: pd.DataFrame) -> int:
+    """Of how many curves the standard error is larger than what they vary late."""
+    return int((table["error"] > table["spread"]).sum())
 
 
 def _range(values: pd.Series) -> str:
@@ -71,7 +76,7 @@ def curves() -> HTML:
         axis.set_xlabel("training step (thousands)")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
     table, values = published.denominators(), numbers()
-    wider = int((table["error"] > table["spread"]).sum())
+    wider = _wider(table)
     answer = f"Another test sample would move {wider} of {len(table)} published curves by more than they vary late"
     return style.show(
         figure,

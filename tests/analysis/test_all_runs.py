@@ -7,6 +7,8 @@ import pytest
 from embryology.analysis import all_runs, orders, published
 from embryology.analysis.all_runs import FALLS, OPEN, RISES, Score
 from embryology.runs import measurements
+from embryology.specs import edges as labels
+from embryology.specs import knowledge as facts
 from tests.synthetic import make_run
 
 STEPS = (0, 20, 80, 640, 2000)
@@ -63,7 +65,7 @@ def test_scores_are_those_of_the_tables_beside_the_highest_end_of_a_blind_answer
     found = all_runs.read(runs, "language")
     tasks = {score.measure: score for score in found if score.series == "own"}
     raw = measurements.read(runs[0], "edges")
-    raw = raw[(raw["metric"] == "f1-micro") & (raw["group"] == "")]
+    raw = raw[(raw["metric"] == labels.F1_MICRO) & (raw["group"] == "")]
     ours = raw[raw["baseline"].isna()]
     last = ours[ours["step"] == 2000]
     layer = last[last["layer"].notna()].groupby("layer")["value"].mean().idxmax()
@@ -95,7 +97,7 @@ def test_facts_are_those_that_cannot_be_copied(runs):
     for each in runs:
         raw = measurements.read(each, "knowledge")
         end = raw[(raw["step"] == 2000) & (raw["group"] == "") & (raw["metric"] == "accuracy")]
-        end = end[end["task"] == f"{raw['task'].str.split('/').str[0].iloc[0]}/not-named"]
+        end = end[end["task"] == f"{raw['task'].str.split('/').str[0].iloc[0]}/{facts.NOT_NAMED}"]
         if end.empty:
             assert each.name not in table.index
             continue

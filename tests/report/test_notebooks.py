@@ -217,6 +217,18 @@ def test_every_notebook_runs_and_draws(executed):
     assert {name: figures_in(outputs) for name, outputs in executed.items()} == FIGURES
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_opens_with_its_question_and_the_answer(name, executed):
+    page = template(name)
+    heading, *cells = [cell for cell in page.cells if {"colab", "parameters"}.isdisjoint(cell.metadata.get("tags", []))]
+    assert re.fullmatch("# .+", heading.source)  # background comes after it
+    assert "answer" in cells[0].metadata.tags
+    assert cells[0].source.splitlines()[-1].partition("(")[0].rpartition(".")[2] == "answer"
+    *_, (data, _) = executed[name][code(page).index(cells[0])]
+    assert re.match(r"\*\*[A-Z][^*]+\?\*\*\s", data["text/markdown"])
+    assert re.search(r"\n\n\*[A-Z][^*]+\.\*$", data["text/markdown"])
+
+
 def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_path, monkeypatch):
     series = make_run(tmp_path / "bert", sentences=40)
     for file in (series.folder.manifest, series.folder.losses, series.folder.corpus):
