@@ -17,9 +17,9 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.progress import working
 from embryology.report import ask_page, docstrings, finish, neighbours, offline, source_links
-from embryology.specs.imports import modules
 from embryology.report.pages import Page
 from embryology.runs.series import Series, of_one_recipe
+from embryology.specs.imports import modules
 from embryology.storage.files import (
     read_json,
     read_yaml,

@@ -22,7 +22,6 @@ from rich.console import Console
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
 from embryology.report import again, ask_page, book, checkpoint_pages
-from embryology.specs.imports import imported
 from embryology.report.pages import PARAMETERS, Page, pages
 from embryology.runs import measurements
 from embryology.runs.audit import result
@@ -31,6 +30,7 @@ from embryology.runs.hub import groups
 from embryology.runs.paths import STUDIES, RunFolder, project_folder
 from embryology.runs.series import Series, seed_pairs
 from embryology.specs import registry
+from embryology.specs.imports import imported
 from embryology.storage.files import read_json, refusal, sha256_of, sha256_of_file, written_whole
 
 SEVERAL = ("front", "comparison", "seeds", "runs")
