@@ -12,7 +12,7 @@ from embryology.analysis.learning_order import Agreement
 from embryology.analysis.side_by_side import Learnt
 from embryology.figures import answers, style
 from embryology.figures.frequency import adds
-from embryology.figures.side_by_side import compared
+from embryology.figures.side_by_side import in_short
 from embryology.runs.series import Series
 
 COLUMNS = [
@@ -50,7 +50,7 @@ def answer(series: Sequence[Series], runs: dict[str, Learnt], briefs: dict[str, 
     """
     return answers.said(
         "Which words come first, and is it just frequency?",
-        f"{compared(runs)}. {in_runs(briefs)}",
+        f"{in_short(runs)}. {in_runs(briefs)}",
         f"{answers.of_several(series)}; orders by an exact permutation test, gains over word types",
     )
 

@@ -20,6 +20,7 @@ from embryology.analysis.orders import Order
 from embryology.figures import answers, style
 from embryology.figures.all_runs import late
 from embryology.figures.learning_order import NAMES, PUBLISHED
+from embryology.figures.side_by_side import first, ranged
 from embryology.runs import measurements
 from embryology.runs.series import Series
 
@@ -73,21 +74,15 @@ def _words(found: Sequence[Order]) -> str:
     """Which groups come first, and how alike the order is to the published one."""
     question = "**Which words come first?**"
     told = [order for order in found if order.ranks]
+    said = first([order.ranks for order in found])
     if not told:
-        return f"{question} Cannot be told: no group of words has a learning time in any of {len(found)} runs."
-    first = Counter(tag for order in told for tag in order.ranks[0])
-    often = [
-        f"{NAMES.get(tag, tag)}s (in {count} of {len(told)} runs)"
-        for tag, count in first.most_common()
-        if 2 * count > len(told)
-    ]
-    said = f"First are {style.listed(often)}." if often else "No group is first in more than half of the runs."
+        return f"{question} {said}"
     alike = [(each.tau, each.p) for order in told if (each := order.published).tau is not None]
     if not alike:
         return f"{question} {said} No order can be held against the published one."
     beyond = sum(float(tau or 0) > 0 and float(p or 0) < LEVEL for tau, p in alike)
     return (
-        f"{question} {said} Orders have Kendall's τ of {_range([float(tau or 0) for tau, _ in alike])} with the "
+        f"{question} {said} Orders have Kendall's τ of {ranged([float(tau or 0) for tau, _ in alike])} with the "
         f"published order, beyond chance in {beyond} of {len(alike)}."
     )
 
@@ -106,7 +101,7 @@ def _frequency(found: Sequence[Order]) -> str:
     alike = [one for one, _ in told]
     mostly = "By the order alone, largely" if np.median(alike) > 0.5 else "By the order alone, no"
     return (
-        f"{question} {mostly}: groups ranked by how often the training text has their words have τ of {_range(alike)} "
+        f"{question} {mostly}: groups ranked by how often the training text has their words have τ of {ranged(alike)} "
         f"with the runs' own orders; {closer} of {len(told)} runs are closer to that order than to the published one. "
         "What part of speech adds to frequency is tested word by word on the page about words."
     )
@@ -151,11 +146,6 @@ def _claims(found: Found) -> str:
     )
 
 
-def _range(values: Sequence[float]) -> str:
-    ends = sorted({f"{min(values):.2f}", f"{max(values):.2f}"}, key=float)
-    return " to ".join(ends)
-
-
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -182,7 +172,7 @@ def matrix(found: Found) -> HTML:
         rows.append(f'<tr><th scope="row">{each.claim.number}. {html.escape(each.claim.title)}</th>{body}</tr>')
     return HTML(
         '<div style="overflow-x: auto" tabindex="0" role="region" aria-label="claims by runs">'
-        f'<table class="embryology-provenance" border="0"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        f'<table class="embryology-matrix" border="0"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
         f"</table></div><p>Cells lead to the claim's figure and rule. A verdict takes {FEWEST_SEEDS} seeds of one "
         "recipe measured alike, and is corrected for being one of twelve. † Exploratory: the run began before the "
         "rule was written. “Late” claims need a run whose loss has stopped falling at a constant rate.</p>"
@@ -254,7 +244,7 @@ def order(found: Found) -> HTML:
     axis.set_xlabel("part of speech, in the published order")
     alike = [each.published.tau for each in told if each.published.tau is not None]
     said = (
-        f"Kendall's τ with the published order: {_range(alike)} in {answers.count(len(alike), 'run')}"
+        f"Kendall's τ with the published order: {ranged(alike)} in {answers.count(len(alike), 'run')}"
         if alike
         else ("No order of these runs can be held against the published one")
     )

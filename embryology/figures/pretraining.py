@@ -206,11 +206,13 @@ def answer_of_runs(series: Sequence[Series], table: pd.DataFrame) -> Markdown:
     nats = sorted(row["below_unigram"] for row in ends)
     drawn = [each for each in series if each.name in set(table["series"])]
     others = len(series) - len(drawn)
-    left = f"; {others} others have no losses that compare" if others else ""
+    left = f"; {others} others have no losses, or those of another version of training" if others else ""
+    all_below = f"by {nats[0]:.2f} to {nats[-1]:.2f} nats"
+    span = all_below if nats[0] > 0 else f"from {_side(nats[0])} it to {_side(nats[-1])} it"
     return answers.said(
         "How much more do runs learn than how frequent words are?",
         f"{beyond} of {answers.count(len(ends), 'run')} end below the loss of word frequencies alone, interval against "
-        f"interval; from {_side(nats[0])} it to {_side(nats[-1])} it",
+        f"interval, {span}",
         f"{answers.of_several(drawn)}; intervals are over held-out sequences{left}",
     )
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from embryology.figures.learning_order import (
     EXACTLY,
     HALFWAY,
     INDEPENDENT,
+    NAMES,
     PUBLISHED,
     TASKS,
     WIDTH,
@@ -168,6 +170,40 @@ def compared(runs: dict[str, Learnt]) -> str:
     told = [tau for tau in between if tau is not None]
     ends = " to ".join(f"{tau:.2f}" for tau in sorted({min(told), max(told)})) if told else ""
     return f"{_with_published(runs)}{f'; of runs with each other {ends}' if told else ''}"
+
+
+def in_short(runs: dict[str, Learnt]) -> str:
+    """What comes first in most runs, and how alike the orders are, with each other and the published one."""
+    orders = [ranks(run.times[RECONSTRUCTION]) for run in runs.values()]
+    pairs = _pairs(runs, RECONSTRUCTION)
+    spans = [
+        f"{name} {ranged([float(alike.tau) for _, other, alike in pairs if check(other) and alike.tau is not None])}"
+        for name, check in (
+            ("with the published order", PUBLISHED.__eq__),
+            ("of runs with each other", PUBLISHED.__ne__),
+        )
+    ]
+    return f"{first(orders)} Kendall's τ of orders: {', '.join(spans)}"
+
+
+def first(orders: Sequence[Sequence[Sequence[str]]]) -> str:
+    """Which groups are in the first rank in more than half of the orders that there are, as a sentence."""
+    told = [order for order in orders if order]
+    if not told:
+        return f"Cannot be told: no group of words has a learning time in any of {len(orders)} runs."
+    counts = Counter(tag for order in told for tag in order[0])
+    often = [
+        f"{NAMES.get(tag, tag)}s (in {count} of {len(told)} runs)"
+        for tag, count in counts.most_common()
+        if 2 * count > len(told)
+    ]
+    return f"First are {style.listed(often)}." if often else "No group is first in more than half of the runs."
+
+
+def ranged(values: Sequence[float]) -> str:
+    """The least and the greatest of several τ."""
+    ends = sorted({f"{min(values):.2f}", f"{max(values):.2f}"}, key=float) if values else ["cannot be told"]
+    return " to ".join(ends)
 
 
 def _number(value: float | None) -> str:

@@ -138,7 +138,7 @@ def test_frozen_runs_stand_beside_the_run_and_have_pages_of_their_own(project, e
     said(project, "results/baby")
     compared = {page.label: page.parameters["compare"] for page in executed}
     others = ["results/child"]
-    assert compared == {"index.ipynb": others, "reference_runs.ipynb": others, "tokens.ipynb": []}
+    assert compared == {"index.ipynb": others, "reference_runs.ipynb": others}  # it had its page of tokens
     shutil.rmtree(frozen[1].root)
     executed.clear()
     said(project, "results/baby", parameters=["steps=100"])
@@ -274,10 +274,16 @@ def test_the_front_page_lists_the_others_by_what_they_say_of_themselves(project)
     said(project)
     (cell,) = cells_by_tag(page_of(project, "tiny", "index"), "pages")
     assert "".join(cell["source"]).splitlines() == [
-        "- [The tokens](tokens.ipynb): what tokens shows.",
-        "- [The study](../study.ipynb): what study shows.",
+        "**The report**",
         "",
-        "Left out of this report:",
+        "- [The tokens](tokens.ipynb): what tokens shows",
+        "",
+        "**Reference**",
+        "",
+        "- [The study](../study.ipynb): what study shows",
+        "- [About](../../../book/about.md)",
+        "",
+        "**Left out of this report**",
         "",
         "- *Ask it*: a checkpoint has no weights.",
     ]
