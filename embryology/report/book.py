@@ -211,17 +211,17 @@ def _of_run(series: Series, pages: Sequence[Page]) -> dict[str, Any]:
     return {"file": _file(series, first), "title": series.name} | below
 
 
-def _files(toc: Any) -> Iterator[str]:
+def pages_of(toc: Any) -> Iterator[str]:
     """Every page that a table of contents names."""
     if isinstance(toc, dict):
         for key, value in toc.items():
             if key in ("root", "file"):
                 yield value
             else:
-                yield from _files(value)
+                yield from pages_of(value)
     elif isinstance(toc, list):
         for value in toc:
-            yield from _files(value)
+            yield from pages_of(value)
 
 
 def build(root: Path, toc: dict[str, Any], console: Console) -> Path:
@@ -308,7 +308,7 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
                 raise EmbryologyError(f"cannot write {html}: {reason}")
             raise EmbryologyError(f"the book does not build: {_complaints(log, console)}; the whole log is {log}")
         finish.finish(made)
-        if ask_page.FILE in _files(toc):
+        if ask_page.FILE in pages_of(toc):
             shutil.copytree(ask_page.folder(root), made / ask_page.FOLDER)
         write_json(made / BUILT_FROM, {"sha256": sha256})
         if html.exists():
@@ -319,7 +319,7 @@ def _build(root: Path, toc: dict[str, Any], sha256: str, html: Path, console: Co
 
 
 def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
-    executed = [file for file in _files(toc) if file.startswith("book/executed/")]
+    executed = [file for file in pages_of(toc) if file.startswith("book/executed/")]
     notebooks = [root / f"{file}.ipynb" for file in executed if file != ask_page.FILE]
     if ask_page.FILE in executed:
         notebooks += [root / f"{ask_page.FILE}.md", ask_page.folder(root) / ask_page.MADE]
