@@ -4,6 +4,9 @@
 # make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs
 # make mutants   which changes of the code does no test see? (hours; see CONTRIBUTING.md)
 # make variants   train and measure every variant of one run, SEEDS of each, for the page on them (hours; it resumes)
+# make test-book   is every page of the book that was built readable, by keys, in the dark, on a phone? (needs Chromium)
+# make pdf   the book that was built, as one PDF (needs Chromium)
+# make archive   code, frozen runs and the book that was built, for a repository such as Zenodo
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
@@ -21,7 +24,7 @@ EMBRYOLOGY := $(VENV)/bin/embryology
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book frozen-book test test-long mutants variants lint install clean
+.PHONY: book frozen-book pdf archive test test-long test-book mutants variants lint install clean
 
 book: $(INSTALLED)
 	$(EMBRYOLOGY) pretrain $(RUN) --resume
@@ -31,6 +34,12 @@ book: $(INSTALLED)
 frozen-book: $(INSTALLED)
 	$(EMBRYOLOGY) report $(FROZEN)
 
+pdf: $(INSTALLED)
+	$(VENV)/bin/python -m embryology.report.printed
+
+archive: $(INSTALLED)
+	$(VENV)/bin/python -m embryology.report.archive
+
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(PYTEST_ARGS)
 
@@ -38,6 +47,10 @@ test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
 		tests/test_mutated_inputs.py tests/treebanks/test_mutated_treebanks.py $(PYTEST_ARGS)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -rP -m long --ignore tests/test_mutated_inputs.py $(PYTEST_ARGS)
+
+test-book: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) -r requirements-browser.lock
+	$(VENV)/bin/python -m pytest tests/book $(PYTEST_ARGS)
 
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) -r requirements-mutants.lock

@@ -230,6 +230,17 @@ def test_environment_yml_has_the_pins_of_the_locks_and_jupyterlab():
     assert "jupyterlab" not in lock
 
 
+def test_binder_has_the_environment_and_installs_the_project_after_it():
+    lines = (ROOT / "environment.yml").read_text().splitlines()
+    there = [
+        line for line in (ROOT / "binder" / "environment.yml").read_text().splitlines() if not line.startswith("#")
+    ]
+    assert [line for line in lines if not line.startswith("#")] == [*there, "      - -e ."]
+    last = (ROOT / "binder" / "postBuild").read_text().splitlines()[-1]
+    assert last.startswith("python -m pip install ")
+    assert last.endswith(" -e .")
+
+
 def test_the_published_book_is_of_the_run_that_notebooks_open_with():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]

@@ -25,8 +25,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PRINT = """
 @page { size: A4; margin: 18mm 16mm 20mm; @bottom-center { content: counter(page); font-size: 8pt; } }
 html { font-size: 13px; }
-article.bd-article { padding: 0; break-before: page; }
-article.bd-article:first-of-type { break-before: auto; }
+article { padding: 0; break-before: page; }
+article:first-of-type { break-before: auto; }
 .links { font-size: 7.5pt; overflow-wrap: anywhere; }
 """
 ABSOLUTE = ("http:", "https:", "mailto:")
@@ -106,7 +106,7 @@ def _article(html: Path, page: str, pages: Sequence[str]) -> str:
     article = soup.find("article")
     assert isinstance(article, Tag), f"{page} has no article"
     number, folder = pages.index(page), posixpath.dirname(page)
-    for gone in article.select(".embryology-origin, a[download], a.headerlink, .prev-next-area"):
+    for gone in article.select(".embryology-origin, figcaption a[download], a.headerlink, .prev-next-area"):
         gone.decompose()
     for separator in article.find_all(string=" · "):  # of what stood beside each other
         separator.extract()
