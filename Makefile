@@ -1,7 +1,8 @@
 # make book   pretrain `tiny`, measure every checkpoint, build the report
 # make frozen-book   build the report from a run that is frozen in results/, as it is published; nothing is trained
 # make test   all tests but the long ones
-# make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs
+# make test-long   those: thousands of damaged inputs, and intervals and tests on thousands of simulated runs; and a real
+#   Slurm where slurm-wlm and munge are installed, and Snakemake is (SNAKEMAKE=/path/to/snakemake, or on PATH)
 # make mutants   which changes of the code does no test see? (hours; see CONTRIBUTING.md)
 # make variants   train and measure every variant of one run, SEEDS of each, for the page on them (hours; it resumes)
 # make test-book   is every page of the book that was built readable, by keys, in the dark, on a phone? (needs Chromium)

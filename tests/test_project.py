@@ -34,6 +34,7 @@ ORDER = (
         "figures",
         "ask",
         "report",
+        "study",
         "data",
         "cli",
         "__main__",

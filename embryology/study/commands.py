@@ -1,11 +1,14 @@
 """``embryology study``: read arguments, call one function, print."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from embryology.study.plan import Plan
 
 app = typer.Typer(help="Seeds × presets × checkpoints × probes, planned once, run here or on a cluster.")
 console = Console()
@@ -16,7 +19,9 @@ FileArgument = Annotated[Path, typer.Argument(help="The study's file, such as st
 def plan(
     file: FileArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print the jobs to do as JSON, for Snakemake.")] = False,
-    missing: Annotated[bool, typer.Option("--missing", help="Print every cell that is not measured, a line each.")] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Print every cell that is not measured, a line each.")
+    ] = False,
 ) -> None:
     """Print the cells of a study, which are done, the jobs to do, and what they take in hours and disk."""
     import json
@@ -63,7 +68,7 @@ def job(file: FileArgument, name: Annotated[str, typer.Argument(help="As `embryo
     jobs.run(description.load(file), name, console)
 
 
-def _table(made: "plan.Plan") -> Table:  # type: ignore[name-defined]
+def _table(made: "Plan") -> Table:
     from embryology.study import plan
 
     table = Table("run", "probe", "measured", "missing", "changed", title=made.described.study.name)
@@ -76,7 +81,7 @@ def _table(made: "plan.Plan") -> Table:  # type: ignore[name-defined]
     return table
 
 
-def _lines(made: "plan.Plan") -> list[str]:  # type: ignore[name-defined]
+def _lines(made: "Plan") -> list[str]:
     from embryology.study import plan
     from embryology.study.estimate import estimate
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -16,9 +16,14 @@ from embryology.runs.paths import HUB, RunFolder, runs_folder
 from embryology.specs import ProbeSettings, registry
 from embryology.storage.files import read_yaml
 
-CORPUS, PRETRAIN, MEASURE, FREEZE, BOOK = KINDS = ("corpus", "pretrain", "measure", "freeze", "book")
-"""Of jobs, in the order of their work."""
 Kind = Literal["corpus", "pretrain", "measure", "freeze", "book"]
+CORPUS: Final = "corpus"
+PRETRAIN: Final = "pretrain"
+MEASURE: Final = "measure"
+FREEZE: Final = "freeze"
+BOOK: Final = "book"
+KINDS: tuple[Kind, ...] = (CORPUS, PRETRAIN, MEASURE, FREEZE, BOOK)
+"""Of jobs, in the order of their work."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 
 

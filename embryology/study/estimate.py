@@ -1,4 +1,4 @@
-"""Hours and disk of what a study has left to do: from its own finished jobs, else from what was measured of ``tiny``."""
+"""Hours and disk of what is left to do of a study: from its own finished jobs, else from measurements of ``tiny``."""
 
 import statistics
 from collections.abc import Iterable
@@ -11,8 +11,14 @@ from embryology.study.plan import Job, Plan
 
 MEASURED_ON = "two cores of an Intel Xeon with AMX, used by others too"
 SECONDS_A_CHECKPOINT = {
-    **{"tokens": 5.6, "edges": 13.0, "knowledge": 6.2, "frozen": 6.7, "finetune": 29.0},
-    **{"attention": 2.0, "grammar": 2.0, "similarity": 2.0},
+    "tokens": 5.6,
+    "edges": 13.0,
+    "knowledge": 6.2,
+    "frozen": 6.7,
+    "finetune": 29.0,
+    "attention": 2.0,
+    "grammar": 2.0,
+    "similarity": 2.0,
 }
 """By probe, of ``tiny`` with its settings on :data:`MEASURED_ON`: ``make book`` on a slow day, divided by checkpoints.
 The last three were not timed apart; all of them took what was left of that run."""

@@ -202,8 +202,10 @@ def make(described: Described, only: str | None = None) -> Plan:
             corpora.setdefault(_corpus(member), []).append(member.name)
     for name, of in corpora.items():
         trained = all(known[run].is_trained for run in of)
-        jobs[name] = Job(name, CORPUS, (), trained or place_of_corpus(known[of[0]].member).is_dir(), known[of[0]].member)
-    last = []
+        jobs[name] = Job(
+            name, CORPUS, (), trained or place_of_corpus(known[of[0]].member).is_dir(), known[of[0]].member
+        )
+    last: list[str] = []
     for name, each in known.items():
         before: tuple[str, ...] = ()
         preset = each.member.preset
@@ -246,9 +248,13 @@ def _branches_last(jobs: list[Job]) -> Iterator[Job]:
     """Each after those that it needs: of one kind alone a branch needs another."""
     waiting, given = list(jobs), set[str]()
     while waiting:
-        ready = [job for job in waiting if not {need for need in job.needs if need not in given} & {w.name for w in waiting}]
+        ready = [
+            job for job in waiting if not {need for need in job.needs if need not in given} & {w.name for w in waiting}
+        ]
         if not ready:
-            raise EmbryologyError(f"runs that start from one another in a ring: {', '.join(job.name for job in waiting)}")
+            raise EmbryologyError(
+                f"runs that start from one another in a ring: {', '.join(job.name for job in waiting)}"
+            )
         for job in ready:
             given.add(job.name)
             waiting.remove(job)

@@ -82,7 +82,11 @@ def test_a_probe_that_may_not_write_and_is_killed_twice_ends_with_the_same_bytes
     for number in (1, 3):
         status, _ = command(tmp_path / "stderr", partial(dies_at_rename, number), *arguments)
         assert status == -signal.SIGKILL
-        left = {name: content for name, content in files(folder / "measurements").items() if not name.endswith("standing.json")}
+        left = {
+            name: content
+            for name, content in files(folder / "measurements").items()
+            if not name.endswith("standing.json")
+        }
         assert left.items() <= measured.items()
         assert (len(left) > 0) == (number == 3)
     assert command(tmp_path / "stderr", few, *arguments) == (0, [])
@@ -114,7 +118,9 @@ def test_a_disk_that_is_full_while_probing_is_one_line_and_nothing_is_lost(measu
         assert "No space left on device; free some space" in lines[0]
         left = files(folder / "measurements")
         assert left
-        assert {name for name in left if left[name] != measured[name]} <= {name for name in left if name.endswith("standing.json")}
+        assert {name for name in left if left[name] != measured[name]} <= {
+            name for name in left if name.endswith("standing.json")
+        }
         assert not list(folder.rglob(f".*{PART}"))
         ballast.unlink()
         assert command(tmp_path / "stderr", few, *arguments) == (0, [])

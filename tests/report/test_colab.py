@@ -15,8 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from embryology.report import colab
-from embryology.specs.imports import imported
 from embryology.runs.paths import ROOT
+from embryology.specs.imports import imported
 from tests.test_project import imports
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

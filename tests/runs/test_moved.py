@@ -124,9 +124,7 @@ def test_data_in_another_language_than_the_text_are_said(run):
 def test_a_treebank_of_ones_own_says_in_which_language_it_asks(run, data, languages):
     write_json(run.folder.corpus, {"source": "text", "languages": {"en": 0.97, "fr": 0.02}})
     asked = measurements.standing(run.folder)["tokens"].model_copy(update={"data": data})
-    assert language.misfit(run, asked).startswith(
-        f"probe tokens asks in {languages}, and the training text is en 97%"
-    )
+    assert language.misfit(run, asked).startswith(f"probe tokens asks in {languages}, and the training text is en 97%")
     unknown = asked.model_copy(update={"data": {"language": None}})
     assert language.misfit(run, unknown) is None  # as the probe's own, English
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,16 +83,22 @@ class Cluster:
     def kill_node(self, name: str) -> None:
         """As if its power were cut: its daemon and all that runs on it."""
         jobs = self.run("squeue", "--noheader", "--format=%A", f"--nodelist={name}").split()
-        for job in jobs:
-            listed = subprocess.run(["scontrol", "listpids", job, name], env=self.environment, capture_output=True, text=True)
-            for line in listed.stdout.splitlines()[1:]:
-                _kill(int(line.split()[0]))
         self.processes.pop(name).kill()
-        steps = subprocess.run(["pgrep", "-f", f"slurmstepd: .*"], capture_output=True, text=True).stdout.split()
-        for step in map(int, steps):
-            environment = Path(f"/proc/{step}/environ")
-            if f"SLURMD_NODENAME={name}".encode() in (environment.read_bytes() if environment.exists() else b""):
-                _kill(step)
+        for process in self._processes_on(name, jobs):
+            with suppress(ProcessLookupError):
+                os.kill(process, 9)
+
+    def _processes_on(self, node: str, jobs: list[str]) -> Iterator[int]:
+        """Those of this cluster's jobs on a node: ``slurmstepd: [JOB.STEP]``, and what that runs."""
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                environment = (place / "environ").read_bytes().split(b"\0")
+                said = (place / "cmdline").read_bytes().decode(errors="replace")
+                if f"SLURM_CONF={self.environment['SLURM_CONF']}".encode() in environment and (
+                    f"SLURMD_NODENAME={node}".encode() in environment
+                    or any(said.startswith(f"slurmstepd: [{job}.") for job in jobs)
+                ):
+                    yield int(place.name)
 
     def wait_idle(self, nodes: int, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -119,13 +125,6 @@ def _program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 
-def _kill(number: int) -> None:
-    try:
-        os.kill(number, 9)
-    except ProcessLookupError:
-        pass
-
-
 def _free_ports(number: int) -> list[int]:
     sockets = [socket.socket() for _ in range(number)]
     for each in sockets:
@@ -142,10 +141,8 @@ def cluster(cpus: int = 2, memory_mb: int = 16000) -> Iterator[Cluster]:
     root = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
     ports = _free_ports(1 + len(NODES))
     host = socket.gethostname()
-    lines = [
-        f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN"
-        for name, port in zip(NODES, ports[1:], strict=True)
-    ]
+    shape = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN"
+    lines = [f"NodeName={name} Port={port} {shape}" for name, port in zip(NODES, ports[1:], strict=True)]
     (root / "slurm.conf").write_text(CONFIGURATION.format(host=host, ports=ports, root=root, nodes="\n".join(lines)))
     (root / "state").mkdir()
     key = root / "munge.key"

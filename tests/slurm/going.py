@@ -100,6 +100,14 @@ def wait_for(what, seconds: float = 300, process: subprocess.Popen | None = None
     raise AssertionError("it did not come")
 
 
+def assert_same(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
+    """To the last bit, in every table."""
+    assert found.keys() == expected.keys()
+    for name, table in expected.items():
+        assert len(table)
+        pd.testing.assert_frame_equal(found[name], table, check_exact=True, obj=name)
+
+
 def measured(described) -> dict[str, pd.DataFrame]:
     """By run and table all that was measured, of the frozen runs."""
     tables = {}

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
 
 from embryology.runs.paths import ROOT
-from embryology.specs import imports, registry
+from embryology.specs import imports
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -135,3 +136,42 @@ def found(tmp_path, monkeypatch):
 )
 def test_imports_are_followed_wherever_they_stand(found, cells, expected):
     assert found(*cells) == expected
+
+
+MINE = {
+    "mine/__init__.py": "",
+    "mine/probe.py": "from mine.helping import half\n\nclass Probe:\n    def measure(self):\n        return half(3)\n",
+    "mine/helping.py": "def half(value):\n    return value / 2\n",
+    "mine/other.py": "def third(value):\n    return value / 3\n",
+}
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """The hash of a probe's source, after some files were written anew."""
+    monkeypatch.setattr(imports, "get", lambda name: SimpleNamespace(probe="mine.probe:Probe"))
+    monkeypatch.setattr(imports, "_top_level", lambda: {"mine": tmp_path / "mine"})
+
+    def written(**changes):
+        for name, text in (MINE | {f"mine/{name}.py": text for name, text in changes.items()}).items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        for kept in (imports.source_of, imports._imports_of, imports._normalised):
+            kept.cache_clear()
+        return imports.source_of("mine")
+
+    yield written
+    imports.source_of.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["probe", "helping"])
+def test_the_source_of_a_measurement_is_the_probe_and_what_it_imports(source, name):
+    assert source(**{name: MINE[f"mine/{name}.py"].replace("3", "4").replace("2", "4")}) != source()
+
+
+def test_neither_other_files_nor_words_about_the_code_are_of_the_source(source):
+    before = source()
+    assert source(other="third = None\n") == before
+    documented = '"""Halves."""\n\n\ndef half(value):\n    """Of a value."""\n    return value / 2  # exact\n'
+    assert source(helping=documented) == before
+    assert source(helping="def half(value):\n    return 'value / 2'\n") != before

@@ -23,7 +23,10 @@ def test_runs_are_presets_by_overrides_by_seeds_each_with_what_was_overridden(tm
     )
     assert described.study.name == "mine"
     assert [member.name for member in described.members] == [
-        f"{preset}-{label}-seed{seed}" for preset in ("smoke", "tiny") for label in ("as-is", "faster") for seed in (3, 5)
+        f"{preset}-{label}-seed{seed}"
+        for preset in ("smoke", "tiny")
+        for label in ("as-is", "faster")
+        for seed in (3, 5)
     ]
     by_name = {member.name: member.preset for member in described.members}
     plain, fast = by_name["smoke-as-is-seed5"], by_name["smoke-faster-seed5"]
@@ -70,7 +73,7 @@ def test_the_probes_of_the_study_take_the_place_of_the_presets_and_groups_divide
         ({"overrides": {"a": {"outcome.optimizer.learning_rate": -1}}}, r"learning_rate: .*greater than 0"),
         ({"overrides": {"a": {"outcome.steps.more": 1}}}, r"outcome\.steps\.more is no setting, as steps has no keys"),
         ({"overrides": {"a": {"learning_rate": 1}}}, "learning_rate is no setting; one begins with outcome, speed or"),
-        ({"overrides": {"a": {"probes.tokens.sentence": 1}}}, r"settings of probe tokens\.sentence: there is no such key"),
+        ({"overrides": {"a": {"probes.tokens.sentence": 1}}}, r"probe tokens\.sentence: there is no such key"),
         ({"overrides": {"a b": {}}}, r"overrides\.a b"),
         ({"seeds": [0, 0]}, "preset smoke seed 0 and preset smoke seed 0 are both called 'smoke-seed0'; rename one"),
         ({"presets": ["smoke", "smoke"]}, "are both called 'smoke-seed0'"),
