@@ -8,6 +8,7 @@ with its children, as others may use the machine; a speed-up is of the clock. Pr
 """
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -19,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-PROBES = {"tokens": {"sentences": 40, "mask_words_per_tag": 10}, "knowledge": {"facts": 20}}
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -34,6 +34,8 @@ def save(folder: Path, count: int) -> None:
     pieces = BertWordPieceTokenizer()
     texts = (article.text for number, article in enumerate(articles("bundled")) if number < 300)
     pieces.train_from_iterator(texts, vocab_size=2000, show_progress=False)
+    folder.mkdir(parents=True)
+    treebank(folder / "sentences.conllu")
     special = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=pieces._tokenizer, mask_token="[MASK]", model_max_length=128, **special
@@ -44,6 +46,20 @@ def save(folder: Path, count: int) -> None:
         torch.manual_seed(step)
         model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **shape))
         model.save_pretrained(folder / f"checkpoint-{step}")
+
+
+def treebank(file: Path) -> None:
+    """200 sentences of the bundled text, all words of one tag: what is measured is time."""
+    from embryology.corpus.articles import articles
+    from embryology.corpus.sentences import split
+
+    sentences = (sentence for article in articles("bundled") for sentence in split(article.text))
+    blocks = []
+    for number, sentence in enumerate(itertools.islice(sentences, 200)):
+        words = [f"{place}\t{word}\t_\tNOUN\tNN\t_\t{int(place > 1)}\t{'dep' if place > 1 else 'root'}\t_\t_"
+                 for place, word in enumerate(sentence.split(), 1)]  # fmt: skip
+        blocks.append("\n".join([f"# sent_id = d-{number}", *words]))
+    file.write_text("\n\n".join(blocks) + "\n\n", encoding="utf-8")
 
 
 def job(study: Path, name: str, environment: dict[str, str]) -> tuple[float, float, float]:
@@ -102,8 +118,10 @@ def written(folder: Path, name: str, steps: range, chunk: int) -> tuple[dict[str
     for step in steps:
         (place / "series" / f"checkpoint-{step}").symlink_to((folder / "series" / f"checkpoint-{step}").resolve())
     (place / "series" / "tokenizer").symlink_to((folder / "series" / "tokenizer").resolve())
+    tokens = {"treebank": str(folder.resolve() / "series" / "sentences.conllu"), "mask_words_per_tag": 100}
+    probes = {"tokens": tokens, "knowledge": {"facts": 20}}
     study = place / "study.yaml"
-    study.write_text(yaml.safe_dump({"series": ["series"], "probes": PROBES, "chunk": chunk, "threads": 1}))
+    study.write_text(yaml.safe_dump({"series": ["series"], "probes": probes, "chunk": chunk, "threads": 1}))
     return {**os.environ, "EMBRYOLOGY_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1"}, study
 
 

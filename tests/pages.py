@@ -24,6 +24,7 @@ FIGURES = {
     "claims": 0,
     "reference_runs": 1,
     "seeds": 0,
+    "study": 0,
     "recipes": 1,
     "variants": 1,
     "published_probing": 1,

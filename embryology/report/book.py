@@ -68,6 +68,8 @@ class Contents:
         """The series that a page compares one with: those that have what it needs, all, or other seeds of it."""
         if page.metadata.kind in ("front", "runs"):
             return [other for other in (*self.series, *self.frozen) if other is not series]
+        if page.metadata.kind == "factors":
+            return [other for other in self.series if other is not series]
         if page.metadata.kind == "seeds":
             groups = of_one_recipe([*self.series, *self.frozen])
             return next((others for first, *others in groups if first is series), [])

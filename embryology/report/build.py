@@ -19,6 +19,7 @@ import joblib
 import yaml
 from rich.console import Console
 
+from embryology.analysis.factors import are_crossed
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
 from embryology.report import again, ask_page, book, checkpoint_pages
@@ -33,7 +34,7 @@ from embryology.specs import registry
 from embryology.specs.imports import imported
 from embryology.storage.files import read_json, refusal, sha256_of, sha256_of_file, written_whole
 
-SEVERAL = ("front", "comparison", "seeds", "runs")
+SEVERAL = ("front", "comparison", "seeds", "factors", "runs")
 """Kinds of pages that are about several series, so that none is named in their heading."""
 INJECTED, HIDDEN, LIST = "injected-parameters", "remove-cell", "pages"
 """Tags of cells: papermill's own, the one that keeps a cell out of the book, and that of the list of other pages."""
@@ -139,6 +140,9 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
             continue
         if page.metadata.kind in ("front", "runs"):
             contents.chosen.append((series[0], page))
+            continue
+        if page.metadata.kind == "factors":
+            contents.chosen.extend([(series[0], page)] if are_crossed(series) else [])
             continue
         if page.metadata.kind == "seeds":
             contents.chosen.extend((each, page) for each in series if contents.compared(page, each))

@@ -29,10 +29,10 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["front", "losses", "probe", "checkpoint", "comparison", "seeds", "runs", "build", "study"]
+    kind: Literal["front", "losses", "probe", "checkpoint", "comparison", "seeds", "factors", "runs", "build", "study"]
     """Of a series: the front of its report, its losses, what a probe measured, one of its checkpoints, what it was
-    made from, a comparison with others, or with other seeds of its recipe; of all series at hand, once; or of none: a
-    study that was made once."""
+    made from, a comparison with others, with other seeds of its recipe, or, of presets × seeds, with all that are
+    reported; of all series at hand, once; or of none: a study that was made once."""
     needs: tuple[str, ...]
     """Probes, ``losses``, or a kind of properties of items, of any probe's or of one's such as ``tokens:frequency``,
     without which there is nothing to show."""

@@ -24,7 +24,7 @@ from tests.test_project import imports
 NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
-KINDS = {"front", "losses", "probe", "comparison", "seeds", "runs", "study", "build"}
+KINDS = {"front", "losses", "probe", "comparison", "seeds", "factors", "runs", "study", "build"}
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -85,7 +85,7 @@ def test_parameters_come_first_and_each_is_explained_and_a_study_has_none(notebo
     # Seeds are drawn beside each other, so that page alone names some where it is opened by hand.
     *shared, compare = code(template("index"))[0].source.splitlines()
     assert lines[:-1] == shared
-    if notebook.metadata.embryology.kind == "seeds":
+    if notebook.metadata.embryology.kind in ("seeds", "factors"):
         assert re.fullmatch(r'compare: list\[str\] = \["results/\S+", "results/\S+"\]  # .+', lines[-1])
     else:
         assert lines[-1] == compare

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo", "scancel", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol")
 NODES = ("node1", "node2")
 CONFIGURATION = """\
 ClusterName=loopback
@@ -148,7 +148,12 @@ def cluster(cpus: int = 2, memory_mb: int = 16000) -> Iterator[Cluster]:
     key = root / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
-    environment = {**os.environ, "SLURM_CONF": str(root / "slurm.conf")}
+    # Within a job Snakemake takes all that is called SLURM_ out of the environment, so that `srun` is told again.
+    (root / "bin").mkdir()
+    (root / "bin" / "srun").write_text(f'#!/bin/sh\nSLURM_CONF={root}/slurm.conf exec {_program("srun")} "$@"\n')
+    (root / "bin" / "srun").chmod(0o755)
+    path = f"{root / 'bin'}:{os.environ['PATH']}"
+    environment = {**os.environ, "SLURM_CONF": str(root / "slurm.conf"), "PATH": path}
     made = Cluster(root, environment)
     try:
         places = {"key-file": key, "socket": root / "munge.socket", "pid-file": root / "munged.pid"}

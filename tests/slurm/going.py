@@ -113,7 +113,8 @@ def measured(described) -> dict[str, pd.DataFrame]:
     tables = {}
     for member in described.members:
         series = Series.open(frozen(described, member))
-        tables[member.name] = measurements.read(series)
+        # Without the key, which holds the path of the treebank, in another folder each time.
+        tables[member.name] = measurements.read(series).drop(columns="key")
         for probe in measurements.standing(series.folder):
             if (items := measurements.item_table(series, probe)) is not None:
                 tables[f"{member.name}/{probe}"] = items.to_pandas()
