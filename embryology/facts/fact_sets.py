@@ -2,12 +2,12 @@
 
 from rich.console import Console
 
-from embryology.facts import Reading, bundled, lama, pararel
+from embryology.facts import Reading, bundled, fed, lama, pararel
 from embryology.specs import registry
 from embryology.specs import sources as data_sources
 from embryology.specs.sources import Data, Source, chosen
 
-OWN = (*lama.SOURCES, pararel.SOURCE, bundled.SOURCE)
+OWN = (*lama.SOURCES, pararel.SOURCE, bundled.SOURCE, fed.SOURCE)
 
 
 def sources() -> dict[str, Source]:
@@ -16,7 +16,8 @@ def sources() -> dict[str, Source]:
 
 
 def find(name: str) -> Data:
-    """A set by its name: ``trex``, ``google-re`` and ``squad`` of LAMA, ``pararel``, ``bundled``, or a plug-in's.
+    """A set by its name: ``trex``, ``google-re`` and ``squad`` of LAMA, ``pararel``, ``bundled``, ``fed``, or a
+    plug-in's.
 
     What it reads is a :class:`embryology.facts.Reading`.
 

@@ -192,6 +192,8 @@ class Run:
         device = torch.cuda.get_device_name() if self.device.type == "cuda" else manifest.processor()
         manifest.open_session(self.folder, self.preset, precision, device, self.devices.processes, self.origin)
         self._adopt(corpus)
+        if leaked := corpus.leaked():
+            self.say(f"{leaked:,} sentences of the held-out text are trained on, in the texts of its phases")
         if self.origin and self.preset.starts_from and not manifest.steps_done(self.folder):
             branching.begin(self.origin, self.folder, self.outcome)
             self.say(f"starts from step {self.origin.step} of {self.origin.run}")

@@ -240,12 +240,14 @@ class _Replay:
         return pd.concat(tables, ignore_index=True).assign(query=str(plan.query), run=run)
 
     def _texts(self, configuration: measurements.Configuration, tokenizer: Any) -> pd.DataFrame:
+        """Of the items that are compared: no other text of a set is asked about."""
         probe = registry.get(configuration.probe).load()
         settings = registry.settings_of(configuration.probe, configuration.settings)
         texts: pd.DataFrame | None = probe.texts(settings, tokenizer, self.series)
         if texts is None:
             raise EmbryologyError(f"probe {configuration.probe} does not say the texts of its items")
-        return texts
+        measured = _items(self.series, configuration.probe, self.start, self.until)["item_id"].unique()
+        return texts[texts["item_id"].isin(measured)]
 
 
 def _refuse_other_data(before: measurements.Configuration, now: measurements.Configuration) -> None:

@@ -39,6 +39,7 @@ SPECIFICATION = Specification(
         "squad": "LAMA SQuAD",
         "pararel": "ParaRel",
         "bundled": "short descriptions of vital articles",
+        "fed": "made-up people",
     },
     baselines={
         MAJORITY: "most common object of the relation",

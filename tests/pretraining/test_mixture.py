@@ -242,6 +242,19 @@ def test_texts_have_one_tokenizer_and_are_recorded(home, uninterrupted, monkeypa
     assert found.text_sha256 not in (record["text_sha256"], other["text_sha256"])
 
 
+def test_held_out_sentences_that_other_texts_have_are_counted(home, uninterrupted, monkeypatch):
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(home / "runs"))
+    found = several.prepared(read_json(uninterrupted.corpus))
+    assert found.leaked() == 0
+    whole = found.own.held_out
+    long = {tuple(whole.pieces[a:b]) for a, b in itertools.pairwise(whole.sentences) if b - a >= several.LONG}
+
+    class SameText:
+        record, train = found.own.record, whole
+
+    assert several.Corpora(found.own, (SameText(),)).leaked() == len(long) > 20
+
+
 def test_a_text_in_other_pieces_is_refused_in_one_line():
     made = [store.PreparedCorpus(None, {"tokenizer_sha256": name, "source": "text"}) for name in "ab"]
     with pytest.raises(EmbryologyError, match="corpus 'text' is stored in another tokenizer's pieces") as caught:
