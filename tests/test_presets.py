@@ -26,6 +26,38 @@ def test_tiny_saves_densely_at_the_start():
     assert gaps == sorted(gaps)
 
 
+def test_a_preset_may_say_only_what_differs_from_another(tmp_path):
+    base, tiny = tmp_path / "base.yaml", presets.load("tiny")
+    base.write_text("extends: tiny\nname: other\noutcome: {model: {hidden_size: 128}, checkpoints: [0, 3600]}\n")
+    end = tmp_path / "end.yaml"
+    end.write_text("extends: base.yaml\noutcome: {steps: 40, checkpoints: [0, 40]}\nprobes: {edges: null}\n")
+    loaded = presets.load(str(end))
+    assert (loaded.name, loaded.outcome.steps, loaded.outcome.checkpoints) == ("end", 40, [0, 40])
+    model = tiny.outcome.model.model_copy(update={"hidden_size": 128})
+    assert loaded.outcome.model == model
+    outcome = tiny.outcome.model_copy(update={"model": model, "steps": 40, "checkpoints": [0, 40]})
+    assert loaded.outcome == outcome
+    assert loaded.probes == {name: settings for name, settings in tiny.probes.items() if name != "edges"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: mine.yaml", r"mine\.yaml: extends leads back to .*mine\.yaml, so that neither says all"),
+        ("extends: other.yaml", r"other\.yaml: extends leads back to .*mine\.yaml"),
+        ("extends: [tiny]", "extends names one preset, by its name"),
+        ("extends: tinny", "there is no preset 'tinny'; choose one of"),
+        ("extends: tiny\noutcome: {stepps: 3}", r"mine\.yaml: outcome\.stepps: there is no such key"),
+    ],
+)
+def test_a_preset_that_extends_none_is_refused(tmp_path, text, message):
+    (tmp_path / "other.yaml").write_text("extends: mine.yaml")
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(EmbryologyError, match=message) as caught:
+        presets.load(str(tmp_path / "mine.yaml"))
+    assert "\n" not in str(caught.value)
+
+
 def changed(tmp_path, change):
     values = yaml.safe_load((presets.resources.files("embryology") / "presets" / "smoke.yaml").read_text())
     change(values)

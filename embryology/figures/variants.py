@@ -1,5 +1,6 @@
 """What variants of one training run do, beside their control: tokens to its loss, and every learning time."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from embryology.analysis import variants
 from embryology.analysis.variants import Study
 from embryology.figures import style
 
-NOT_RUN = "not run yet"
+NOT_RUN, NOT_MEASURED = "not run yet", "not measured yet"
 
 
 def numbers(study: Study) -> dict[str, str]:
@@ -87,7 +88,7 @@ def beside_control(study: Study) -> HTML:
         by_preset = table.set_index("preset")
         axis.axvline(0, color=style.INK, linestyle="--", linewidth=1.3, label="control")
         for row, preset in zip(rows, plan["preset"], strict=True):
-            _draw(axis, row, by_preset.loc[preset] if preset in by_preset.index else None)
+            _draw(axis, row, by_preset.loc[preset] if preset in by_preset.index else None, _missing(study, preset))
         axis.set_yticks(rows, plan["changed"] if axis is axes[0] else [""] * len(rows))
         axis.set_ylim(-0.6, len(plan) - 0.4)
         axis.set_xlabel(f"{what},\ndoublings beside the control")
@@ -111,9 +112,14 @@ def beside_control(study: Study) -> HTML:
     )
 
 
-def _draw(axis: Any, row: int, told: pd.Series | None) -> None:
+def _missing(study: Study, preset: str) -> str:
+    """Why there is nothing of a variant."""
+    return NOT_MEASURED if preset in set(study.evaluations["preset"]) else NOT_RUN
+
+
+def _draw(axis: Any, row: int, told: pd.Series | None, missing: str) -> None:
     """One variant in one panel; what cannot be drawn is said in its place."""
-    reason = NOT_RUN if told is None else told["why_not"]
+    reason = missing if told is None else told["why_not"]
     if told is not None and not np.isnan(told["low"]):
         bar = {"color": style.LINES[0][0], "linewidth": 5, "alpha": 0.3}
         axis.hlines(row, told["low"], told["high"], **bar, label="95% interval of the difference")
@@ -133,23 +139,25 @@ def table(study: Study) -> HTML:
         "FLOPs": variants.tokens_to_loss(study, "flops"),
         "learning times": variants.learning_times(study),
     }
-    losses = variants.final_losses(study).set_index("preset")
+    losses = variants.final_losses(study)
     rows = []
     for each in study.variants.itertuples():
         row = {"part": each.group, "changed": each.changed, "control": each.control}
-        row |= {name: _factor(each.preset, made) for name, made in columns.items()}
-        rows.append(row | {"final loss, nats more": _cell(each.preset, losses, lambda value: f"{value:+.3f}")})
+        missing = _missing(study, each.preset)
+        row |= {
+            name: _cell(each.preset, made, lambda doublings: f"{2**doublings:.2f}", missing)
+            for name, made in columns.items()
+        }
+        row["final loss, nats more"] = _cell(each.preset, losses, lambda value: f"{value:+.3f}", missing)
+        rows.append(row)
     return style.table(pd.DataFrame(rows))
 
 
-def _factor(preset: str, made: pd.DataFrame) -> str:
-    return _cell(preset, made.set_index("preset"), lambda doublings: f"{2**doublings:.2f}")
-
-
-def _cell(preset: str, made: pd.DataFrame, say: Any) -> str:
-    if preset not in made.index:
-        return NOT_RUN
-    row = made.loc[preset]
+def _cell(preset: str, made: pd.DataFrame, say: Callable[[float], str], missing: str) -> str:
+    by_preset = made.set_index("preset")
+    if preset not in by_preset.index:
+        return missing
+    row = by_preset.loc[preset]
     if row["why_not"]:
         return str(row["why_not"])
     return f"{say(row['difference'])} ({say(row['low'])} to {say(row['high'])})"

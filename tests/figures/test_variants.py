@@ -76,6 +76,7 @@ def test_bands_and_seeds_stand_in_the_row_of_their_variant(study):
     assert labels == study.variants["changed"].tolist()
     said = [text.get_text() for text in left.texts]
     assert said.count("not run yet") == 9
+    assert [text.get_text() for text in right.texts].count("not measured yet") == 1
     assert said.count("2 of 3 seeds do not get there") == 1
     assert "Dunnett" in shown.caption
     assert "75% of its text" in shown.caption
@@ -91,6 +92,7 @@ def test_the_table_says_factors_and_the_loss_in_nats(study):
     assert cells["short sentences first"][0] == f"{said[0]} ({said[1]} to {said[2]})"
     grown, plain = (cells[name] for name in ("widened from a narrow one (FPI)", "short sentences first"))
     assert grown[0] != grown[1]
+    assert grown[3] == "not measured yet"
     assert plain[0][:5] == plain[1][:5] == "0.50 "
     assert cells["rare pieces first"][:2] == ["2 of 3 seeds do not get there"] * 2
     mean = np.mean([0.05 * 64 * (one - other) for one, other in zip(SPEEDS["variant"], (2.0, 2.1, 1.9), strict=True)])
