@@ -9,6 +9,8 @@ FIGURES = {
     "use": 1,
     "world": 1,
     "trust": 0,
+    "atlas": 1,
+    "checkpoint": 2,
     "clock": 2,
     "pretraining": 3,
     "tokens": 7,

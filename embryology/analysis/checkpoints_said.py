@@ -7,9 +7,6 @@ import pandas as pd
 
 from embryology.specs.completions import ANSWER, GAP, RECONSTRUCTION
 
-FIRST_SIGN = 0.1
-"""Share of the words that are given back from which something was learnt: a page opens at that checkpoint."""
-
 
 def packed(items: pd.DataFrame, percent: Callable[[float], str]) -> dict[str, Any]:
     """All answers of a series, each text once.
@@ -62,12 +59,11 @@ def packed(items: pd.DataFrame, percent: Callable[[float], str]) -> dict[str, An
     return {"steps": steps, "texts": [*texts], "sentences": sentences, **told}
 
 
-def first_sign(items: pd.DataFrame) -> int:
-    """The first step at which :data:`FIRST_SIGN` of the words are given back; the last one if none is."""
+def halfway(items: pd.DataFrame) -> int:
+    """The first step at which at least half as many words are given back as at the last one; there a page opens."""
     words = items[items["task"] == RECONSTRUCTION]
-    shares = words.groupby("step")["correct"].mean()
-    reached = shares.index[shares >= FIRST_SIGN]
-    return int(reached[0] if len(reached) else items["step"].max())
+    right = words.groupby("step")["correct"].sum()
+    return int(right.index[right >= right.iloc[-1] / 2][0] if len(right) else items["step"].max())
 
 
 def _of(tables: dict[Any, dict[Any, pd.DataFrame]], task: str, step: int, sentence: str) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def slider(series: Series, items: pd.DataFrame) -> HTML:
     """
     told = checkpoints_said.packed(items, plain_sentences.percent)
     names = [_when(series, step) for step in told["steps"]]
-    told |= {"names": names, "counts": _counts(items), "first": told["steps"].index(checkpoints_said.first_sign(items))}
+    told |= {"names": names, "counts": _counts(items), "first": told["steps"].index(checkpoints_said.halfway(items))}
     last = len(names) - 1
     return HTML(
         f'{plain_sentences.STYLE}{STYLE}<div class="said atlas" id="atlas"><div class="atlas-live" hidden>'

@@ -4,6 +4,7 @@ STYLE = """<style>
 .bd-article .cell_output .output:has(.atlas), .bd-article .cell_output .text_html:has(.atlas) { overflow: visible; }
 .atlas-bar { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: 0 0.8rem; align-items: center;
   padding: 0.4rem 0; background: var(--pst-color-background, #fff); border-bottom: 1px solid var(--said-faint); }
+.bd-article .atlas-bar { top: 3.4rem; }
 .atlas-bar label { font-weight: 600; margin: 0; }
 .atlas-bar input { flex: 1 1 12rem; min-height: 2rem; min-width: 0; }
 .atlas-bar input:focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; }

@@ -26,7 +26,7 @@ def in_short(series: Series, step: int) -> Markdown:
     given = at_step.value(told.rows, RECONSTRUCTION, ACCURACY)
     blind = at_step.value(told.rows, RECONSTRUCTION, ACCURACY, FREQUENT_WORD)
     answer, most = at_step.favourite(told.items)
-    same = f"; in {most} of them it is *{_escaped(answer)}*" if most > 1 else ", each time another word"
+    same = f"; in {most} of them it is “{_escaped(answer)}”" if most > 1 else ", each time another word"
     pairs = at_step.value(told.rows, PREFERENCE, ACCURACY)
     preferred = ""
     if pd.notna(pairs["value"]):
@@ -112,11 +112,12 @@ def believes(series: Series, step: int) -> HTML:
     name, named, facts = at_step.facts(told, MOST_FACTS)
     right = at_step.value(told.rows, name, ACCURACY)
     beyond = at_step.value(told.rows, name, "known")
-    sentence = (
-        f"Of {right['n']:,} facts ({knowledge.set_label(name)}) {_right(right)} are right, {_right(beyond)} of them "
-        f"where the question without its subject gets another answer. {'These' if len(facts) else 'None'} are shown: "
-        "right ones first, of each relation the most certain."
-    )
+    sentence = f"Of {right['n']:,} facts ({knowledge.set_label(name)}) "
+    if right["value"]:
+        sentence += f"{_right(right)} are right, {_right(beyond)} of them where the question without its subject gets "
+        sentence += "another answer. Some are shown, right ones first, of each relation the most certain."
+    else:
+        sentence += "none is right. Those of each relation are shown whose object is the likeliest to the model."
     if not named:
         sentence += " Their text is not kept here: facts and objects have numbers."
     table = pd.DataFrame(

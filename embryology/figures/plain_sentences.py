@@ -14,6 +14,8 @@ STYLE = """<style>
   line-height: 1.5; }
 html[data-theme="dark"] .said { --said-right: #57cfa5; --said-wrong: #f0a15e; --said-faint: #a8b3bf;
   --said-bar: #2b3f55; }
+html[data-theme="dark"] .bd-content div.cell_output .text_html:has(.said):not(:has(table.dataframe)) {
+  color: inherit; background: none; padding: 0; }
 .said-sentence { display: flex; flex-wrap: wrap; gap: 0.1rem 0.45rem; margin: 0.3rem 0 0.9rem;
   align-items: flex-start; }
 .said-word { display: inline-flex; flex-direction: column; }

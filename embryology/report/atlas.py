@@ -51,7 +51,12 @@ def atlas(
         checkpoint_pages.linked(contents, series, page, execution)
         for (series, page), execution in zip(chosen, build.executions(contents, places, {}, root), strict=True)
     ]
-    stale = [execution for execution in executions if not execution.is_current()]
+    stale = []
+    for execution in executions:
+        if execution.is_current():
+            build.name_again(execution)
+        else:
+            stale.append(execution)
     if len(stale) < len(executions):
         console.print(
             f"{len(executions) - len(stale)} of {len(executions)} pages are there (same template, measurements, code), "

@@ -116,7 +116,7 @@ def report(
         if execution.is_current():
             because = "same template, parameters, measurements, code"
             console.print(f"{execution.label}: unchanged, skipped ({because})", highlight=False, soft_wrap=True)
-            _name_again(execution)
+            name_again(execution)
         else:
             stale.append(execution)
     if stale:
@@ -353,7 +353,7 @@ def _execute(execution: Execution) -> None:
         temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
-def _name_again(execution: Execution) -> None:
+def name_again(execution: Execution) -> None:
     """Give a page that was executed before the heading and the links that it has in this book."""
     page = read_json(execution.place)
     cells = page["cells"]

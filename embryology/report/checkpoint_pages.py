@@ -33,7 +33,7 @@ def template(root: Path) -> Page | None:
 
 
 def spread(steps: Sequence[int], most: int = MOST) -> list[int]:
-    """At most so many of rising steps, evenly by their logarithm: 0 and the first one after it, the last, and others.
+    """At most so many of rising steps, evenly by their logarithm: the last, 0, the first one after it, and others.
 
     Args:
         steps: of checkpoints.
@@ -43,10 +43,10 @@ def spread(steps: Sequence[int], most: int = MOST) -> list[int]:
         return list(steps)
     chosen = [step for step in steps if step <= 0]
     later = [step for step in steps if step > 0]
-    for target in np.geomspace(later[0], later[-1], most - len(chosen)):
+    for target in np.geomspace(later[-1], later[0], most - len(chosen)):
         left = [step for step in later if step not in chosen]
         chosen.append(min(left, key=lambda step: abs(np.log(step / target))))
-    return sorted({*chosen, steps[-1]})
+    return sorted(chosen)
 
 
 def wanted(contents: Contents, steps: str, root: Path) -> list[tuple[Series | None, Page]]:
@@ -124,4 +124,4 @@ def linked(contents: Contents, series: Series | None, page: Page, execution: Exe
     if any(each.name == FRONT for each in contents.of(series)):
         links.append(f"[all checkpoints]({FRONT}.ipynb)")
     links += [f"[checkpoint {step:,} →]({names[step]})" for step in steps[at + 1 : at + 2]]
-    return replace(execution, list=" · ".join(links))
+    return replace(execution, list=" · ".join(links) or None)

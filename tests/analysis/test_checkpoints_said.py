@@ -46,10 +46,11 @@ def test_answers_stand_by_rank_with_their_probabilities(told):
     assert len(told["texts"]) == len(set(told["texts"]))
 
 
-def test_a_page_opens_where_a_tenth_of_the_words_are_given_back(items):
-    assert checkpoints_said.first_sign(items) == 40  # three of nine
-    assert checkpoints_said.first_sign(items[items["step"] != 40]) == 640
-    assert checkpoints_said.first_sign(items[items["step"] == 0]) == 0
+def test_a_page_opens_where_half_as_many_words_are_given_back_as_at_the_end(items):
+    assert checkpoints_said.halfway(items) == 40  # four, of eight
+    assert checkpoints_said.halfway(items[items["step"] != 40]) == 640
+    assert checkpoints_said.halfway(items[items["step"] == 0]) == 0
+    assert checkpoints_said.halfway(items[items["task"] == "preference"]) == 2000
 
 
 def test_a_sentence_without_a_gap_or_without_words_is_there_all_the_same(items):

@@ -33,8 +33,8 @@ def test_all_steps_are_told_and_text_cannot_end_the_script(page):
     assert told["names"] == [f"step {step:,}" for step in STEPS]
     assert told["counts"][2] == "4 of 9 words given back, 0 of 2 masked words found"
     assert told["counts"][-1] == "8 of 9 words given back, 2 of 2 masked words found"
-    assert told["names"][told["first"]] == "step 20"
-    assert f'max="{len(STEPS) - 1}" step="1" value="1"' in page
+    assert told["names"][told["first"]] == "step 40"
+    assert f'max="{len(STEPS) - 1}" step="1" value="2"' in page
     assert "<i>" not in re.search(r'id="atlas-data">(.*?)</script>', page)[1]
 
 
@@ -84,7 +84,7 @@ def test_the_slider_shows_each_checkpoint(page, tmp_path):
     with browser.chromium() as tab:
         tab.open(file, width=390)
         words = "[...document.querySelectorAll('#atlas-sentences .said-word')]"
-        assert tab.evaluate("document.getElementById('atlas-said').textContent").startswith("step 20: 1 of 9 words")
+        assert tab.evaluate("document.getElementById('atlas-said').textContent").startswith("step 40: 4 of 9 words")
         assert (
             tab.evaluate("document.querySelector('.atlas-live').hidden || document.querySelector('details').open")
             is False
@@ -92,7 +92,7 @@ def test_the_slider_shows_each_checkpoint(page, tmp_path):
         slider = "document.getElementById('atlas-step')"
         assert tab.evaluate(f"{slider}.labels[0].textContent") == "Checkpoint"
         tab.evaluate(f"{slider}.focus()")
-        for _ in range(2):  # by the keyboard
+        for _ in range(1):  # by the keyboard
             for kind in ("keyDown", "keyUp"):
                 tab.send(
                     "Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39

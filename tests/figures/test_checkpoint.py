@@ -24,7 +24,7 @@ def test_in_short_counts_are_those_of_the_step(series):
     assert "Of 2 pairs of sentences it prefers the better one in 1." in told
     assert "of others they say nothing" in told
     first = checkpoint.in_short(series, 0).data
-    assert "in 0 of 2 gaps; in 2 of them it is *the*." in first
+    assert "in 0 of 2 gaps; in 2 of them it is “the”." in first
 
 
 def test_what_a_model_says_is_no_markdown():
@@ -63,6 +63,7 @@ def test_facts_are_counted_and_those_without_free_text_have_numbers(series):
     assert "facts and objects have numbers" in told
     assert "Subject" not in told
     assert [row[-1] for row in cells_of(told)] == ["✓ right"] * checkpoint.MOST_FACTS
+    assert "(LAMA T-REx) none is right." in checkpoint.believes(series, 0).data
 
 
 def test_on_the_clock_stands_what_has_come(series):

@@ -48,6 +48,7 @@ MASKED = {"bert", "roberta", "distilbert", "deberta-v2", "modernbert", "albert",
 CAUSAL = {"gpt2", "gpt_neox"}
 SETTINGS = {
     "attention": {"sentences": 30},
+    "completions": {},
     "tokens": {"sentences": 30, "mask_words_per_tag": 5},
     "edges": {"train_sentences": 100, "steps": 20, "batch_size": 64},
     "similarity": {"words": 30, "components": 5},
@@ -146,7 +147,8 @@ def test_every_probe_measures_or_says_why_it_does_not_apply(series):
     assert [name for name, reason in reasons.items() if reason] == [
         name
         for name in SETTINGS
-        if (not masked and name in ("tokens", "grammar", "knowledge")) or (series.name in CAUSAL and name == "finetune")
+        if (not masked and name in ("completions", "tokens", "grammar", "knowledge"))
+        or (series.name in CAUSAL and name == "finetune")
     ]
     for name, reason in reasons.items():
         if reason:

@@ -62,6 +62,7 @@ def test_presets_are_told_by_their_size(listed):
         "checkpoints": 25,
         "probes": [
             "attention",
+            "completions",
             "divergence",
             "tokens",
             "edges",

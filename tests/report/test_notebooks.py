@@ -24,7 +24,10 @@ from tests.test_project import imports
 NAMES = tuple(FIGURES)
 STUDIES = ("recipes", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
-KINDS = {"front", "losses", "probe", "comparison", "seeds", "factors", "runs", "study", "build"}
+OF_A_CHECKPOINT = {"run": "str", "step": "int"}
+KINDS = {
+    *("front", "losses", "probe", "checkpoint", "comparison", "seeds", "factors", "runs", "study", "build"),
+}
 ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
 
 
@@ -81,9 +84,12 @@ def test_parameters_come_first_and_each_is_explained_and_a_study_has_none(notebo
         return
     assert marked == [first]
     lines = first.source.splitlines()
-    assert [re.fullmatch(r"(\w+): .+ = .+  # .+", line)[1] for line in lines] == ["run", "steps", "compare"]
+    names = list(OF_A_CHECKPOINT if notebook.metadata.embryology.kind == "checkpoint" else TYPES)
+    assert [re.fullmatch(r"(\w+): .+ = .+  # .+", line)[1] for line in lines] == names
     # Seeds are drawn beside each other, so that page alone names some where it is opened by hand.
     *shared, compare = code(template("index"))[0].source.splitlines()
+    if notebook.metadata.embryology.kind == "checkpoint":
+        return
     assert lines[:-1] == shared
     if notebook.metadata.embryology.kind in ("seeds", "factors"):
         assert re.fullmatch(r'compare: list\[str\] = \["results/\S+", "results/\S+"\]  # .+', lines[-1])
@@ -100,7 +106,8 @@ ABOUT_A_SERIES = pytest.mark.parametrize(
 def test_papermill_tells_the_type_the_default_and_the_meaning_of_each_parameter(page):
     told = papermill.inspect_notebook(page.template)
     assert {key: ast.literal_eval(each["default"]) for key, each in told.items()} == page.parameters()
-    assert {key: each["inferred_type_name"] for key, each in told.items()} == TYPES
+    types = OF_A_CHECKPOINT if page.metadata.kind == "checkpoint" else TYPES
+    assert {key: each["inferred_type_name"] for key, each in told.items()} == types
     assert all(len(each["help"].split()) > 3 for each in told.values())
 
 
@@ -116,7 +123,10 @@ def test_opened_by_itself_a_notebook_finds_its_default_run_in_a_clean_clone(page
     monkeypatch.chdir(tmp_path)
     series = Series.open(default["run"])
     assert page.lacks(series) == []
-    assert series.select(default["steps"]) == series.checkpoints
+    if page.metadata.kind == "checkpoint":
+        assert len(series.select(str(default["step"]))) == 1
+    else:
+        assert series.select(default["steps"]) == series.checkpoints
 
 
 def test_every_parameter_is_used(notebook):
@@ -126,15 +136,18 @@ def test_every_parameter_is_used(notebook):
         for node in ast.walk(ast.parse(cell.source))
         if isinstance(node, ast.Name)
     }
-    if notebook.metadata.embryology.kind != "study":
-        assert names >= {"run", "steps", "compare"}
+    if notebook.metadata.embryology.kind == "checkpoint":
+        assert names >= {*OF_A_CHECKPOINT}
+    elif notebook.metadata.embryology.kind != "study":
+        assert names >= {*TYPES}
 
 
 def test_names_are_resolved_in_the_first_cell_after_the_parameters_alone(notebook):
     if notebook.metadata.embryology.kind == "study":
         return
     _, reads, *others = code(notebook)
-    assert reads.source.count("Series.open_all(run, compare)") == 1
+    opens = "Series.open(run)" if notebook.metadata.embryology.kind == "checkpoint" else "Series.open_all(run, compare)"
+    assert reads.source.count(opens) == 1
     names = {node.id for cell in others for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
     assert not names & {"run", "compare", "Series"}
 
@@ -196,7 +209,7 @@ def execute(shell, series, name, steps="all"):
     for cell in code(template(name)):
         outputs.append(run(shell, cell))
         if "parameters" in cell.metadata.tags:
-            shell.push({"run": str(series.folder.root), "steps": steps})
+            shell.push({"run": str(series.folder.root), "steps": steps, "step": 40})
     return outputs
 
 

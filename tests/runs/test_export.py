@@ -23,7 +23,10 @@ from tests.processes import disk_of
 from tests.synthetic import measure
 
 COVERS = ("embryology/runs/dictionary.py",)
-WITH_ITEMS = ("attention", "divergence", "edges", "finetune", "grammar", "knowledge", "similarity", "tokens")
+WITH_ITEMS = (
+    *("attention", "completions", "divergence", "edges", "finetune", "grammar", "knowledge", "similarity"),
+    "tokens",
+)
 NEVER_EMPTY = {"series", "model", "objective", "probe", "task", "group", "metric", "key"}
 """Columns of text whose empty fields in CSV are empty text; in all others they are null."""
 TYPES = {
@@ -177,7 +180,7 @@ def test_configurations_say_what_each_probe_measured_under(both, tmp_path):
     export(both, tmp_path / "t.parquet")
     listed = pq.read_table(tmp_path / "t-configurations.parquet").to_pylist()
     rows = {(row["series"], row["probe"]): row for row in listed}
-    assert len(rows) == len(listed) == 18
+    assert len(rows) == len(listed) == 20
     changed, kept = rows["changed", "tokens"], rows["kept", "tokens"]
     assert (json.loads(changed["settings"]), json.loads(kept["settings"])) == ({"sentences": 2}, {})
     (measured,) = both[0].folder.measurements.glob(f"tokens/{changed['configuration'][:16]}/*.parquet")

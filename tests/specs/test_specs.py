@@ -33,7 +33,10 @@ RESULTS = [
 ]
 CURRENT = [each for each in RESULTS if each[2]["version"] == registry.get(each[1]).version]
 """Of probes that have not changed since."""
-NAMES = ("attention", "divergence", "frozen", "grammar", "knowledge", "similarity", "tokens", "edges", "finetune")
+NAMES = (
+    *("attention", "completions", "divergence", "frozen", "grammar", "knowledge", "similarity", "tokens"),
+    *("edges", "finetune"),
+)
 
 
 def named(each):
@@ -92,6 +95,7 @@ def test_what_nobody_asks_for_is_the_same_for_all_probes(name):
         ("tokens", {"masked-head"}, ("word", "sentence"), ("frequency", "overlap", "exposure", "ngrams")),
         ("edges", {"hidden-states"}, ("document", "sentence"), ("overlap",)),
         ("attention", {"attentions"}, ("sentence",), ()),
+        ("completions", {"masked-head"}, ("sentence", "pair"), ()),
         ("similarity", {"hidden-states"}, ("document", "sentence"), ()),
         ("divergence", {"masked-head"}, ("sentence",), ()),
         ("grammar", {"masked-head"}, ("pair", "sentence"), ()),
@@ -110,7 +114,7 @@ def test_needs_units_and_properties_by_probe(name, needs, resampled, properties)
 
 def test_the_expensive_ones_come_last_and_unasked_for_they_do_not_measure():
     assert tuple(registry.specifications()) == NAMES
-    assert tuple(registry.asked_for(None, {})) == NAMES[:7]
+    assert tuple(registry.asked_for(None, {})) == NAMES[:8]
     recorded = {"tokens": {"sentences": 9}, "edges": {"steps": 8}}
     asked = registry.asked_for(None, recorded)
     assert {name: settings.model_dump(exclude_unset=True) for name, settings in asked.items()} == recorded
@@ -257,7 +261,7 @@ def test_a_specification_that_contradicts_itself_is_refused(changes, message):
 def test_an_unknown_probe_or_setting_is_named():
     with pytest.raises(
         EmbryologyError,
-        match="no probe 'tokns'; choose one of attention, divergence, frozen, grammar, knowledge, similarity, tokens",
+        match="no probe 'tokns'; choose one of attention, completions, divergence, frozen, grammar, knowledge, similarity, tokens",
     ):
         registry.get("tokns")
     with pytest.raises(EmbryologyError, match=r"settings of probe edges\.stps"):
