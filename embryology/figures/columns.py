@@ -1,15 +1,18 @@
 """What the columns of a figure's CSV hold: the key that stands beside its link."""
 
+import re
 from collections.abc import Iterable
 
 from embryology.runs.dictionary import COLUMNS
 
-MEANINGS = {name: COLUMNS[name].text for name in ("series", "tokens", "model", "layer", "group", "objective")} | {
+MEANINGS = {name: COLUMNS[name].text for name in ("series", "model", "objective")} | {
     "accuracy": "share of the items that are right",
     "attention": "share of a token's attention, 0 to 1",
+    "band": "how often it is read in the whole run",
     "baseline": "which baseline the row holds; empty: the model itself",
     "before": "the same share for a run and its checkpoint before, mean of both runs",
     "begins": "the value at the first checkpoint",
+    "below": "nats below the unigram line at the end, mean of the seeds",
     "below_unigram": "unigram cross-entropy less the held-out masked loss, nats a masked piece",
     "best_layer": "the layer of the highest value",
     "beyond_everywhere": "whether the final value is shown to lie above blind answers that are not told the group",
@@ -22,27 +25,36 @@ MEANINGS = {name: COLUMNS[name].text for name in ("series", "tokens", "model", "
     "cka": "linear CKA of the two layers, 0 to 1",
     "count": "how often the training text has the word",
     "curve": "which line of the figure",
+    "difference": "how much further below the line than tiny, nats",
     "doublings": "doublings of the steps from a quarter of the gain to three quarters; fewer is more sudden",
     "explains": "whether the predictor explains alone, or together with the others",
+    "factor": "which setting differs from tiny",
     "facts": "which facts: all, or a set of them",
-    "forgotten": "facts that are wrong and were right before",
     "fewest": "lower end of the 95% interval of the doublings",
     "final": "mean value of the last three checkpoints",
+    "forgotten": "facts that are wrong and were right before",
     "from": "the token that attends",
     "gained": "facts that became right since the checkpoint before",
     "gradient_norm": "norm of the gradient before clipping, mean since the point before",
+    "group": "part of speech, relation or phenomenon; empty: all of them",
     "head": "of the layer, from 0",
-    "high": "upper end of the 95% interval, in the unit of the value; empty: none",
+    "held_out_frequency_auc": "the same of a rule that goes by how frequent pieces are",
     "held_out_masked_accuracy": "share of masked pieces of held-out articles that are right",
     "held_out_masked_loss": "mean nats a masked piece of held-out articles",
     "held_out_masked_loss_high": "upper end of its 95% interval",
     "held_out_masked_loss_low": "lower end of its 95% interval",
+    "held_out_original_share": "share of pieces that are the original ones",
     "held_out_pair_accuracy": "share of pairs of held-out segments that are told right",
     "held_out_pairs": "how many pairs were asked",
+    "held_out_pieces": "how many pieces were asked",
     "held_out_places": "how many masked pieces were asked",
+    "held_out_replaced_accuracy": "share of pieces of which is told right whether they were replaced",
+    "held_out_replaced_auc": "area under the curve of telling replaced pieces",
     "held_out_surface_accuracy": "share of those pairs that a rule about the surface tells right",
+    "high": "upper end of the 95% interval, in the unit of the value; empty: none",
     "kind": "part of the figure",
     "known": "facts that are right, and were since they were first",
+    "layer": "whose vectors were read, 0 for the embeddings; empty: the model as a whole",
     "learning_rate": "of the optimizer",
     "learnt": "whether the final value is shown to lie above all blind answers",
     "line": "which line of the figure",
@@ -62,7 +74,6 @@ MEANINGS = {name: COLUMNS[name].text for name in ("series", "tokens", "model", "
     "other": "the other layer; of facts, how many the second seed knows",
     "others_step": "step at which half of the other groups' words are acquired",
     "own": "sequences read until then that have the word, or the fact's names",
-    "band": "how often it is read in the whole run",
     "pieces": "pieces of the tokenizer in the word",
     "predictor": "which count of the training text",
     "reading": "whether what is read is asked for as well",
@@ -72,6 +83,7 @@ MEANINGS = {name: COLUMNS[name].text for name in ("series", "tokens", "model", "
     "rescaled": "accuracy over that at the last checkpoint",
     "seed": "of training",
     "seeds": "how many seeds the row is of",
+    "setting": "what it is",
     "share": "share of the steps shown",
     "share_of_steps": "share of the steps of training",
     "source": "whose measurement the row is",
@@ -83,6 +95,7 @@ MEANINGS = {name: COLUMNS[name].text for name in ("series", "tokens", "model", "
     "task": "what was asked",
     "to": "the token attended to",
     "together": "sentences of the training text that have subject and object",
+    "tokens": "read in training up to the checkpoint; empty: not known",
     "tokens_per_second": "speed of training, since the point before",
     "types": "different words",
     "unigram_accuracy": "share that the most frequent piece would get right",
@@ -105,4 +118,9 @@ def key(columns: Iterable[str]) -> list[tuple[str, str]]:
 
     The CSV of a plug-in's figure may have others.
     """
-    return [(name, MEANINGS[name]) for name in columns if name in MEANINGS]
+    return [(name, meaning) for name in columns if (meaning := _meaning(str(name)))]
+
+
+def _meaning(name: str) -> str | None:
+    seed = re.fullmatch(r"seed (\d+)", name)  # a column each
+    return f"the value of seed {seed[1]}" if seed else MEANINGS.get(name)

@@ -48,5 +48,6 @@ def test_what_is_told_is_text():
     assert "<script>" not in origin.fold([])
 
 
-def test_every_meaning_is_one_line_of_text():
+def test_every_meaning_is_one_line_of_text_about_a_csv_which_has_no_nulls():
+    assert not [text for text in columns.MEANINGS.values() if "null" in text]
     assert all(text and "\n" not in text and text == text.strip(" .") for text in columns.MEANINGS.values())
