@@ -257,7 +257,7 @@
         made.style.minWidth = this.picture.style.minWidth;
         this.canvas.prepend(made, legend(this.panels()));
       }
-      this.say(null);
+      this.say(this.at = null);
     }
 
     // All points of the figure in pixels of what is shown.

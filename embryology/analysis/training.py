@@ -37,7 +37,8 @@ def _known(series: Series, axis: str) -> np.ndarray:
         if at["at"].isna().any():
             raise EmbryologyError(f"how many tokens {series.name} read is not known")
     else:
-        losses = plateau.read([series]).dropna(subset=["held_out_masked_loss", "unigram_loss"])
+        losses = plateau.read([series])
+        losses = losses.dropna(subset=["held_out_masked_loss", "unigram_loss"]) if len(losses) else losses
         if losses.empty:
             raise EmbryologyError(f"the losses of {series.name} are not known")
         below = losses["unigram_loss"] - losses["held_out_masked_loss"]

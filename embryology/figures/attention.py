@@ -119,7 +119,8 @@ def patterns(frame: pd.DataFrame, formation: Formation) -> HTML:
     style.legend(figure, axes, 4)
     formed = [LABELS[name] for name, times in formation.patterns.items() if (times["state"] == REACHED).any()]
     answer = f"{len(formed)} of {len(masses)} patterns end beyond uniform attention and the untrained model"
-    answer = f"{answer}; to {style.listed(formed)}" if formed else answer
+    answer = f"{answer}; to {style.listed(formed)}"
+    answer = answer if formed else "No pattern is shown to end beyond uniform attention and the untrained model"
     return style.show(
         figure,
         "attention-patterns",

@@ -129,12 +129,14 @@ def _drawn(series: Series, items: pd.DataFrame, of: str, unit: str) -> HTML:
     )
     rises = (curves[last] > curves.iloc[:, 0]).mean()
     answer = f"{rises:.0%} of {len(curves):,} {of}s end higher than at step {int(curves.columns[0]):,}"
-    data = curves.stack().rename("value").rename_axis(["name", "step"]).reset_index()
+    data = pd.concat([curves, mean.to_frame("mean of all").T]).round(
+        4
+    )  # wide, as a tidy one would be ten times as long
     return style.show(
         figure,
         f"single-{of}s",
         answer,
-        pd.concat([data, _rows(mean).assign(name="mean of all")], ignore_index=True),
+        data.rename(columns="step {}".format).rename_axis("name").reset_index(),
         f"How does a single {of} come? Drawn are {len(shown)} of {series.name}, which end at evenly spaced places. "
         f"Dashed: the mean of all {everything:,}. One {of} has no interval: neighbouring checkpoints differ by chance. "
         f"Others can be chosen above, where the page runs scripts, of {len(curves):,} that stand in the data.",

@@ -31,7 +31,7 @@ def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) 
         "layers": str(max(edges.layers(frame))),
         "best": style.listed([f"layer {layer} for {edges.label(task)}" for task, layer in best.items()]),
         "centres": " ".join(sentences),
-        "lowest_first": f"Centre of gravity at the end: {_ends_of(known)}{listed}"
+        "lowest_first": f"Centre of gravity at the end{_ends_of(known)}{listed}"
         if known
         else "No layer is shown to add to the embeddings",
     }
@@ -40,9 +40,9 @@ def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) 
 def _ends_of(known: list[tuple[float, str]]) -> str:
     """The lowest and the highest of three or more, with their places in the layers."""
     if len(known) < 3:
-        return ""
+        return ", lowest first: "
     (low, first), *_, (high, last) = known
-    return f"{edges.label(first)} {low:.2f} to {edges.label(last)} {high:.2f}; lowest first: "
+    return f": {edges.label(first)} {low:.2f} to {edges.label(last)} {high:.2f}; lowest first: "
 
 
 def answer(series: Series, frame: pd.DataFrame, documents: dict[str, Documents] | None = None) -> Markdown:

@@ -279,7 +279,7 @@ def held_out_accuracy(table: pd.DataFrame) -> HTML:
         table: of :func:`embryology.analysis.plateau.read`.
     """
     x, label = _axis(table)
-    held_out = table.dropna(subset=["held_out_masked_accuracy"])
+    held_out = table.dropna(subset=["held_out_masked_accuracy"]).reset_index(drop=True)
     asked = [question for question in QUESTIONS if held_out[question.answer].notna().any()]
     figure, axes = style.panels(len(asked), 1, 7.5, 3 * len(asked) + 0.2, sharex=True)
     main = _runs(held_out)[0][1]

@@ -43,7 +43,7 @@ AT: dict[Unit, str] = {
 }
 """What step 7, say, is called in the answer above a figure."""
 
-OTHER_DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (3, 1, 1, 1)), (0, (8, 2, 2, 2)), (0, (1, 1, 4, 1)), (0, (2, 3)))
+OTHER_DASHES = (DOTTED, (0, (3, 1, 1, 1)), (0, (8, 2, 2, 2)), (0, (1, 1, 4, 1)), (0, (2, 3)), DASHED)
 """For lines that would look alike."""
 MOST_CELLS = 1000
 """Of a map that is drawn as shapes; more would make a page of megabytes, and are a picture."""

@@ -1,5 +1,6 @@
 import pytest
 
+from embryology.figures import chart, looks, style
 from tests.synthetic import STEPS, make_run
 
 
@@ -19,3 +20,12 @@ def runs(tmp_path_factory):
         make_run(home / "longer", (*steps, 4000), sentences=2),
         make_run(home / "other", steps, sentences=2, outcome={"seed": 1}, factor=4.0),
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_known():
+    """What a page says once for all of its figures is said anew by each module."""
+    style.note("")
+    style.counts("step")
+    chart.know([])
+    looks.know([])

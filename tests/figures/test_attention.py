@@ -33,7 +33,7 @@ def test_curves_are_drawn_with_the_heads_that_were_planted(frame, formation):
         assert line(axis, f"layer {head[0]}")[:, 1] == pytest.approx(expected, abs=2e-3)
         assert line(axis, "uniform attention")[:, 1] == pytest.approx([0.05] * len(STEPS), abs=2e-3)
     assert shown.answer == (
-        "Heads come to attend beyond uniform attention and the untrained model to the previous token and the next token"
+        "2 of 5 patterns end beyond uniform attention and the untrained model; to the previous token and the next token"
     )
     rows = shown.data.query("statistic == 'previous' and layer == 1")
     assert (rows["low"] < rows["value"]).all()
@@ -85,9 +85,9 @@ def test_times_stand_beside_what_frequency_predicts(frame, formation):
 
 def test_maps_are_drawn_layer_by_step(frame, formation):
     shown = seen(drawn.maps, frame, formation)
-    images = [axis.get_images()[0] for axis in shown.figure.axes if axis.get_images()]
-    assert len(images) == 2 * 6
-    assert np.asarray(images[0].get_array()) == pytest.approx(np.full((5, 5), 0.2))
+    maps = [axis.collections[0] for axis in shown.figure.axes if axis.get_xticklabels()][:-1]  # the last: their scale
+    assert len(maps) == 2 * 6
+    assert np.asarray(maps[0].get_array()) == pytest.approx(np.full((5, 5), 0.2))
     # Three pieces between special tokens: four pairs of neighbours, each way, in three rows.
     assert shown.answer == "At step 2,000 neighbours get 0.27 and 0.27 of these heads' attention, evenly 0.27"
     assert len(shown.data) == 12 * 25

@@ -115,7 +115,12 @@ def test_scores_are_drawn_seed_by_seed_with_their_median_and_the_ends_of_all_int
     assert shown.answer == "At step 40 the mean score is 68.0 (58.0 to 71.0); 2 of 30 runs collapse to one answer"
     assert "Points: 3 seeds; line: their median" in shown.caption
     assert shown.alt.endswith("Above the linear model on words: none.")
-    last = shown.data.query("task == 'CoLA' and step == 40")[["value", "low", "high", "n"]]
+    of_task = shown.data[shown.data["task"] == "CoLA"]
+    assert of_task.loc[of_task["baseline"] == "tf-idf", "value"].tolist() == [0.75]
+    at_end = of_task[of_task["step"] == 40]
+    seeds = at_end.loc[at_end["seed"].isin([0, 1, 2]), "value"]
+    assert sorted(seeds) == pytest.approx(sorted(seed[-1] for seed in COLA))
+    last = at_end.loc[at_end["seed"] == "median", ["value", "low", "high", "n"]]
     assert last.to_numpy() == pytest.approx(np.array([[0.8, 0.7, 0.84, 1043]]))
 
 
@@ -138,8 +143,9 @@ def test_the_share_of_the_gain_is_of_what_came_since_the_first_checkpoint(frame)
         assert line(height, f"published {model}") == pytest.approx(np.column_stack([at, score]))
         assert curve.get_xydata() == pytest.approx(np.column_stack([at, risen]))
         quarters[f"published {model}"] = float(np.interp(0.25, at, risen))
-    *others, last = [f"{name} {value:.0f}%" for name, value in quarters.items()]
-    assert shown.answer == f"Of its whole gain there after a quarter of the steps: {', '.join(others)} and {last}"
+    own, *others, last = [f"{name} {value:.0f}%" for name, value in quarters.items()]
+    listed = f"{own}; {', '.join(others)} and {last}"
+    assert shown.answer == f"Of its whole gain there after a quarter of the steps: {listed}"
     assert [each.get_xdata()[-1] for each in answers.get_lines()] == [1, 1]
     assert "this run was not fine-tuned for it" in shown.caption
     assert shown.data.query("whose == 'this run'")["value"].tolist() == pytest.approx(means.tolist())

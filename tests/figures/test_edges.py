@@ -164,7 +164,10 @@ def test_the_first_run_is_drawn_at_the_layer_that_is_said_and_others_at_their_be
     assert "layer 1 of 2 of run, on whole test sets (300 to 2,000 edges): gold." in shown.caption
     assert "95% intervals over test documents." in shown.caption
     assert "at most 5.0% lie beyond" in shown.caption
-    assert set(shown.data.loc[shown.data["series"] == "late", "layer"]) == {0}
+    others = shown.data[(shown.data["series"] == "late") & ~shown.data["task"].str.startswith("held-out")]
+    assert set(others["layer"]) == {0}
+    ends = shown.data[shown.data["task"] == POS].groupby("baseline")["value"].last()
+    assert ends.to_dict() == heights
 
 
 def test_a_loss_has_the_line_of_its_series_and_no_panel_where_none_is_known(both, losses):
@@ -192,8 +195,8 @@ def test_layers_are_those_of_the_last_checkpoint(frame):
     assert line(axis, LABELS["majority"])[0, 1] == 0.6
     assert bands(axis)[0] == pytest.approx(np.array([[0, 0.15, 0.21], [1, 0.45, 0.7], [2, 0.57, 0.63]]))
     assert shown.answer == (
-        "Largest selectivity over layers, of edges whose words recur: part of speech (made-up) 0.60, entity (made-up) "
-        "0.30 and semantic role (made-up) 0.70"
+        "Largest selectivity, of edges whose words recur: semantic role (made-up) 0.70; part of speech (made-up) 0.60 "
+        "and entity (made-up) 0.30"
     )
     assert "by layer at step 80" in shown.caption
 
@@ -206,7 +209,8 @@ def test_compression_has_its_own_baselines(frame):
     assert ends == {"static": 1.0, "untrained": 1.25, "control": 1.125, "label-frequencies": 1.5}
     assert bands(axis) == []
     assert shown.answer == (
-        "Times shorter at the end: part of speech (made-up) 2.0, entity (made-up) 1.2 and semantic role (made-up) 1.8"
+        "Labels become 1.2 to 2.0 times shorter by the end; part of speech (made-up) 2.0, entity (made-up) 1.2 and "
+        "semantic role (made-up) 1.8"
     )
     assert "not measured" in drawn.compression(frame[frame["metric"] != "compression"], 2).data
 
@@ -235,7 +239,7 @@ def test_published_curves_lie_on_the_share_of_their_own_steps_with_the_intervals
         f"Mean half-width of an interval: 3.0 points on whole test sets, {100 * np.mean(halves):.1f} on the published "
         "items"
     )
-    assert "allow (153 to 276 items)" in shown.caption
+    assert "for the items behind each point (153 to 276)" in shown.caption
     assert "over test documents" in shown.caption
     ours = shown.data[(shown.data["series"] == "run, layer 2") & (shown.data["task"] == ROLE)]
     assert ours["share"].tolist() == [0, 0.125, 0.25, 0.5, 1]

@@ -1,11 +1,14 @@
 """The page on the exported tables: what it says of them, and its examples, held against the CSV file line by line."""
 
 import ast
+import base64
 import csv
+import json
 import math
 import re
 import shutil
 import subprocess
+import zlib
 from collections import Counter, defaultdict
 
 import duckdb
@@ -169,3 +172,18 @@ def test_the_dictionary_is_shown_whole_columns_apart_from_names(series, tmp_path
     assert names == of_names
     assert ["measurements", "n", "int64", "items behind the value", ""] in columns
     assert ["knowledge", "metric", "gain"] in [row[:3] for row in names]
+
+
+def test_the_table_to_filter_has_every_measurement(folder):
+    series = Series.open(next(each for each in sorted(folder.iterdir()) if (each / "measurements").is_dir()))
+    html = exported.all_of_them([series]).data
+    packed = re.search(r'embryology-rows">([^<]*)<', html)[1]
+    content = json.loads(zlib.decompress(base64.b64decode(packed)))
+    names, values = content["names"], content["values"]
+    columns = [[values[name][code] for code in content["codes"][name]] for name in names]
+    told = sorted(zip(*(map(str, column) for column in columns), content["numbers"]["value"], strict=True))
+    export([series], folder / "to-filter.csv")
+    with (folder / "to-filter.csv").open(newline="") as file:
+        kept = [row for row in csv.DictReader(file) if row["value"]]
+    assert [row[:-1] for row in told] == sorted(tuple(row[name] for name in names) for row in kept)
+    assert sorted(row[-1] for row in told) == pytest.approx(sorted(float(row["value"]) for row in kept), rel=1e-4)

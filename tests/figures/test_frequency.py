@@ -111,7 +111,7 @@ def test_correlations_are_scipys_of_words_of_one_and_of_several_pieces(dots, typ
     rhos = [stats.spearmanr(some["count"], some["acquired"]).statistic for some in (one, several)]
     never = (types["acquired"] == 3).mean()
     assert dots.answer == (
-        f"Frequency and the step of acquisition have Spearman's ρ = {rhos[0]:.2f} for words of one piece, "
+        f"Frequency and the step of acquisition have Spearman's ρ = {rhos[0]:.2f} for words of one piece; "
         f"{rhos[1]:.2f} for words of several; {never:.0%} of word types are not acquired"
     )
     assert never < (types["acquired"] >= 2).mean()
@@ -132,7 +132,7 @@ def test_factors_are_drawn_with_their_own_intervals(beyond):
     assert (axis.get_title(loc="left"), by_word.get_title(loc="left")) == ("by word type", "by word")
     assert [label.get_text() for label in axis.get_yticklabels()] == ["determiner DT", "adjective JJ", "noun NN"]
     assert shown.answer == (
-        "By word type, groups lie up to 16.0-fold apart beside all other words, 2.5-fold beside words as frequent"
+        "Groups lie up to 16.0-fold apart beside all other words, 2.5-fold beside words as frequent; by word type"
     )
     assert "none for fewer than 10 types (NN). Types left when matched: DT 30 of 40, JJ 20 of 30, NN 8 of 9." in (
         shown.caption
@@ -157,7 +157,7 @@ def test_curves_are_of_their_own_group_with_bands_of_the_resamples(beyond):
     del named["CD"]
     furthest = max(named, key=named.get)
     assert shown.answer == (
-        f"Words of other groups that are as frequent miss a group's accuracy by {gaps.mean():.2f} on average, most for "
+        f"Words of other groups that are as frequent miss a group's accuracy by {gaps.mean():.2f} on average; most for "
         f"{furthest} ({named[furthest]:.2f})"
     )
     of_group = shown.data[(shown.data["group"] == "DT") & (shown.data["curve"] == "the group's own words")]

@@ -188,7 +188,7 @@ def test_the_figure_has_both_tasks_and_the_published_times_in_the_rows_of_their_
         halves.append(1000 * (at - 1 + (values[-1] / 2 - values[at - 1]) / (values[at] - values[at - 1])))
     assert line(beside, "published (no interval)") == pytest.approx(np.column_stack([halves, range(9)]))
     assert [label.get_text() for label in axis.get_yticklabels()] == [
-        f"{name} {tag}" for tag, name in curves.GROUPS.items()
+        f"{name}\n{tag}" for tag, name in curves.GROUPS.items()
     ]
 
 
@@ -201,7 +201,7 @@ def test_the_caption_tells_both_agreements_apart(figure, numbers, frame):
     assert f"half of the last value, first reached) {by_half}. Right: published" in figure.caption
     assert by_half != numbers["albert_agreement"]
     tau = numbers["albert_agreement"].split()[3]
-    assert figure.answer == f"Conjunctions first, nouns last; τ = {tau} with the published order"
+    assert figure.answer == f"Conjunctions first; τ = {tau} with the published order; nouns last"
     assert "reconstruction: CC step 100, IN step 200, JJ step 300" in figure.alt
     assert "mask prediction: CC step 200, NNP step 300, PRP step 400" in figure.alt
     assert f"DT {NEVER_BEYOND}" in figure.alt
@@ -220,7 +220,7 @@ def test_the_data_name_their_source_and_keep_low_and_high_apart(figure):
 @pytest.mark.parametrize(
     ("steps", "states", "said"),
     [
-        ({"DT": 1, "CC": 90}, None, "Determiners first, conjunctions last"),
+        ({"DT": 1, "CC": 90}, None, "Determiners first; conjunctions last"),
         ({"DT": 1, "CC": 1.5}, None, "Determiners and conjunctions cannot be told apart"),
         ({"DT": 1}, None, "Determiners are the only ones with a learning time"),
         ({"DT": np.nan}, BEFORE_FIRST, "The checkpoints begin too late to tell an order"),

@@ -47,7 +47,7 @@ def test_every_seed_is_a_thin_line_and_the_median_has_its_interval():
     assert line(axis, "most frequent word of the set")[:, 1].tolist() == [10, 10]
     assert line(shown.panel("tasks"), "most frequent answer")[:, 1].tolist() == [30, 30]
     assert shown.answer == (
-        "Median of 3 seeds at the end, the lowest to the highest: words 75.0% (50.0 to 87.5) is farthest apart"
+        "3 seeds at the end, their median (the lowest to the highest), farthest apart: words 75.0% (50.0 to 87.5)"
     )
     assert "a line a seed (a, b and c)" in shown.caption
     assert "band: 95% t interval of their mean, over seeds" in shown.caption

@@ -62,9 +62,9 @@ def test_losses_are_drawn_with_their_intervals_and_the_line_and_plateau_of_the_f
     # It comes within 0.1 at step 180 (7 to 6.75 over 100) and is as far below at step 350 (6.7 to 6.5).
     assert (span.get_x(), span.get_x() + span.get_width()) == pytest.approx((180_000, 350_000))
     assert shown.answer == ("The held-out loss is within 0.1 nats of the unigram line from step 180 to 350, then falls")
-    assert "same held-out places, 6.70 nats" in shown.caption
+    assert "unigram distribution, 6.70 nats" in shown.caption
     assert shown.alt.endswith("Held-out loss ends at 6.20 nats, the unigram line is at 6.70.")
-    assert "of one, mean nats" in shown.caption
+    assert "of one on training text" in shown.caption
 
 
 def test_a_plateau_that_has_not_ended_is_shaded_to_the_last_step(one):
@@ -108,7 +108,7 @@ def test_runs_are_compared_at_their_ends_and_where_the_first_one_ends(below, bot
     )
     # At 500,000 tokens the late run is at step 250.
     assert said["at_equal_tokens"] == (
-        "At 500k tokens, where one ends, late is 1.50 nats above its own, linear between checkpoints."
+        "At 500k tokens, where one ends, and linear between checkpoints, late is 1.50 nats above its own."
     )
     other_way = pd.concat([both[both["series"] == "late"], both[both["series"] == "one"]])
     assert pretraining.compared(other_way)["at_equal_tokens"] == ""

@@ -73,9 +73,7 @@ def test_every_point_is_drawn_with_the_interval_of_its_items(released, points):
         (band,) = bands(axis)
         assert band[:, 1:] == pytest.approx(np.column_stack([centre - half, centre + half]), abs=1e-6)
     wider = sum(error > spread for error, spread in zip(*points, strict=True))
-    assert shown.answer == (
-        f"Another sample of test items would move {wider} of 8 published curves by more than they vary late"
-    )
+    assert shown.answer == (f"Another test sample would move {wider} of 8 published curves by more than they vary late")
     assert f"({drawn.numbers()['items']})" in shown.caption
     assert shown.alt.endswith(f"from step 100,000 on {drawn.numbers()['spread']}.")
 

@@ -60,11 +60,11 @@ def test_times_are_drawn_with_their_intervals(frame, settling):
 
 def test_layers_are_drawn_beside_each_other(frame):
     shown = seen(drawn.between_layers, frame)
-    image = shown.panel("step 2k").get_images()[0].get_array()
+    image = shown.panel("step 2k").collections[0].get_array()
     assert image[2, 0] == pytest.approx(0.6) == image[0, 2]
     assert shown.answer == (
-        "The last layer is as alike to the embeddings as CKA 0.80 (0.79 to 0.82) at step 0 and 0.60 (0.59 to 0.62) at "
-        "step 2,000"
+        "CKA of the last layer and the embeddings: 0.80 at step 0 and 0.60 at step 2,000; 0.80 (0.79 to 0.82) at step "
+        "0 and 0.60 (0.59 to 0.62) at step 2,000"
     )
 
 
@@ -73,15 +73,15 @@ def test_shape_and_noise_are_drawn(frame):
     assert line(shown.panel("mean cosine"), "layer 2")[:, 1] == pytest.approx([0.5] + [0.2] * 8)
     assert line(shown.panel("participation"), "layer 1")[-1, 1] == pytest.approx(43)
     assert shown.answer == (
-        "In the last layer, first to last checkpoint: mean cosine from 0.50 (0.49 to 0.52) to 0.20 (0.19 to 0.22) and "
-        "intrinsic dimension from 22 (20 to 26) to 22 (20 to 26)"
+        "In the last layer mean cosine from 0.50 to 0.20 and dimension from 22 to 22; first to last checkpoint: mean "
+        "cosine from 0.50 (0.49 to 0.52) to 0.20 (0.19 to 0.22) and dimension from 22 (20 to 26) to 22 (20 to 26)"
     )
     shown = seen(drawn.fragility, frame)
     assert line(shown.panel("part of speech"), "most frequent tag")[:, 1] == pytest.approx([0.28] * len(STEPS))
     survived = line(shown.panel("noise that halves"), "layer 2")
     assert survived.tolist() == [[640, 1.0], [1280, 1.0], [2000, 2.0]]
     assert shown.answer == (
-        "At the end part of speech in the last layer survives noise of 2.0 (1.9 to 2.2) standard deviations"
+        "Part of speech in the last layer survives noise of 2.0 (1.9 to 2.2) standard deviations; at the end"
     )
 
 
