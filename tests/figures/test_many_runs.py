@@ -107,7 +107,7 @@ def test_learning_times_are_cells_in_tokens_and_come_instead_of_dots(known, runs
     assert cells["a-seed2"].tolist() == [200, 100, 300, 400]
     assert said.loc["DT determiner", "a-seed2"] == "200 (190 to 210)"
     assert [text.get_text() for text in shown.figure.axes[0].texts[:5]] == ["100", "100", "200", "400", "100"]
-    reference = [many_orders.published.learning_times().loc[tag, "step"] for tag in TAGS]
+    reference = [1, 1, 1, 2]  # published times of the first three are closer than the steps between checkpoints
     taus = {name: stats.kendalltau(order, reference).statistic for name, order in zip(NAMES, ORDERS, strict=False)}
     assert f"{min(taus.values()):.2f} ({min(taus, key=taus.get)})" in shown.answer
     assert f"{max(taus.values()):.2f} ({max(taus, key=taus.get)})" in shown.answer
