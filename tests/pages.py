@@ -8,6 +8,7 @@ FIGURES = {
     "inside": 1,
     "use": 1,
     "world": 1,
+    "time": 0,
     "trust": 0,
     "atlas": 1,
     "checkpoint": 2,

@@ -20,7 +20,7 @@ from tests.synthetic import measure, write_manifest
 PARAMETERS = 'run = "tiny"  # which run\nsteps = "all"  # which checkpoints\ncompare = []  # other runs'
 CONTENTS = """
 parts:
-  - caption: The report
+  - caption: Your run
   - caption: Reference runs
   - caption: Every run
     others: true
@@ -29,7 +29,7 @@ parts:
 """
 PAGES = {
     "index": {"kind": "front", "part": None, "order": 0},
-    "tokens": {"kind": "probe", "needs": ["tokens"], "part": "The report", "order": 10},
+    "tokens": {"kind": "probe", "needs": ["tokens"], "part": "Your run", "order": 10},
     "reference_runs": {"kind": "comparison", "needs": ["tokens"], "part": "Reference runs", "order": 20},
 }
 

@@ -142,7 +142,7 @@ def test_checkpoints_that_transformers_alone_made_become_a_book_of_what_was_meas
     index = report(["./bert"], root=project, console=Console(file=said, width=200))
     assert index.is_file()
     pages = project / "_build" / "html" / "book" / "executed" / "bert"
-    of_all = {"index", "claims", "words", "language", "inside", "use", "world", "trust"}
+    of_all = {"index", "claims", "words", "language", "inside", "use", "world", "time", "trust"}
     assert {page.stem for page in pages.glob("*.html")} == of_all | {"run", "tokens", "knowledge", "tables", "build"}
     # Two checkpoints tell no learning times, and nothing was counted in a training text that is not known.
     untold = {"tokens": 2, "knowledge": 2}

@@ -1,5 +1,6 @@
 """One clock: when everything that was measured of a run came, on one axis."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -222,6 +223,44 @@ def answer(clocks: Sequence[Clock]) -> Markdown:
     return answers.said("When does what come?", f"{_answer(times)}. {_kinds(came)}", answers.of_one(clocks[0].series))
 
 
+def answer_of_runs(clocks: Sequence[Clock]) -> Markdown:
+    """Which kind comes before which other in most of the runs that have both."""
+    came = [told.times[told.times["state"] == REACHED] for told in clocks]
+    pairs = Counter(pair for times in came for pair in _before(times))
+    both = {pair: sum(set(pair) <= set(times["kind"]) for times in came) for pair in pairs}
+    often = [
+        f"{one} before {other} (in {count} of {both[one, other]} runs that have both)"
+        for (one, other), count in pairs.most_common()
+        if 2 * count > both[one, other]
+    ]
+    said = f"as a whole come {style.listed(often)}" if often else "no kind comes as a whole before another in most runs"
+    if all(times.empty for times in came):
+        said = f"{answers.UNTOLD}: nothing that was measured has a time in any run"
+    holds = answers.of_several([told.series for told in clocks])
+    return answers.said("When does what come?", said, f"{holds}; interval against interval, one run at a time")
+
+
+def of_runs(clocks: Sequence[Clock]) -> HTML:
+    """A row a run and kind: how many things have a time, and the first and the last of them."""
+    rows = []
+    for told in clocks:
+        for kind in KINDS:
+            own = told.times[told.times["kind"] == kind]
+            came = own[own["state"] == REACHED].sort_values("step", kind="stable")
+            if len(own):
+                ends = [f"{row['what']}, {style.stepped(row)}" for _, row in came.iterrows()] or ["none"]
+                rows.append(
+                    {
+                        "run": told.series.name,
+                        "kind": kind,
+                        "with a time": f"{len(came)} of {len(own)}",
+                        "first, step": ends[0],
+                        "last, step": ends[-1],
+                    }
+                )
+    return style.table(pd.DataFrame(rows)) if rows else HTML("")
+
+
 def table(clocks: Sequence[Clock]) -> HTML:
     """All that was asked of each series, with its time or the reason why it has none."""
     rows = [
@@ -299,15 +338,20 @@ def _sentence(parts: list[str]) -> str:
     return f"{said[0].upper()}{said[1:]}."
 
 
-def _kinds(came: pd.DataFrame) -> str:
-    """Kinds of which everything comes before anything of another, interval against interval, as a sentence."""
+def _before(came: pd.DataFrame) -> list[tuple[str, str]]:
+    """Every two kinds of which everything of the first comes before anything of the second, interval by interval."""
     spans = {kind: came[came["kind"] == kind] for kind in KINDS if (came["kind"] == kind).any()}
-    before = [
-        f"{one} before {other}"
+    return [
+        (one, other)
         for one, first in spans.items()
         for other, second in spans.items()
         if one != other and first["high"].max() <= second["low"].min()
     ]
+
+
+def _kinds(came: pd.DataFrame) -> str:
+    """Kinds of which everything comes before anything of another, interval against interval, as a sentence."""
+    before = [f"{one} before {other}" for one, other in _before(came)]
     if not before:
         return "No kind comes as a whole before another one, interval against interval."
     return f"As a whole, interval against interval, come {style.listed(before)}."

@@ -124,7 +124,7 @@ def test_without_a_number_the_reason_stands_in_its_place():
 def test_late_phases_are_named():
     assert claims.numbers(page())["late"].startswith("None of 3 series has a late phase")
     late = page(overall([verdict(CLAIMS[6], (0.01, 0.02, 0.015))]), late=SEEDS)
-    assert claims.numbers(late)["late"] == "A late phase have seed0, seed1 and seed2."
+    assert claims.numbers(late)["late"] == "seed0, seed1 and seed2 have a late phase."
     assert row(late, 7)[3] == "tiny, 3 seeds, late phase"
     assert row(page(overall([verdict(CLAIMS[6], (0.01, 0.02, 0.015))]), late=SEEDS[:2]), 7)[3] == "tiny, 3 seeds"
 

@@ -61,6 +61,21 @@ def test_the_answer_names_the_first_and_the_last_and_whether_they_are_told_apart
     assert figures.numbers(made(series, apart))["clock_order"].endswith("come words before facts.")
 
 
+def test_over_all_runs_an_order_of_kinds_is_counted_in_those_that_have_both(series):
+    facts = ("facts", "facts (made up)", REACHED, 100.0, 50.0, 160.0, *NO_RISE)
+    late = ("words", "nouns (NN)", REACHED, 900.0, 640.0, 1000.0, *NO_RISE)
+    of_runs = [*made(series, [ROWS[0], facts]), *made(series, [facts, late]), *made(series, [ROWS[0], NEVER])]
+    said = figures.answer_of_runs(of_runs[:1] + of_runs[2:]).data
+    assert "As a whole come words before facts (in 1 of 1 runs that have both)." in said
+    assert "No kind comes as a whole before another in most runs" in figures.answer_of_runs(of_runs[:2]).data
+    assert "annot be told: nothing that was measured has a time" in figures.answer_of_runs(made(series, [NEVER])).data
+    rows = cells_of(figures.of_runs(of_runs[:1] + of_runs[2:]).data)
+    assert rows[0][1:] == ["words", "1 of 1", "determiners (DT), 30 (20 to 40)", "determiners (DT), 30 (20 to 40)"]
+    assert rows[-1][1:] == ["facts", "0 of 1", "none", "none"]
+    both = cells_of(figures.of_runs(made(series, [ROWS[2], ROWS[0]])).data)[0]
+    assert [cell.split(",")[0] for cell in both[3:]] == ["determiners (DT)", "nouns (NN)"]
+
+
 def test_what_is_sudden_and_what_comes_after_frequency_is_said_by_whole_intervals(series):
     unclear = ("facts", "facts (made up)", REACHED, 70.0, 40.0, 160.0, 0.9, 0.0, 1.4)
     said = figures.numbers(made(series, [*ROWS[:3], unclear]))

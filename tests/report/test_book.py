@@ -63,7 +63,7 @@ def test_pages_stand_in_the_parts_that_they_name(project):
         "format": "jb-book",
         "root": "book/executed/tiny/index",
         "parts": [
-            {"caption": "The report", "chapters": [{"file": "book/executed/tiny/tokens", "title": "The tokens"}]},
+            {"caption": "Your run", "chapters": [{"file": "book/executed/tiny/tokens", "title": "The tokens"}]},
             {"caption": "Reference", "chapters": [{"file": "book/about"}]},
         ],
     }
@@ -71,7 +71,9 @@ def test_pages_stand_in_the_parts_that_they_name(project):
 
 def test_a_page_of_a_part_that_is_not_there_is_refused(project):
     write_notebook(project / "notebooks" / "tokens.ipynb", part="Elsewhere")
-    with pytest.raises(EmbryologyError, match=r"stands in the part 'Elsewhere', which is not in _toc\.yml; it has The"):
+    with pytest.raises(
+        EmbryologyError, match=r"stands in the part 'Elsewhere', which is not in _toc\.yml; it has Your"
+    ):
         book.contents(project, contents(project, ["tiny"]))
 
 
@@ -112,12 +114,12 @@ def test_written_pages_and_notebooks_stand_in_one_order(project):
 
 
 def test_all_runs_but_the_first_stand_in_a_part_of_theirs_each_below_its_first_page(project):
-    write_notebook(project / "notebooks" / "edges.ipynb", kind="probe", part="The report", order=11)
+    write_notebook(project / "notebooks" / "edges.ipynb", kind="probe", part="Your run", order=11)
     made = contents(project, ["tiny", "long"], ["baby"])
     (edges,) = (page for page in pages(project) if page.name == "edges")
     made.chosen.append((made.series[1], edges))
     toc = book.contents(project, made)
-    captions = ["The report", "Reference runs", "Every run", "Reference"]
+    captions = ["Your run", "Reference runs", "Every run", "Reference"]
     assert [part["caption"] for part in toc["parts"]] == captions
     assert toc["parts"][0]["chapters"] == [{"file": "book/executed/tiny/tokens", "title": "The tokens"}]
     assert toc["parts"][1]["chapters"] == [{"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"}]
@@ -168,7 +170,7 @@ def test_the_front_page_lists_the_pages_of_its_own_series_and_what_is_left_out_o
     assert made.of(one) == [front, comparison]
     assert made.of(one, "Reference runs") == [comparison]
     assert made.compared(front, one) == [other]
-    compared, every, reference = book.contents(project, made)["parts"]  # the first has no page in "The report"
+    compared, every, reference = book.contents(project, made)["parts"]  # the first has no page in "Your run"
     assert every["chapters"] == [{"file": "book/executed/long/tokens", "title": "long"}]
     assert compared["chapters"] == [{"file": "book/executed/tiny/reference_runs", "title": "The reference_runs"}]
     assert reference["chapters"] == [{"file": "book/executed/study"}, {"file": "book/about"}]

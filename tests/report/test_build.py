@@ -209,7 +209,7 @@ def test_seeds_of_one_recipe_have_a_page_together_beside_the_first_that_is_repor
     monkeypatch.chdir(project)
     declared = 'run = "tiny"\nsteps = "all"\ncompare = ["results/elsewhere"]  # in a notebook that is opened by hand'
     seeds = project / "notebooks" / "seeds.ipynb"
-    write_notebook(seeds, kind="seeds", part="The report", order=15, parameters=declared)
+    write_notebook(seeds, kind="seeds", part="Your run", order=15, parameters=declared)
     for seed, name in enumerate(("tiny", "second", "third")):
         measured_run(name, seed=seed)
     measured_run("longer", seed=1, steps=200)
@@ -274,7 +274,7 @@ def test_the_front_page_lists_the_others_by_what_they_say_of_themselves(project)
     said(project)
     (cell,) = cells_by_tag(page_of(project, "tiny", "index"), "pages")
     assert "".join(cell["source"]).splitlines() == [
-        "**The report**",
+        "**Your run**",
         "",
         "- [The tokens](tokens.ipynb): what tokens shows",
         "",

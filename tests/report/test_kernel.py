@@ -43,7 +43,7 @@ def test_where_a_page_fails_no_other_is_begun_and_those_that_run_are_stopped(pro
         project / "notebooks" / "words.ipynb",
         f"open({str(tmp_path / 'third')!r}, 'w').close()",
         kind="probe",
-        part="The report",
+        part="Your run",
         order=11,
     )
     with pytest.raises(EmbryologyError, match="there is no step 7"):
@@ -55,7 +55,7 @@ def test_where_a_page_fails_no_other_is_begun_and_those_that_run_are_stopped(pro
 
 
 def test_an_interrupt_stops_what_runs_and_begins_no_more(project, monkeypatch):
-    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="The report", order=11)
+    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="Your run", order=11)
     begun, second, stopped = [], threading.Event(), threading.Event()
 
     def execute(execution):

@@ -158,11 +158,11 @@ def test_a_changed_template_makes_its_own_page_stale_alone(project, stale):
 
 def test_the_front_page_is_made_again_where_its_list_changes(project, stale):
     assert stale() == BOTH
-    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="The report", order=11)
+    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="Your run", order=11)
     assert stale() == ["index.ipynb", "words.ipynb"]
-    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="The report", order=11, needs=["edges"])
+    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="Your run", order=11, needs=["edges"])
     assert stale() == ["index.ipynb"]
-    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="The report", order=9, needs=["edges"])
+    write_notebook(project / "notebooks" / "words.ipynb", kind="probe", part="Your run", order=9, needs=["edges"])
     assert stale() == []
 
 
@@ -198,9 +198,9 @@ def test_a_frozen_run_and_how_it_was_frozen_are_depended_on(project, stale, monk
     assert stale() == ["baby/tokens.ipynb", "child/tokens.ipynb", "index.ipynb", "reference_runs.ipynb", "tokens.ipynb"]
     for name in ("baby", "child"):
         replace(project / "results" / name / "frozen.yaml", b"freeze", b"Freeze")
-        assert stale() == [f"{name}/tokens.ipynb", "reference_runs.ipynb"]
+        assert stale() == [f"{name}/tokens.ipynb", "index.ipynb", "reference_runs.ipynb"]
     shutil.rmtree(project / "results" / "child")
-    assert stale() == ["reference_runs.ipynb"]
+    assert stale() == ["index.ipynb", "reference_runs.ipynb"]
 
 
 @pytest.fixture
