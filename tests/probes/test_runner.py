@@ -297,6 +297,7 @@ def test_settings_come_from_the_run(tmp_path):
     series = make_run(tmp_path / "run", steps=(0, 20), sentences=5)
     assert [*chosen_settings(series)] == [
         "attention",
+        "completions",
         "divergence",
         "frozen",
         "grammar",
