@@ -11,6 +11,7 @@ from embryology.specs import edges as labels
 from embryology.specs import knowledge as facts
 from tests.synthetic import make_run
 
+COVERS = ("embryology/analysis/orders.py",)
 STEPS = (0, 20, 80, 640, 2000)
 
 

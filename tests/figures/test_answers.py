@@ -10,6 +10,8 @@ from embryology.figures import all_runs, answers
 from tests.figures.reading import csv_of
 from tests.synthetic import make_run
 
+COVERS = ("embryology/figures/all_runs.py",)
+
 
 def test_a_page_opens_with_the_question_the_answer_and_what_it_rests_on():
     said = answers.said("Does it?", "yes: in 2 of 3", "one run.").data
