@@ -31,7 +31,7 @@ def ends(study: Factors | None) -> HTML:
     if study is None:
         return style.paragraph(_NOT)
     figure = (
-        _ends(study)
+        points(study)
         if len(study.ends)
         else style.paragraph("Not drawn: no measure was taken of several presets alike.")
     )

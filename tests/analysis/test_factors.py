@@ -58,7 +58,7 @@ def test_what_is_not_there_is_missing_and_what_is_not_measured_is_counted(runs):
 
 
 def test_where_a_run_says_what_it_asks_for_that_is_what_is_wanted(runs, tmp_path):
-    series = make_run(tmp_path / "c-seed0", steps=STEPS, sentences=5, only=("tokens",), outcome={"steps": 3000})
+    series = make_run(tmp_path / "c-seed0", steps=STEPS, sentences=5, only=("tokens",), outcome={"batch_size": 32})
     write_manifest(series.folder, series.manifest.outcome, {"tokens": {"every": 2}})
     cells = factors.read([*runs, Series.open(series.folder.root)]).cells.set_index(["preset", "seed"])
     grid = series.manifest.outcome.checkpoints
