@@ -53,9 +53,12 @@ def _coverage(study: Factors) -> HTML:
             cell = by_cell.loc[(preset, seed, probe)]
             share = cell["measured"] / cell["wanted"] if cell["wanted"] else 0.0
             lacking += int(cell["wanted"] - cell["measured"])
-            looks = {"facecolor": style.LINES[0][0], "alpha": 0.15 + 0.6 * share} if share else {"facecolor": "none"}
-            hatch = {} if share == 1 else {"hatch": "////"}
-            axis.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor=style.INK, linewidth=0.6, **looks, **hatch))
+            patch = Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor=style.INK, linewidth=0.6, fill=bool(share))
+            if share:
+                patch.set(facecolor=style.LINES[0][0], alpha=0.15 + 0.6 * share)
+            if share < 1:
+                patch.set_hatch("////")
+            axis.add_patch(patch)
             said = f"{cell['measured']} of {cell['wanted']}" if share else MISSING
             plain = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
             axis.text(x, y, said, ha="center", va="center", fontsize=8, bbox=plain)
