@@ -18,6 +18,7 @@ from embryology.storage.files import sha256_of_file, write_json
 from tests.screen import shown
 from tests.synthetic import make_run, measure
 
+COVERS = ("embryology/runs/misfit.py",)
 ITEMS = pd.DataFrame(
     [{"item_id": "a", "sentence": "s", "group": "DT", "task": task, "correct": True, "source": "made up"}
      for task in ("reconstruction", "mask-prediction")]
