@@ -8,7 +8,7 @@ import yaml
 from embryology import presets
 from embryology.errors import EmbryologyError
 
-COVERS = ("embryology/errors.py",)
+COVERS = ("embryology/errors.py", "embryology/presets/sections.py")
 
 
 @pytest.mark.parametrize("name", presets.names())

@@ -11,6 +11,8 @@ from embryology.facts import fact_sets, fed, template_problem
 from embryology.facts.together import together
 from embryology.presets import Tokenizer
 
+COVERS = ("embryology/corpus/people.py",)
+
 
 @pytest.fixture(scope="module")
 def texts():

@@ -21,6 +21,7 @@ from embryology.storage.files import read_json
 from tests.processes import exit_status
 from tests.training import SHORT, small_preset, train
 
+COVERS = ("embryology/corpus/several.py",)
 NEW = {"source": "text", "path": "other.txt"}
 
 

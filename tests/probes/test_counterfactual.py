@@ -19,6 +19,8 @@ from embryology.runs import counterfactuals, measurements
 from embryology.runs.series import Series
 from tests.training import small_preset, train
 
+COVERS = ("embryology/runs/counterfactuals.py",)
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
