@@ -1,8 +1,8 @@
 """Curricula: the sequences of a run from easy to hard, or the other way round.
 
 What is read stays: every sequence of the whole run is read once as without a curriculum, cut and masked alike, only at
-another step. So a run differs from its control in the order alone (Platanios et al. 2019 rank sentences by length and
-rarity; 2311.18761 compares such curricula at the size of a child's input).
+another step. So a run differs from its control in the order alone. Platanios et al. 2019 rank sentences by length and
+rarity, Chobey et al. 2023 by the surprisal of a teacher.
 """
 
 import numpy as np

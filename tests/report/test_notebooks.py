@@ -22,7 +22,7 @@ from tests.synthetic import make_run
 from tests.test_project import imports
 
 NAMES = tuple(FIGURES)
-STUDIES = ("recipes", "published_probing")
+STUDIES = ("recipes", "variants", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
 OF_A_CHECKPOINT = {"run": "str", "step": "int"}
 KINDS = {
