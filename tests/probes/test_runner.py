@@ -284,7 +284,7 @@ def test_wrong_names_and_settings_are_refused(series, probe):
         (
             "tokns",
             {},
-            "there is no probe 'tokns'; choose one of attention, completions, divergence, frozen, grammar, knowledge, similarity",
+            "there is no probe 'tokns'; choose one of attention, completions, divergence",
         ),
         ("count", {"facto": 2}, r"settings of probe count\.facto: there is no such key"),
         ("tokens", {"sentences": 0}, r"settings of probe tokens\.sentences: input should be greater than 0"),

@@ -110,7 +110,17 @@ def test_a_probe_can_be_left_out_and_that_is_said(run, tmp_path):
         freeze(opened(run), tmp_path / "results" / "x")
     kept = Series.open(freeze(opened(run), tmp_path / "results" / "x", without=["unmeasured", "edges"]))
     assert measurements.standing(kept.folder).keys() == {
-        *("attention", "completions", "divergence", "tokens", "grammar", "knowledge", "similarity", "frozen", "finetune"),
+        *(
+            "attention",
+            "completions",
+            "divergence",
+            "tokens",
+            "grammar",
+            "knowledge",
+            "similarity",
+            "frozen",
+            "finetune",
+        ),
     }
     said = read_yaml(kept.folder.frozen)
     assert said["command"] == "embryology freeze baby --without unmeasured --without edges"
