@@ -50,6 +50,8 @@ class Corpora:
 
     def leaked(self) -> int:
         """How many sentences of the run's held-out text, of :data:`LONG` pieces or more, its other texts train on."""
+        if not self.others:
+            return 0
         held_out = {sentence for sentence in _sentences(self.own.held_out) if len(sentence) >= LONG}
         return len({sentence for other in self.others for sentence in _sentences(other.train) if sentence in held_out})
 
