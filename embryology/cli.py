@@ -1,7 +1,4 @@
-"""Commands: read arguments, call one function, print. No logic.
-
-Everything heavy is imported inside a command, so that a command with nothing to do takes no time.
-"""
+"""Commands: read arguments, call one function, print. No logic; what is heavy is imported where it is called."""
 
 import json
 import os
@@ -223,9 +220,7 @@ def freeze(
     ] = None,
     weights: Annotated[
         Literal["8bit"] | None,
-        typer.Option(
-            help="Keep the weights too, in so many bits, for the page on which a reader asks the checkpoints."
-        ),
+        typer.Option(help="Keep the weights too, in so many bits, for the page Ask it."),
     ] = None,
     plugin: PlugInOption = None,
 ) -> None:
@@ -235,10 +230,10 @@ def freeze(
 
     folder = write(Series.open(run), to, replace, without or [], weights)
     size, packed = (
-        sum(file.stat().st_size for file in folder.rglob(each) if file.is_file()) for each in ("*", "weights/*")
+        sum(file.stat().st_size for file in folder.rglob(each) if file.is_file()) / 1e6 for each in ("*", "weights/*")
     )
-    of_weights = f", {packed / 1e6:.2f} MB of it weights" if packed else ""
-    console.print(f"{folder}: {size / 1e6:.2f} MB{of_weights}", highlight=False, soft_wrap=True)
+    of_weights = f", {packed:.2f} MB of it weights" if packed else ""
+    console.print(f"{folder}: {size:.2f} MB{of_weights}", highlight=False, soft_wrap=True)
 
 
 @app.command()

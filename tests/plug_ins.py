@@ -2,9 +2,8 @@
 
 import sys
 
-from embryology.report import imports
 from embryology.runs import plugins
-from embryology.specs import registry
+from embryology.specs import imports, registry
 
 
 def forget():

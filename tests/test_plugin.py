@@ -19,13 +19,13 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from embryology import cli, presets
 from embryology.errors import EmbryologyError
 from embryology.probes.runner import run_probes
-from embryology.report import book, build, imports
+from embryology.report import book, build
 from embryology.runs import losses, measurements
 from embryology.runs.freeze import freeze
 from embryology.runs.manifest import open_session
 from embryology.runs.paths import ROOT, RunFolder
 from embryology.runs.series import Series
-from embryology.specs import registry
+from embryology.specs import imports, registry
 from embryology.storage.files import write_json
 from tests.plug_ins import forget
 from tests.stub_project import make_project

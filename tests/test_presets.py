@@ -7,8 +7,14 @@ import yaml
 
 from embryology import presets
 from embryology.errors import EmbryologyError
+from embryology.presets import others
 
-COVERS = ("embryology/errors.py", "embryology/presets/sections.py")
+COVERS = (
+    "embryology/errors.py",
+    "embryology/presets/sections.py",
+    "embryology/presets/files.py",
+    "embryology/presets/others.py",
+)
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -219,13 +225,44 @@ def other(value):
     return OTHER_WORDS.get(value, f"{value}x") if isinstance(value, str) else value + 1
 
 
+SECTIONS = {
+    "mixture": (presets.Part(weight=2),),
+    "grown_from": others.GrownFrom(run="other", step=20),
+    "order": others.Order(by="length"),
+}
+"""Of settings that are sections, and are not there by default."""
+OF_SECTIONS = (
+    ("grown_from", {"run": "another"}),
+    ("grown_from", {"step": 21}),
+    ("grown_from", {"by": "aki"}),
+    ("grown_from", {"split": "uneven"}),
+    ("order", {"by": "rarity"}),
+    ("order", {"reversed": True}),
+    ("order", {"teacher": others.StartsFrom(run="other", step=20)}),
+    ("order", {"teacher": others.StartsFrom(run="other", step=21)}),
+    ("order", {"teacher": others.StartsFrom(run="another", step=20)}),
+)
+
+
+def test_settings_of_sections_that_name_other_runs_are_in_the_name_too():
+    preset = presets.validated(EVERYTHING, "everything.yaml")
+    seen = [
+        with_setting(preset, ("outcome", name), section).outcome_sha256
+        for name, section in (
+            *((name, SECTIONS[name]) for name in ("grown_from", "order")),
+            *((name, SECTIONS[name].model_copy(update=changes)) for name, changes in OF_SECTIONS),
+        )
+    ]
+    assert len({*seen, preset.outcome_sha256}) == 3 + len(OF_SECTIONS)
+
+
 def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
     preset = presets.validated(EVERYTHING, "everything.yaml")
     seen = {"nothing": preset.outcome_sha256}
     for path, value in settings_of(preset.outcome, ("outcome",)):
-        changed_value = (presets.Part(weight=2),) if path[-1] == "mixture" else other(value)
+        changed_value = SECTIONS[path[-1]] if path[-1] in SECTIONS else other(value)
         seen[".".join(map(str, path))] = with_setting(preset, path, changed_value).outcome_sha256
-    assert len(seen) == 1 + 58
+    assert len(seen) == 1 + 60
     assert len(set(seen.values())) == len(seen)
     assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
     assert preset.with_seed(8).outcome.seed == 8
@@ -285,6 +322,8 @@ def test_defaults_are_those_that_runs_were_named_with():
         "optimizer.epsilon": 1e-8,
         "phases": (),
         "replaced": {},
+        "grown_from": None,
+        "order": None,
         "seed": 0,
     }
     assert {key: value for key, value in found.items() if key in defaults} == defaults

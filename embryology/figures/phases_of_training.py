@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib.axes import Axes
 
-from embryology.analysis.plateau import FEWEST, STOPPED, fall
+from embryology.analysis.plateau import FEWEST, MARGIN, STOPPED, fall, plateau
 from embryology.figures import style
 
 
@@ -48,4 +48,23 @@ def stopped(rows: pd.DataFrame) -> str:
     return (
         f"Over {quarter}, the held-out loss fell by {fell.nats:.3f} nats (95% interval {fell.low:.3f} to "
         f"{fell.high:.3f}, of a line through {fell.evaluations} evaluations): {verdict}."
+    )
+
+
+def around_the_unigram_line(table: pd.DataFrame) -> str:
+    """Where the held-out loss stays at what frequency alone gives, as a clause."""
+    stay = plateau(table)
+    if stay.entered is None:
+        return "the held-out loss has not come down to the unigram line"
+    first = table.dropna(subset=["held_out_masked_loss"])["step"].min()
+    if stay.left is not None and stay.left <= first:
+        return f"the held-out loss is below the unigram line at the first checkpoint shown, step {first:,}"
+    if stay.left is None:
+        return f"from step {stay.entered:,.0f} on the held-out loss is within {MARGIN} nats of the unigram line"
+    if stay.within < 2:
+        before, after = stay.bracket
+        return f"the held-out loss crosses the unigram line between steps {before:,.0f} and {after:,.0f}"
+    return (
+        f"the held-out loss is within {MARGIN} nats of the unigram line from step {stay.entered:,.0f} to "
+        f"{stay.left:,.0f}, then falls"
     )

@@ -25,24 +25,6 @@ def _axis(table: pd.DataFrame) -> tuple[str, str]:
     return ("tokens", "tokens read") if table["series"].nunique() > 1 else ("step", "training step")
 
 
-def _plateau_words(table: pd.DataFrame) -> str:
-    stay = plateau(table)
-    if stay.entered is None:
-        return "the held-out loss has not come down to the unigram line"
-    first = table.dropna(subset=["held_out_masked_loss"])["step"].min()
-    if stay.left is not None and stay.left <= first:
-        return f"the held-out loss is below the unigram line at the first checkpoint shown, step {first:,}"
-    if stay.left is None:
-        return f"from step {stay.entered:,.0f} on the held-out loss is within {MARGIN} nats of the unigram line"
-    if stay.within < 2:
-        before, after = stay.bracket
-        return f"the held-out loss crosses the unigram line between steps {before:,.0f} and {after:,.0f}"
-    return (
-        f"the held-out loss is within {MARGIN} nats of the unigram line from step {stay.entered:,.0f} to "
-        f"{stay.left:,.0f}, then falls"
-    )
-
-
 @style.styled
 def losses(table: pd.DataFrame) -> HTML:
     """The masked-word loss in nats against the unigram line, with the plateau shaded.
@@ -72,7 +54,7 @@ def losses(table: pd.DataFrame) -> HTML:
     style.training_axis(axis, table.dropna(subset=["held_out_masked_loss"])[x], label)
     axis.set_ylabel("masked-word loss (nats)")
     style.legend(figure, [axis], 2)
-    words = _plateau_words(main)
+    words = phases_of_training.around_the_unigram_line(main)
     name = _runs(table)[0][0]
     return style.show(
         figure,
@@ -384,7 +366,7 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
     last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
     speed = main["tokens_per_second"].median()
     return {
-        "plateau": _plateau_words(main),
+        "plateau": phases_of_training.around_the_unigram_line(main),
         "stopped": phases_of_training.stopped(main),
         "steps": f"{last['step']:,}",
         "tokens": f"{last['tokens']:,}",

@@ -11,6 +11,8 @@ from embryology.runs.series import Series
 from embryology.specs import NEEDS, registry
 
 Listed = dict[str, list[dict[str, Any]]]
+VARIANTS = "variant-"
+"""How the names of presets begin that differ from the preset ``variant`` in one part."""
 
 
 def listing() -> Listed:
@@ -83,7 +85,10 @@ def tables(listed: Listed) -> list[Table]:
             at = f"{each['counts']} {each['last']:,}" + (f" of {each['of']:,}" if each["of"] else "")
             runs.add_row(each["name"], kind, seed, at, ", ".join(each["measured_by"]))
     models = _table("presets", "preset", "model", "text", "steps × sequences × pieces", "checkpoints")
-    for each in listed["presets"]:
+    shown = [each for each in listed["presets"] if not each["name"].startswith(VARIANTS)]
+    if variants := len(listed["presets"]) - len(shown):
+        models.caption = f"and {variants} that change one thing each, {VARIANTS}…; --json names them"
+    for each in shown:
         model = f"{each['family']} {each['layers']} × {each['hidden_size']}"
         steps = f"{each['steps']:,} × {each['batch_size']:,} × {each['sequence_length']}"
         models.add_row(each["name"], model, each["corpus"], steps, str(each["checkpoints"]))

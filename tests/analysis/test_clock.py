@@ -14,6 +14,8 @@ from embryology.analysis.trajectories import Trajectories
 from embryology.errors import EmbryologyError
 from tests.synthetic import KNOWN, STEPS, make_run
 
+COVERS = ("embryology/analysis/training.py",)
+
 TOKENS_A_STEP = 2048
 
 

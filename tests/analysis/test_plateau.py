@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 from embryology.analysis import plateau
 from embryology.errors import EmbryologyError
-from embryology.figures import pretraining, provenance
+from embryology.figures import phases_of_training, pretraining, provenance
 from embryology.runs.losses import COLUMNS
 from embryology.runs.series import Series
 from tests.synthetic import write_manifest
@@ -49,10 +49,15 @@ def test_a_loss_that_crosses_the_line_stays_nowhere():
     )
     crossed = plateau.plateau(table)
     assert (crossed.within, crossed.bracket) == (1, (10, 30))
-    assert pretraining._plateau_words(table) == "the held-out loss crosses the unigram line between steps 10 and 30"
+    assert (
+        phases_of_training.around_the_unigram_line(table)
+        == "the held-out loss crosses the unigram line between steps 10 and 30"
+    )
     stays = table.assign(held_out_masked_loss=[9, 7.08, 7.05, 6.95, 6])
     assert plateau.plateau(stays).within == 3
-    assert pretraining._plateau_words(stays).startswith("the held-out loss is within 0.1 nats of the unigram line from")
+    assert phases_of_training.around_the_unigram_line(stays).startswith(
+        "the held-out loss is within 0.1 nats of the unigram line from"
+    )
 
 
 def test_steps_select_evaluations_of_the_losses(series):

@@ -14,6 +14,8 @@ from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from tests.training import SHORT, small_preset, train
 
+COVERS = ("embryology/analysis/scratch.py",)
+
 SPEEDS = {
     "variant": (1.0, 1.05, 0.95),
     "variant-short-first": (2.0, 2.1, 1.9),

@@ -12,6 +12,8 @@ from embryology.analysis.side_by_side import Learnt
 from embryology.figures import chart, looks, many_orders, many_runs, side_by_side, style
 from tests.figures.reading import line, seen
 
+COVERS = ("embryology/figures/looks.py", "embryology/figures/many_orders.py")
+
 NAMES = ["a-seed0", "a-seed1", "a-seed2", "b", "c", "d", "e", "f"]
 TAGS = {"DT": "determiner", "CC": "conjunction", "IN": "preposition", "VB": "verb"}
 

@@ -8,6 +8,8 @@ from embryology.figures import chart, style
 from embryology.runs.paths import ROOT
 from tests import browser
 
+COVERS = ("embryology/figures/chart.py",)
+
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="there is no Chromium to open the page in")
 STEPS, TOKENS, NATS = [0, 20, 200, 2000], [0, 2048, 20480, 204800], [-2.0, -1.0, 0.0, 0.5]
 VALUES = [0.1, 0.2, 0.6, 0.9]

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import book, docstrings, imports, neighbours, source_links
+from embryology.report import book, docstrings, neighbours, source_links
 from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
-from embryology.specs import registry
+from embryology.specs import imports, registry
 from embryology.storage.files import write_json
 from tests.edited import edit
 from tests.processes import disk_of

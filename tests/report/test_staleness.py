@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from embryology.report import build, imports
+from embryology.report import build
 from embryology.runs import losses, measurements, properties
 from embryology.runs.audit.result import entries, examine, write
 from embryology.runs.checkpoints import RECORD, WEIGHTS
 from embryology.runs.paths import RunFolder
+from embryology.specs import imports
 from embryology.specs.properties import FREQUENCY, OVERLAP
 from embryology.storage.files import sha256_of_file, write_json
 from tests.edited import edit

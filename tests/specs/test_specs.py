@@ -127,6 +127,15 @@ def test_the_expensive_ones_come_last_and_unasked_for_they_do_not_measure():
 
 
 SAYS = {
+    "completions": {
+        "gap": "masked word",
+        "answer": "likeliest words",
+        "reconstruction": "whole sentences",
+        "preference": "better one of two",
+        "most-frequent-word": "most frequent word",
+        "chance": "chance",
+        "untrained": "untrained",
+    },
     "tokens": {
         "reconstruction": "reconstruction",
         "mask-prediction": "mask prediction",
@@ -192,6 +201,7 @@ SAYS = {
         "squad": "SQuAD",
         "pararel": "ParaRel",
         "bundled": "vital articles",
+        "fed": "made-up people",
         "most-common-object": "most common object",
         "without-subject": "without a subject",
         "untrained": "untrained",
