@@ -323,7 +323,8 @@ def _preferred(encoder: Encoder, examples: Examples) -> pd.DataFrame:
     from embryology.grammar.scores import score  # late: it loads torch
 
     if not examples.pairs:
-        return pd.DataFrame({"correct": []})
+        columns = {"other": "str", "difference": float, "correct": bool}
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
     mask_id = examples.tokenizer.mask_token_id
     assert mask_id is not None  # of a model with a masked head
     original, *_ = score(encoder, examples.pairs, mask_id).T

@@ -240,6 +240,21 @@ def test_a_few_answers_of_independent_gaps_have_wilsons_interval(asked):
     assert row["high"] - row["low"] > high - low - 1e-9
 
 
+def test_a_word_that_is_second_is_among_the_answers_and_not_right(tokenizer, monkeypatch):
+    def second(encoder, sequences, positions, targets, most):
+        return [[(math.log(0.5), 7), (math.log(0.25), target)] for target in targets], [math.log(0.25)] * len(targets)
+
+    monkeypatch.setattr(completions, "_distributions", second)
+    examples = choose_examples(CompletionsSettings(sentences=SENTENCES[:4]), tokenizer, 64)
+    n = len(examples.words["pieces"].explode())
+    encoder = SimpleNamespace(predict=lambda *_: SimpleNamespace(top=np.zeros(n, int), log_probability=np.zeros(n)))
+    rows, items = CompletionsProbe().measure(encoder, examples)
+    values = {row["metric"]: row["value"] for row in rows if row["task"] == "gap" and row["baseline"] is None}
+    assert values == {"accuracy": 0.0, "among_answers": 1.0, "log_probability": pytest.approx(math.log(0.25))}
+    assert set(of_task(items, "gap")["probability"].round(12)) == {0.25}
+    assert of_task(items, "preference").empty
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
