@@ -242,7 +242,7 @@ def test_a_few_answers_of_independent_gaps_have_wilsons_interval(asked):
 
 def test_a_word_that_is_second_is_among_the_answers_and_not_right(tokenizer, monkeypatch):
     def second(encoder, sequences, positions, targets, most):
-        return [[(math.log(0.5), 7), (math.log(0.25), target)] for target in targets], [math.log(0.25)] * len(targets)
+        return [[(math.log(0.5), 998), (math.log(0.25), target)] for target in targets], [math.log(0.25)] * len(targets)
 
     monkeypatch.setattr(completions, "_distributions", second)
     examples = choose_examples(CompletionsSettings(sentences=SENTENCES[:4]), tokenizer, 64)
