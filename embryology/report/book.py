@@ -38,8 +38,6 @@ DOCUMENTED = re.compile(r"^\.\. auto\w+:: (\S+)", re.MULTILINE)
 """What a written page shows the docstring of."""
 BUILT_FROM = ".built-from.json"
 """Beside the pages: the hash of all that they were made of."""
-CHANGES_PAGES = [Path(str(module.__file__)) for module in (docstrings, finish, offline)]
-"""Code that pages pass on their way into the book."""
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 LEAST_FREE = 2**16
 """Bytes; with less a disk is full."""
@@ -333,8 +331,8 @@ def _inputs_sha256(root: Path, toc: dict[str, Any]) -> str:
     files = sorted([*notebooks, *written, root / SETTINGS])
     hashes = {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
     links = [source_links.repository_url(root), sha256_of_file(Path(source_links.__file__))]
-    extensions = [Path(str(extension.__file__)) for extension in (docstrings, neighbours)]
-    others = [*root.glob(CITATION), *extensions, *CHANGES_PAGES, *_documented(written)]
+    passed = [Path(str(module.__file__)) for module in (docstrings, finish, neighbours, offline)]
+    others = [*root.glob(CITATION), *passed, *_documented(written)]
     return sha256_of([toc, hashes, links, [sha256_of_file(file) for file in others]])
 
 

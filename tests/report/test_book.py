@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.report import book, docstrings, neighbours, source_links
+from embryology.report import book, docstrings, finish, neighbours, offline, source_links
 from embryology.report.build import report
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
@@ -209,7 +209,7 @@ def test_whatever_the_book_is_made_of_builds_it_anew_and_nothing_else_does(proje
     assert is_built()
     monkeypatch.setenv("EMBRYOLOGY_REPOSITORY", "https://github.com/somebody/embryology")
     assert is_built()
-    for extension in (source_links, docstrings, neighbours):
+    for extension in (source_links, docstrings, finish, neighbours, offline):
         (tmp_path / "extension.py").write_text("changed")
         monkeypatch.setattr(extension, "__file__", str(tmp_path / "extension.py"))
         assert is_built()
