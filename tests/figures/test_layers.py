@@ -50,7 +50,7 @@ def test_a_map_has_every_layer_and_checkpoint_and_its_best_layers(frame):  # noq
     for task in SCORES:
         axis = shown.panel(NAMES[task])
         assert np.asarray(axis.collections[0].get_array()) == pytest.approx(np.array(SCORES[task]))
-        assert axis.yaxis_inverted() is False  # the embeddings below
+        assert not axis.yaxis_inverted()  # the embeddings below
         best = line(axis, "best layer of the checkpoint")
         assert best == pytest.approx(np.column_stack([range(5), np.array(SCORES[task]).argmax(axis=0)]) + 0.5)
         assert [label.get_text() for label in axis.get_xticklabels()] == [str(step) for step in STEPS]
