@@ -139,7 +139,7 @@ def test_the_how_to_leads_from_an_empty_folder_to_a_page_in_the_book(folder, run
     assert "book/executed/tiny/sentence_length" in report
     page = project / "book" / "executed" / "tiny"
     assert '<figure class=\\"embryology-figure\\" id=\\"figure-sentence-length\\">' in (page / PAGE).read_text()
-    listed = f"[Short and long sentences]({PAGE}): whether gaps in longer sentences are easier to fill."
+    listed = f"[Short and long sentences]({PAGE}): whether gaps in longer sentences are easier to fill"
     assert listed in (page / "index.ipynb").read_text()
     assert sorted(file.name for file in folder.iterdir()) == [PAGE, FILE]  # nothing is left beside them
     pages = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]

@@ -246,7 +246,7 @@ def test_a_failed_write_leaves_no_measurement(series, probe, monkeypatch):
 
 
 def test_items_are_written_before_measurements(series, probe, monkeypatch):
-    monkeypatch.setattr(measurements, "write", lambda path, rows: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(measurements, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(series, steps="0")
     written = [

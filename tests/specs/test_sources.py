@@ -53,7 +53,7 @@ def key(file):
 
 def test_a_plugins_facts_are_found_read_and_counted(mine, capsys):
     with pytest.raises(
-        EmbryologyError, match=r"set of facts 'food'; choose one of trex, google-re, squad, pararel, bundled, or give"
+        EmbryologyError, match=r"set of facts 'food'; choose one of trex, google-re, squad, pararel, bundled, fed, or"
     ):
         fact_sets.find("food")
     registry.add(mine)
@@ -291,7 +291,7 @@ def test_a_plugins_corpus_is_read_and_known_by_its_files(tmp_path, monkeypatch):
     (tmp_path / "texts").mkdir()
     file = tmp_path / "texts" / "a.jsonl"
     file.write_text('["One", "A text."]\n["Two", "Another."]\n')
-    with pytest.raises(EmbryologyError, match="no corpus source 'jsonl'; choose one of bundled, text, wikipedia, or"):
+    with pytest.raises(EmbryologyError, match="no corpus source 'jsonl'; choose one of bundled, fed, text, wikipedia"):
         articles.fingerprint("jsonl", "~/texts")
     (tmp_path / "mine.py").write_text(CORPUS)
     registry.add(tmp_path / "mine.py")
