@@ -85,7 +85,7 @@ class Page:
 def chromium() -> Iterator[Page]:
     """A browser with one empty tab, ended with the context."""
     assert CHROMIUM
-    with TemporaryDirectory() as profile:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [CHROMIUM, *QUIET, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         loop = asyncio.new_event_loop()

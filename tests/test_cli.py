@@ -145,7 +145,7 @@ def test_an_unknown_corpus(embryology, tmp_path):
     file.write_text(cli_yaml(preset))
     status, _, errors = embryology("pretrain", file)
     assert (status, len(errors)) == (1, 1)
-    assert "no corpus source 'gutenberg'; choose one of bundled, text, wikipedia" in errors[0]
+    assert "there is no corpus source 'gutenberg'; choose one of bundled, fed, text, wikipedia, artificial" in errors[0]
 
 
 def test_an_asked_for_treebank_that_is_missing_says_how_to_get_it(embryology, run_folder, tmp_path):

@@ -25,7 +25,7 @@ from tests.treebank_files import less_silver
 
 STUDIES = ("recipes", "variants", "published_probing")
 FROZEN_PAGES = ("pretraining", "tokens")
-OF_SMOKE = {name: count for name, count in FIGURES.items() if name not in ("seeds", "checkpoint")} | {
+OF_SMOKE = {name: count for name, count in FIGURES.items() if name not in ("seeds", "study", "checkpoint")} | {
     "checkpoint-0": 2,
     "checkpoint-50": 2,
     "knowledge": 4,

@@ -38,7 +38,8 @@ def _known(series: Series, axis: str) -> np.ndarray:
             raise EmbryologyError(f"how many tokens {series.name} read is not known")
     else:
         losses = plateau.read([series])
-        losses = losses.dropna(subset=["held_out_masked_loss", "unigram_loss"]) if len(losses) else losses
+        asked = ["held_out_masked_loss", "unigram_loss"]
+        losses = losses.dropna(subset=asked) if {*asked} <= {*losses} else losses.iloc[:0]
         if losses.empty:
             raise EmbryologyError(f"the losses of {series.name} are not known")
         below = losses["unigram_loss"] - losses["held_out_masked_loss"]

@@ -35,6 +35,8 @@ def words(series: Series, steps: str = "all") -> HTML:
     items = _items(series, tokens.SPECIFICATION.name, steps)
     if isinstance(items, str):
         return style.paragraph(items)
+    if LOG_PROBABILITY not in items:
+        return style.paragraph("Single words are not drawn: their log-probabilities were not kept.")
     items = items[items["task"] == MASK_PREDICTION]
     named = "word" in items and BUNDLED in str(items["source"].iloc[0])
     if named:
@@ -49,6 +51,8 @@ def facts(series: Series, steps: str = "all") -> HTML:
     items = _items(series, knowledge.SPECIFICATION.name, steps)
     if isinstance(items, str):
         return style.paragraph(items)
+    if LOG_PROBABILITY not in items:
+        return style.paragraph("Single facts are not drawn: their log-probabilities were not kept.")
     items = items[items["task"] == items["task"].iloc[0]]
     if "subject" in items and BUNDLED in str(items["source"].iloc[0]):
         items = items.assign(name=items["subject"] + " → " + items["object"] + " (" + items["group"] + ")")
@@ -62,6 +66,8 @@ def pairs(series: Series, steps: str = "all") -> HTML:
     items = _items(series, grammar.SPECIFICATION.name, steps)
     if isinstance(items, str):
         return style.paragraph(items)
+    if "difference" not in items:
+        return style.paragraph("Single pairs are not drawn: how much likelier one is was not kept.")
     items = items[~items["task"].str.endswith(f"/{grammar.WHOLE}")]
     items = items[items["task"] == items["task"].iloc[0]]
     items = items.rename(columns={"item_id": "name", "difference": "y"})
@@ -129,9 +135,8 @@ def _drawn(series: Series, items: pd.DataFrame, of: str, unit: str) -> HTML:
     )
     rises = (curves[last] > curves.iloc[:, 0]).mean()
     answer = f"{rises:.0%} of {len(curves):,} {of}s end higher than at step {int(curves.columns[0]):,}"
-    data = pd.concat([curves, mean.to_frame("mean of all").T]).round(
-        4
-    )  # wide, as a tidy one would be ten times as long
+    # Wide, as a tidy one would be ten times as long.
+    data = pd.concat([curves, mean.to_frame("mean of all").T]).round(4)
     return style.show(
         figure,
         f"single-{of}s",

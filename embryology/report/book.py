@@ -190,7 +190,7 @@ def contents(root: Path, pages: Contents) -> dict[str, Any]:
 
 def _entry(series: Series | None, page: Page) -> dict[str, Any]:
     """A page by its file and what the list of pages calls it, which does not name the series as the heading does."""
-    title = {"title": page.title} if series and page.step is None else {}
+    title = {"title": page.title} if series else {}
     return {"file": _file(series, page)} | title | ({_BELOW: True} if page.step is not None else {})
 
 

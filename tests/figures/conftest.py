@@ -1,6 +1,6 @@
 import pytest
 
-from embryology.figures import chart, looks, style
+from embryology.figures import chart, looks, origin, style
 from tests.synthetic import STEPS, make_run
 
 
@@ -29,3 +29,4 @@ def nothing_known():
     style.counts("step")
     chart.know([])
     looks.know([])
+    origin.told([])

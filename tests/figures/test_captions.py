@@ -63,4 +63,6 @@ def test_the_fold_holds_the_whole_answer_what_the_caption_left_and_the_note(monk
     assert fold[2] == f"<p>{LONG}</p><p>Word {'word ' * 59}end.</p><p>Note: a &amp; b.</p>"
     assert re.search(r"<figcaption>(.*?)<details", html)[1] == "A question? Bands: made up."
     monkeypatch.setattr(style, "_note", "")
-    assert "<details" not in style.show(figure, "a", "Short", pd.DataFrame({"x": [1]}), "A question?", "alt").data
+    assert (
+        "embryology-more" not in style.show(figure, "a", "Short", pd.DataFrame({"x": [1]}), "A question?", "alt").data
+    )

@@ -123,8 +123,9 @@ def of_two(runs):
 def test_the_tables_are_listed_with_their_files_and_rows(of_two):
     rows = cells_of(exported.written(of_two).data)
     assert [row[0] for row in rows] == [
-        "measurements", "configurations", "dictionary", "items_attention", "items_edges", "items_finetune",
-        "items_grammar", "items_knowledge", "items_similarity", "items_tokens",
+        "measurements", "configurations", "dictionary", "items_attention", "items_completions",
+        "items_divergence", "items_edges", "items_finetune", "items_grammar", "items_knowledge", "items_similarity",
+        "items_tokens",
     ]  # fmt: skip
     assert {row[1] for row in rows} == {file.name for file in of_two.glob("*.parquet")}
     with duckdb.connect(of_two / "tables.duckdb", read_only=True) as connection:
@@ -174,16 +175,16 @@ def test_the_dictionary_is_shown_whole_columns_apart_from_names(series, tmp_path
     assert ["knowledge", "metric", "gain"] in [row[:3] for row in names]
 
 
-def test_the_table_to_filter_has_every_measurement(folder):
-    series = Series.open(next(each for each in sorted(folder.iterdir()) if (each / "measurements").is_dir()))
+def test_the_table_to_filter_has_every_measurement(runs, tmp_path):
+    series = runs[0]
     html = exported.all_of_them([series]).data
     packed = re.search(r'embryology-rows">([^<]*)<', html)[1]
     content = json.loads(zlib.decompress(base64.b64decode(packed)))
     names, values = content["names"], content["values"]
     columns = [[values[name][code] for code in content["codes"][name]] for name in names]
     told = sorted(zip(*(map(str, column) for column in columns), content["numbers"]["value"], strict=True))
-    export([series], folder / "to-filter.csv")
-    with (folder / "to-filter.csv").open(newline="") as file:
+    export([series], tmp_path / "to-filter.csv")
+    with (tmp_path / "to-filter.csv").open(newline="") as file:
         kept = [row for row in csv.DictReader(file) if row["value"]]
     assert [row[:-1] for row in told] == sorted(tuple(row[name] for name in names) for row in kept)
     assert sorted(row[-1] for row in told) == pytest.approx(sorted(float(row["value"]) for row in kept), rel=1e-4)

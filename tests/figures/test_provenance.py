@@ -18,7 +18,7 @@ from embryology.runs.series import Series
 from embryology.runs.steps import Record
 from embryology.storage.files import read_json, write_json
 from tests.figures.reading import cells_of
-from tests.synthetic import make_run, measure
+from tests.synthetic import PROBES, make_run, measure
 
 
 def session(command, device, commit=None):
@@ -40,6 +40,8 @@ def made(folder, name="one", **changes):
         "is_frozen": False,
         "version": 2,
         "unit": "step",
+        "recipe": None,
+        "seed": 7,
     }
     series = SimpleNamespace(**values | changes)
     write_json(
@@ -149,7 +151,7 @@ def test_what_was_measured_is_counted_by_probe_and_step(run):
     frame = measurements.read(run, "tokens")
     last = frame[frame["step"] == 2000]
     assert rows["tokens", "2,000"] == [str(len(last)), last["key"].iloc[0][:16]]
-    assert len(rows) == 8 * 3
+    assert len(rows) == len(PROBES) * 3
 
 
 def test_a_run_has_its_settings_and_its_text(run):

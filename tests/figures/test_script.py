@@ -21,7 +21,7 @@ CHOOSE = (
     "{{ const field = document.querySelector('{}'); field.value = '{}'; field.dispatchEvent(new Event('change')); }}"
 )
 LEGEND = "[...document.querySelectorAll('figure .embryology-legend li')].map((each) => each.textContent.trim())"
-ROWS = "[...document.querySelectorAll('tbody tr')]"
+ROWS = "[...document.querySelectorAll('.embryology-rows-shown tbody tr')]"
 CELLS = "(row) => [...row.cells].map((cell) => cell.textContent).join('|')"
 PRESS = "document.querySelector('[data-axis={}]').click()"
 

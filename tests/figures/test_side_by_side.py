@@ -54,7 +54,7 @@ def test_each_run_is_drawn_over_its_own_tokens(figure):
         assert ends == pytest.approx(np.column_stack([places, tokens * (steps - 10), tokens * (steps + 30)]))
         of_run = figure.data[figure.data["source"] == name]
         assert of_run["tokens"].tolist() == pytest.approx(tokens * steps)
-    assert axis.get_xlabel() == "tokens read, halfway above blind answers"
+    assert axis.get_xlabel() == "tokens read, halfway"
     assert "one on text of one; other on text of other; third on text of third." in figure.caption
     assert "one: DT step 100, CC step 200" in figure.alt  # in steps, as each run's own page has them
     assert learning_order.INDEPENDENT not in figure.caption
@@ -64,7 +64,7 @@ def test_runs_of_which_one_does_not_know_its_tokens_are_drawn_over_steps(runs):
     unknown = replace(runs["other"], grid=runs["other"].grid.assign(tokens=np.nan), kept=False)
     figure = seen(drawn.side_by_side, runs | {"other": unknown})
     axis = figure.figure.axes[0]
-    assert axis.get_xlabel() == "training step, halfway above blind answers"
+    assert axis.get_xlabel() == "training step, halfway"
     assert line(axis, "one")[:, 0] == pytest.approx(ORDERS["one"])
     assert figure.caption.startswith("Is the order of learning the same in a longer run? Training step when")
     assert figure.caption.endswith(learning_order.INDEPENDENT)

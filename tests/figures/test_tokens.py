@@ -95,7 +95,7 @@ def test_sentences_count_groups_of_which_something_can_be_told(drawn, alone, tim
     some = seen(
         tokens.accuracy, alone, times.assign(beyond_everywhere=[True, False, True, False]), "reconstruction", "x"
     )
-    assert "2 of 3 groups end beyond one word" in some.answer
+    assert "; 2 beyond one word everywhere" in some.answer
     assert "those of run" not in some.caption
     assert line(some.panel("DT"), "run")[:, 0].tolist() == STEPS  # alone over steps
 

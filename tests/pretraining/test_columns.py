@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
 
 from embryology import presets
+from embryology.corpus import several
 from embryology.pretraining import loop
 from embryology.pretraining.batches import Batches
 from embryology.pretraining.devices import Devices
@@ -80,7 +81,7 @@ def run_of(preset, root, tokenizer):
     """A run on a text that was never prepared."""
     tokenizer.save_pretrained(root / "tokenizer")
     sides = {"train": store_of(DOCUMENTS), "held_out": store_of(DOCUMENTS * 2)}
-    corpus = SimpleNamespace(tokenizer_folder=root / "tokenizer", record={}, **sides)
+    corpus = several.Corpora(SimpleNamespace(tokenizer_folder=root / "tokenizer", record={}, **sides))
     return Run(preset, RunFolder(root / "run"), corpus, Devices(), Console(quiet=True))
 
 

@@ -71,7 +71,7 @@ def test_nothing_that_is_asked_is_held_back(outcome, held_out, tokenizer):
     pool = without.pool(outcome, held_out, tokenizer, asked)
     assert 0 < len(pool.spare) < len(everything.spare) < len(pool.chunks)
     questions, steps = heldout.questions(outcome, held_out, tokenizer)
-    read_there = {chunk for number in range(32 * steps) for chunk in [questions.order(0)[number]]}
+    read_there = {chunk for number in range(32 * steps) for chunk in [questions.epoch_order(0)[number]]}
     forbidden = {sentence for chunk in read_there for sentence in range(*questions.chunks[chunk])}
     for number in pool.spare:
         first, after = pool.chunks[number]

@@ -70,10 +70,16 @@ def data(monkeypatch):
     monkeypatch.setattr(finetune.catalogue, "identity", identity)
     for module in (edges, tokens, finetune, frozen, grammar):
         monkeypatch.setattr(module, "resolve", lambda precision: made.get("precision", precision))
-    text = SimpleNamespace(record={"text_sha256": None})
+    record = {"text_sha256": None}
+
+    class Text:
+        @property
+        def text_sha256(self):
+            return record["text_sha256"]
+
     for module in (knowledge, grammar):
-        monkeypatch.setattr(module, "_training_text", lambda series: text if text.record["text_sha256"] else None)
-    made["text"] = text.record
+        monkeypatch.setattr(module, "_training_text", lambda series: Text() if record["text_sha256"] else None)
+    made["text"] = record
     return made
 
 

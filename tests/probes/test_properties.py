@@ -149,8 +149,8 @@ def test_data_that_are_others_now_are_refused(series, text, probe, now, same):
     ],
 )
 def test_a_text_is_the_same_where_its_articles_and_pieces_are(record, same):
-    assert properties._is_same(HASHES, SimpleNamespace(record=HASHES | record)) == same
-    assert not properties._is_same({}, SimpleNamespace(record={}))  # nothing is known of either
+    assert properties._is_same(HASHES, HASHES | record) == same
+    assert not properties._is_same({}, {})  # nothing is known of either
 
 
 def test_a_text_that_is_not_at_hand_is_prepared_as_it_was(series, text, monkeypatch):

@@ -36,7 +36,7 @@ def more_checkpoints(folder, steps, probe="tokens"):
 def tiny(project):
     """A run of eleven checkpoints, in a project with a page of a checkpoint and one of all."""
     notebooks = project / "notebooks"
-    page = {"needs": ["tokens"], "part": "The report"}
+    page = {"needs": ["tokens"], "part": "Your run"}
     write_notebook(notebooks / "atlas.ipynb", kind="probe", order=11, **page)
     cells = "assert step not in (4, 64), 'it fails'\nstep"
     write_notebook(notebooks / "checkpoint.ipynb", cells, kind="checkpoint", order=12, parameters=PARAMETERS, **page)
@@ -81,7 +81,7 @@ def test_a_book_has_some_checkpoints_of_what_is_reported_and_of_frozen_runs_none
 
 def test_without_what_it_needs_the_page_is_left_out_once(project, tiny, executed):
     write_notebook(
-        project / "notebooks" / "checkpoint.ipynb", kind="checkpoint", needs=["edges"], part="The report", order=12,
+        project / "notebooks" / "checkpoint.ipynb", kind="checkpoint", needs=["edges"], part="Your run", order=12,
         parameters=PARAMETERS,
     )  # fmt: skip
     shown = said(project)
@@ -126,8 +126,8 @@ def test_of_several_runs_each_has_its_own_below_its_page_of_all(project, tiny, e
     other = measured_run("other")
     more_checkpoints(other, (0, 10))
     parts = contents_of(project, monkeypatch, "tiny", "other")
-    own = {part["caption"]: part["chapters"] for part in parts}["The report: other"]
-    (front,) = (chapter for chapter in own if chapter["file"].endswith("other/atlas"))
+    (own,) = {part["caption"]: part["chapters"] for part in parts}["Every run"]
+    (front,) = (chapter for chapter in own["sections"] if chapter["file"].endswith("other/atlas"))
     assert [each["title"] for each in front["sections"]] == ["The checkpoint 0", "The checkpoint 10"]
     assert [each["file"].rpartition("/")[2] for each in front["sections"]] == ["checkpoint-0", "checkpoint-10"]
 
