@@ -78,8 +78,7 @@ def make_run(
     words = _words(sentences, [tag for tag in KNOWN if tag not in without], seed)
     for step in steps:
         record = {"step": step, "tokens": step * 2048, "epoch": step / 500, "sha256": f"{weights(step):064x}"}
-        held_out = {"held_out_masked_loss": _loss(step)}
-        write_json(folder.checkpoint(step) / RECORD, record | {"held_out": held_out})
+        write_json(folder.checkpoint(step) / RECORD, record | {"held_out": {"held_out_masked_loss": _loss(step)}})
         measured = {
             "tokens": lambda step=step: _tokens(step, words, source, total, factor, tags or {}),
             "edges": lambda step=step: (_edges(step), _edge_items(source)),
@@ -270,6 +269,7 @@ def _knowledge(step, last, facts=60):
                     "chosen": place < final,
                     "pieces": 1,
                     "correct": (place < final * share) & ~slips,
+                    "log_probability": -1.0 - 5 * place / (1 + share),
                     "common": place < common,
                     "named": place > 0.9,
                     "held_out": False,

@@ -52,6 +52,17 @@ def are_crossed(series: Sequence[Series]) -> bool:
     return len(found) > 1 and max(map(len, found.values())) > 1
 
 
+def apart(study: Factors) -> tuple[int, int]:
+    """Of how many measures all seeds of one preset end beyond all of another's, and how many have two presets with
+    two seeds or more."""
+    beyond = compared = 0
+    for _, rows in study.ends.dropna(subset=["value"]).groupby("measure"):
+        ends = [own for _, own in rows.groupby("preset")["value"] if len(own) > 1]
+        compared += len(ends) > 1
+        beyond += any(one.min() > other.max() for one in ends for other in ends)
+    return beyond, compared
+
+
 def read(series: Sequence[Series], steps: str = "all") -> Factors:
     """What runs of several presets and seeds have, and what they end as.
 
@@ -158,3 +169,8 @@ def spread(ends: pd.DataFrame) -> pd.DataFrame:
             low, high = (float(end[0]) for end in intervals.of_mean(array[:, None], array[:, None] * 0 + 1))
         rows.append((measure, preset, len(array), array.mean(), low, high, array.max() - array.min()))
     return pd.DataFrame(rows, columns=["measure", "preset", "seeds", "mean", "low", "high", "range"])
+
+
+def read_crossed(series: Sequence[Series], steps: str = "all") -> Factors | None:
+    """As :func:`read`; None where there are not several presets and seeds."""
+    return read(series, steps) if are_crossed(series) else None

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from embryology.analysis import checkpoints_said, tables
-from embryology.figures import plain_sentences, style
+from embryology.figures import answers, plain_sentences, style
 from embryology.figures.atlas_script import SCRIPT, STYLE
 from embryology.runs import measurements
 from embryology.runs.series import Series
@@ -30,8 +30,8 @@ def read(series: Series, steps: str = "all") -> pd.DataFrame:
     return tables.select(measurements.read_items(series, SPECIFICATION.name), series, steps)
 
 
-def in_short(series: Series, items: pd.DataFrame) -> Markdown:
-    """From what to what the answers go, in a sentence."""
+def answer(series: Series, items: pd.DataFrame) -> Markdown:
+    """From what to what the answers go."""
     at = sorted(items["step"].unique())
     shares = {task: items[items["task"] == task].groupby("step")["correct"].agg(["sum", "size"]) for task in PANELS}
     said = []
@@ -41,10 +41,11 @@ def in_short(series: Series, items: pd.DataFrame) -> Markdown:
             said.append(
                 f"of {last['size']} {what} {first['sum']} at the first checkpoint and {last['sum']} at the last"
             )
-    whole = ", and ".join(said)
-    return Markdown(
-        f"{whole[:1].upper()}{whole[1:]}. These sentences are examples of ours, the same at all {len(at)} checkpoints; "
-        f"what holds of many more sentences is told by the other pages."
+    return answers.said(
+        "What does the model say in plain sentences, and when does it make sense?",
+        ", and ".join(said),
+        f"{answers.of_one(series)}. These sentences are examples of ours, the same at all {len(at)} checkpoints; other "
+        "pages have many more",
     )
 
 

@@ -8,7 +8,7 @@ from IPython.display import HTML, Markdown
 from matplotlib.colors import PowerNorm
 
 from embryology.analysis import at_step, attention, grammar, knowledge, tables
-from embryology.figures import clock, plain_sentences, style
+from embryology.figures import answers, clock, plain_sentences, style
 from embryology.runs.series import Series
 from embryology.specs import completions as words
 from embryology.specs.completions import ACCURACY, ANSWER, FREQUENT_WORD, GAP, PREFERENCE, RECONSTRUCTION
@@ -17,24 +17,29 @@ MOST_FACTS, MOST_HEADS = 14, 4
 """That are shown; of each layer."""
 
 
-def in_short(series: Series, step: int) -> Markdown:
-    """What the checkpoint says, in sentences; or that it was not asked."""
+QUESTION = "What does the model say at this checkpoint?"
+
+
+def answer(series: Series, step: int) -> Markdown:
+    """What the checkpoint says; or that it was not asked."""
     told, when = at_step.read(series, words.SPECIFICATION.name, step), _when(series, step)
     if isinstance(told, str):
-        return Markdown(f"What the model says in plain sentences is not known of {when}: {told}.")
+        return answers.said(QUESTION, f"{answers.UNTOLD} of {when}: {told}", answers.of_one(series))
     gaps = at_step.value(told.rows, GAP, ACCURACY)
     given = at_step.value(told.rows, RECONSTRUCTION, ACCURACY)
     blind = at_step.value(told.rows, RECONSTRUCTION, ACCURACY, FREQUENT_WORD)
-    answer, most = at_step.favourite(told.items)
-    same = f"; in {most} of them it is “{_escaped(answer)}”" if most > 1 else ", each time another word"
+    favourite, most = at_step.favourite(told.items)
+    same = f"; in {most} of them it is “{_escaped(favourite)}”" if most > 1 else ", each time another word"
     pairs = at_step.value(told.rows, PREFERENCE, ACCURACY)
     preferred = ""
     if pd.notna(pairs["value"]):
         preferred = f" Of {pairs['n']} pairs of sentences it prefers the better one in {_right(pairs)}."
-    return Markdown(
+    return answers.said(
+        QUESTION,
         f"At {when} the likeliest word is the right one in {_right(gaps)} of {gaps['n']} gaps{same}. Of {given['n']} "
         f"words of whole sentences it gives back {_right(given)}, where one word everywhere would be right of "
-        f"{_right(blind)}.{preferred} These sentences are examples of ours: of others they say nothing."
+        f"{_right(blind)}.{preferred}",
+        f"{answers.of_one(series)}. These sentences are examples of ours, and say nothing of others",
     )
 
 

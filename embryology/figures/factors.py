@@ -4,21 +4,32 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from matplotlib.patches import Rectangle
 
 from embryology.analysis import factors
 from embryology.analysis.factors import Factors
-from embryology.figures import style
+from embryology.figures import answers, style
 from embryology.figures.over_seeds import BASELINES
 from embryology.runs.series import Series
 
 MISSING = "missing"
 
 
-def read(series: Sequence[Series], steps: str = "all") -> Factors | None:
-    """As :func:`embryology.analysis.factors.read`; None where there are not several presets and seeds."""
-    return factors.read(series, steps) if factors.are_crossed(series) else None
+def answer(series: Sequence[Series], study: Factors | None) -> Markdown:
+    """Of which measures presets lie further apart at the end than seeds of one preset; and what is missing."""
+    question = "Does a preset change more than a seed?"
+    if study is None:
+        return answers.said(question, f"{answers.UNTOLD}. {_NOT}", answers.of_several(series))
+    apart, compared = factors.apart(study)
+    missing = int((study.cells["wanted"] - study.cells["measured"]).sum())
+    lacking = f"; {missing:,} measurements are missing" if missing else ""
+    return answers.said(
+        question,
+        f"{answers.of(apart, compared)}: at the end, of {compared} measures {apart} have every seed of one preset "
+        "beyond every seed of another, of two seeds or more each",
+        f"{answers.of_several(series)}{lacking}; so few seeds bear no test",
+    )
 
 
 def coverage(study: Factors | None) -> HTML:

@@ -250,6 +250,7 @@ def order(found: Found) -> HTML:
     )
     data = (
         table.rename_axis("series")
+        .melt(var_name="group", value_name="place", ignore_index=False)
         .reset_index()
         .merge(
             pd.DataFrame([{"series": each.series, "tau": each.published.tau, "p": each.published.p} for each in told]),

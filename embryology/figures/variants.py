@@ -5,13 +5,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from embryology.analysis import variants
 from embryology.analysis.variants import Study
-from embryology.figures import style
+from embryology.figures import answers, style
 
 NOT_RUN, NOT_MEASURED = "not run yet", "not measured yet"
+
+
+def answer(study: Study) -> Markdown:
+    """Which variants come sooner or later to the control's loss, of those that have been run."""
+    said = numbers(study)
+    return answers.said(
+        "What does one change do to all that is learnt?",
+        said["loss"],
+        f"Rests on {said['run']} of {said['planned']} variants, {said['seeds']} each; simultaneous 95% intervals "
+        "against their control",
+    )
 
 
 def numbers(study: Study) -> dict[str, str]:
@@ -83,7 +94,7 @@ def beside_control(study: Study) -> HTML:
         "tokens of its own text to the control's loss": variants.tokens_to_loss(study),
         "tokens at which words are learnt": variants.learning_times(study),
     }
-    data = plan[["preset", "control", "changed"]].copy()
+    drawn = []
     for axis, (what, table) in zip(axes, tables.items(), strict=True):
         by_preset = table.set_index("preset")
         axis.axvline(0, color=style.INK, linestyle="--", linewidth=1.3, label="control")
@@ -92,8 +103,8 @@ def beside_control(study: Study) -> HTML:
         axis.set_yticks(rows, plan["changed"] if axis is axes[0] else [""] * len(rows))
         axis.set_ylim(-0.6, len(plan) - 0.4)
         axis.set_xlabel(f"{what},\ndoublings beside the control")
-        named = table.drop(columns=["control", "seeds"]).add_prefix(f"{what}: ")
-        data = data.merge(named, left_on="preset", right_on=f"{what}: preset", how="left")
+        named = plan[["preset", "control", "changed"]].merge(table.drop(columns=["control", "seeds"]), how="left")
+        drawn.append(named.assign(measure=what))
     style.legend(figure, list(axes), 3)
     values = numbers(study)
     done = f"{values['run']} of {values['planned']} variants have been run"
@@ -101,7 +112,7 @@ def beside_control(study: Study) -> HTML:
         figure,
         "variants",
         f"{values['loss']} {values['times']}" if int(values["run"]) else f"{done}: nothing can be compared yet",
-        data.drop(columns=[name for name in data if name.endswith(": preset")]),
+        pd.concat(drawn, ignore_index=True),
         f"What does one change do to a whole run? {done}, each with {values['seeds']} (marks). Left: tokens of the "
         f"run's own text until the held-out masked loss is, for good, where the control's is at "
         f"{variants.LEVEL_AT:.0%} of its text. Right: the mean over groups of words of the shift of their learning "

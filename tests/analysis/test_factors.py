@@ -99,3 +99,13 @@ def test_the_spread_of_seeds_is_their_mean_with_the_t_interval_that_scipy_has():
     assert (a["low"], a["high"]) == (pytest.approx(low), pytest.approx(high))
     assert (b["seeds"], b["mean"], b["range"]) == (2, pytest.approx(0.8), pytest.approx(0.2))
     assert np.isnan(b["low"])
+
+
+def test_presets_are_apart_where_no_seed_of_one_is_among_those_of_another():
+    rows = [
+        *(("apart", "a", 0, 0.1), ("apart", "a", 1, 0.2), ("apart", "b", 0, 0.3), ("apart", "b", 1, 0.4)),
+        *(("among", "a", 0, 0.1), ("among", "a", 1, 0.35), ("among", "b", 0, 0.3), ("among", "b", 1, 0.4)),
+        *(("alone", "a", 0, 0.1), ("alone", "a", 1, 0.2), ("alone", "b", 0, 0.9), ("alone", "b", 1, np.nan)),
+    ]
+    ends = pd.DataFrame(rows, columns=["measure", "preset", "seed", "value"])
+    assert factors.apart(factors.Factors(("a", "b"), (0, 1), pd.DataFrame(), ends, {}, ())) == (1, 2)

@@ -17,13 +17,13 @@ def bare(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("runs") / "bare", sentences=5, only=("tokens",))
 
 
-def test_in_short_counts_are_those_of_the_step(series):
-    told = checkpoint.in_short(series, 160).data
+def test_the_answer_counts_are_those_of_the_step(series):
+    told = checkpoint.answer(series, 160).data
     assert "At step 160 the likeliest word is the right one in 1 of 2 gaps, each time another word." in told
     assert "Of 9 words of whole sentences it gives back 6, where one word everywhere would be right of 2." in told
     assert "Of 2 pairs of sentences it prefers the better one in 1." in told
-    assert "of others they say nothing" in told
-    first = checkpoint.in_short(series, 0).data
+    assert "say nothing of others" in told
+    first = checkpoint.answer(series, 0).data
     assert "in 0 of 2 gaps; in 2 of them it is “the”." in first
 
 
@@ -87,8 +87,8 @@ def test_what_was_not_measured_is_said(bare, draw):
 
 
 def test_that_nothing_was_said_is_said(bare):
-    told = checkpoint.in_short(bare, 40).data
-    assert told.startswith("What the model says in plain sentences is not known of step 40: probe completions has not")
+    told = checkpoint.answer(bare, 40).data
+    assert "Cannot be told of step 40: probe completions has not" in told
 
 
 def test_every_sentence_is_completed_and_given_back(series):

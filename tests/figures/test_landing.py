@@ -122,12 +122,12 @@ def test_the_matrix_has_a_cell_a_claim_and_recipe_that_leads_to_the_claim(monkey
 
 def test_the_figure_shares_places_and_puts_the_own_run_last(monkeypatch):
     shown = seen(landing.order.__wrapped__, found(monkeypatch))
-    data = shown.data.set_index("series")
-    assert list(data.index) == ["published ALBERT", "large", "own"]
+    data = shown.data.pivot(index="series", columns="group", values="place")
+    assert list(dict.fromkeys(shown.data["series"])) == ["published ALBERT", "large", "own"]
     assert data.loc["own", ["DT", "IN", "NN"]].tolist() == [1.5, 1.5, 3]
     assert data.loc["large", ["DT", "IN", "NN"]].tolist() == [1, 2.5, 2.5]
     assert np.isnan(data.loc["own", "VB"])
-    assert data.loc["large", "tau"] == 0.9
+    assert set(shown.data.loc[shown.data["series"] == "large", "tau"]) == {0.9}
     assert shown.answer == "Kendall's τ with the published order: 0.40 to 0.90 in 2 runs"
     assert "Not drawn" in landing.order(found(monkeypatch, orders=[ORDERS[2]])).data
-    assert csv_of(landing.order(found(monkeypatch)).data)["series"].tolist() == list(data.index)
+    assert csv_of(landing.order(found(monkeypatch)).data)["series"].tolist() == shown.data["series"].tolist()
