@@ -21,7 +21,7 @@ def cells_of(notebook):
 
 LOADED = """
 import json, os, sys
-import filelock, IPython, matplotlib.pyplot, pandas, patsy, pyarrow.parquet  # once for all children
+import filelock, IPython, matplotlib.pyplot, pandas, patsy, pyarrow.parquet, seaborn  # once for all children
 import pydantic.main, rich.console, scipy.stats, yaml
 for name, code in json.loads(sys.argv[1]).items():
     if os.fork() == 0:
