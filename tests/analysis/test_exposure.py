@@ -298,6 +298,7 @@ def change_items(run, probe, change):
 
 
 def test_what_lacks_is_said(run):
+    change_items(run, "knowledge", lambda items: items.drop(columns="log_probability"))
     assert exposed.facts(run) == "log-probabilities were not kept when it was frozen"
     assert exposed.words(run, "2000") == "it takes two checkpoints"
     change_items(run, "tokens", lambda items: items.drop(columns="log_probability"))
