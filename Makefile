@@ -42,7 +42,7 @@ archive: $(INSTALLED)
 	$(VENV)/bin/python -m embryology.report.archive
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long" $(PYTEST_ARGS)
 
 test-long: $(INSTALLED)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=long $(VENV)/bin/python -m pytest -n 2 -rP \
