@@ -13,7 +13,8 @@ from embryology.corpus import store
 from embryology.corpus.store import PreparedCorpus, TokenStore
 from embryology.errors import EmbryologyError
 from embryology.presets import Outcome
-from embryology.storage.files import sha256_of
+from embryology.runs.paths import RunFolder
+from embryology.storage.files import read_json, sha256_of
 
 OTHERS = "others"
 """The key of a run's ``corpus.json`` under which the records of its phases' texts stand, if there are any."""
@@ -114,6 +115,11 @@ def prepared(record: dict[str, Any]) -> Corpora | None:
     found = [_prepared(each) for each in (own, *record.get(OTHERS, ()))]
     there = [corpus for corpus in found if corpus is not None]
     return Corpora(there[0], tuple(there[1:])) if len(there) == len(found) else None
+
+
+def of_run(folder: RunFolder) -> Corpora | None:
+    """The texts of a run, if they were trained on here and are still in the cache."""
+    return prepared(read_json(folder.corpus)) if folder.corpus.exists() else None
 
 
 def _prepared(record: dict[str, Any]) -> PreparedCorpus | None:

@@ -32,54 +32,48 @@ def words(series: Series, steps: str = "all") -> HTML:
         series: of any run; where it is frozen, words are named by their tag and a number.
         steps: which checkpoints, as of :func:`embryology.analysis.tables.read`.
     """
-    items = _items(series, tokens.SPECIFICATION.name, steps)
+    items = _items(series, tokens.SPECIFICATION.name, steps, LOG_PROBABILITY, MASK_PREDICTION)
     if isinstance(items, str):
         return style.paragraph(items)
-    if LOG_PROBABILITY not in items:
-        return style.paragraph("Single words are not drawn: their log-probabilities were not kept.")
-    items = items[items["task"] == MASK_PREDICTION]
-    named = "word" in items and BUNDLED in str(items["source"].iloc[0])
-    if named:
+    if _may_be_named(items, "word"):
         items = items.assign(name=items["word"].str.lower() + " (" + items["group"] + ")")
-    else:
-        items = items.assign(name=_numbered(items, items["group"]))
-    return _drawn(series, items.rename(columns={LOG_PROBABILITY: "y"}), "word", "mean log-probability, nats")
+    return _drawn(series, items, "word", "mean log-probability, nats")
 
 
 def facts(series: Series, steps: str = "all") -> HTML:
     """The log-probability of the objects of single facts, a line a fact; arguments as of :func:`words`."""
-    items = _items(series, knowledge.SPECIFICATION.name, steps)
+    items = _items(series, knowledge.SPECIFICATION.name, steps, LOG_PROBABILITY)
     if isinstance(items, str):
         return style.paragraph(items)
-    if LOG_PROBABILITY not in items:
-        return style.paragraph("Single facts are not drawn: their log-probabilities were not kept.")
-    items = items[items["task"] == items["task"].iloc[0]]
-    if "subject" in items and BUNDLED in str(items["source"].iloc[0]):
+    if _may_be_named(items, "subject"):
         items = items.assign(name=items["subject"] + " → " + items["object"] + " (" + items["group"] + ")")
-    else:
-        items = items.assign(name=_numbered(items, items["group"]))
-    return _drawn(series, items.rename(columns={LOG_PROBABILITY: "y"}), "fact", "log-probability of the object, nats")
+    return _drawn(series, items, "fact", "log-probability of the object, nats")
 
 
 def pairs(series: Series, steps: str = "all") -> HTML:
     """How much likelier the grammatical sentence of single pairs is, a line a pair; arguments as of :func:`words`."""
-    items = _items(series, grammar.SPECIFICATION.name, steps)
+    items = _items(series, grammar.SPECIFICATION.name, steps, "difference")
     if isinstance(items, str):
         return style.paragraph(items)
-    if "difference" not in items:
-        return style.paragraph("Single pairs are not drawn: how much likelier one is was not kept.")
-    items = items[~items["task"].str.endswith(f"/{grammar.WHOLE}")]
-    items = items[items["task"] == items["task"].iloc[0]]
-    items = items.rename(columns={"item_id": "name", "difference": "y"})
-    return _drawn(series, items, "pair", "log-probability, less the other's, nats")
+    return _drawn(series, items.assign(name=items["item_id"]), "pair", "log-probability, less the other's, nats")
 
 
-def _items(series: Series, probe: str, steps: str) -> pd.DataFrame | str:
-    """The items of a probe at chosen checkpoints, or a sentence that says why there are none."""
+def _may_be_named(items: pd.DataFrame, column: str) -> bool:
+    return column in items and BUNDLED in str(items["source"].iloc[0])
+
+
+def _items(series: Series, probe: str, steps: str, value: str, task: str | None = None) -> pd.DataFrame | str:
+    """The items of a task of a probe, the first if none is said, at chosen checkpoints: with ``y``, the column
+    ``value``, and ``name``, their group and a number; or a sentence that says why there are none."""
     try:
-        return tables.select(measurements.read_items(series, probe), series, steps)
+        items = tables.select(measurements.read_items(series, probe), series, steps)
     except EmbryologyError as error:
         return f"Single items are not drawn: {error}."
+    if value not in items:
+        return f"Single items are not drawn: {series.name} kept no {value.replace('_', ' ')} of them."
+    items = items[~items["task"].str.endswith(f"/{grammar.WHOLE}")]
+    items = items[items["task"] == (task or items["task"].iloc[0])]
+    return items.assign(name=_numbered(items, items["group"])).rename(columns={value: "y"})
 
 
 def _numbered(items: pd.DataFrame, kind: pd.Series) -> pd.Series:

@@ -22,7 +22,6 @@ from embryology.runs.series import Series
 from embryology.specs import NotApplicable
 from embryology.specs import divergence as spec
 from embryology.specs.divergence import SPECIFICATION, DivergenceSettings
-from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -50,11 +49,11 @@ class DivergenceProbe(Probe):
     specification = SPECIFICATION
 
     def inputs(self, settings: DivergenceSettings, series: Series) -> dict[str, Any]:
-        corpus = _corpus(series)
+        corpus = several.of_run(series.folder)
         return {"text": corpus.text_sha256 if corpus else None, "precision": settings.precision}
 
     def prepare(self, settings: DivergenceSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
-        corpus = _corpus(series)
+        corpus = several.of_run(series.folder)
         if corpus is None:
             raise NotApplicable("the text that it was trained on is not at hand")
         return choose_examples(corpus, settings, tokenizer, longest_input(tokenizer, series.checkpoints[0].location))
@@ -78,11 +77,6 @@ class DivergenceProbe(Probe):
                 rows.append(_mean(name, spec.OWN, elsewhere[name] - told[name]))
         items = pd.DataFrame(told).assign(item_id=examples.names, sentence=examples.names, task=spec.DIVERGENCE)
         return rows, items.assign(source="held-out sentences")
-
-
-def _corpus(series: Series) -> several.Corpora | None:
-    manifest = series.folder.corpus
-    return several.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def choose_examples(

@@ -28,7 +28,6 @@ from embryology.runs.measurements import row
 from embryology.runs.series import Series
 from embryology.specs import grammar as spec
 from embryology.specs.grammar import SPECIFICATION, GrammarSettings
-from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -72,7 +71,7 @@ class GrammarProbe(Probe):
 
     def inputs(self, settings: GrammarSettings, series: Series) -> dict[str, Any]:
         identities = {name: pair_sets.find(name).identity() for name in _sets(settings)}
-        corpus = _training_text(series)
+        corpus = several.of_run(series.folder)
         text = corpus.text_sha256 if corpus else None
         # Of the last checkpoint more is asked: one that was the last and is so no longer is measured anew.
         last = series.checkpoints[-1].sha256 if settings.whole and settings.pairs is not None else None
@@ -80,7 +79,7 @@ class GrammarProbe(Probe):
 
     def prepare(self, settings: GrammarSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
-        corpus = _training_text(series)
+        corpus = several.of_run(series.folder)
         frequencies = log_frequencies(corpus.train.pieces, len(tokenizer)) if corpus else None
         sets = {}
         for name in _sets(settings):
@@ -165,11 +164,6 @@ def blind_answers(asked: Sequence[Asked], frequencies: np.ndarray | None) -> dic
 
 def _sets(settings: GrammarSettings) -> tuple[str, ...]:
     return settings.sets or ((GOLD,) if pair_sets.is_there(GOLD) else (BUNDLED,))
-
-
-def _training_text(series: Series) -> several.Corpora | None:
-    manifest = series.folder.corpus
-    return several.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def _scored(encoder: Encoder, examples: Examples, chosen: PairSet, numbers: np.ndarray) -> pd.DataFrame:

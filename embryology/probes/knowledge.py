@@ -28,7 +28,6 @@ from embryology.runs.measurements import row
 from embryology.runs.series import Series
 from embryology.specs import knowledge as spec
 from embryology.specs.knowledge import SPECIFICATION, KnowledgeSettings
-from embryology.storage.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -67,13 +66,13 @@ class KnowledgeProbe(Probe):
 
     def inputs(self, settings: KnowledgeSettings, series: Series) -> dict[str, Any]:
         identities = {name: fact_sets.find(name).identity() for name in _sets(settings)}
-        corpus = _training_text(series)
+        corpus = several.of_run(series.folder)
         text = corpus.text_sha256 if corpus else None
         return identities | {"precision": settings.precision, "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
         longest = longest_input(tokenizer, series.checkpoints[0].location)
-        corpus = _training_text(series)
+        corpus = several.of_run(series.folder)
         sets: dict[str, tuple[str, list[Asked]]] = {}
         excluded: dict[str, dict[str, Counter[str]]] = {}
         counts: dict[str, np.ndarray] = {}
@@ -149,11 +148,6 @@ def _sets(settings: KnowledgeSettings) -> tuple[str, ...]:
     if settings.sets != "auto":
         return settings.sets
     return tuple(name for name in GOLD if fact_sets.is_there(name)) or BUNDLED
-
-
-def _training_text(series: Series) -> several.Corpora | None:
-    manifest = series.folder.corpus
-    return several.prepared(read_json(manifest)) if manifest.exists() else None
 
 
 def _portions(relations: Sequence[Asked], width: int) -> Iterator[list[Asked]]:

@@ -50,7 +50,7 @@ def probe(monkeypatch, tokenizer):
     monkeypatch.setattr(scores, "score", score)
     pieces = [piece for text in TEXT for piece in tokenizer(text, add_special_tokens=False)["input_ids"]]
     corpus = SimpleNamespace(train=SimpleNamespace(pieces=np.array(pieces)), record={"text_sha256": "0"})
-    monkeypatch.setattr(grammar, "_training_text", lambda series: corpus)
+    monkeypatch.setattr(grammar.several, "of_run", lambda folder: corpus)
     return GrammarProbe()
 
 

@@ -22,6 +22,7 @@ from tests.treebank_files import conllu
 COVERS = ("embryology/probes/runner.py",)
 OTHER = {
     "seed": 1,
+    "places": 9,
     "precision": "bfloat16",
     "sets": ("other",),
     "tasks": ("RTE", "other"),
@@ -77,15 +78,14 @@ def data(monkeypatch):
         def text_sha256(self):
             return record["text_sha256"]
 
-    for module in (knowledge, grammar):
-        monkeypatch.setattr(module, "_training_text", lambda series: Text() if record["text_sha256"] else None)
+    monkeypatch.setattr(knowledge.several, "of_run", lambda folder: Text() if record["text_sha256"] else None)
     made["text"] = record
     return made
 
 
 GIVEN = {"edges": {"sets": ("one", "two")}, "knowledge": {"sets": ("one", "two")}, "frozen": {"tasks": ("RTE", "CoLA")}}
 GIVEN |= {"attention": {"treebank": "one"}, "similarity": {}, "tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
-GIVEN |= {"grammar": {"sets": ("one", "two")}}
+GIVEN |= {"grammar": {"sets": ("one", "two")}, "divergence": {}}
 
 
 def key(name, series, tokenizer="t", checkpoint=None, **settings):
@@ -98,7 +98,7 @@ def test_a_measurement_depends_on_each_of_its_settings_but_how_many_checkpoints(
     base = key(name, tiny_series)
     assert key(name, tiny_series) == base == key(name, tiny_series, every=3)
     changed = set(registry.get(name).settings.model_fields) - {"every"}
-    if name in ("attention", "knowledge", "similarity"):
+    if name in ("attention", "divergence", "knowledge", "similarity"):
         changed -= {"precision"}  # which is always the same
     keys = {setting: key(name, tiny_series, **{setting: OTHER[setting]}) for setting in changed}
     assert len({base, *keys.values()}) == 1 + len(keys)
@@ -178,7 +178,7 @@ def test_grammar_depends_on_which_checkpoint_is_the_last_where_that_is_asked_mor
         assert keys[0] == keys[2]
 
 
-@pytest.mark.parametrize("name", ["knowledge", "grammar"])
+@pytest.mark.parametrize("name", ["divergence", "knowledge", "grammar"])
 def test_a_measurement_depends_on_the_training_text(name, data, tiny_series):
     keys = [key(name, tiny_series)]
     for text in ("one text", "another text"):
@@ -193,9 +193,9 @@ def test_the_training_text_is_that_of_the_series(home, tmp_path):
         folder.mkdir(parents=True)
         write_json(folder / "corpus.json", {"text_sha256": name})
     series = Series("s", RunFolder(tmp_path), (), None)
-    assert knowledge._training_text(series) is None
+    assert knowledge.several.of_run(series.folder) is None
     write_json(series.folder.corpus, {"text_sha256": "other"})
-    assert knowledge._training_text(series).record["text_sha256"] == "other"
+    assert knowledge.several.of_run(series.folder).record["text_sha256"] == "other"
 
 
 def test_a_treebank_of_ones_own_is_known_by_the_content_of_its_split(tmp_path, tiny_series):

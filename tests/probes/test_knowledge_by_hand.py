@@ -311,7 +311,7 @@ def test_sentences_that_hold_both_names_are_those_of_the_training_text(
     both = f"{first.subject} saw the {first.object} ."
     text = stored(both, both, f"the {second.object} and {second.subject} were there .", "nothing else .")
     corpus = SimpleNamespace(train=text, held_out=stored(*[both] * 9), record={"text_sha256": "t"})
-    monkeypatch.setattr(knowledge, "_training_text", lambda series: corpus)
+    monkeypatch.setattr(knowledge.several, "of_run", lambda folder: corpus)
     settings = KnowledgeSettings(sets=("made",))
     examples = probe.prepare(settings, tokenizer, tiny_series)
     facts = [fact for one in examples.sets["made"][1] for fact in one.facts]
