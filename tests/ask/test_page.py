@@ -111,16 +111,28 @@ def test_probabilities_are_those_of_transformers(page, pages):
 
 
 def test_a_word_that_is_followed_has_a_line_of_its_own(page):
+    shown = "document.querySelectorAll('.ask-top .ask-p')[%d]?.textContent"
     for number in range(5):  # pieces within words too
+        page.until(shown % number)
         page.evaluate(f"document.querySelectorAll('.ask-top button')[{number}].click()")
-        page.until("document.querySelectorAll('rect').length === 3")
         page.until(
-            f"document.querySelectorAll('.ask-table tbody tr')[2].lastChild.textContent === "
-            f"document.querySelectorAll('.ask-top .ask-p')[{number}].textContent"
+            "document.querySelectorAll('rect').length === 3 && "
+            f"document.querySelectorAll('.ask-table tbody tr')[2].lastChild.textContent === {shown % number}"
         )
     typed(page, "unbelievably long words", "label input[type=text]")
     page.until("/pieces, and the mask stands for 1/.test(document.body.textContent)")
     assert page.evaluate("document.querySelectorAll('rect').length") == 0
+
+
+def test_a_mask_that_is_typed_is_no_word_to_give_back_and_has_no_line_until_a_word_is_chosen(page):
+    typed(page, "The capital [MASK] France is Paris.")
+    page.until("/ of 6 right/.test(document.body.textContent)")
+    assert page.evaluate("[...document.querySelectorAll('.ask-word')].map((each) => each.className)[2]") == "ask-word"
+    charts = "[...document.querySelectorAll('svg')].map((each) => each.hasAttribute('hidden'))"
+    assert page.evaluate(charts)[0]
+    assert page.evaluate("document.querySelector('details').hidden")
+    page.evaluate("document.querySelector('.ask-top button').click()")
+    page.until(f"!{charts}[0] && !document.querySelector('details').hidden")
 
 
 def test_a_mask_stays_at_its_word_while_the_text_before_it_changes(page):

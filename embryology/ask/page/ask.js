@@ -108,8 +108,9 @@
       const truth = values("truth"), chosen = values("chosen"), names = masked.isTyped ? [] : [`“${word}”, the true word`];
       if (chosen.size) names.push(`“${state.chosen}”`);
       view.progress.replaceChildren(...legend(names), ` ${answers.size} of ${steps.length} checkpoints asked.`);
-      const says = `${names.join(" and ") || "No word"}: probability under the mask at ${answers.size} of ${steps.length} checkpoints; as a table below.`;
-      view.showChart({ steps, at: state.at, axis: unit, says, names: names.length ? names : [""],
+      if (!names.length) view.progress.append(" Choose a word above, or type one below, to follow it.");
+      const says = `${names.join(" and ")}: probability under the mask at ${answers.size} of ${steps.length} checkpoints; as a table below.`;
+      view.showChart({ steps, at: state.at, axis: unit, says, names,
         truth: masked.isTyped ? chosen : truth, chosen });
     }
     showPair();

@@ -57,10 +57,9 @@ class View {
   }
 
   layout(head) {
-    this.chartPart = make("div", {}, this.chart.element,
-      field("Follow another word too", this.chosen), this.chosenSaid,
-      make("details", {}, make("summary", {}, "The same as a table"),
-        make("table", { class: "ask-table" }, make("thead", {}, this.headings), this.table)));
+    this.details = make("details", {}, make("summary", {}, "The same as a table"),
+      make("table", { class: "ask-table" }, make("thead", {}, this.headings), this.table));
+    this.chartPart = make("div", {}, this.chart.element, field("Follow another word too", this.chosen), this.chosenSaid, this.details);
     return [
       this.alert,
       make("div", { class: "ask-row" }, ...(head.runs.length > 1 ? [field("Model", this.run)] : []), field("Begin with", this.example)),
@@ -92,18 +91,21 @@ class View {
     if (focused !== null) made[focused]?.firstChild.focus();
   }
 
-  // Below each word what the model makes of it; right and wrong by sign, line and colour.
+  // Below each word what the model makes of it; right and wrong by sign, line and colour. A mask that the reader typed
+  // stands for no word, and is neither.
   showReconstruction(sentence, said) {
-    const right = said?.units?.filter((unit) => unit.isRight).length;
+    const words = said?.units?.filter((_, number) => !sentence.units[number].isTyped);
+    const right = words?.filter((unit) => unit.isRight).length;
     sentence.units.forEach((unit, number) => {
-      const place = this.words.children[number], below = place?.lastChild, here = said?.units?.[number];
+      const place = this.words.children[number], below = place?.lastChild;
+      const here = unit.isTyped ? undefined : said?.units?.[number];
       if (!place) return;
       place.className = `ask-word${here ? (here.isRight ? " ask-right" : " ask-wrong") : ""}`;
       below.replaceChildren(...(here ? [here.isRight ? "✓" : `✗ ${here.guess}`] : []));
       if (said?.replaced) below.append(make("span", { class: "ask-replaced" }, `replaced? ${percent(said.replaced[number])}`));
     });
     const whose = sentence.models.length > 1 ? "the generator" : "the model";
-    const parts = said?.units ? [`Below each word is what ${whose} makes of it when it reads the whole sentence: ${right} of ${sentence.units.length} right (✓).`] : [];
+    const parts = said?.units ? [`Below each word is what ${whose} makes of it when it reads the whole sentence: ${right} of ${words.length} right (✓).`] : [];
     if (said?.replaced) parts.push("“Replaced?” is how likely the discriminator finds it that the word is not the original one.");
     this.legend.textContent = parts.join(" ");
   }
@@ -128,7 +130,11 @@ class View {
         make("span", { class: "ask-p" }, percent(p))))))));
   }
 
+  // Without a word to follow there is no chart and no table, but the field where one is typed.
   showChart({ steps, at, axis, names, truth, chosen, says }) {
+    this.chart.element.toggleAttribute("hidden", !names.length);
+    this.details.hidden = !names.length;
+    if (!names.length) return;
     this.chart.axis = axis;
     const series = [{ name: names[0], values: truth }, ...(names[1] ? [{ name: names[1], values: chosen }] : [])];
     this.chart.draw({ steps, at, series, high: 0.02, says });
