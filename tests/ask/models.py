@@ -1,12 +1,13 @@
 """Small random models of each family, as series of a few checkpoints that change little by little."""
 
+import copy
 import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import BertWordPieceTokenizer, Tokenizer
+from tokenizers import AddedToken, BertWordPieceTokenizer, Tokenizer
 from tokenizers.processors import BertProcessing
 from transformers import (
     AlbertConfig,
@@ -57,6 +58,14 @@ def decomposed_tokenizer() -> Any:
     special = {"unk_token": "<unk>", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "<pad>"}
     backend = Tokenizer.from_str(json.dumps(content))
     return PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]", **special)
+
+
+@functools.cache
+def nested_tokenizer() -> Any:
+    """A piece of its own begins as another one does."""
+    tokenizer = copy.deepcopy(word_pieces())
+    tokenizer.add_tokens([AddedToken(each, normalized=False) for each in ("<the", "<theory", "<the>")])
+    return tokenizer
 
 
 @functools.cache

@@ -1,54 +1,17 @@
 """The page in a real Chromium, opened from a file: what it says of good and of bad input, and that it asks nobody."""
 
-import json
+import base64
+import gzip
 import re
 import shutil
 
 import pytest
 
-from embryology.ask import writing
-from embryology.runs.packed import series as packed_series
 from tests import browser
-from tests.ask import models
+from tests.ask.reading import ALERT, STATUS, VERDICT, typed
 
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="there is no Chromium to open the page in")
-STATUS, ALERT = "document.querySelector('.ask-status').textContent", "document.querySelector('.ask-alert').textContent"
-VERDICT = "document.querySelector('.ask-verdict').textContent"
 PRESSED = "[...document.querySelectorAll('.ask-word button[aria-pressed=true]')].map((each) => each.ariaLabel)"
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages")
-    packed = {
-        family: packed_series.of_series(models.series(folder / family, family, models.unigram_tokenizer()))
-        for family in ("albert", "electra")
-    }
-    writing.write(packed, folder / "page")
-    return folder / "page"
-
-
-@pytest.fixture(scope="module")
-def tab():
-    with browser.chromium() as page:
-        yield page
-
-
-@pytest.fixture
-def page(tab, pages):
-    tab.console.clear()
-    tab.requests.clear()
-    tab.open(pages / "index.html")
-    tab.until(f"/likeliest/.test({STATUS}) && /3 of 3 checkpoints/.test(document.body.textContent)")
-    return tab
-
-
-def typed(page, text, selector="textarea", number=0):
-    """As if a reader had typed it into the field of that number."""
-    page.evaluate(
-        f"(() => {{ const field = document.querySelectorAll({json.dumps(selector)})[{number}];"
-        f"field.value = {json.dumps(text)}; field.dispatchEvent(new Event('input')); }})()"
-    )
 
 
 def pressed(page, key):
@@ -88,26 +51,6 @@ def test_keys_mask_a_word_and_move_the_slider(page):
     page.until("document.activeElement.getAttribute('aria-valuetext') === 'step 10 of 200'")
     page.until(f"/likeliest/.test({STATUS})")
     assert page.console == []
-
-
-def test_probabilities_are_those_of_transformers(page, pages):
-    import torch
-    from transformers import AlbertForMaskedLM
-
-    series = models.series(pages.parent / "again", "albert", models.unigram_tokenizer())
-    checkpoint = series.checkpoints[-1]
-    weights = packed_series.of_series(series).weights(checkpoint.step)["words"]
-    tokenizer = models.unigram_tokenizer()
-    model = models.loaded(checkpoint, weights, AlbertForMaskedLM)
-    ids = tokenizer("The capital [MASK] France is Paris.", return_tensors="pt")["input_ids"]
-    with torch.inference_mode():
-        at = model(ids).logits[0][ids[0] == tokenizer.mask_token_id].softmax(-1)[0]
-    best = at.topk(5)
-    shown = page.evaluate("[...document.querySelectorAll('.ask-top li')].map((each) => each.textContent)")
-    for text, value, number in zip(shown, best.values, best.indices, strict=True):
-        piece = tokenizer.convert_ids_to_tokens(int(number))
-        said = f"{100 * value:.0f}%" if value >= 0.0995 else f"{100 * value:.1f}%"
-        assert text == (piece[1:] if piece.startswith("▁") else f"-{piece}") + said
 
 
 def test_a_word_that_is_followed_has_a_line_of_its_own(page):
@@ -214,6 +157,17 @@ def test_bytes_that_are_wrong_are_noticed(tab, pages, tmp_path):
     content = file.read_text()
     place = len(content) // 2
     file.write_text(content[:place] + ("A" if content[place] != "A" else "B") + content[place + 1 :])
+    tab.open(copy / "index.html")
+    tab.until(f"{ALERT}.includes('albert/step-10.js is missing or damaged')")
+
+
+def test_weights_of_another_size_are_noticed(tab, pages, tmp_path):
+    copy = tmp_path / "page"
+    shutil.copytree(pages, copy)
+    file = copy / "albert" / "step-10.js"
+    before, content, after = re.split(r'"([A-Za-z0-9+/=]{100,})"', file.read_text())
+    short = gzip.compress(gzip.decompress(base64.b64decode(content))[:-2])
+    file.write_text(f'{before}"{base64.b64encode(short).decode()}"{after}')
     tab.open(copy / "index.html")
     tab.until(f"{ALERT}.includes('albert/step-10.js is missing or damaged')")
 

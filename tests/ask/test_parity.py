@@ -18,6 +18,7 @@ TOKENIZERS = {
     "decomposed": lambda: models.decomposed_tokenizer(),
     "bert": models.word_pieces,
     "cased": lambda: models.word_pieces(lower_case=False),
+    "nested": models.nested_tokenizer,
 }
 CLASSES = {"albert": AlbertForMaskedLM, "bert": BertForMaskedLM}
 FUZZED, LONGEST = 60, 120
@@ -42,7 +43,7 @@ def sentences():
 def test_pieces_and_words_are_those_of_the_tokenizer(tmp_path, name):
     tokenizer = TOKENIZERS[name]()
     _, _, page = written(tmp_path, "bert", tokenizer)
-    texts = ["", " ", "The end.", *sentences()]
+    texts = ["", " ", "The end.", "A <theory> of <the><th <the> end.", *sentences()]
     answers = node.asked(page, "run", [], [(text, []) for text in texts])["answers"]
     seen = 0
     for text, answer in zip(texts, answers, strict=True):
