@@ -43,7 +43,7 @@ def running_job(cluster, what):
 def test_on_slurm_it_measures_what_it_measures_here(cluster, folder, here):
     described = description.load(going.write_study(folder))
     process = go(cluster, folder)
-    assert process.wait(1800) == 0, (folder / "snakemake.log").read_text()[-3000:]
+    assert process.wait(7200) == 0, (folder / "snakemake.log").read_text()[-3000:]
     going.assert_same(going.measured(described), here)
     jobs = going.begun(folder)
     assert len(jobs) == len({*jobs}) == 1 + 4 + 8 + 4 + (UNTIL == "book")
