@@ -5,9 +5,10 @@ together, parameters are kept in float32 and cast once a step, and of labels the
 vector alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -175,6 +176,37 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
         A :class:`SpanReader` for answers, else a :class:`Classifier`.
     """
     model = (SpanReader(encoder, recipe) if labels.ndim == 2 else Classifier(encoder, outputs, recipe)).train()
+    targets = torch.from_numpy(labels).to(encoder.device)
+    fit(model, examples, lambda predicted, chosen: _loss(predicted, targets[chosen]), recipe)
+    return model.eval()
+
+
+class Memory(Protocol):
+    """What is done at each step so that something else is not forgotten."""
+
+    def mixed(self, loss: Tensor, model: Any, examples: int) -> Tensor:
+        """The loss that is minimised at a step which reads so many examples."""
+
+    def step(self, optimizer: torch.optim.Optimizer, model: Any) -> None:
+        """Let the optimizer change the parameters."""
+
+
+def fit(
+    model: Finetuned,
+    examples: Inputs,
+    loss_of: Callable[[Tensor, list[int]], Tensor],
+    recipe: Recipe,
+    memory: Memory | None = None,
+) -> None:
+    """Train a model in place; it has to be in training mode.
+
+    Args:
+        model: a checkpoint under a new head.
+        examples: of training.
+        loss_of: the loss, from what the model gives for a batch and the numbers of its examples.
+        recipe: how.
+        memory: what is not to be forgotten; None is nothing.
+    """
     batches = -(-len(examples) // recipe.batch_size)
     steps = recipe.epochs * batches
     settings = Optimizer(
@@ -187,20 +219,22 @@ def train(encoder: Encoder, examples: Inputs, labels: np.ndarray, outputs: int, 
     )
     holder = nn.ParameterList(model.trained())
     optimizer = optimizer_for(holder, settings)
-    padding, targets = model.config.pad_token_id or 0, torch.from_numpy(labels).to(encoder.device)
+    padding, device = model.config.pad_token_id or 0, str(model.out.weight.device)
     order = np.random.default_rng(recipe.seed)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)  # of dropout
         for step, chosen in enumerate(_epochs(examples, recipe, order)):
             for group in optimizer.param_groups:
                 group["lr"] = scheduled_rate(settings, step, steps)
-            predicted = model(*examples.padded(chosen, padding, encoder.device))
-            loss = _loss(predicted, targets[chosen])
+            loss = loss_of(model(*examples.padded(chosen, padding, device)), chosen)
+            loss = memory.mixed(loss, model, len(chosen)) if memory else loss
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(holder, settings.max_grad_norm)
-            optimizer.step()
-    return model.eval()
+            if memory:
+                memory.step(optimizer, model)
+            else:
+                optimizer.step()
 
 
 def _loss(predicted: Tensor, targets: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ def misfit(series: Series, configuration: Configuration) -> str | None:
     Of checkpoints made by others it is not known, and None.
     """
     record = read_json(series.folder.corpus) if series.folder.corpus.is_file() else {}
-    shares = record.get("languages")
+    texts = [text["languages"] for text in (record, *record.get("others", ())) if text.get("languages")]
     asked = _languages(configuration)
-    if not shares or all(shares.get(language, 0) >= 0.5 for language in asked):
+    if not texts or all(any(shares.get(language, 0) >= 0.5 for shares in texts) for language in asked):
         return None
-    listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    listed = " and ".join(", ".join(f"{name} {share:.0%}" for name, share in shares.items()) for shares in texts)
     return (
         f"probe {configuration.probe} asks in {' and '.join(asked)}, and the training text is {listed}: its numbers "
         "say little"

@@ -34,6 +34,7 @@ UNITS = {
     "word": "words",
     "sentence": "sentences",
     "document": "documents",
+    "sequence": "sequences of held-out text",
     "object": "objects in their relation",
     "pair": "pairs within their paradigms",
     "item": "development items",

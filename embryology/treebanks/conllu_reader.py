@@ -178,7 +178,7 @@ def ewt_file(split: str) -> Path:
     return file
 
 
-def _own_file(name: str, split: str) -> Path:
+def own_file(name: str, split: str) -> Path:
     """At a path of one's own, in which ``{split}`` stands for the split."""
     path = Path(name.replace("{split}", split)).expanduser()
     file = found(path)
@@ -199,7 +199,7 @@ def _ewt(name: str, split: str) -> Data:
 
 
 def _own(name: str, split: str) -> Data:
-    file = _own_file(name, split)
+    file = own_file(name, split)
     column, language = look(file)
     return Data(
         "own",
@@ -226,8 +226,8 @@ def _ewt_edges(name: str, split: str) -> EdgeSet:
 def _own_edges(name: str, split: str) -> EdgeSet:
     if "{split}" not in name:
         raise EmbryologyError(f"the edge set {name} needs {{split}} in its path, as classifiers learn from one split")
-    file = _own_file(name, split)
-    column, language = look(_own_file(name, "train"))  # one for all splits
+    file = own_file(name, split)
+    column, language = look(own_file(name, "train"))  # one for all splits
     return EdgeSet(
         name,
         f"{'Penn' if column == 'xpos' else 'universal'} tags and dependencies, {file.name}",

@@ -52,6 +52,20 @@ def read(wanted: Callable[[str], bool] = bool) -> list[Sentence]:
     ]
 
 
+def read_universal(split: str) -> list[Sentence]:
+    """The sentences of one part of the held-out articles, with universal tags: spaCy's rules make them of fine tags,
+    words and relations.
+
+    Raises:
+        EmbryologyError: as of :func:`read`.
+    """
+    chosen = _annotated(lambda title: articles.is_held_out(title) and split_of(title) == split, ["ner", "lemmatizer"])
+    return [
+        Sentence(name, doc.text, tuple(_word(token, token.pos_) for token in doc if not token.is_space))
+        for doc, name in chosen
+    ]
+
+
 def read_edges(split: str) -> Reading:
     """The sentences of one part of the held-out articles, with tags, dependencies and entities as edges.
 
@@ -85,8 +99,8 @@ def split_of(title: str) -> str:
     return next(split for split, upper in SHARES.items() if share < upper)
 
 
-def _word(token) -> Word:
-    return Word(token.text, token.idx, token.idx + len(token), token.tag_)
+def _word(token, tag: str | None = None) -> Word:
+    return Word(token.text, token.idx, token.idx + len(token), tag or token.tag_)
 
 
 def _annotated(

@@ -1,0 +1,114 @@
+"""What fine-tuning for tags forgets, and gives to another language, by the checkpoint that it starts from."""
+
+import numpy as np
+import pandas as pd
+
+from embryology import intervals
+from embryology.specs.forgetting import ACCURACY, FORGOTTEN, LEARNT, MAJORITY, OTHER, PLAIN, SPECIFICATION
+
+ALL = ""
+"""The group that is the mean over all texts."""
+KEYS = ["task", "metric", "group"]
+
+
+def by_checkpoint(frame: pd.DataFrame) -> pd.DataFrame:
+    """What each method gives from each checkpoint.
+
+    Args:
+        frame: of :func:`embryology.analysis.tables.read`, of the probe: seeds of one recipe, or a single run.
+
+    Returns:
+        A row a ``task`` (the method), ``metric``, ``group`` and ``step``: ``value``, the mean over runs of the mean
+        over their seeds of fine-tuning; ``low`` and ``high``, the 95% t interval over runs, nan for fewer than three;
+        ``runs``; and ``majority``, of accuracies that of the most frequent tag. Metrics are the accuracy of tags and
+        what is forgotten of the masked loss (nats), of each text and of all (:data:`ALL`).
+    """
+    means = _by_cell(frame).groupby([*KEYS, "step", "series"], as_index=False)["value"].mean()
+    rows = _over(means, [*KEYS, "step"], "value", "runs")
+    majority = frame[(frame["baseline"] == MAJORITY) & (frame["metric"] == ACCURACY)]
+    return rows.join(majority.groupby(KEYS)["value"].mean().rename("majority"), on=KEYS)
+
+
+def beside_plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """By how much each method differs from plain fine-tuning of the last checkpoint, the same runs and seeds paired.
+
+    Args:
+        frame: as of :func:`by_checkpoint`.
+
+    Returns:
+        A row a ``task``, ``metric`` and ``group``: ``difference``, ``low`` and ``high``, the 95% t interval over ``n``
+        units, nan for fewer than three; the ``unit`` is the run, where there are several, else the seed of fine-tuning.
+    """
+    cells = _by_cell(frame)
+    cells = cells[cells["step"] == cells["step"].max()]
+    unit = "run" if cells["series"].nunique() > 1 else "seed"
+    pairing = ["metric", "group", "series", "seed"]
+    plain = cells.loc[cells["task"] == PLAIN, [*pairing, "value"]].rename(columns={"value": "plain"})
+    cells = cells[cells["task"] != PLAIN].merge(plain, on=pairing)
+    cells = cells.assign(difference=cells["value"] - cells["plain"])
+    units = cells.groupby([*KEYS, "series" if unit == "run" else "seed"], as_index=False)["difference"].mean()
+    return _over(units, KEYS, "difference", "n").assign(unit=unit)
+
+
+def said(frame: pd.DataFrame) -> str:
+    """Whether what is remembered is kept, and whether the other language gains, in sentences for the page."""
+    table = beside_plain(frame)
+    if table.empty:
+        return "What remembering does cannot be told: the run was not fine-tuned plainly and in another way."
+    cells = by_checkpoint(frame).set_index([*KEYS, "step"])["value"]
+    last = frame["step"].max()
+    lost, right = cells[PLAIN, FORGOTTEN, ALL, last], cells[PLAIN, ACCURACY, LEARNT, last]
+    sentences = [
+        f"Fine-tuned plainly from step {last:,} on, its masked loss changes by {lost:+.2f} nats, and it tells "
+        f"{right:.1%} of the tags that it learns."
+    ]
+    by_key = table.set_index(KEYS)
+    asked = (PLAIN, ACCURACY, OTHER, last) in cells.index
+    for task in (name for name in SPECIFICATION.tasks if name in set(table["task"])):
+        parts = [_compared(by_key.loc[(task, FORGOTTEN, ALL)], "forgets", 1, "nats")]
+        if asked:
+            row = by_key.loc[(task, ACCURACY, OTHER)]
+            parts.append(_compared(row, "tells of the other language's tags", 100, "points"))
+        sentences.append(f"{SPECIFICATION.tasks[task].capitalize()} {' and '.join(parts)}.")
+    if asked:
+        value, first = cells[PLAIN, ACCURACY, OTHER, last], cells.get((PLAIN, ACCURACY, OTHER, 0))
+        scratch = "" if first is None else f", from random parameters {first:.1%}"
+        sentences.insert(1, f"Of the other language, without an example, it tells {value:.1%}{scratch}.")
+    else:
+        sentences.append("Tags of another language cannot be told: no treebank in one was named.")
+    n = table["n"].min()
+    units = _count(n, "run") if table["unit"].iloc[0] == "run" else f"{_count(n, 'seed')} of fine-tuning one run"
+    return " ".join([*sentences, f"Rests on {units}; 95% t intervals over them."])
+
+
+def _by_cell(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a series, step, method, metric, group and seed, with the mean over texts of what is forgotten."""
+    rows = frame[frame["baseline"].isna() & frame["metric"].isin([ACCURACY, FORGOTTEN])]
+    columns = [*KEYS, "series", "step", "seed"]
+    texts = rows[rows["metric"] == FORGOTTEN].assign(group=ALL).groupby(columns, as_index=False)["value"].mean()
+    return pd.concat([rows[[*columns, "value"]], texts], ignore_index=True)
+
+
+def _over(units: pd.DataFrame, keys: list[str], value: str, count: str) -> pd.DataFrame:
+    """The mean of a column in each group of rows, with its t interval, and how many they are."""
+    rows = []
+    for key, group in units.groupby(keys):
+        values = group[value].to_numpy()
+        low, high = intervals.of_mean(values, np.ones(len(values)))
+        rows.append((*key, values.mean(), float(low), float(high), len(values)))
+    return pd.DataFrame(rows, columns=[*keys, value, "low", "high", count])
+
+
+def _compared(row: pd.Series, does: str, scale: float, unit: str) -> str:
+    """What it does more or less of, with the interval; or that this is not shown."""
+    difference, low, high = (f"{scale * row[name]:+.2f}" for name in ("difference", "low", "high"))
+    if np.isnan(row["low"]):
+        return f"what it {does} differs by {difference} {unit}, without an interval"
+    told = f"({difference} {unit}, {low} to {high})"
+    if row["low"] > 0 or row["high"] < 0:
+        return f"what it {does} is {'more' if row['low'] > 0 else 'less'} {told}"
+    return f"what it {does} is not shown to differ {told}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n != 1 else ''}"
