@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from embryology.models.alignment import align
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+TOO_LONG = "question is longer than the model reads with its context"
 BEFORE_A_STOP = re.compile(r" (?=[.,;:?!](\s|$))")
 """LAMA's templates are tokenised ("born in [Y] ."). Of that space SentencePiece makes a piece that no stop of running
 text has before it, and a small model then knows nothing (``benchmarks/README.md``)."""
@@ -56,6 +57,7 @@ def ask(
     excluded: Counter[str],
     most: int | None = None,
     seed: int = 0,
+    contexts: Mapping[str, str] | None = None,
 ) -> Asked:
     """Fill every template with every subject, write it as running text, and mask the object.
 
@@ -66,13 +68,17 @@ def ask(
         excluded: where facts that are not asked for are counted by reason.
         most: of the facts, drawn evenly; None takes all.
         seed: of the draw.
+        contexts: by id of each fact the text that stands before its questions, though not before the template alone;
+            a question that is longer with it than ``longest`` is not asked, and never cut. None is no text.
     """
     facts = list(relation.facts)
     if most and most < len(facts):
         chosen = np.random.default_rng(seed).permutation(len(facts))[:most]
         excluded["not drawn"] += len(facts) - len(chosen)
         facts = [facts[i] for i in np.sort(chosen)]
-    by_template = [_questions(facts, template, tokenizer, longest) for template in relation.templates or (None,)]
+    by_template = [
+        _questions(facts, template, tokenizer, longest, contexts) for template in relation.templates or (None,)
+    ]
     complete = []
     for number, questions in enumerate(zip(*by_template, strict=True)):
         reasons = {question for question in questions if isinstance(question, str)}
@@ -117,20 +123,28 @@ def _around(fact: Fact, template: str | None) -> tuple[str, str]:
 
 
 def _questions(
-    facts: Sequence[Fact], template: str | None, tokenizer: PreTrainedTokenizerFast, longest: int
+    facts: Sequence[Fact],
+    template: str | None,
+    tokenizer: PreTrainedTokenizerFast,
+    longest: int,
+    contexts: Mapping[str, str] | None = None,
 ) -> list[Question | str]:
     """A question a fact, or the reason why there is none; ``template`` is None for facts with their own sentences."""
     texts, spans = [], []
     for fact in facts:
         before, after = _around(fact, template)
+        if contexts is not None:
+            before = f"{contexts[fact.id]} {before}"
         start, end = len(before), len(before) + len(fact.object)
         texts.append(before + fact.object + after)
         spans.append([(0, start), (start, end), (end, len(texts[-1]))])
     questions: list[Question | str] = []
-    for aligned in align(tokenizer, texts, spans, max_length=longest):
+    for aligned in align(tokenizer, texts, spans, max_length=longest if contexts is None else None):
         positions = aligned.words[1]
         pieces = tuple(aligned.ids[position] for position in positions)
-        if not positions:
+        if contexts is not None and len(aligned.ids) > longest:
+            questions.append(TOO_LONG)
+        elif not positions:
             questions.append("object shares a piece with its neighbours, or is beyond the input")
         elif tokenizer.unk_token_id in pieces:
             questions.append("object has an unknown piece")

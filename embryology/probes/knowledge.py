@@ -19,7 +19,8 @@ import pandas as pd
 from embryology import intervals
 from embryology.corpus import several
 from embryology.errors import EmbryologyError
-from embryology.facts import fact_sets
+from embryology.facts import contexts, fact_sets
+from embryology.facts.contexts import InContext
 from embryology.facts.questions import Asked, Question, ask, filled
 from embryology.facts.together import together
 from embryology.models.alignment import longest_input
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from embryology.facts.answers import Answers
     from embryology.models.encoder import Encoder
 
+OfUnits = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 GOLD, BUNDLED = ("trex", "pararel"), ("bundled",)
 AT_ONCE = 2**26
 """Numbers in the vectors that are kept of questions: 256 MB."""
@@ -55,10 +57,12 @@ class Examples:
     sets: dict[str, tuple[str, list[Asked]]]
     """By name the label and the relations."""
     excluded: dict[str, dict[str, Counter[str]]]
-    """By set and relation how many facts are not asked for, by reason."""
+    """By task and relation how many facts are not asked for, by reason."""
     together: dict[str, np.ndarray]
     """By set how many sentences of the training text hold a fact's subject and object, fact after fact; nan where the
     text is not at hand."""
+    in_context: dict[tuple[str, str], list[InContext]]
+    """By set and kind of context the relations with facts that have one."""
 
 
 class KnowledgeProbe(Probe):
@@ -68,6 +72,7 @@ class KnowledgeProbe(Probe):
         identities = {name: fact_sets.find(name).identity() for name in _sets(settings)}
         corpus = several.of_run(series.folder)
         text = corpus.text_sha256 if corpus else None
+        identities |= {"contexts": contexts.identity()} if settings.contexts else {}
         return identities | {"precision": settings.precision, "training text": text}
 
     def prepare(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> Examples:
@@ -76,6 +81,7 @@ class KnowledgeProbe(Probe):
         sets: dict[str, tuple[str, list[Asked]]] = {}
         excluded: dict[str, dict[str, Counter[str]]] = {}
         counts: dict[str, np.ndarray] = {}
+        in_context: dict[tuple[str, str], list[InContext]] = {}
         for name in _sets(settings):
             chosen = fact_sets.find(name)
             asked, excluded[name] = [], {}
@@ -88,7 +94,11 @@ class KnowledgeProbe(Probe):
             sets[name] = chosen.label, [one for one in asked if one.facts]
             pairs = [(fact.subject, fact.object) for one in asked for fact in one.facts]
             counts[name] = together(corpus.train, tokenizer, pairs) if corpus else np.full(len(pairs), np.nan)
-        return Examples(settings, sets, excluded, counts)
+            for kind in settings.contexts:
+                in_context[name, kind], excluded[f"{name}/{spec.WITH} {kind}"] = contexts.of_set(
+                    sets[name][1], kind, tokenizer, longest, settings.seed
+                )
+        return Examples(settings, sets, excluded, counts, in_context)
 
     def texts(self, settings: KnowledgeSettings, tokenizer: PreTrainedTokenizerFast, series: Series) -> pd.DataFrame:
         rows = [
@@ -111,9 +121,8 @@ class KnowledgeProbe(Probe):
         Of objects of one piece, in the relation's first template: ``accuracy`` (P@1) and ``precision_at_10`` over the
         whole vocabulary and ``accuracy_of_candidates`` (P@1) among the relation's own objects; ``known`` are right
         first answers that the template without its subject does not get; ``reciprocal_rank``, ``log_probability``
-        (nats); ``gain`` is how much likelier
-        (nats) the object is with the fact's own subject than, on average, with those of the relation's subjects that
-        have other objects: 0 for a model that knows nothing of subjects, whatever it knows of objects.
+        (nats); ``gain`` is how much likelier (nats) the object is with the fact's own subject than, on average, with
+        those of the relation's subjects that have other objects: 0 for a model that knows nothing of subjects.
 
         Where a relation has several templates, ``accuracy_of_templates`` is the mean P@1 over them, and ``consistency``
         the share of pairs of templates that get the same answer among the relation's objects (Elazar et al. 2021); its
@@ -122,6 +131,8 @@ class KnowledgeProbe(Probe):
         Baselines of ``accuracy``: the relation's most common object, the template without a subject, and a model that
         copies an object that stands in the subject's name. Such facts are in the totals, and left out in the task
         ``…/not named``. All intervals are over objects in their relation, whose facts stand and fall together.
+
+        With ``contexts`` the totals come again of facts that have one: without it, with it, and with another's.
         """
         rows, items, seed = [], [], examples.settings.seed
         for name, (label, relations) in examples.sets.items():
@@ -134,14 +145,22 @@ class KnowledgeProbe(Probe):
                 }
             for task, table in tables.items():
                 rows += _summaries(task, table[table["pieces"] == 1], seed)
-            rows += _log_probabilities(f"{name}/{spec.SEVERAL_PIECES}", scored[scored["pieces"] > 1], seed)
+            task, several_pieces = f"{name}/{spec.SEVERAL_PIECES}", scored[scored["pieces"] > 1]
+            rows += _by_relation(task, spec.LOG_PROBABILITY, several_pieces, intervals.of_mean, seed)
+            for kind in examples.settings.contexts:
+                if given := examples.in_context[name, kind]:
+                    of_context, answers = _in_context(encoder, name, kind, given, seed)
+                    rows += of_context
+                    scored = scored.merge(answers, on="item_id", how="left", validate="one_to_one")
             rows += [
-                row(name, relation, spec.EXCLUDED, count, n=count, seed=seed, reason=reason)
-                for relation, reasons in examples.excluded[name].items()
+                row(task, relation, spec.EXCLUDED, count, n=count, seed=seed, reason=reason)
+                for task in (name, *(f"{name}/{spec.WITH} {kind}" for kind in examples.settings.contexts))
+                for relation, reasons in examples.excluded[task].items()
                 for reason, count in reasons.items()
             ]
             items.append(scored.assign(task=name, source=label, together=examples.together[name]))
-        return rows, pd.concat(items, ignore_index=True)[ITEMS]
+        table = pd.concat(items, ignore_index=True)
+        return rows, table[[*ITEMS, *(column for column in table if column.endswith(examples.settings.contexts))]]
 
 
 def _sets(settings: KnowledgeSettings) -> tuple[str, ...]:
@@ -339,10 +358,27 @@ def _summaries(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any
     return rows
 
 
-def _log_probabilities(task: str, scored: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
-    metric = spec.LOG_PROBABILITY
+def _in_context(
+    encoder: Encoder, name: str, kind: str, given: Sequence[InContext], seed: int
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Rows of facts without their contexts, with them and with others'; and a row a fact for the table of items."""
+    holds, rows, told = np.concatenate([one.holds for one in given]), [], {}
+    for part, way in ((spec.WITHOUT, "without"), (spec.WITH, "right"), (spec.WRONG, "wrong")):
+        told[part] = scored = pd.concat(_scored(encoder, [getattr(one, way) for one in given]), ignore_index=True)
+        task = f"{name}/{part} {kind}"
+        rows += _summaries(task, scored, seed) + _summaries(f"{task}, {spec.NOT_IN_IT}", scored[~holds], seed)
+    right, wrong = told[spec.WITH].assign(in_context=holds), told[spec.WRONG]
+    rows += _by_relation(f"{name}/{spec.WITH} {kind}", spec.IN_CONTEXT, right, intervals.of_share, seed)
+    bools = pd.DataFrame({"in_context": holds, "correct_with": right["correct"], "correct_wrong": wrong["correct"]})
+    logs = {f"log_probability_{part}": told[part]["log_probability"] for part in (spec.WITH, spec.WRONG)}
+    items = bools.astype("boolean").assign(**logs).rename(columns=lambda column: spec.of_context(column, kind))
+    return [one for one in rows if not one["group"]], items.assign(item_id=right["item_id"])
+
+
+def _by_relation(task: str, metric: str, scored: pd.DataFrame, of_units: OfUnits, seed: int) -> list[dict[str, Any]]:
+    """A metric that is the mean of the column of its name, of all relations and of each."""
     return [
-        _mean(task, relation, metric, part, metric, intervals.of_mean, seed)
+        _mean(task, relation, metric, part, metric, of_units, seed)
         for relation, part in [("", scored), *scored.groupby("group")]
         if len(part)
     ]
@@ -354,7 +390,7 @@ def _mean(
     metric: str,
     facts: pd.DataFrame,
     column: str,
-    of_units: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    of_units: OfUnits,
     seed: int,
     baseline: str | None = None,
 ) -> dict[str, Any]:

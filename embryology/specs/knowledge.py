@@ -1,14 +1,28 @@
 """The knowledge probe: which facts a model knows (section 6 of the paper)."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from embryology.specs import MASKED_HEAD, NATS, SHARE, UNTRAINED, Float32, Meaning, ProbeSettings, Specification
 from embryology.specs.properties import EXPOSURE, OVERLAP
 
 NOT_NAMED, HELD_OUT, NOT_HELD_OUT, SEVERAL_PIECES = "not named", "held out", "not held out", "several pieces"
 """Parts of a set of facts; the task is ``set/part``."""
+Context = Literal["types", "sentence", "subject_sentence"]
+CONTEXTS: tuple[Context, ...] = get_args(Context)
+WITHOUT, WITH, WRONG, NOT_IN_IT = "without", "with", "wrong", "answer not in it"
+"""Facts that have a context, asked without it, with it, and with that of another object: as ``set/with sentence`` all
+of them, as ``set/with sentence, answer not in it`` those whose object does not stand in their own."""
+IN_CONTEXT = "in_context"
+OF_CONTEXT = {
+    IN_CONTEXT: Meaning("whether the object stands in the fact's context; null: it has none that fits"),
+    "correct_with": Meaning("as correct, with the fact's context before it"),
+    "correct_wrong": Meaning("as correct, with the context of a fact with another object"),
+    "log_probability_with": Meaning("as log_probability, with the fact's context before it", NATS),
+    "log_probability_wrong": Meaning("as log_probability, with the context of a fact with another object", NATS),
+}
+"""Columns of the items, of each kind of context one: ``correct_with_sentence``."""
 ACCURACY, KNOWN, AT_10, OF_CANDIDATES = "accuracy", "known", "precision_at_10", "accuracy_of_candidates"
 RECIPROCAL_RANK, LOG_PROBABILITY, GAIN = "reciprocal_rank", "log_probability", "gain"
 OF_TEMPLATES, CONSISTENCY, EXCLUDED = "accuracy_of_templates", "consistency", "excluded"
@@ -16,6 +30,11 @@ MAJORITY, TEMPLATE, SHUFFLED = "most-common-object", "without-subject", "shuffle
 COPY = "copy"
 NO_OBJECT = -1
 """An answer that is none of the relation's objects, or that was not asked for."""
+
+
+def of_context(column: str, kind: str) -> str:
+    """The name of a column of :data:`OF_CONTEXT`."""
+    return f"{column}_{kind}"
 
 
 class KnowledgeSettings(ProbeSettings):
@@ -28,6 +47,10 @@ class KnowledgeSettings(ProbeSettings):
     """At most so many of a relation, drawn evenly; None takes all."""
     precision: Float32 = "float32"
     """``auto`` is that too: ranks and choices in bfloat16 would be others, and are no faster."""
+    contexts: tuple[Context, ...] = Field((), exclude_if=lambda contexts: not contexts)
+    """What a knowledge base puts before questions, which are asked as they are too: the subject's name and type, the
+    first sentence of the object's article, or of the subject's (:mod:`embryology.facts.contexts`). None is not in the
+    key of a measurement, so that those from before there was a choice count on."""
 
 
 SPECIFICATION = Specification(
@@ -56,6 +79,7 @@ SPECIFICATION = Specification(
         *("item_id", "group", "task", "correct", "source", "step"),
         *("chosen", "object_number", "pieces", "common", "named", "held_out", "together"),
         *("answer", "answer_alone", "choice", "choice_alone", "log_probability", "gain"),
+        *(of_context(column, kind) for kind in CONTEXTS for column in OF_CONTEXT),
     ),
     metrics={
         ACCURACY: Meaning("facts whose object has the largest logit over the whole vocabulary, of all", SHARE),
@@ -75,6 +99,7 @@ SPECIFICATION = Specification(
         CONSISTENCY: Meaning(
             "pairs of templates that get the same answer among the relation's objects, of all pairs", SHARE
         ),
+        IN_CONTEXT: Meaning("facts whose object stands in their context, where it need only be copied", SHARE),
         EXCLUDED: Meaning("facts that were not asked about, for the reason given", "facts"),
     },
     columns={
@@ -98,9 +123,18 @@ SPECIFICATION = Specification(
         "named": Meaning("whether the object stands in the subject's name"),
         "held_out": Meaning("whether the article that the fact is from was held out from training"),
         "together": Meaning("sentences of the training text that have subject and object; null: it was not at hand"),
+        **{of_context(column, kind): meaning for kind in CONTEXTS for column, meaning in OF_CONTEXT.items()},
     },
     resampled=("object",),
-    rounded=("log_probability", "gain"),
+    rounded=(
+        *("log_probability", "gain"),
+        *(
+            of_context(column, kind)
+            for kind in CONTEXTS
+            for column, meaning in OF_CONTEXT.items()
+            if meaning.unit == NATS
+        ),
+    ),
     properties=(OVERLAP, EXPOSURE),
     pages=("knowledge",),
 )

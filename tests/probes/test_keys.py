@@ -48,6 +48,7 @@ OTHER = {
     "map_heads": 7,
     "words": 77,
     "components": 7,
+    "contexts": ("types",),
 }
 """By setting a value that is no probe's default."""
 
@@ -309,3 +310,20 @@ def test_the_precision_that_was_asked_for_is_recorded(series, probe):
         for table in (measurements.read_table(file) for file in folders)
     }
     assert recorded == {(0, "bfloat16"), (10, "float32")}
+
+
+def test_without_contexts_a_measurement_of_facts_has_the_key_that_it_had_before_there_were_any(data, tiny_series):
+    settings = registry.settings_of("knowledge", {"sets": ["one"], "every": 2})
+    configuration = runner._asked(tiny_series, "knowledge", settings, "t").configuration
+    assert configuration.settings == {
+        "precision": "float32", "seed": 0, "sets": ["one"], "kinds": ["1-1", "N-1", ""], "facts": None
+    }  # fmt: skip
+    assert configuration.data == {"one": {"of": 0}, "precision": "float32", "training text": None}
+
+
+def test_contexts_depend_on_the_articles(data, tiny_series, monkeypatch):
+    keys = set()
+    for articles in ("one", "other"):
+        monkeypatch.setattr(knowledge.contexts, "identity", lambda articles=articles: articles)
+        keys.add(key("knowledge", tiny_series, contexts=("sentence",)))
+    assert len(keys) == 2

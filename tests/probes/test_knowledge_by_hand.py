@@ -317,3 +317,56 @@ def test_sentences_that_hold_both_names_are_those_of_the_training_text(
     facts = [fact for one in examples.sets["made"][1] for fact in one.facts]
     assert [*zip(facts, examples.together["made"], strict=True)][:2] == [(first, 2), (second, 1)]
     assert examples.together["made"][: len(relations[0].facts)].sum() == 3
+
+
+def test_with_contexts_the_same_facts_are_asked_three_times_and_all_else_stays(
+    probe, relations, tokenizer, tiny_series, monkeypatch
+):
+    articles = {
+        name: (f"A {name} is {said}.", "Arts") for name, said in zip(OBJECTS, ("here", "there", "old"), strict=False)
+    }
+    monkeypatch.setattr(knowledge.contexts, "_articles", lambda: articles)
+    plain = probe.measure(ENCODER, probe.prepare(KnowledgeSettings(sets=("made",)), tokenizer, tiny_series))
+    settings = KnowledgeSettings(sets=("made",), contexts=("sentence", "types"))
+    examples = probe.prepare(settings, tokenizer, tiny_series)
+    rows, items = probe.measure(ENCODER, examples)
+    new = ("in_context", "correct_with", "correct_wrong", "log_probability_with", "log_probability_wrong")
+    assert [*items.columns[len(plain[1].columns) :]] == [f"{name}_sentence" for name in new]  # no subject has a type
+    assert items[[*plain[1]]].equals(plain[1])
+    assert [one for one in rows if not one["task"].startswith(("made/with", "made/wrong"))] == plain[0]
+    expected = {}
+    for relation, given in zip(relations, examples.in_context["made", "sentence"], strict=True):
+        template = relation.templates[0]
+        for fact, wrong in zip(given.wrong.facts, given.wrong.questions[0], strict=True):
+            ids, place, pieces = question(
+                tokenizer, f"{articles[fact.object][0]} {template}", fact.subject, fact.object
+            )
+            with_, others = logits_of(ids, place), logits_of(wrong.ids, wrong.positions[0])
+            expected[f"{relation.name}:{fact.id}"] = {
+                "in_context": True,
+                "correct_with": bool(with_.argmax() == pieces[0]),
+                "correct_wrong": bool(others.argmax() == pieces[0]),
+                "log_probability_with": log_softmax(with_)[pieces[0]],
+                "log_probability_wrong": log_softmax(others)[pieces[0]],
+            }
+    told = items.set_index("item_id")
+    asked = told[told["in_context_sentence"].notna()]
+    assert set(asked.index) == set(expected)
+    for name in new:
+        values = {item: one[name] for item, one in expected.items()}
+        assert asked[f"{name}_sentence"].to_dict() == pytest.approx(values, abs=1e-5), name
+    for way, column in (("without", "correct"), ("with", "correct_with_sentence"), ("wrong", "correct_wrong_sentence")):
+        (row_,) = (
+            one
+            for one in rows
+            if (one["task"], one["metric"], one["baseline"]) == (f"made/{way} sentence", "accuracy", None)
+        )
+        assert (row_["value"], row_["n"]) == (pytest.approx(asked[column].astype(float).mean()), len(asked)), way
+    excluded = Counter()
+    for one in rows:
+        if one["metric"] == "excluded":
+            excluded[one["task"], one["reason"]] += int(one["value"])
+    single = sum(fact.object != LONG for relation in relations for fact in relation.facts)
+    assert excluded["made/with sentence", "the object has no article"] == single - len(asked)
+    assert excluded["made/with types", "the subject has no article with a topic"] == single
+    assert {one["value"] for one in rows if one["metric"] == "in_context"} == {1.0}
