@@ -3,13 +3,14 @@
     python benchmarks/headlines.py write FILE RUN…
     python benchmarks/headlines.py compare BEFORE AFTER [NAME=NAME…]
 
-``write`` runs the cells of the notebooks up to the last one that glues, in the folder that it is called in, and so
-works in a checkout of another commit too. ``compare`` prints two such files as a table; a run that has another name in
-the second file is given as BEFORE=AFTER.
+``write`` runs the cells of the notebooks up to the one that has the numbers of their sentences, in the folder that it
+is called in, and so works in a checkout of another commit too. ``compare`` prints two such files as a table; a run that
+has another name in the second file is given as BEFORE=AFTER.
 """
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,15 @@ ROWS = {
     "with the published order": ("tokens.albert_agreement", "tokens.albert_agreement"),
     "the same, by half of the final value": ("tokens.albert_agreement", "tokens.half_agreement"),
     "order of masked words with that of given ones": ("tokens.tasks_agreement", "tokens.tasks_agreement"),
-    "order of frequency alone, with the run's": ("", "frequency.frequency_run_and_frequency"),
-    "the same, with the published one": ("", "frequency.frequency_published_and_frequency"),
-    "held-out word types": ("", "frequency.frequency_adds_by_type"),
-    "held-out words": ("", "frequency.frequency_adds_by_word"),
-    "beside types as frequent": ("", "frequency.frequency_apart_by_type"),
-    "beside words as frequent": ("", "frequency.frequency_apart_by_word"),
-    "verb forms": ("", "frequency.frequency_forms"),
-    "what the tests say together": ("", "frequency.frequency_verdict"),
-    "when masked words become likely": ("", "frequency.frequency_surprisal"),
+    "order of frequency alone, with the run's": ("", "frequency.run_and_frequency"),
+    "the same, with the published one": ("", "frequency.published_and_frequency"),
+    "held-out word types": ("", "frequency.adds_by_type"),
+    "held-out words": ("", "frequency.adds_by_word"),
+    "beside types as frequent": ("", "frequency.apart_by_type"),
+    "beside words as frequent": ("", "frequency.apart_by_word"),
+    "verb forms": ("", "frequency.forms"),
+    "what the tests say together": ("", "frequency.verdict"),
+    "when masked words become likely": ("", "frequency.surprisal"),
     "half of the gain of vectors": ("edges.order", "edges.halves"),
     "selectivity": ("edges.selectivity", "edges.selectivity"),
     "description length": ("edges.compression", "edges.no_shorter"),
@@ -58,14 +59,14 @@ ROWS = {
 
 
 def write(file: str, runs: list[str]) -> None:
-    """Keep what is glued, by run and by page and name."""
+    """Keep what is told, by run and by page and name."""
     said = {
-        Path(run).name: {f"{page}.{name}": text for page in PAGES for name, text in _glued(page, run)} for run in runs
+        Path(run).name: {f"{page}.{name}": text for page in PAGES for name, text in _told(page, run)} for run in runs
     }
     Path(file).write_text(json.dumps(said, indent=1, ensure_ascii=False))
 
 
-def _glued(page: str, run: str) -> list[tuple[str, str]]:
+def _told(page: str, run: str) -> list[tuple[str, str]]:
     import myst_nb
 
     from embryology.errors import EmbryologyError
@@ -73,12 +74,16 @@ def _glued(page: str, run: str) -> list[tuple[str, str]]:
     notebook = Path("notebooks") / f"{page}.ipynb"
     if not notebook.is_file():
         return []
-    glued: list[tuple[str, str]] = []
-    myst_nb.glue = lambda name, value, display: glued.append((name, str(value)))
+    told: list[tuple[str, str]] = []
+    myst_nb.glue = lambda name, value, display: told.append((name, str(value)))  # of earlier commits
+    with suppress(ImportError):
+        from embryology.figures import prose
+
+        prose.of = lambda numbers: told.extend(numbers.items())
     cells = [
         "".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"
     ]
-    last = max(number for number, cell in enumerate(cells) if "glue(" in cell)
+    last = max(number for number, cell in enumerate(cells) if "glue(" in cell or "prose.of(" in cell)
     names: dict[str, Any] = {}
     try:
         for cell in cells[: last + 1]:
@@ -87,7 +92,7 @@ def _glued(page: str, run: str) -> list[tuple[str, str]]:
                 names["run"] = run
     except EmbryologyError as error:
         print(f"{run}, {page}: {error}", file=sys.stderr)
-    return glued
+    return told
 
 
 def compare(before: str, after: str, renamed: list[str]) -> None:

@@ -23,7 +23,7 @@ LABELS = {
 
 
 def numbers(frame: pd.DataFrame, formation: Formation) -> dict[str, str]:
-    """What the prose of the page says of the first series, by the name to glue.
+    """What the prose of the page says of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.

@@ -14,7 +14,7 @@ from embryology.figures import answers, style
 
 
 def numbers(told: Verdicts) -> dict[str, str]:
-    """What the prose of the page says, by the name to glue."""
+    """What the prose of the page says, by name."""
     outcomes = [each.outcome for each in told.overall]
     exploratory = sum(each.is_exploratory for each in told.overall)
     late = [name for name, reason in told.phases.items() if reason is None]

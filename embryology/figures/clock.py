@@ -279,12 +279,10 @@ def table(clocks: Sequence[Clock]) -> HTML:
 
 
 def numbers(clocks: Sequence[Clock]) -> dict[str, str]:
-    """What the page says of the first series, by the name to glue."""
+    """What the page says of the first series, by name."""
     times = clocks[0].times
     never = times[times["state"] != REACHED]
     return {
-        "clock_verdict": f"{_answer(times)}.",
-        "clock_order": _kinds(times[times["state"] == REACHED]),
         "clock_sudden": _suddenly(times[times["most"].notna()]),
         "clock_frequency": _beside_frequency(times),
         "clock_never": f"{len(never)} of {len(times)} things that were asked have no time, and the table says why."

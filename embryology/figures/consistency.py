@@ -12,7 +12,7 @@ from embryology.specs.knowledge import CONSISTENCY, MAJORITY, OF_CANDIDATES, SHU
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, str]:
-    """What the prose says of templates that say the same, by the name to glue."""
+    """What the prose says of templates that say the same, by name."""
     name = paraphrased(frame)
     if name is None:
         return {"consistency": "not measured", "consistency_trend": "nothing to compare", "consistency_set": "none"}

@@ -16,7 +16,7 @@ MODELS = {"ALBERT": 1, "BERT": 2, "ELECTRA": 3}
 
 
 def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
-    """What the prose of the page says of the first series, by the name to glue.
+    """What the prose of the page says of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.downstream.with_mean`.
@@ -34,7 +34,6 @@ def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
     runs = sum(downstream.seeds(frame, task).notna().to_numpy().sum() for task in tasks)
     return {
         "tasks": style.listed([downstream.label(task) for task in tasks]),
-        "n_tasks": str(len(tasks)),
         "n_seeds": str(downstream.seeds(frame, tasks[0]).shape[1]),
         "last": f"{last:,}",
         "end": style.ranged(end, ".1f", scale=100),

@@ -34,7 +34,7 @@ LABELS = SPECIFICATION.baselines
 def numbers(
     frame: pd.DataFrame, sources: dict[str, str], layer: int, documents: dict[str, Documents] | None = None
 ) -> dict[str, str]:
-    """What the prose of the page says of the first series, by the name to glue.
+    """What the prose of the page says of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.

@@ -231,7 +231,7 @@ NUMBERS = ("words", "facts", "asking_words", "asking_facts", "lost_words", "lost
 
 
 def numbers(words: Exposed | str, facts: Exposed | str) -> dict[str, str]:
-    """What the page says, by the name to glue."""
+    """What the page says, by name."""
     said: dict[str, str] = {}
     for name, each in (("words", words), ("facts", facts)):
         if isinstance(each, str):

@@ -229,7 +229,7 @@ NUMBERS = (
 
 
 def numbers(beyond: Beyond | str) -> dict[str, str]:
-    """What the page says, by the name to glue."""
+    """What the page says, by name."""
     if isinstance(beyond, str):
         return dict.fromkeys(NUMBERS, "what cannot be told") | {"verdict": beyond.rstrip(".")}
     by_type, by_word = beyond.tests[TYPE], beyond.tests[WORD]

@@ -30,7 +30,7 @@ WAYS = {
 def numbers(
     frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str, lag: pd.Series | None
 ) -> dict[str, str]:
-    """What the prose of the page says of the first set of the first series, by the name to glue.
+    """What the prose of the page says of the first set of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.
@@ -47,7 +47,6 @@ def numbers(
         "last": f"{int(final['step']):,}",
         "over": tables.units(frame, "pair"),
         "excluded": _excluded(frame, name),
-        "accuracy": _percent(final),
         "corrected": _percent(_last(frame, name, words.CORRECTED)),
         "critical": _percent(_last(frame, name, words.CRITICAL)),
         "ties": f"{int(_last(frame, name, words.TIES)['value']):,}",
@@ -56,7 +55,6 @@ def numbers(
         "no_text": ""
         if WITH in told.groups
         else " The text that this series was trained on is not at hand, so that there is no baseline of frequency.",
-        "learnt": _learnt(told, times),
         "order": _order(told, times),
         "suddenly": suddenly(told, times),
         "frequency": frequency(told, times, lag),

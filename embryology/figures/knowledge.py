@@ -17,7 +17,7 @@ OVER = f"{UNITS[SPECIFICATION.resampled[0]]}, none where they are too few"
 
 
 def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, str]:
-    """What the prose of the page says of the first set of the first series, by the name to glue.
+    """What the prose of the page says of the first set of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.over_objects.read`.
@@ -25,7 +25,6 @@ def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, s
         told: of :func:`embryology.analysis.knowledge.by_relation`.
     """
     name, *others = knowledge.sets(frame)
-    relations = knowledge.relations(frame, name)
     end, majority = _last(frame, name), _last(frame, name, baseline=MAJORITY)
     unnamed = f"{name}/{words.NOT_NAMED}"
     values = {
@@ -35,7 +34,6 @@ def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, s
         else "",
         "last": f"{knowledge.curve(frame, name)['step'].iloc[-1]:,}",
         "n": f"{int(end['n']):,}",
-        "relations": str(len(relations)),
         "accuracy": with_interval(end),
         "majority": percent(majority["value"]),
         "template": percent(_last(frame, name, baseline=TEMPLATE)["value"]),
@@ -48,7 +46,6 @@ def numbers(frame: pd.DataFrame, source: str, told: pd.DataFrame) -> dict[str, s
         "relations_beyond": above_all(told),
         "relations_change": _changes(told),
         "at_10": with_interval(_last(frame, name, words.AT_10)),
-        "rank": f"{_last(frame, name, words.RECIPROCAL_RANK)['value']:.3f}",
         "candidates": with_interval(_last(frame, name, words.OF_CANDIDATES)),
         "gain": _nats(_last(frame, name, GAIN)),
         "gain_not_named": _nats(_last(frame, unnamed, GAIN)),

@@ -13,7 +13,7 @@ from embryology.specs import UNTRAINED
 
 
 def numbers(frame: pd.DataFrame, documents: dict[str, Documents] | None = None) -> dict[str, str]:
-    """What the prose of the page says of the first series, by the name to glue.
+    """What the prose of the page says of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.

@@ -234,7 +234,7 @@ def _data(times: dict[str, pd.DataFrame], half: pd.DataFrame, published_times: p
 
 
 def numbers(frame: pd.DataFrame, times: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """What the text says of the learning order of the first series, by the name to glue.
+    """What the text says of the learning order of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.

@@ -14,7 +14,7 @@ from embryology.specs import registry
 
 
 def numbers(series: Series, steps: str = "all") -> dict[str, str]:
-    """What the prose of the page says, by the name to glue."""
+    """What the prose of the page says, by name."""
     table = overlap.table(series, steps)
     held_out, told = overlap.held_out_facts(series)
     facts = "No fact of an article that was kept out of training was asked for."

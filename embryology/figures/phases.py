@@ -163,7 +163,7 @@ def _when(row: pd.Series) -> str:
 
 
 def numbers(phases: Phases | str) -> dict[str, str]:
-    """What the page says, by the name to glue."""
+    """What the page says, by name."""
     if isinstance(phases, str):
         return {
             "phases_verdict": _untold(phases, "this run"),

@@ -141,12 +141,8 @@ def _lasts(held_out: pd.DataFrame, column: str) -> str:
 
 
 def compared(table: pd.DataFrame) -> dict[str, str]:
-    """What the text says of several runs beside each other, formatted, by the name to glue."""
+    """What the text says of several runs beside each other, formatted, by name."""
     runs = [(name, rows["tokens"], rows["below_unigram"]) for name, rows, _ in _runs(_below_unigram(table))]
-    ends = [
-        f"{name} ends {_side(below.iloc[-1])} its unigram line after {style.short(tokens.iloc[-1])} tokens"
-        for name, tokens, below in runs
-    ]
     first, last = runs[0][0], runs[0][1].iloc[-1]
     equal = [
         f"{name} is {_side(np.interp(last, tokens, below))} its own"
@@ -154,8 +150,7 @@ def compared(table: pd.DataFrame) -> dict[str, str]:
         if tokens.iloc[-1] >= last
     ]
     at = f"At {style.short(last)} tokens, where {first} ends, and linear between checkpoints"
-    at_equal_tokens = f"{at}, {style.listed(equal)}." if equal else ""
-    return {"ends": style.listed(ends), "at_equal_tokens": at_equal_tokens}
+    return {"at_equal_tokens": f"{at}, {style.listed(equal)}." if equal else ""}
 
 
 def _side(nats: float) -> str:
@@ -360,7 +355,7 @@ def optimisation(table: pd.DataFrame) -> HTML:
 
 
 def numbers(table: pd.DataFrame) -> dict[str, str]:
-    """What the text around these figures says of the run, formatted, by the name to glue."""
+    """What the text around these figures says of the run, formatted, by name."""
     main = _runs(table)[0][1]
     stay = plateau(main)
     last = main.dropna(subset=["held_out_masked_loss"]).iloc[-1]
@@ -370,8 +365,6 @@ def numbers(table: pd.DataFrame) -> dict[str, str]:
         "stopped": phases_of_training.stopped(main),
         "steps": f"{last['step']:,}",
         "tokens": f"{last['tokens']:,}",
-        "held_out_loss": f"{stay.final:.2f}",
-        "unigram_loss": f"{stay.unigram:.2f}",
         "unigram_gap": _side(stay.unigram - stay.final),
         "masked_accuracy": f"{last['held_out_masked_accuracy']:.1%}",
         "unigram_accuracy": f"{last['unigram_accuracy']:.1%}",

@@ -14,7 +14,7 @@ RATE = 1e-4
 
 
 def numbers() -> dict[str, str]:
-    """What the prose of the page says, by the name to glue."""
+    """What the prose of the page says, by name."""
     table = published.denominators()
     by_task = table.groupby("task", sort=False)
     agree = table["n"] == table["remainder"]

@@ -11,7 +11,7 @@ from embryology.figures import answers, style
 
 
 def numbers(runs: pd.DataFrame) -> dict[str, str]:
-    """What the prose of the page says of the study, by the name to glue."""
+    """What the prose of the page says of the study, by name."""
     read = runs.groupby(["factor", "setting", "seed"])["tokens"].max() / 1e6  # padding left out
     table = recipes.compared(runs)
     half = np.nanmean(table["high"] - table["low"]) / 2

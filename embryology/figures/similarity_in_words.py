@@ -35,7 +35,7 @@ def units(frame: pd.DataFrame) -> str:
 
 
 def numbers(frame: pd.DataFrame, of: Settling) -> dict[str, str]:
-    """What the prose of the page says of the first series, by the name to glue.
+    """What the prose of the page says of the first series, by name.
 
     Args:
         frame: of :func:`embryology.analysis.tables.read`.

@@ -20,7 +20,7 @@ MOST_ROWS = 5000
 
 
 def numbers(followed: Followed) -> dict[str, str]:
-    """What the prose of the page says of single facts, by the name to glue.
+    """What the prose of the page says of single facts, by name.
 
     Args:
         followed: of :func:`embryology.analysis.knowledge.trajectories`.

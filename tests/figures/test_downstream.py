@@ -63,7 +63,6 @@ def test_the_prose_tells_what_known_scores_do(values):
         values
         | {
             "tasks": "acceptability (CoLA) and inference (RTE)",
-            "n_tasks": "2",
             "n_seeds": "3",
             "last": "40",
             "end": "68.0 (58.0 to 71.0)",  # means over tasks: of 0.8 and 0.56, 0.7 and 0.46, 0.84 and 0.58

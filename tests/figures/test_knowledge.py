@@ -67,7 +67,6 @@ def test_every_number_is_of_its_own_metric_facts_and_baseline(values):
             "others": "; beside it were measured: ParaRel",
             "last": "40",
             "n": "1,000",
-            "relations": "3",
             "accuracy": "40.0% (30.0 to 42.0)",
             "majority": "25.0%",
             "template": "12.5%",
@@ -78,7 +77,6 @@ def test_every_number_is_of_its_own_metric_facts_and_baseline(values):
             "known_not_named": "24.0% (14.0 to 26.0)",
             "beyond": "lies above all of them",  # 0.3 above 0.27, as much as most common objects give at most
             "at_10": "60.0% (50.0 to 62.0)",
-            "rank": "0.200",
             "candidates": "50.0% (40.0 to 52.0)",
             "gain": "0.80 nats (0.70 to 0.82)",
             "gain_not_named": "1.20 nats (1.10 to 1.22)",

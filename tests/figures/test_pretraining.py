@@ -101,13 +101,8 @@ def test_nats_below_the_line_have_the_ends_of_the_loss_the_other_way_round(below
 def test_runs_are_compared_at_their_ends_and_where_the_first_one_ends(below, both):
     assert below.answer == "Nats below the unigram line at the end: one 0.50 and late -0.50"
     assert "other unigram lines (one 6.70 and late 7.00)" in below.caption
-    said = pretraining.compared(both)
-    assert said["ends"] == (
-        "one ends 0.50 nats below its unigram line after 500k tokens and late ends 0.50 nats above its unigram line "
-        "after 2M tokens"
-    )
     # At 500,000 tokens the late run is at step 250.
-    assert said["at_equal_tokens"] == (
+    assert pretraining.compared(both)["at_equal_tokens"] == (
         "At 500k tokens, where one ends, and linear between checkpoints, late is 1.50 nats above its own."
     )
     other_way = pd.concat([both[both["series"] == "late"], both[both["series"] == "one"]])
@@ -201,7 +196,7 @@ def test_numbers_are_those_of_the_last_checkpoint_of_the_first_run(both):
     raised = both.assign(held_out_masked_accuracy=both["held_out_masked_accuracy"].replace(0.25, 0.9))
     values = pretraining.numbers(raised)
     assert values | {
-        "steps": "500", "tokens": "500,000", "held_out_loss": "6.20", "unigram_loss": "6.70",
+        "steps": "500", "tokens": "500,000",
         "unigram_gap": "0.50 nats below", "masked_accuracy": "30.0%", "unigram_accuracy": "6.2%", "speed": "5,000",
     } == values  # fmt: skip
     assert raised["held_out_masked_accuracy"].max() == 0.9

@@ -9,6 +9,7 @@ import papermill
 import pytest
 from matplotlib.figure import Figure
 
+from embryology.figures import prose
 from embryology.report.pages import pages
 from embryology.runs.freeze import freeze
 from embryology.runs.paths import ROOT
@@ -22,6 +23,7 @@ from tests.synthetic import make_run
 from tests.test_project import imports
 
 NAMES = tuple(FIGURES)
+OF = prose.of
 STUDIES = ("recipes", "variants", "published_probing")
 TYPES = {"run": "str", "steps": "str", "compare": "list[str]"}
 OF_A_CHECKPOINT = {"run": "str", "step": "int"}
@@ -42,8 +44,17 @@ def code(notebook):
     ]
 
 
-def prose(notebook):
-    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+def says(cell):
+    """The paragraphs that a cell displays with numbers, and nothing beside them; none of another cell."""
+    if "say(" not in cell.source:
+        return None
+    (call,) = ast.parse(cell.source).body
+    assert (call.value.func.id, len(call.value.args)) == ("say", 1)
+    return ast.literal_eval(call.value.args[0])
+
+
+def text(notebook):
+    return "\n".join(cell.source if cell.cell_type == "markdown" else says(cell) or "" for cell in notebook.cells)
 
 
 def drawn(notebook, cell):
@@ -190,7 +201,7 @@ def test_every_figure_and_table_is_drawn_by_a_module_of_figures(notebook):
 
 
 def test_no_measurement_is_typed_into_prose(notebook):
-    words = re.sub(r"```.*?```|\{[\w:]+\}`[^`]*`", "", prose(notebook), flags=re.DOTALL)  # without code
+    words = re.sub(r"```.*?```|\{[\w:]+\}`[^`]*`", "", text(notebook), flags=re.DOTALL)  # without code
     assert not re.findall(r"\d*\.\d+|\d+%", words)
 
 
@@ -218,13 +229,23 @@ def figures_in(outputs):
 
 
 @pytest.fixture(scope="module")
-def executed(shell, tmp_path_factory):
+def numbers():
+    """What each page that was executed has sentences of."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def executed(shell, tmp_path_factory, numbers):
     folder = tmp_path_factory.mktemp("book")
     made = make_run(folder / "runs" / "synthetic", sentences=40, total=False)
     series = Series.open(freeze(made, folder / "results" / "synthetic"))  # with the columns that are kept
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return {name: execute(shell, series, name, "0,20,40,80,160,640,2000") for name in NAMES}
+        outputs = {}
+        for name in NAMES:
+            patch.setattr(prose, "of", lambda given, name=name, of=OF: of(numbers.setdefault(name, given)))
+            outputs[name] = execute(shell, series, name, "0,20,40,80,160,640,2000")
+        return outputs
 
 
 def test_every_notebook_runs_and_draws(executed):
@@ -267,12 +288,32 @@ def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_p
     assert {name: figures_in(execute(shell, series, name)) for name in names} == {name: known[name] for name in names}
 
 
-def test_every_number_that_prose_asks_for_is_glued_before_it(executed):
-    for name, outputs in executed.items():
-        page, glued, cells = template(name), set(), iter(outputs)
-        for cell in page.cells:
-            if cell.cell_type == "markdown":
-                asked = set(re.findall(r"\{glue:text\}`([^`]*)`", cell.source))
-                assert asked <= glued
-            elif cell in code(page):
-                glued |= {metadata.get("scrapbook", {}).get("name") for _, metadata in next(cells)}
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "variants"])
+def test_sentences_with_numbers_are_displayed_by_cells_that_hide_their_code(name):
+    page = template(name)
+    assert "glue" not in "".join(cell.source for cell in page.cells)
+    for cell in page.cells:
+        if says(cell):
+            assert "{" in says(cell)  # else it is a cell of Markdown
+            assert cell.metadata == {"jupyter": {"source_hidden": True}, "tags": ["remove-input"]}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if any(map(says, code(template(name))))])
+def test_a_page_displays_its_sentences_with_its_numbers_and_has_none_that_nobody_reads(name, executed, numbers):
+    unsaid = {number for number in numbers[name] if not read_elsewhere(name, number)}
+    for cell, displayed in zip(code(template(name)), executed[name], strict=True):
+        if expected := says(cell):
+            for number, value in numbers[name].items():
+                if f"{{{number}}}" in expected:
+                    unsaid.discard(number)
+                    expected = expected.replace(f"{{{number}}}", value)
+            ((data, _),) = displayed
+            assert re.sub(r"\\(?=[^\w\s])", "", data["text/markdown"]) == expected.strip()
+    assert unsaid == set()
+
+
+def read_elsewhere(page, number):
+    """Whether a figure reads it, or the table of headlines."""
+    figures = "".join(file.read_text() for file in (ROOT / "embryology" / "figures").glob("*.py"))
+    headlines = (ROOT / "benchmarks" / "headlines.py").read_text()
+    return re.search(rf"(values|numbers\([^()]*\))\[['\"]{number}['\"]\]", figures) or f'"{page}.{number}"' in headlines

@@ -1,0 +1,59 @@
+"""Sentences with numbers: what readers see, told by a Markdown parser that shares no code with them."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
+
+from embryology.errors import EmbryologyError
+from embryology.figures import prose
+
+SENTENCE = "At step {last} the *scores* are {ends}, as the book says ({doc}`/book/method`, {cite:p}`a-2020,b-2021`)."
+
+
+def seen(markdown):
+    """The text that a reader of Jupyter sees, one line a paragraph."""
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
+    inline = [token for token in tokens if token.type == "inline"]
+    assert len(inline) == sum(token.type.endswith("_open") for token in tokens)  # paragraphs alone
+    return [
+        "".join(child.content or (" " if child.type == "softbreak" else "") for child in token.children)
+        for token in inline
+    ]
+
+
+def test_numbers_stand_in_their_sentences_and_roles_stay():
+    say = prose.of({"last": "2,000", "ends": "0.900 (0.850 to 0.910)", "more": "It is."})
+    assert say(SENTENCE)._repr_markdown_() == (
+        "At step 2,000 the *scores* are 0.900 (0.850 to 0.910), as the book says ({doc}`/book/method`, "
+        "{cite:p}`a-2020,b-2021`)."
+    )
+    assert say("\n{more}\n\n{more}{more}\n").data == "It is.\n\nIt is.It is."
+
+
+@pytest.mark.parametrize(
+    "said", ["At {lost}.", "At {}.", "At {last.", "At last}.", "At { last }.", "{last:.2f}", "{last}`x`", "{doc}`x"]
+)
+def test_what_is_no_number_is_refused_with_those_that_are(said):
+    with pytest.raises(EmbryologyError, match=r"^a sentence asks for .+, and the page's numbers are ends, last$"):
+        prose.of({"last": "1", "ends": "2"})(said)
+
+
+@given(st.text("ab1 .,()[]*_`<>&$~\\:!|#-+^'\"{}", min_size=1).filter(lambda text: text == text.strip()))
+def test_a_number_is_shown_as_it_stands_and_is_no_markup(text):
+    text = re.sub(" +", " ", text)
+    markdown = prose.of({"x": text})("At {x}.").data
+    assert seen(markdown) == [f"At {text}."]
+
+
+@pytest.mark.parametrize("text", ["[0.1, 0.2](x)", "a_b_c and *d*", "<unk> & $1$", "`x`", "0.31 [0.30, 0.32]", "x\\y"])
+def test_the_books_own_parser_shows_the_same(text):
+    """It reads more: math between dollars, roles."""
+    from myst_parser.mdit_to_docutils.base import DocutilsRenderer
+
+    parser = create_md_parser(MdParserConfig(enable_extensions={"dollarmath", "substitution"}), DocutilsRenderer)
+    assert parser.render(prose.of({"x": text})("At {x}.").data).astext() == f"At {text}."
