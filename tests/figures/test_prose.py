@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from myst_parser.config.main import MdParserConfig
+from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
 from embryology.errors import EmbryologyError
@@ -53,7 +54,5 @@ def test_a_number_is_shown_as_it_stands_and_is_no_markup(text):
 @pytest.mark.parametrize("text", ["[0.1, 0.2](x)", "a_b_c and *d*", "<unk> & $1$", "`x`", "0.31 [0.30, 0.32]", "x\\y"])
 def test_the_books_own_parser_shows_the_same(text):
     """It reads more: math between dollars, roles."""
-    from myst_parser.mdit_to_docutils.base import DocutilsRenderer
-
     parser = create_md_parser(MdParserConfig(enable_extensions={"dollarmath", "substitution"}), DocutilsRenderer)
     assert parser.render(prose.of({"x": text})("At {x}.").data).astext() == f"At {text}."
