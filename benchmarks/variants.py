@@ -121,6 +121,8 @@ def commands(seeds: Seeds = 3, program: str = "embryology") -> None:
         print(f"{program} probe {run}")
         if preset == "variant":
             print(f"{program} probe {run} --probe finetune --preset variant-programs")
+        if preset == "variant-bilingual":
+            print(f"{program} probe {run} --probe forgetting --preset variant-forgetting")
 
 
 if __name__ == "__main__":

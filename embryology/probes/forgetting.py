@@ -87,7 +87,8 @@ class ForgettingProbe(Probe):
 
     def parts(self, settings: ForgettingSettings, series: Series) -> dict[str, dict[str, Any]]:
         """A cell a method and seed: what it depends on beside the checkpoint."""
-        recipe = settings.model_dump(mode="json", exclude={"methods", "seeds", "every"}) | self.inputs(settings, series)
+        recipe = settings.model_dump(mode="json", exclude={"methods", "seeds", "every"})
+        recipe["data"] = self.inputs(settings, series)
         return {
             f"{method}-{seed}": recipe | {"method": method, "number": seed}
             for method in settings.methods

@@ -59,10 +59,9 @@ def read_universal(split: str) -> list[Sentence]:
     Raises:
         EmbryologyError: as of :func:`read`.
     """
-    chosen = _annotated(lambda title: articles.is_held_out(title) and split_of(title) == split, ["ner", "lemmatizer"])
     return [
-        Sentence(name, doc.text, tuple(_word(token, token.pos_) for token in doc if not token.is_space))
-        for doc, name in chosen
+        Sentence(name, doc.text, tuple(_word(token)._replace(tag=token.pos_) for token in doc if not token.is_space))
+        for doc, name in _annotated(_in(split), exclude=["ner", "lemmatizer"])
     ]
 
 
@@ -75,7 +74,7 @@ def read_edges(split: str) -> Reading:
         EmbryologyError: as of :func:`read`.
     """
     reading = Reading()
-    for doc, name in _annotated(lambda title: articles.is_held_out(title) and split_of(title) == split, exclude=UNUSED):
+    for doc, name in _annotated(_in(split), exclude=UNUSED):
         places = {token.i: place for place, token in enumerate(token for token in doc if not token.is_space)}
         words = tuple(_word(doc[i]) for i in places)
         edges = tags(words)
@@ -99,8 +98,13 @@ def split_of(title: str) -> str:
     return next(split for split, upper in SHARES.items() if share < upper)
 
 
-def _word(token, tag: str | None = None) -> Word:
-    return Word(token.text, token.idx, token.idx + len(token), tag or token.tag_)
+def _in(split: str) -> Callable[[str], bool]:
+    """Whether a held-out article with a title is in a part."""
+    return lambda title: articles.is_held_out(title) and split_of(title) == split
+
+
+def _word(token) -> Word:
+    return Word(token.text, token.idx, token.idx + len(token), token.tag_)
 
 
 def _annotated(

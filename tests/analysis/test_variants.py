@@ -243,3 +243,4 @@ def test_commands_name_every_run_and_what_measures_it(capsys):
     assert sum(line.startswith("embryology pretrain") for line in lines) == 2 * len(plan)
     assert lines[0] == "embryology pretrain variant --seed 0 --run variant-seed0 --resume"
     assert "embryology probe variant-seed1 --probe finetune --preset variant-programs" in lines
+    assert "embryology probe variant-bilingual-seed1 --probe forgetting --preset variant-forgetting" in lines

@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from embryology.errors import EmbryologyError
-from embryology.probes import edges, finetune, frozen, grammar, knowledge, runner, tokens
+from embryology.probes import edges, finetune, forgetting, frozen, grammar, knowledge, runner, tokens
 from embryology.runs import measurements
 from embryology.runs.checkpoints import TOKENIZER_FILES, WEIGHTS, Checkpoint
 from embryology.runs.paths import RunFolder
@@ -49,6 +49,9 @@ OTHER = {
     "words": 77,
     "components": 7,
     "contexts": ("types",),
+    "other": "other.conllu",
+    "methods": ("gem",),
+    "share": 0.3,
 }
 """By setting a value that is no probe's default."""
 
@@ -70,7 +73,12 @@ def data(monkeypatch):
     for sets in (knowledge.fact_sets, grammar.pair_sets):
         monkeypatch.setattr(sets, "find", lambda name: SimpleNamespace(identity=lambda: identity(name)))
     monkeypatch.setattr(finetune.catalogue, "identity", identity)
-    for module in (edges, tokens, finetune, frozen, grammar):
+    monkeypatch.setattr(
+        forgetting.universal,
+        "find",
+        lambda name, split: SimpleNamespace(identity=lambda: identity(name, split) | {"language": name}),
+    )
+    for module in (edges, tokens, finetune, forgetting, frozen, grammar):
         monkeypatch.setattr(module, "resolve", lambda precision: made.get("precision", precision))
     record = {"text_sha256": None}
 
@@ -86,7 +94,7 @@ def data(monkeypatch):
 
 GIVEN = {"edges": {"sets": ("one", "two")}, "knowledge": {"sets": ("one", "two")}, "frozen": {"tasks": ("RTE", "CoLA")}}
 GIVEN |= {"attention": {"treebank": "one"}, "similarity": {}, "tokens": {}, "finetune": {"tasks": ("RTE", "CoLA")}}
-GIVEN |= {"grammar": {"sets": ("one", "two")}, "divergence": {}}
+GIVEN |= {"grammar": {"sets": ("one", "two")}, "divergence": {}, "forgetting": {"other": "one.conllu"}}
 
 
 def key(name, series, tokenizer="t", checkpoint=None, **settings):
@@ -132,6 +140,7 @@ def test_a_measurement_depends_on_weights_tokenizer_version_and_probe(name, data
         ("grammar", ["one", "two", "precision"], ["three"]),
         ("frozen", ["RTE", "CoLA", "precision"], ["MRPC"]),
         ("finetune", ["RTE", "CoLA", "precision"], ["MRPC"]),
+        ("forgetting", ["auto train", "auto test", "one.conllu test", "precision"], ["one.conllu train", "RTE"]),
     ],
 )
 def test_a_measurement_depends_on_all_of_its_data(name, inputs, others, data, tiny_series):
@@ -234,6 +243,27 @@ def test_cells_of_fine_tuning_depend_on_their_own_task_seed_and_recipe(data, tin
     assert [changed[name] == base[name] for name in base] == [True, True, False, False]
     data["precision"] = "bfloat16"  # what "auto" is on another device
     assert not set(parts(seeds=2).values()) & set(changed.values())
+
+
+def test_cells_of_forgetting_depend_on_their_method_seed_recipe_and_data(data, tiny_series):
+    def parts(**settings):
+        asked = registry.settings_of("forgetting", GIVEN["forgetting"] | settings)
+        return {name: json.dumps(part) for name, part in forgetting.ForgettingProbe().parts(asked, tiny_series).items()}
+
+    base = parts(seeds=2)
+    assert [*base] == ["plain-0", "plain-1", "replay-0", "replay-1", "gem-0", "gem-1"]
+    assert len(set(base.values())) == 6
+    assert parts(seeds=3).items() > base.items()
+    assert parts(seeds=2, methods=("gem",), every=7).items() < base.items()
+    settings = set(registry.get("forgetting").settings.model_fields) - {"every", "seeds", "methods"}
+    for setting in settings:
+        changed = parts(seeds=2, **{setting: OTHER[setting]})
+        assert not set(changed.values()) & set(base.values()), setting
+    for changed in ("auto train", "one.conllu test"):
+        data[changed] = "changed"
+        assert not set(parts(seeds=2).values()) & set(base.values()), changed
+    data["text"]["text_sha256"] = "other"
+    assert "other" in parts(seeds=1)["plain-0"]
 
 
 @pytest.mark.parametrize("changed", TOKENIZER_FILES)

@@ -77,7 +77,7 @@ def test_presets_are_told_by_their_size(listed):
 
 def test_probes_say_what_they_need_and_whether_they_take_long(listed):
     probes = {each["name"]: each for each in listed["probes"]}
-    assert {name for name, each in probes.items() if each["expensive"]} == {"edges", "finetune"}
+    assert {name for name, each in probes.items() if each["expensive"]} == {"edges", "finetune", "forgetting"}
     assert probes["finetune"]["needs"] == ["both-directions", "hidden-states"]
     assert probes["tokens"] == {
         "name": "tokens",

@@ -112,6 +112,11 @@ def test_data_in_another_language_than_the_text_are_said(run):
     said = "probe tokens asks in en, and the training text is de 93%, en 5%: its numbers say little"
     assert misfit(run) == said
     assert said in " ".join(shown(run).split())
+    german = {"source": "text", "languages": {"de": 1.0}}
+    write_json(run.folder.corpus, german | {"others": [{"languages": {"en": 0.9, "fr": 0.1}}]})
+    assert misfit(run) is None  # of the texts of its phases
+    write_json(run.folder.corpus, german | {"others": [{"languages": {"fr": 0.9, "en": 0.1}}]})
+    assert misfit(run) == said.replace("de 93%, en 5%", "de 100% and fr 90%, en 10%")
 
 
 @pytest.mark.parametrize(

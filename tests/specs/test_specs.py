@@ -35,7 +35,7 @@ CURRENT = [each for each in RESULTS if each[2]["version"] == registry.get(each[1
 """Of probes that have not changed since."""
 NAMES = (
     *("attention", "completions", "divergence", "frozen", "grammar", "knowledge", "similarity", "tokens"),
-    *("edges", "finetune"),
+    *("edges", "finetune", "forgetting"),
 )
 
 
@@ -102,13 +102,14 @@ def test_what_nobody_asks_for_is_the_same_for_all_probes(name):
         ("knowledge", {"masked-head"}, ("object",), ("overlap", "exposure")),
         ("frozen", {"hidden-states"}, ("item",), ()),
         ("finetune", {"hidden-states", "both-directions"}, ("item",), ("overlap",)),
+        ("forgetting", {"masked-head", "hidden-states", "both-directions"}, ("word", "sentence", "sequence"), ()),
     ],
 )
 def test_needs_units_and_properties_by_probe(name, needs, resampled, properties):
     specification = registry.get(name)
     assert specification.needs == needs <= specs.NEEDS.keys()
     assert (specification.resampled, specification.properties) == (resampled, properties)
-    assert specification.language == (None if name == "divergence" else "en")
+    assert specification.language == (None if name in ("divergence", "forgetting") else "en")
     assert type(specification.load()).specification == specification
 
 
@@ -207,6 +208,13 @@ SAYS = {
         "untrained": "untrained",
         "shuffled-subjects": "different subjects",
         "copy": "copy",
+    },
+    "forgetting": {
+        "plain": "plainly",
+        "replay": "replay of masked words",
+        "gem": "gradient episodic memory",
+        "before": "before",
+        "majority": "most frequent tag",
     },
     "finetune": {
         **{name: f"({name})" for name in glue.TASKS},

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -164,3 +165,16 @@ def test_missing_silver_packages_are_named(monkeypatch):
         catalogue.find("silver").identity()
     with pytest.raises(EmbryologyError, match="no-such-tagger"):
         silver.read()
+
+
+def test_universal_tags_are_those_that_spacy_says_after_all_its_steps(monkeypatch):
+    """Its rules for them look at relations too, so that the parser has to have run."""
+    real = silver._annotated
+    monkeypatch.setattr(silver, "_annotated", lambda *given: itertools.islice(real(*given), 30))
+    found = silver.read_universal("train")
+    model = spacy.load(silver.MODEL)
+    tags = {token.pos_ for sentence in found for token in model(sentence.text)}
+    assert {"AUX", "SCONJ"} <= tags  # which fine tags alone do not tell
+    for sentence in found:
+        assert [word.tag for word in sentence.words] == [t.pos_ for t in model(sentence.text) if not t.is_space]
+        assert split_of(sentence.id.rpartition("-")[0]) == "train"
