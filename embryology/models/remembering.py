@@ -1,8 +1,8 @@
 """Fine-tuning that keeps what was pretrained: masked text is read beside the sentences whose tags are learnt.
 
 Either its loss is a part of the one that is minimised (replay), or no step may raise it (gradient episodic memory,
-Lopez-Paz and Ranzato 2017). With one memory the quadratic program of the latter, their equation 11, has a closed form,
-that of A-GEM (Chaudhry et al. 2019, equation 11), which also reads a batch of the memory a step, as is done here.
+Lopez-Paz and Ranzato 2017). With one memory the quadratic program of the latter has a closed form, the projection of
+A-GEM (Chaudhry et al. 2019), which reads a batch of the memory a step, as is done here.
 """
 
 from collections.abc import Callable, Sequence

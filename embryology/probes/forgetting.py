@@ -1,4 +1,4 @@
-"""What fine-tuning forgets: a checkpoint learns the tags of one language, and is asked what it gives back and gives on.
+"""What fine-tuning forgets: each checkpoint learns the tags of one language.
 
 After Liu, Winata, Madotto and Fung 2021 (2004.14218): plainly, with replay of masked words, and with gradient episodic
 memory (:mod:`embryology.models.remembering`). Asked are the tags of held-out sentences, those of another language of

@@ -170,7 +170,7 @@ def test_missing_silver_packages_are_named(monkeypatch):
 def test_universal_tags_are_those_that_spacy_says_after_all_its_steps(monkeypatch):
     """Its rules for them look at relations too, so that the parser has to have run."""
     real = silver._annotated
-    monkeypatch.setattr(silver, "_annotated", lambda *given: itertools.islice(real(*given), 30))
+    monkeypatch.setattr(silver, "_annotated", lambda *given, **named: itertools.islice(real(*given, **named), 30))
     found = silver.read_universal("train")
     model = spacy.load(silver.MODEL)
     tags = {token.pos_ for sentence in found for token in model(sentence.text)}
