@@ -43,7 +43,7 @@ def finished(preset: str, seed: int) -> Series | None:
 def flops(outcome: Outcome) -> np.ndarray:
     """(steps + 1,) of all steps up to each."""
     with torch.device("meta"):
-        models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed)
+        models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed, outcome.typing)
     costs = np.concatenate(
         [np.full(stage.after - stage.first, step_cost(models, *stage.shape)[0]) for stage in outcome.course]
     )

@@ -1,9 +1,9 @@
 """What a knowledge base says of a fact, put before its question: the same model, nothing trained.
 
-After the survey of knowledge-enhanced models of Yang et al. (2110.00269), which tells apart what is given as input from
-what is trained in. The knowledge base is the bundled articles. Most of them are training text too, so that a context
-says again what may have been read; and nobody who asks for an object could look up its article, so that ``sentence`` is
-what the best retrieval would give, and ``subject_sentence`` what any could.
+Knowledge at hand rather than in the weights, as in part of what Yang et al. (2110.00269) survey. The knowledge base is
+the bundled articles. Most of them are training text too, so that a context says again what may have been read; and
+nobody who asks for an object could look up its article, so that ``sentence`` is what the best retrieval would give, and
+``subject_sentence`` what any could.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pydantic import (
 from embryology.errors import EmbryologyError, problems
 from embryology.presets.files import values_of
 from embryology.presets.others import GrownFrom, Order, StartsFrom
-from embryology.presets.sections import Corpus, Model, Objective, Optimizer, Section, Tokenizer
+from embryology.presets.sections import Corpus, Model, Objective, Optimizer, Section, Tokenizer, Typing
 from embryology.specs import Precision, registry
 from embryology.storage.files import sha256_of
 
@@ -139,6 +139,10 @@ class Outcome(Section):
                 raise ValueError("an electra is trained with pair: none, pair_weight: 0 and an rtd_weight above 0")
             if self.model.family != "electra" and objective.rtd_weight:
                 raise ValueError("rtd_weight is of electra alone, as no other model tells what was replaced")
+            if objective.typing and objective.typing != self.typing:
+                raise ValueError("all phases with typing have the same, as they train the same head")
+        if self.typing and self.model.family == "electra":
+            raise ValueError("typing is not of electra, whose discriminator does not read the text as it is")
         if self.replaced and max(self.replaced) >= self.sequences:
             raise ValueError(f"replaced {max(self.replaced)} is no number of its {self.sequences} sequences, from 0")
         if self.replaced and any(stage.objective.pair == "nsp" for stage in self.course):
@@ -199,6 +203,11 @@ class Outcome(Section):
         return tuple(stages)
 
     @property
+    def typing(self) -> Typing | None:
+        """Of the phases that train latent types; None where none does."""
+        return next((stage.objective.typing for stage in self.course if stage.objective.typing), None)
+
+    @property
     def other_corpora(self) -> tuple[Corpus, ...]:
         """Those that phases read beside the run's own, in the order in which they come."""
         read = dict.fromkeys(corpus for stage in self.course for corpus, _ in stage.texts)
@@ -253,6 +262,14 @@ class Preset(Section):
             raise ValueError(f"speed.keep_states {lacking} are no checkpoints")
         if self.starts_from and self.starts_from.step not in self.outcome.checkpoints[:-1]:
             raise ValueError(f"starts_from.step {self.starts_from.step} is no checkpoint before the last")
+        return self
+
+    @model_validator(mode="after")
+    def _compiles_what_draws_nothing(self) -> "Preset":
+        if self.speed.compile and self.outcome.typing:
+            raise ValueError(
+                "speed.compile is not for typing, as a compiled step cannot be held against draws of types"
+            )
         return self
 
     @property

@@ -74,6 +74,24 @@ class Model(Section):
         return self
 
 
+class Typing(Section):
+    """Sparse latent typing beside the masked loss (Ren et al. 2022): :mod:`embryology.pretraining.latent_types`.
+
+    Weights are the paper's.
+    """
+
+    types: PositiveInt = 63
+    """Beside "no type"."""
+    reconstruction_weight: float = Field(0.05, ge=0)
+    """Of giving back the text from its typed pieces."""
+    sparsity_weight: float = Field(0.05, ge=0)
+    """Of how few pieces have no type."""
+    diversity_weight: float = Field(0.1, ge=0)
+    """Of how unevenly types are used."""
+    temperature: PositiveFloat = 0.5
+    """Of the Gumbel-softmax: the lower, the nearer a draw is to one type."""
+
+
 class Objective(Section):
     mlm_probability: Share
     """Of the pieces of a sequence, how many are to be predicted."""
@@ -94,6 +112,8 @@ class Objective(Section):
     rtd_weight: float = Field(0.0, ge=0)
     """Weight of the discriminator's loss, of replaced token detection, beside the generator's masked loss; 50 in
     ELECTRA."""
+    typing: Typing | None = None
+    """None trains no latent types."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Objective":

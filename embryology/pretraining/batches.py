@@ -58,9 +58,11 @@ class Batch:
 
     @property
     def counts(self) -> torch.Tensor:
-        """(3,) float32: places to predict, pairs that are asked for, and pieces that are no padding."""
+        """(4,) float32: places to predict, pairs that are asked for, and pieces that are no padding, which two parts of
+        the loss are means of."""
         places, pairs = (self.labels != IGNORED).sum(), (self.pair_labels != IGNORED).sum()
-        return torch.stack([places, pairs, self.attention_mask.sum()]).float()
+        pieces = self.attention_mask.sum()
+        return torch.stack([places, pairs, pieces, pieces]).float()
 
     def __reduce__(self) -> tuple:
         # From process to process as bytes: seven tensors in shared memory take several times as long to receive.

@@ -146,6 +146,8 @@ def _differences(one: Outcome, other: Outcome, step: int) -> Iterator[str]:
         yield f"longest sequence, {one.longest} and {other.longest} pieces, for which the model has positions"
     if one.order and one.sequences != other.sequences:
         yield f"number of sequences, {one.sequences} and {other.sequences}, all of which are put in order"
+    if one.typing != other.typing:
+        yield "typing, whose head has weights of its own"
     grids = [[each for each in outcome.checkpoints if each <= step] for outcome in (one, other)]
     if grids[0] != grids[1]:
         yield f"grid of checkpoints, {grids[0]} and {grids[1]}"

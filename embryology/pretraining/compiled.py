@@ -48,7 +48,7 @@ def check(trainee: Trainee, weights: Tensor, batches: Sequence[Batch]) -> Differ
 
     Args:
         trainee: compiled by :func:`compile_step`, on the device and in the precision of the run.
-        weights: (3,): of the losses.
+        weights: (4,): of the losses.
         batches: different ones of the shape that is to be trained on, on the device.
 
     Returns:

@@ -79,7 +79,7 @@ def estimate(preset: Preset) -> dict[str, str]:
     """Numbers of a preset by their names, written out."""
     outcome = preset.outcome
     with torch.device("meta"):
-        models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed)
+        models = build(outcome.model, outcome.tokenizer.vocab_size, outcome.longest, outcome.seed, outcome.typing)
     steps_of: Counter[tuple[Objective, int, int]] = Counter()
     for stage in outcome.course:
         steps_of[stage.shape] += stage.after - stage.first

@@ -114,7 +114,7 @@ def _stalled(held_out: dict[str, float | None], norm: float) -> Iterator[str]:
 
 
 def _counted(parts: list[Batch]) -> Tensor:
-    """(3,): what the losses of a step are means of, in this process."""
+    """(4,): what the losses of a step are means of, in this process."""
     return sum((part.counts for part in parts[1:]), start=parts[0].counts)
 
 
@@ -161,7 +161,10 @@ class Run:
         self.shared = devices.share(self.trainee)
         self.optimizer = optimizer_for(self.trainee, outcome.optimizer)
         objectives = [stage.objective for stage in self.course]
-        weights = [(1.0, objective.pair_weight, objective.rtd_weight) for objective in objectives]
+        weights = [
+            (1.0, objective.pair_weight, objective.rtd_weight, float(objective.typing is not None))
+            for objective in objectives
+        ]
         self.weights = torch.tensor(weights, device=self.device)
         if devices.is_main:
             self.held_out = HeldOut.of(outcome, corpus.own.held_out, corpus.own.train, self.tokenizer)
@@ -169,7 +172,9 @@ class Run:
         self.rows: list[dict] = []
 
     def _built(self) -> nn.ModuleDict:
-        models = build(self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed)
+        models = build(
+            self.outcome.model, len(self.tokenizer), self.outcome.longest, self.outcome.seed, self.outcome.typing
+        )
         grown = self.outcome.grown_from
         if grown and self.origin and self.preset.starts_from is None and not manifest.steps_done(self.folder):
             model = typing.cast(PreTrainedModel, models["model"])
@@ -298,10 +303,10 @@ class Run:
         Args:
             index: of the step, counted from 0.
             parts: this process's share of the step's sequences.
-            counts: (3,): what the step's losses are means of, over all parts and processes.
+            counts: (4,): what the step's losses are means of, over all parts and processes.
 
         Returns:
-            (3,): this process's share of the mean losses (nats), and the gradient's norm before clipping.
+            (4,): this process's share of the mean losses (nats), and the gradient's norm before clipping.
         """
         # Dropout depends on seed, step and process alone, so a resume needs no random state. All else that is random
         # depends on the place in the batch instead.
@@ -328,7 +333,7 @@ class Run:
         self.tokens += pieces
         stage = self._stage(step - 1)
         pair, replaced = stage.objective.pair != "none", "generator" in self.trainee.models
-        asked = {"masked": True, "pair": pair, "replaced": replaced}
+        asked = {"masked": True, "pair": pair, "replaced": replaced, "typing": stage.objective.typing is not None}
         parts = zip(PARTS, means.tolist(), strict=True)
         return {
             "step": step,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +25,11 @@ from embryology.models import forward
 from embryology.models.forward import Parameters, pair
 from embryology.pretraining.batches import NOISES, Batch
 from embryology.pretraining.cross_entropy import linear_cross_entropy
+from embryology.pretraining.latent_types import LatentTypes, LatentTypesConfig
 from embryology.pretraining.objectives import IGNORED
 
 NOISE_SEED = 0
-PARTS = ("masked", "pair", "replaced")
+PARTS = ("masked", "pair", "replaced", "typing")
 """What a loss is the sum of."""
 CONFIGS = {"albert": AlbertConfig, "bert": BertConfig, "electra": ElectraConfig}
 SHAPE = {
@@ -54,13 +56,15 @@ class Outputs:
     """(sequences, length) bool: whether it is one."""
     shown: Tensor | None = None
     """(sequences, length) ids: the pieces that are told apart."""
+    typing: Tensor | None = None
+    """(): the loss of latent types, times the pieces that it is the mean of."""
 
     def masked(self) -> Tensor:
         """(places, vocabulary), made here; the loss does without."""
         return functional.linear(self.vectors, *self.decoder).float()
 
     def sums(self, batch: Batch) -> Tensor:
-        """(3,): cross-entropies in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
+        """(4,): losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
         none = torch.zeros((), device=self.vectors.device)
         return torch.stack(
             [
@@ -73,18 +77,24 @@ class Outputs:
                 else functional.binary_cross_entropy_with_logits(
                     self.replaced, self.is_replaced.float(), weight=batch.attention_mask.float(), reduction="sum"
                 ),
+                none if self.typing is None else self.typing,
             ]
         )
 
 
-def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> nn.ModuleDict:
+def build(
+    settings: presets.Model, vocabulary: int, length: int, seed: int, latent_types: presets.Typing | None = None
+) -> nn.ModuleDict:
     """A model from random parameters, under the name ``model``; ELECTRA's generator beside it, as ``generator``.
+
+    The head of latent types, as ``typing``, is made last, so that the model is the same without it.
 
     Args:
         settings: its shape.
         vocabulary: number of pieces.
         length: longest sequence it can read.
         seed: of the parameters.
+        latent_types: of their head; None makes none.
     """
     torch.manual_seed(seed)  # of what transformers draws
     config = CONFIGS[settings.family](
@@ -110,6 +120,9 @@ def build(settings: presets.Model, vocabulary: int, length: int, seed: int) -> n
         generator.tie_weights()
         models["generator"] = generator
     _initialise(models, settings.initializer_range)
+    if latent_types:
+        models["typing"] = LatentTypes(LatentTypesConfig.of(latent_types, config))
+        _initialise(models["typing"], settings.initializer_range)
     return models
 
 
@@ -170,7 +183,7 @@ class Trainee(nn.Module):
         return typing.cast(PreTrainedModel, self.models[part])
 
     def forward(self, batch: Batch) -> Tensor:
-        """(3,): the losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
+        """(4,): the losses in nats, summed over what ``Batch.counts`` counts, in the order of ``PARTS``."""
         return self.outputs(batch).sums(batch)
 
     def outputs(self, batch: Batch) -> Outputs:
@@ -182,7 +195,17 @@ class Trainee(nn.Module):
             parameters[part][inner] = cast[first_name]
         if "generator" in self.models:
             return self._electra(parameters["generator"], parameters["model"], batch)
-        return self._with_pairs(parameters["model"], batch)
+        outputs = self._with_pairs(parameters["model"], batch)
+        if "typing" in self.models and self.training:
+            return dataclasses.replace(outputs, typing=self._typing(parameters, batch, outputs.decoder))
+        return outputs
+
+    def _typing(self, parameters: Mapping[str, Parameters], batch: Batch, decoder: tuple[Tensor, Tensor]) -> Tensor:
+        """Latent types are told of the text as it is, and not masked."""
+        ids, head = original(batch), self.models["typing"]
+        vectors = self._encoded(parameters["model"], "model", ids, batch)
+        inputs = forward.embed(parameters["model"], self.model.config, ids, batch.token_type_ids, self.training)
+        return typing.cast(LatentTypes, head).loss(parameters["typing"], vectors, inputs, decoder, batch)
 
     def _encoded(
         self, parameters: Parameters, part: str, ids: Tensor, batch: Batch, at: Tensor | None = None
@@ -250,9 +273,18 @@ def replace(batch: Batch, logits: Tensor, noise: Tensor) -> tuple[Tensor, Tensor
     """
     sampled = (logits + noise.unfold(0, logits.shape[1], 1)[batch.noise]).argmax(-1)
     sampled = torch.where(batch.noise == 0, 0, sampled)
-    masked = batch.input_ids.flatten()
-    used = batch.labels != IGNORED
+    ids = _with(batch, sampled)
+    return ids, ids != original(batch)
+
+
+def original(batch: Batch) -> Tensor:
+    """(sequences, length) ids: the text before pieces were masked."""
+    return _with(batch, batch.labels)
+
+
+def _with(batch: Batch, pieces: Tensor) -> Tensor:
+    """The batch's ids with (places,) others at the places to predict."""
+    masked, used = batch.input_ids.flatten(), batch.labels != IGNORED
     # Places that are not used all point to the beginning of a sequence: they write back what stands there.
-    true = masked.scatter(0, batch.positions, torch.where(used, batch.labels, masked[batch.positions]))
-    ids = masked.scatter(0, batch.positions, torch.where(used, sampled, masked[batch.positions]))
-    return ids.view_as(batch.input_ids), (ids != true).view_as(batch.input_ids)
+    ids = masked.scatter(0, batch.positions, torch.where(used, pieces, masked[batch.positions]))
+    return ids.view_as(batch.input_ids)

@@ -17,6 +17,7 @@ COLUMNS = {
     "masked_loss": "float64",
     "pair_loss": "float64",
     "replaced_loss": "float64",
+    "typing_loss": "float64",
     "gradient_norm": "float64",
     "tokens_per_second": "float64",
     "held_out_masked_loss": "float64",
@@ -38,10 +39,10 @@ COLUMNS = {
     "unigram_accuracy": "float64",
 }
 """Losses in nats and the norm of the gradient before clipping, each the mean over the steps since the row
-before; the losses of pairs and of replaced pieces are null where a model is not trained on them. Phases count from 1,
-and are null in runs from before there were any. Null but at
-checkpoints: the held-out values, with the ends of the loss's 95% interval and the numbers of masked places,
-of pairs and of pieces that were scored, the baseline of a rule that reads no words of a pair, that of
+before; the losses of pairs, of replaced pieces and of latent types are null where a model is not trained on them.
+Phases count from 1, and are null in runs from before there were any. Null but at checkpoints: the
+held-out values, with the ends of the loss's 95% interval and the numbers of masked places, of pairs and of pieces that
+were scored, the baseline of a rule that reads no words of a pair, that of
 a discriminator that takes every piece for the original, the areas under the ROC curve of a discriminator and of how
 frequent a piece is, with the 95% interval of the difference (bootstrap over sequences), and the unigram baseline at the
 masked places."""

@@ -208,7 +208,8 @@ def test_the_share_that_is_masked(tokenizer, share, full, short):
         batch = batches[step]
         used = (batch.labels.view(4, -1) != IGNORED).sum(dim=1)
         seen |= set(zip(batch.attention_mask.sum(dim=1).tolist(), used.tolist(), strict=True))
-        assert batch.counts.tolist() == [used.sum(), (batch.pair_labels != IGNORED).sum(), batch.attention_mask.sum()]
+        pieces = batch.attention_mask.sum()
+        assert batch.counts.tolist() == [used.sum(), (batch.pair_labels != IGNORED).sum(), pieces, pieces]
     assert seen == {(32, full), (9, short)}
 
 

@@ -20,7 +20,7 @@ from tests.synthetic import store_of
 from tests.training import small_preset, train
 
 SHAPE = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
-WEIGHTS = torch.tensor([1.0, 1.0, 50.0])
+WEIGHTS = torch.tensor([1.0, 1.0, 50.0, 0.0])
 
 
 @pytest.fixture(autouse=True)
@@ -96,14 +96,14 @@ def test_a_wrong_gradient_is_refused_and_the_parameter_is_named(tokenizer, facto
 
 def test_what_differs_is_relative_to_its_size_and_weighed_as_in_the_run(tokenizer):
     trainee, batches = made(tokenizer, "albert")
-    off = torch.tensor([0.0, 1e-3, 0.0])  # the pair's loss is some 0.69, the masked one 7
-    masked, pair, _ = (trainee(batches[0]) / batches[0].counts.clamp(min=1)).tolist()
+    off = torch.tensor([0.0, 1e-3, 0.0, 0.0])  # the pair's loss is some 0.69, the masked one 7
+    masked, pair, *_ = (trainee(batches[0]) / batches[0].counts.clamp(min=1)).tolist()
     trainee._compiled_call_impl = lambda batch: trainee.forward(batch) + off * batch.counts  # gradients are right
     for weight in (0.1, 0.01):
         loss = masked + weight * pair
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(compiled.LARGEST, torch.float32, 1.0)
-            seen = compiled.check(trainee, torch.tensor([1.0, weight, 0.0]), batches[:1])
+            seen = compiled.check(trainee, torch.tensor([1.0, weight, 0.0, 0.0]), batches[:1])
         assert seen.of == "loss"
         assert seen.relative == pytest.approx(1e-3 * weight / loss, rel=0.1)
 
