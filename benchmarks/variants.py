@@ -6,6 +6,7 @@
 Runs are called PRESET-seedN. `make variants` trains, measures and collects all. Nothing is trained here.
 """
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -16,20 +17,27 @@ import torch
 import typer
 
 from embryology import presets
-from embryology.analysis import learning_order, scratch, tables
-from embryology.analysis.variants import EVALUATIONS, FOLDER, MADE, PLAN, SCRATCH, TIMES
+from embryology.analysis import counterfactual, learning_order, scratch, tables, variants_asked
+from embryology.analysis.variants import FOLDER, MADE, PLAN, SCRATCH, TABLES, THINGS, TIMES
+from embryology.corpus.people import COUNTRIES, WORK
 from embryology.presets import Outcome
 from embryology.pretraining.cost import step_cost
 from embryology.pretraining.trainee import build
-from embryology.runs import manifest, measurements
+from embryology.runs import counterfactuals, manifest, measurements
+from embryology.runs.misfit import misfit
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
-from embryology.specs.tokens import RECONSTRUCTION
+from embryology.specs import grammar, knowledge
+from embryology.specs import tokens as words
 from embryology.storage.files import read_yaml, write_table, write_yaml
 from embryology.tasks import programs
 
 app = typer.Typer(add_completion=False)
 Seeds = Annotated[int, typer.Option(help="Of every preset, from 0 on.")]
+NEVER_READ = "counterfactual.yaml"
+"""The things that the control is replayed without, and over which steps."""
+BUNDLED, FED = "bundled", "fed"
+"""Sets of facts."""
 
 
 def finished(preset: str, seed: int) -> Series | None:
@@ -55,9 +63,13 @@ def evaluations(series: Series) -> pd.DataFrame:
     assert series.manifest is not None
     assert series.losses is not None
     outcome, logged = series.manifest.outcome, series.losses
-    own = {stage.number for stage in outcome.course if stage.texts == ((outcome.corpus, 1.0),)}
+    own = {
+        stage.number: sum(weight for corpus, weight in stage.texts if corpus == outcome.corpus)
+        / sum(weight for _, weight in stage.texts)
+        for stage in outcome.course
+    }
     read = logged["tokens"].diff().fillna(logged["tokens"])
-    logged = logged.assign(own_tokens=read.where(logged["phase"].isin(own), 0).cumsum(), all_tokens=logged["tokens"])
+    logged = logged.assign(own_tokens=(read * logged["phase"].map(own)).cumsum(), all_tokens=logged["tokens"])
     logged = logged.assign(flops=flops(outcome)[logged["step"]])
     if outcome.grown_from and series.manifest.origin:
         smaller = Series.open(RunFolder.named(series.manifest.origin.run).root)
@@ -67,12 +79,22 @@ def evaluations(series: Series) -> pd.DataFrame:
     return logged.dropna(subset="held_out_masked_loss")
 
 
+def lacks(series: Series, probe: str) -> bool:
+    """Whether there is nothing of a probe that tells anything: it did not measure, or asked in another language."""
+    if measurements.lacking(series, probe):
+        return True
+    wrong = misfit(series, measurements.standing(series.folder)[probe])
+    if wrong:
+        print(f"{series.name}: {wrong}, left out")
+    return wrong is not None
+
+
 def times(series: Series, evaluated: pd.DataFrame) -> pd.DataFrame:
     """The learning time of every group of words, in tokens of the run's own text."""
-    if measurements.lacking(series, "tokens"):
+    if lacks(series, "tokens"):
         return pd.DataFrame(columns=list(TIMES))
     frame, items = tables.read([series], "tokens"), measurements.read_items(series, "tokens")
-    made = learning_order.learning_times(frame, items, RECONSTRUCTION)
+    made = learning_order.learning_times(frame, items, words.RECONSTRUCTION)
     own = np.interp(made["step"].astype(float), evaluated["step"], evaluated["own_tokens"])
     state = made["state"].where(~((made["state"] == learning_order.REACHED) & (own == 0)), learning_order.BEFORE_FIRST)
     own = np.where(state == learning_order.REACHED, own, np.nan)
@@ -87,10 +109,58 @@ def on_programs(series: Series) -> pd.DataFrame:
     return made[made["task"].isin(programs.MAKERS)]
 
 
+def values(series: Series, evaluated: pd.DataFrame) -> pd.DataFrame:
+    """What was measured at each checkpoint, by the names of :mod:`embryology.analysis.variants_asked`."""
+    asked = {
+        ("tokens", words.RECONSTRUCTION, words.ACCURACY): variants_asked.RECONSTRUCTED,
+        ("tokens", words.MASK_PREDICTION, words.LOG_PROBABILITY): variants_asked.MASKED,
+        ("grammar", "silver", grammar.ACCURACY): variants_asked.GRAMMAR,
+        ("knowledge", BUNDLED, knowledge.LOG_PROBABILITY): variants_asked.KNOWLEDGE,
+    }
+    found = [evaluated.set_index("step")["held_out_masked_loss"].rename(variants_asked.LOSS)]
+    for probe in ("tokens", "grammar", "knowledge"):
+        if lacks(series, probe):
+            continue
+        frame = tables.read([series], probe)
+        found += [of_all(frame, task, metric, name) for (of, task, metric), name in asked.items() if of == probe]
+        if probe == "knowledge":
+            told = tables.of(frame, FED, knowledge.GAIN)
+            found += [rows.set_index("step")["value"].rename(name) for name, rows in told.groupby("group") if name]
+            found += facts_beside(series)
+    phases = series.losses.set_index("step")["phase"] if series.losses is not None else pd.Series(dtype=int)
+    made = pd.concat([one.rename_axis("step").reset_index(name="value").assign(what=one.name) for one in found])
+    return made.assign(phase=made["step"].map(phases).fillna(1))
+
+
+def of_all(frame: pd.DataFrame, task: str, metric: str, name: str) -> pd.Series:
+    """By step the value of all groups: what was measured of them together, else their mean weighted by items."""
+    rows = tables.of(frame, task, metric)
+    rows = rows[rows["group"] == ""] if (rows["group"] == "").any() else rows
+    sums = (rows["value"] * rows["n"]).groupby(rows["step"]).sum()
+    return (sums / rows.groupby("step")["n"].sum()).rename(name)
+
+
+def facts_beside(series: Series) -> list[pd.Series]:
+    """By step how likely objects of the bundled facts are: those that made-up people have too, and all others."""
+    items = measurements.read_items(series, "knowledge", ["task", "object", "step", "log_probability"])
+    items = items[items["task"] == BUNDLED].dropna(subset="log_probability")
+    near = items["object"].isin([*COUNTRIES, *WORK])
+    sides = ((variants_asked.NEIGHBOURS, items[near]), (variants_asked.OTHERS, items[~near]))
+    return [rows.groupby("step")["log_probability"].mean().rename(name) for name, rows in sides]
+
+
+def never_read(series: Series, start: int) -> pd.DataFrame:
+    """What each thing taught the control; none where it was not replayed."""
+    if not [*counterfactuals.folder(series, start).glob("*.parquet")]:
+        return pd.DataFrame(columns=list(THINGS))
+    return counterfactual.by_checkpoint(counterfactuals.read(series, start))
+
+
 @app.command()
 def collect(seeds: Seeds = 3, to: Annotated[Path, typer.Option(help="A folder.")] = FOLDER) -> None:
     """Write the tables of all runs that are there."""
-    collected: dict[str, list[pd.DataFrame]] = {"evaluations": [], "times": [], "scratch": []}
+    collected: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    replayed = read_yaml(FOLDER / NEVER_READ)
     for preset, seed in runs(seeds):
         series = finished(preset, seed)
         if series is None:
@@ -98,10 +168,14 @@ def collect(seeds: Seeds = 3, to: Annotated[Path, typer.Option(help="A folder.")
             continue
         evaluated = evaluations(series)
         made = {"evaluations": evaluated, "times": times(series, evaluated), "scratch": on_programs(series)}
+        made["values"] = values(series, evaluated)
+        if preset == replayed["preset"]:
+            made["things"] = never_read(series, replayed["from"])
         for name, table in made.items():
             collected[name].append(table.assign(preset=preset, seed=seed))
-    for name, columns in {"evaluations": EVALUATIONS, "times": TIMES, "scratch": SCRATCH}.items():
-        rows = pd.concat(collected[name], ignore_index=True) if collected[name] else pd.DataFrame(columns=list(columns))
+    for name, columns in TABLES.items():
+        there = [table for table in collected[name] if len(table)]
+        rows = pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(columns))
         write_table(to / f"{name}.parquet", rows[list(columns)].astype(columns))
     record = {"command": f"make variants SEEDS={seeds}", "machine": manifest.processor()}
     write_yaml(to / MADE, record | {"torch": str(torch.__version__), "commit": manifest.commit()})
@@ -114,15 +188,23 @@ def runs(seeds: int) -> Iterator[tuple[str, int]]:
 
 @app.command()
 def commands(seeds: Seeds = 3, program: str = "embryology") -> None:
-    """Print the commands that make the runs, a line each, and measure them."""
+    """Print the commands that make the runs, a line each, and measure them.
+
+    A preset without probes is not measured: all that there are ask in English.
+    """
+    replayed = read_yaml(FOLDER / NEVER_READ)
     for preset, seed in runs(seeds):
         run = f"{preset}-seed{seed}"
         print(f"{program} pretrain {preset} --seed {seed} --run {run} --resume")
-        print(f"{program} probe {run}")
+        if presets.load(preset).probes:
+            print(f"{program} probe {run}")
         if preset == "variant":
             print(f"{program} probe {run} --probe finetune --preset variant-programs")
         if preset == "variant-bilingual":
             print(f"{program} probe {run} --probe forgetting --preset variant-forgetting")
+        if preset == replayed["preset"] and seed < replayed["seeds"]:
+            things = " ".join(f"--without {shlex.quote(thing)}" for thing in replayed["things"])
+            print(f"{program} counterfactual {run} --from {replayed['from']} --until {replayed['until']} {things}")
 
 
 if __name__ == "__main__":

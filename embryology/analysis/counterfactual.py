@@ -35,19 +35,25 @@ def of_things(effects: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def over_things(effects: pd.DataFrame) -> pd.DataFrame:
+def by_checkpoint(effects: pd.DataFrame) -> pd.DataFrame:
+    """:func:`of_things` at every checkpoint."""
+    return pd.concat([of_things(effects, int(step)) for step in np.sort(effects["step"].unique())], ignore_index=True)
+
+
+def over_things(things: pd.DataFrame) -> pd.DataFrame:
     """By checkpoint the mean over things of the effect on their own items: without them, in the noise floor, and the
     difference of both.
+
+    Args:
+        things: of :func:`by_checkpoint`, each once a checkpoint; those that no item asks for are left out.
 
     Returns:
         ``step``, ``of`` (the runs' names, or ``difference``), ``value``, ``low``, ``high`` (t over things), ``things``.
     """
     rows = []
-    for step in np.sort(effects["step"].unique()):
-        things = of_things(effects, int(step)).dropna(subset=[WITHOUT, FLOOR])
-        values = {WITHOUT: things[WITHOUT], FLOOR: things[FLOOR], "difference": things[WITHOUT] - things[FLOOR]}
+    for step, own in things.dropna(subset=[WITHOUT, FLOOR]).groupby("step"):
+        values = {WITHOUT: own[WITHOUT], FLOOR: own[FLOOR], "difference": own[WITHOUT] - own[FLOOR]}
         for name, of_thing in values.items():
-            if len(of_thing):
-                low, high = intervals.of_mean(of_thing.to_numpy(float), np.ones(len(of_thing)))
-                rows.append((int(step), name, of_thing.mean(), float(low), float(high), len(of_thing)))
+            low, high = intervals.of_mean(of_thing.to_numpy(float), np.ones(len(of_thing)))
+            rows.append((step, name, of_thing.mean(), float(low), float(high), len(of_thing)))
     return pd.DataFrame(rows, columns=["step", "of", "value", "low", "high", "things"])

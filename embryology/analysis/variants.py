@@ -26,14 +26,40 @@ EVALUATIONS = {
     "all_tokens": "float64",
     "flops": "float64",
     "held_out_masked_loss": "float64",
+    "unigram_loss": "float64",
 }
-"""A row an evaluation. Tokens of the run's own text, and all that were read, those of a smaller run that it is grown
-from and of other texts included, as FLOPs are those of all steps."""
+"""A row an evaluation. Tokens of the run's own text (of a mixture its share of the sequences), and all that were read,
+those of a smaller run that it is grown from and of other texts included, as FLOPs are those of all steps."""
 TIMES = {"preset": "string", "seed": "int64", "group": "string", "state": "string", "own_tokens": "float64"}
 """A row a group of words: the state of its learning time (:mod:`embryology.analysis.learning_order`), and after how
 many tokens of the own text it is, null unless reached."""
 SCRATCH = {"preset": "string", "seed": "int64", "task": "string", "step": "float64", "tau": "float64"}
 """A row a task made by program, of :mod:`embryology.analysis.scratch`."""
+VALUES = {
+    "preset": "string",
+    "seed": "int64",
+    "phase": "int64",
+    "step": "int64",
+    "what": "string",
+    "value": "float64",
+}
+"""A row a checkpoint, which phase of the run it is of, and what was measured there
+(:mod:`embryology.analysis.variants_asked`)."""
+THINGS = {
+    "seed": "int64",
+    "query": "string",
+    "sequences": "int64",
+    "masked": "int64",
+    "first": "int64",
+    "step": "int64",
+    "items": "int64",
+    "without": "float64",
+    "floor": "float64",
+    "low": "float64",
+    "high": "float64",
+}
+"""A row a thing never read, seed of the control and checkpoint, as :mod:`embryology.analysis.counterfactual` tells."""
+TABLES = {"evaluations": EVALUATIONS, "times": TIMES, "scratch": SCRATCH, "values": VALUES, "things": THINGS}
 MEASURES = ("own_tokens", "all_tokens", "flops")
 LEVEL_AT = 0.75
 """Of the control's text: the loss it has there is the one to be reached, as every seed of it passes that one."""
@@ -44,17 +70,26 @@ FEWEST = 2
 @dataclass(frozen=True)
 class Study:
     plan: pd.DataFrame
-    """``preset``, ``control`` (null of controls), ``group``, ``changed``, in the order of the chapter."""
+    """``preset``, ``control`` (null of controls, and of what reads or is asked something else), ``group``, ``changed``,
+    ``asked`` (the question of its own that a preset has beside its control's, else null), in the order of the
+    chapter."""
     evaluations: pd.DataFrame
     times: pd.DataFrame
     scratch: pd.DataFrame
+    values: pd.DataFrame
+    things: pd.DataFrame
     made: dict[str, str]
     """The command that collected it, the machine and the versions."""
 
     @property
     def variants(self) -> pd.DataFrame:
-        """The plan without controls."""
+        """What of the plan is held against a control that reads the same text in the same pieces."""
         return self.plan[self.plan["control"].notna()].reset_index(drop=True)
+
+    @property
+    def planned(self) -> pd.DataFrame:
+        """All variants: the plan without controls and without what others are grown from."""
+        return self.plan[self.plan["control"].notna() | self.plan["asked"].notna()].reset_index(drop=True)
 
     def lacking(self) -> list[str]:
         """Presets of the plan that have not been run yet, or with fewer than :data:`FEWEST` seeds."""
@@ -68,7 +103,7 @@ def read(folder: Path = FOLDER) -> Study:
         name: read_table(file).to_pandas()
         if (file := folder / f"{name}.parquet").is_file()
         else pd.DataFrame(columns=list(columns)).astype(columns)
-        for name, columns in {"evaluations": EVALUATIONS, "times": TIMES, "scratch": SCRATCH}.items()
+        for name, columns in TABLES.items()
     }
     made = folder / MADE
     return Study(pd.DataFrame(read_yaml(FOLDER / PLAN)), **tables, made=read_yaml(made) if made.is_file() else {})

@@ -9,9 +9,10 @@ from IPython.display import HTML, Markdown
 
 from embryology.analysis import variants
 from embryology.analysis.variants import Study
+from embryology.analysis.variants_asked import NOT_RUN
 from embryology.figures import answers, style
 
-NOT_RUN, NOT_MEASURED = "not run yet", "not measured yet"
+NOT_MEASURED = "not measured yet"
 
 
 def answer(study: Study) -> Markdown:
@@ -25,10 +26,25 @@ def answer(study: Study) -> Markdown:
     )
 
 
+def opening(study: Study) -> Markdown:
+    """How many variants have been run, and which have not."""
+    said = numbers(study)
+    return Markdown(
+        f"{said['run']} of {said['planned']} variants have been run; those that have not are {said['lacking']}. "
+        "`make variants` trains, measures and collects them."
+    )
+
+
+def sooner_or_later(study: Study) -> Markdown:
+    """Which variants come sooner or later to the control's loss and words, and how much of that is noise."""
+    said = numbers(study)
+    return Markdown(f"{said['loss']} {said['times']} Half the width of an interval of tokens {said['noise']}.")
+
+
 def numbers(study: Study) -> dict[str, str]:
-    """What the prose of the page says, by the name to glue."""
+    """What the prose of the page says."""
     lacking = study.lacking()
-    ours = study.variants
+    ours = study.planned
     seeds = study.evaluations.groupby("preset")["seed"].nunique()
     tokens, times = variants.tokens_to_loss(study), variants.learning_times(study)
     return {
@@ -77,7 +93,7 @@ def _noise(table: pd.DataFrame) -> str:
     half = (table["high"] - table["low"]).dropna() / 2
     if half.empty:
         return "cannot be told yet"
-    return f"a factor of {2 ** half.median():.2f}"
+    return f"is a factor of {2 ** half.median():.2f}"
 
 
 def _changed(study: Study, preset: str) -> str:
@@ -106,20 +122,21 @@ def beside_control(study: Study) -> HTML:
         named = plan[["preset", "control", "changed"]].merge(table.drop(columns=["control", "seeds"]), how="left")
         drawn.append(named.assign(measure=what))
     style.legend(figure, list(axes), 3)
-    values = numbers(study)
-    done = f"{values['run']} of {values['planned']} variants have been run"
+    values, lacking = numbers(study), study.lacking()
+    missing = [_changed(study, name) for name in plan["preset"] if name in lacking]
+    done = f"{len(plan) - len(missing)} of {len(plan)} variants have been run"
     return style.show(
         figure,
         "variants",
-        f"{values['loss']} {values['times']}" if int(values["run"]) else f"{done}: nothing can be compared yet",
+        f"{values['loss']} {values['times']}" if len(missing) < len(plan) else f"{done}: nothing can be compared yet",
         pd.concat(drawn, ignore_index=True),
         f"What does one change do to a whole run? {done}, each with {values['seeds']} (marks). Left: tokens of the "
         f"run's own text until the held-out masked loss is, for good, where the control's is at "
         f"{variants.LEVEL_AT:.0%} of its text. Right: the mean over groups of words of the shift of their learning "
         f"times. One doubling to the left is half the text. Dashed: the control. Bands: simultaneous 95% intervals of "
         f"Dunnett with the spread of seeds pooled over all variants of a control.",
-        f"Dot chart of {values['planned']} variants beside their controls. {values['loss']} {values['times']} "
-        f"Not run yet: {values['lacking']}.",
+        f"Dot chart of {len(plan)} variants beside their controls. {values['loss']} {values['times']} "
+        f"Not run yet: {style.listed(missing)}.",
     )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from embryology.analysis.counterfactual import of_things, over_things
+from embryology.analysis.counterfactual import by_checkpoint, of_things, over_things
 
 OWN = {("a", "without"): [-2.0, -1.0], ("a", "floor"): [0.5, 0.1], ("b", "without"): [-3.0], ("b", "floor"): [-0.2]}
 
@@ -39,7 +39,7 @@ def test_effects_on_a_thing_stand_beside_those_of_the_noise_floor():
 
 
 def test_the_mean_over_things_has_students_interval():
-    table = over_things(effects())
+    table = over_things(by_checkpoint(effects()))
     assert table["step"].tolist() == [40] * 3 + [60] * 3
     last = table[table["step"] == 60].set_index("of")
     for name, values in (("without", [-1.5, -3]), ("floor", [0.3, -0.2]), ("difference", [-1.8, -2.8])):

@@ -1,5 +1,8 @@
 """Variants beside their control, of runs whose curves are known."""
 
+import shlex
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from benchmarks import variants as script
 from embryology import presets
 from embryology.analysis import scratch, variants
 from embryology.analysis.learning_order import NOT_REACHED, REACHED
-from embryology.analysis.variants import Study
+from embryology.pretraining import branching, without
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from tests.training import SHORT, small_preset, train
@@ -41,6 +44,7 @@ def made_up(names=tuple(SPEEDS)):
             "all_tokens": tokens + (100 if name == "variant-grown" else 0),
             "flops": 7 * tokens,
             "held_out_masked_loss": 9 - 0.05 * speed * tokens,
+            "unigram_loss": 9.0,
         }
         for name in names
         for seed, speed in enumerate(SPEEDS[name])
@@ -62,9 +66,8 @@ def made_up(names=tuple(SPEEDS)):
     frame = pd.DataFrame(times, columns=list(variants.TIMES)).astype(variants.TIMES)
     late = (frame["preset"] == "variant-rare-first") & (frame["group"] == "NN") & (frame["seed"] == 2)
     frame.loc[late, ["state", "own_tokens"]] = NOT_REACHED, np.nan
-    empty = pd.DataFrame(columns=list(variants.SCRATCH)).astype(variants.SCRATCH)
-    plan = variants.read().plan
-    return Study(plan, pd.DataFrame(evaluations).astype(variants.EVALUATIONS), frame, empty, {})
+    nothing = variants.read(variants.FOLDER / "nowhere")
+    return replace(nothing, evaluations=pd.DataFrame(evaluations).astype(variants.EVALUATIONS), times=frame)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +75,48 @@ def study():
     return made_up()
 
 
+def parts_that_differ(one, other):
+    one, other = (presets.load(name).outcome.model_dump() for name in (one, other))
+    return {key for key in one if one[key] != other[key]}
+
+
 def test_what_is_planned_are_presets_that_differ_from_their_control_in_one_part(study):
     assert set(study.variants["control"]) <= set(study.plan["preset"])
     for row in study.variants.itertuples():
-        one, other = (presets.load(name).outcome.model_dump() for name in (row.preset, row.control))
-        different = {key for key in one if one[key] != other[key]}
-        assert different in ({"order"}, {"grown_from"}, {"phases", "steps", "checkpoints"}), row.preset
+        different = parts_that_differ(row.preset, row.control)
+        assert different in ({"order"}, {"grown_from"}, {"phases"}, {"phases", "steps", "checkpoints"}), row.preset
+    assert set(study.variants["preset"]) < set(study.planned["preset"])
+    for row in study.planned.itertuples():
+        if row.asked == "language":
+            assert parts_that_differ(row.preset, "variant") == {"corpus", "tokenizer"}
+        if row.asked == "forgetting" and isinstance(row.needs, str):
+            assert parts_that_differ(row.preset, row.needs) == {"phases"}
+
+
+def test_the_control_comes_first_and_each_variant_after_what_it_needs(study):
+    """In the order of the chapter; what a run begins with, grows from or asks is there, and is the same up to there."""
     order = study.plan["preset"].tolist()
-    for name, begins in study.plan.set_index("preset")["needs"].dropna().items():
-        outcome = presets.load(name).outcome
-        run = outcome.grown_from.run if outcome.grown_from else outcome.order.teacher.run
-        assert run == f"{begins}-seed{{seed}}"
-        assert order.index(begins) < order.index(name)
+    assert order[0] == "variant"
+    groups = study.plan["group"].drop_duplicates().tolist()
+    assert groups == [
+        *("control", "another language", "continued", "curriculum", "grown"),
+        *("no human language first", "knowledge fed in"),
+    ]
+    needs = study.plan.set_index("preset")["needs"]
+    for name in order:
+        preset = presets.load(name).with_seed(1)
+        begins = [preset.origin] if preset.origin else []
+        begins += [preset.outcome.order.teacher] if preset.outcome.order and preset.outcome.order.teacher else []
+        if not begins:
+            assert not isinstance(needs[name], str)
+        for each in begins:
+            assert each.run.replace("{seed}", "1") == f"{needs[name]}-seed1"
+            assert order.index(needs[name]) < order.index(name)
+            other = presets.load(needs[name]).with_seed(1)
+            assert each.step in other.outcome.checkpoints
+            if preset.starts_from:
+                assert each.step in other.speed.keep_states
+                assert [*branching._differences(other.outcome, preset.outcome, each.step)] == []
 
 
 @pytest.mark.parametrize("language", ["nested", "flat", "zipf", "shuffled"])
@@ -153,7 +186,7 @@ def test_what_is_missing_is_no_difference():
     assert "variant-short-first" in study.lacking()
     assert "variant-grown" not in study.lacking()
     one_seed = study.evaluations[(study.evaluations["preset"] == "variant") | (study.evaluations["seed"] == 0)]
-    alone = Study(study.plan, one_seed, study.times, study.scratch, {})
+    alone = replace(study, evaluations=one_seed)
     (row,) = variants.tokens_to_loss(alone).itertuples()
     assert row.why_not == "fewer than 2 seeds"
     without = made_up(("variant-grown",))
@@ -244,3 +277,22 @@ def test_commands_name_every_run_and_what_measures_it(capsys):
     assert lines[0] == "embryology pretrain variant --seed 0 --run variant-seed0 --resume"
     assert "embryology probe variant-seed1 --probe finetune --preset variant-programs" in lines
     assert "embryology probe variant-bilingual-seed1 --probe forgetting --preset variant-forgetting" in lines
+    of_control = max(number for number, line in enumerate(lines) if " variant-seed" in line)
+    assert all("variant-seed" in line for line in lines[: of_control + 1])
+    assert not [line for line in lines if "probe variant-fr-" in line or "probe variant-es-" in line]
+    assert "embryology probe variant-continued-fr-seed0" in lines
+
+
+def test_the_command_that_replays_names_a_kept_state_and_things_that_are_queries(capsys):
+    script.commands(seeds=3, program="embryology")
+    lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
+    (command,) = [line for line in lines if line[1] == "counterfactual"]
+    assert lines.index(command) > lines.index(["embryology", "probe", "variant-seed0"])
+    control = presets.load("variant")
+    given = dict(zip(command[3:7:2], map(int, command[4:8:2]), strict=True))
+    assert given["--from"] in control.speed.keep_states
+    assert given["--until"] in control.outcome.checkpoints
+    assert command[2] == "variant-seed0"
+    assert set(command[7::2]) == {"--without"}
+    queries = {without.Query.parse(thing).slug for thing in command[8::2]}
+    assert len(queries) == len(command[8::2]) == 20

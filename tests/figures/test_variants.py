@@ -36,11 +36,16 @@ def test_sentences_name_what_seeds_do_not_explain(study):
         "be told from their control."
     )
     assert (values["planned"], values["run"], values["seeds"]) == (PLANNED, "4", "3 seeds")
-    assert values["lacking"].startswith("frequent pieces first, easy for the control first")
-    assert values["lacking"].endswith("and latent types beside masked words")
+    assert values["lacking"].startswith(
+        "French, Spanish, another topic afterwards, another topic afterwards with replay"
+    )
+    assert values["lacking"].endswith("and made-up facts fed in")
+    assert drawn.opening(study).data.startswith(f"4 of {PLANNED} variants have been run; those that have not are French,")
+    said = drawn.sooner_or_later(study).data
+    assert said == f"{values['loss']} {values['times']} Half the width of an interval of tokens {values['noise']}."
     table = variants.tokens_to_loss(study).set_index("preset")
     half = table.loc["variant-grown", "high"] - table.loc["variant-grown", "difference"]
-    assert values["noise"] == f"a factor of {2**half:.2f}"
+    assert values["noise"] == f"is a factor of {2**half:.2f}"
 
 
 def test_of_what_has_not_been_run_nothing_is_said(nothing):
@@ -78,11 +83,12 @@ def test_bands_and_seeds_stand_in_the_row_of_their_variant(study):
     labels = [label.get_text() for label in left.get_yticklabels()]
     assert labels == study.variants["changed"].tolist()
     said = [text.get_text() for text in left.texts]
-    assert said.count("not run yet") == 9
+    assert said.count("not run yet") == 10
     assert [text.get_text() for text in right.texts].count("not measured yet") == 1
     assert said.count("2 of 3 seeds do not get there") == 1
     assert "Dunnett" in shown.caption
     assert "75% of its text" in shown.caption
+    assert "4 of 14 variants have been run" in shown.caption
     kept = shown.data[shown.data["measure"].str.startswith("tokens of its own")].set_index("preset")
     value = kept.loc["variant-short-first", "difference"]
     assert value == pytest.approx(table.loc["variant-short-first", "difference"])
