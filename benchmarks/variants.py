@@ -38,6 +38,15 @@ NEVER_READ = "counterfactual.yaml"
 """The things that the control is replayed without, and over which steps."""
 BUNDLED, FED = "bundled", "fed"
 """Sets of facts."""
+REMEMBERED = {
+    "tokens": {
+        variants_asked.RECONSTRUCTED: ((words.RECONSTRUCTION,), words.ACCURACY),
+        variants_asked.MASKED: ((words.MASK_PREDICTION,), words.LOG_PROBABILITY),
+    },
+    "grammar": {variants_asked.GRAMMAR: (tuple(grammar.SPECIFICATION.tasks), grammar.ACCURACY)},
+    "knowledge": {variants_asked.KNOWLEDGE: (tuple(knowledge.SPECIFICATION.tasks), knowledge.LOG_PROBABILITY)},
+}
+"""By probe what is kept of it: the tasks, of which the first counts that was measured, and the metric."""
 
 
 def finished(preset: str, seed: int) -> Series | None:
@@ -111,18 +120,14 @@ def on_programs(series: Series) -> pd.DataFrame:
 
 def values(series: Series, evaluated: pd.DataFrame) -> pd.DataFrame:
     """What was measured at each checkpoint, by the names of :mod:`embryology.analysis.variants_asked`."""
-    asked = {
-        ("tokens", words.RECONSTRUCTION, words.ACCURACY): variants_asked.RECONSTRUCTED,
-        ("tokens", words.MASK_PREDICTION, words.LOG_PROBABILITY): variants_asked.MASKED,
-        ("grammar", "silver", grammar.ACCURACY): variants_asked.GRAMMAR,
-        ("knowledge", BUNDLED, knowledge.LOG_PROBABILITY): variants_asked.KNOWLEDGE,
-    }
     found = [evaluated.set_index("step")["held_out_masked_loss"].rename(variants_asked.LOSS)]
-    for probe in ("tokens", "grammar", "knowledge"):
+    for probe, asked in REMEMBERED.items():
         if lacks(series, probe):
             continue
         frame = tables.read([series], probe)
-        found += [of_all(frame, task, metric, name) for (of, task, metric), name in asked.items() if of == probe]
+        for name, (tasks, metric) in asked.items():
+            there = [task for task in tasks if task != FED and (frame["task"] == task).any()]
+            found += [of_all(frame, task, metric, name) for task in there[:1]]
         if probe == "knowledge":
             told = tables.of(frame, FED, knowledge.GAIN)
             found += [rows.set_index("step")["value"].rename(name) for name, rows in told.groupby("group") if name]
