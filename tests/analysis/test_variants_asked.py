@@ -25,7 +25,7 @@ ENDS = {
 good, and not forgotten."""
 SHIFT = (-0.01, 0.0, 0.02)
 """By seed what is added: at the end of the old text once, of the other one twice, of the old one again thrice."""
-GAINS = {"lives": 2.0, "works": 1.0, "lives-in-other-words": 0.01, "works-in-other-words": -0.02, "friend-lives": 0.0}
+GAINS = {"lives": 2.0, "works": 1.0, "lives-in-other-words": 0.15, "works-in-other-words": -0.02, "friend-lives": 0.0}
 GAINS |= {"lives-never": 0.1, "works-never": 0.0}
 NOISE = (-0.1, 0.0, 0.12)
 BESIDE = {variants_asked.NEIGHBOURS: -0.5, variants_asked.OTHERS: 0.01}

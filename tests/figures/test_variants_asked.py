@@ -129,7 +129,8 @@ def test_a_fact_known_only_as_it_was_fed_is_said_so(study):
     known, rest = text.split(". Cannot be told", 1)
     assert known.startswith("Known beyond people who are never told of: country as it was fed, +1.90 nats (")
     assert "; work as it was fed, +1.00 nats (" in known
-    assert "other" not in known
+    assert "not fed" not in known
+    assert "friend" not in known
     assert rest.startswith(
         " from what seeds do: country in words not fed, work in words not fed and country of a friend from two fed "
         "facts."
