@@ -209,10 +209,13 @@ def never_read_sentence(study: Study) -> str:
         f"at step {over['step'].max():,} the log-probability of what asks for one of {int(apart['things'])} things "
         f"changes by {without} where it was never read, and by {floor} where as many other sequences were not"
     )
+    own = things[things["step"] == over["step"].max()].dropna(subset=[WITHOUT, "low"])
+    outside = int(((own[WITHOUT] < own["low"]) | (own[WITHOUT] > own["high"])).sum())
+    changes += f"; each by itself, {outside} of {len(own)} change by more than 95% of all other items do there"
     if not np.isfinite(apart["low"]):
         return f"Whether a thing never read does more than noise cannot be told of so few things: {changes}"
     if apart["low"] <= 0 <= apart["high"]:
-        return f"No effect of a thing never read is shown beyond the noise floor, {difference}: {changes}"
+        return f"On average no effect of a thing never read is shown beyond noise, {difference}: {changes}"
     way = "less" if apart["high"] < 0 else "more"
     return f"Never read, a thing is {way} likely by {difference} beyond the noise floor: {changes}"
 

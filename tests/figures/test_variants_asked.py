@@ -48,12 +48,16 @@ def test_an_effect_is_told_beyond_the_noise_floor(study):
         f"Never read, a thing is less likely by {np.mean(apart):+.3f} nats ({low:+.3f} to {high:+.3f}) beyond the "
         "noise floor: at step 800 the log-probability of what asks for one of 4 things changes by -2.500 nats ("
     )
-    assert sentence.endswith("where as many other sequences were not.")
+    assert sentence.endswith(
+        "where as many other sequences were not; each by itself, 4 of 4 change by more than 95% of all other items do "
+        "there."
+    )
 
 
 def test_no_effect_and_too_few_things_are_said_so(study, nothing):
     none = said.never_read(replace(study, things=more_things(0.0001))).data
-    assert none.startswith("No effect of a thing never read is shown beyond the noise floor, ")
+    assert none.startswith("On average no effect of a thing never read is shown beyond noise, ")
+    assert "; each by itself, 0 of 4 change by more" in none
     assert said.never_read(study).data.startswith("Whether a thing never read does more than noise cannot be told")
     unasked = study.things[study.things["query"] == "text:none"]
     assert said.never_read(replace(study, things=unasked)).data == (
