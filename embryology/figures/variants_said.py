@@ -78,7 +78,7 @@ def languages(study: Study) -> Markdown:
             ends = f"it ends {style.ranged(row, '.2f', ' nats')} below the line of how frequent its own pieces are"
         else:
             ends = f"it is not shown to end below the line of its own pieces, {style.ranged(row, '.2f', ' nats')}"
-        if control in table.index and not table.loc[control, "why_not"] and not row["why_not"]:
+        if control in table.index and table.loc[control, "low"] > 0 and not row["why_not"]:
             ends += f", as English does by {style.ranged(table.loc[control], '.2f', ' nats')}"
         lines.append(f"- **{name}**: {ends}; {_order(table, preset, control)}.")
     return Markdown("\n".join(lines))
