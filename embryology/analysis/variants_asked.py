@@ -39,7 +39,7 @@ NEVER = {"lives-never": "country of people never told of", "works-never": "work 
 """What the others are held against: the same questions about people of whom nothing is read."""
 BESIDE = {name: "works-never" if name.startswith("works") else "lives-never" for name in FED}
 NOT_RUN = "not run yet"
-UNMEASURED = "its answers are of several pieces, of which no gain is measured"
+UNMEASURED = "no gain was measured, as of answers of several pieces"
 FEWEST_GROUPS = 5
 """Of words, below which two orders are not held against each other."""
 
@@ -172,7 +172,7 @@ def fed_facts(study: Study) -> pd.DataFrame:
     beyond = [last[name] - last.get(BESIDE[name], np.nan) for name in told]
     rows = [(name, value) for name, one in zip(told, beyond, strict=True) for value in one]
     made = pooled(pd.DataFrame(rows, columns=["relation", "value"]), "relation").set_index("relation").reindex([*FED])
-    return made.fillna({"why_not": UNMEASURED if told else NOT_RUN}).reset_index()
+    return made.fillna({"why_not": NOT_RUN if values.empty else UNMEASURED}).reset_index()
 
 
 def neighbours(study: Study) -> pd.DataFrame:
@@ -182,7 +182,7 @@ def neighbours(study: Study) -> pd.DataFrame:
         A row each for :data:`NEIGHBOURS` and :data:`OTHERS`, as of :func:`pooled` by ``what``; below 0 is forgotten.
     """
     beside = beside_the_control(study)
-    last = beside[beside["step"] == beside["step"].max()]
+    last = beside[beside["step"] == _of(study, "facts")["step"].max()]
     return pooled(last.rename(columns={"difference": "value"}), "what")
 
 

@@ -183,7 +183,7 @@ def _beside_fed(study: Study) -> str:
         else:
             verdict = f"{UNTOLD}: {amount} beside the control"
         parts.append(f"{row['what'] if row['what'] == NEIGHBOURS else 'all others'} {verdict}")
-    said = "; ".join(parts) or "Facts that were not fed were not measured in the control"
+    said = "; ".join(parts) or "Facts that were not fed were not measured in the control at the end"
     return f"{said[0].upper()}{said[1:]}."
 
 

@@ -200,6 +200,9 @@ def test_a_fact_that_is_known_only_as_it_was_fed_is_said_to_be(study):
         assert table.loc[name, ["value", "low", "high"]].tolist() == pytest.approx(expected.loc[name].tolist())
     assert table.index[table["low"] > 0].tolist() == ["lives", "works"]
     assert table.loc["inhabitant", "why_not"] == variants_asked.UNMEASURED
+    without = study.values[~study.values["what"].isin([*GAINS])]
+    unmeasured = variants_asked.fed_facts(replace(study, values=without))
+    assert set(unmeasured["why_not"]) == {variants_asked.UNMEASURED}
 
 
 def test_facts_that_were_not_fed_are_held_against_the_control_of_the_same_seed(study):
@@ -210,6 +213,9 @@ def test_facts_that_were_not_fed_are_held_against_the_control_of_the_same_seed(s
         assert table.loc[what, ["value", "low", "high"]].tolist() == pytest.approx(expected.loc[what].tolist())
     other = study.values[study.values["preset"] != "variant"]
     assert variants_asked.neighbours(replace(study, values=other)).empty
+    early = study.values[(study.values["preset"] != "variant") | (study.values["step"] < 1200)]
+    assert variants_asked.neighbours(replace(study, values=early)).empty
+    assert set(variants_asked.beside_the_control(replace(study, values=early))["step"]) == {300}
 
 
 def test_languages_stand_below_their_own_line_and_in_the_order_of_the_control(study):

@@ -139,7 +139,9 @@ def test_a_fact_known_only_as_it_was_fed_is_said_so(study):
         " from what seeds do: country in words not fed, work in words not fed and country of a friend from two fed "
         "facts."
     )
-    assert "Of inhabitant of a country it cannot be said (its answers are of several pieces" in rest
+    assert (
+        "Of inhabitant of a country it cannot be said (no gain was measured, as of answers of several pieces)" in rest
+    )
     assert "Facts about the same objects are forgotten: -0.4" in rest
     assert "all others cannot be told from what seeds do: +0.01" in rest
     shown = seen(drawn.fed, study)
@@ -158,7 +160,7 @@ def test_nothing_known_and_nothing_measured_beside_are_said_so(study):
     values = study.values[~study.values["what"].isin(["lives", "works"]) & (study.values["preset"] != "variant")]
     text = said.fed(replace(study, values=values)).data
     assert text.startswith("No fact is shown to be known. Cannot be told from what seeds do: ")
-    assert text.endswith("Facts that were not fed were not measured in the control.")
+    assert text.endswith("Facts that were not fed were not measured in the control at the end.")
 
 
 def test_languages_say_what_can_be_told(study):
