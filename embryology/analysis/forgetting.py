@@ -55,7 +55,8 @@ def said(frame: pd.DataFrame) -> str:
     table = beside_plain(frame)
     if table.empty:
         return "What remembering does cannot be told: the run was not fine-tuned plainly and in another way."
-    cells = by_checkpoint(frame).set_index([*KEYS, "step"])["value"]
+    rows = by_checkpoint(frame).set_index([*KEYS, "step"])
+    cells, majority = rows["value"], rows["majority"]
     last = frame["step"].max()
     lost, right = cells[PLAIN, FORGOTTEN, ALL, last], cells[PLAIN, ACCURACY, LEARNT, last]
     sentences = [
@@ -73,7 +74,8 @@ def said(frame: pd.DataFrame) -> str:
     if asked:
         value, first = cells[PLAIN, ACCURACY, OTHER, last], cells.get((PLAIN, ACCURACY, OTHER, 0))
         scratch = "" if first is None else f", from random parameters {first:.1%}"
-        sentences.insert(1, f"Of the other language, without an example, it tells {value:.1%}{scratch}.")
+        blind = f"the most frequent tag of the first is right in {majority[PLAIN, ACCURACY, OTHER, last]:.1%}"
+        sentences.insert(1, f"Of the other language, without an example, it tells {value:.1%}{scratch}; {blind}.")
     else:
         sentences.append("Tags of another language cannot be told: no treebank in one was named.")
     n = table["n"].min()
