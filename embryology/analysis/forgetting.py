@@ -4,7 +4,18 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.specs.forgetting import ACCURACY, FORGOTTEN, LEARNT, MAJORITY, OTHER, PLAIN, SPECIFICATION
+from embryology.specs.forgetting import (
+    ACCURACY,
+    BEFORE,
+    FORGOTTEN,
+    LEARNT,
+    MAJORITY,
+    MASKED_LOSS,
+    OTHER,
+    PLAIN,
+    SPECIFICATION,
+    UNIGRAM,
+)
 
 ALL = ""
 """The group that is the mean over all texts."""
@@ -59,7 +70,14 @@ def said(frame: pd.DataFrame) -> str:
     cells, majority = rows["value"], rows["majority"]
     last = frame["step"].max()
     lost, right = cells[PLAIN, FORGOTTEN, ALL, last], cells[PLAIN, ACCURACY, LEARNT, last]
+    known = _known(frame[frame["step"] == last])
+    if known <= 0:
+        return (
+            f"What is forgotten cannot be told: at step {last:,} the masked loss is not below that of the frequency of "
+            f"pieces (by {known:+.2f} nats), so that there is nothing to forget."
+        )
     sentences = [
+        f"Before it is fine-tuned its masked loss is {known:.2f} nats below that of the frequency of pieces. "
         f"Fine-tuned plainly from step {last:,} on, its masked loss changes by {lost:+.2f} nats, and it tells "
         f"{right:.1%} of the tags that it learns."
     ]
@@ -81,6 +99,12 @@ def said(frame: pd.DataFrame) -> str:
     n = table["n"].min()
     units = _count(n, "run") if table["unit"].iloc[0] == "run" else f"{_count(n, 'seed')} of fine-tuning one run"
     return " ".join([*sentences, f"Rests on {units}; 95% t intervals over them."])
+
+
+def _known(rows: pd.DataFrame) -> float:
+    """How far the masked loss is below the unigram line before fine-tuning, nats, as a mean over runs and texts."""
+    means = rows[rows["metric"] == MASKED_LOSS].groupby("baseline")["value"].mean()
+    return float(means[UNIGRAM] - means[BEFORE])
 
 
 def _by_cell(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from embryology import intervals
-from embryology.corpus import several
+from embryology.corpus import bigrams, several
 from embryology.errors import EmbryologyError
 from embryology.models.alignment import align, longest_input
 from embryology.models.precision import resolve
@@ -67,6 +67,8 @@ class Examples:
     """Masked sequences of what the run was trained on, of each of its texts as many."""
     held_out: dict[str, list[Batch]]
     """By text the masked questions that a run's held-out loss is of."""
+    frequencies: dict[str, np.ndarray]
+    """By text (pieces,) the share of each in its training side, one added to each count."""
     source: str
 
 
@@ -116,17 +118,19 @@ class ForgettingProbe(Probe):
             seed=SEED,
             before=[0] * len(texts),
         )
-        held_out = {}
+        held_out, frequencies = {}, {}
         for number, text in enumerate(texts):
             batches, steps = heldout.questions(outcome, text.held_out, tokenizer)
             name = next(iter(text.record.get("languages", ())), "text")
-            held_out[f"{name} {number + 1}" if name in held_out else name] = [batches[step] for step in range(steps)]
+            name = f"{name} {number + 1}" if name in held_out else name
+            held_out[name] = [batches[step] for step in range(steps)]
+            frequencies[name] = bigrams.unigram(text.train, len(tokenizer))
         longest = longest_input(tokenizer, series.checkpoints[0].location)
         treebanks = _treebanks(settings)
         caps = {name: settings.train if name == TRAIN else settings.sentences for name in treebanks}
         tagged = {name: tag(data, caps[name], settings.seed, tokenizer, longest) for name, data in treebanks.items()}
         source = "; ".join(dict.fromkeys(data.label for data in treebanks.values()))
-        return Examples(settings, tagged.pop(TRAIN), tagged, remembered, held_out, source)
+        return Examples(settings, tagged.pop(TRAIN), tagged, remembered, held_out, frequencies, source)
 
     def measure(
         self, encoder: Encoder, examples: Examples, part: str = WHOLE
@@ -174,6 +178,8 @@ class ForgettingProbe(Probe):
             rows.append(_loss(method, name, spec.FORGOTTEN, sums - before[name][0], counts))
             if int(seed) == 0:
                 rows.append(_loss(method, name, spec.MASKED_LOSS, *before[name], spec.BEFORE))
+                by_frequency = _by_frequency(batches, examples.frequencies[name])
+                rows.append(_loss(method, name, spec.MASKED_LOSS, by_frequency, counts, spec.UNIGRAM))
         table = pd.concat(items, ignore_index=True).assign(seed=int(seed), source=examples.source)
         return [each | {"seed": int(seed)} for each in rows], table
 
@@ -224,6 +230,13 @@ def _masked(model: Tagger, batches: list[Batch]) -> tuple[np.ndarray, np.ndarray
         told = [model.masked_losses(batch.to(model.device)) for batch in batches]
     sums, counts = (torch.cat(parts).double().cpu().numpy() for parts in zip(*told, strict=True))
     return sums, counts
+
+
+def _by_frequency(batches: list[Batch], frequencies: np.ndarray) -> np.ndarray:
+    """(sequences,) the loss of :func:`_masked` where pieces are told by how frequent they are."""
+    labels = np.concatenate([batch.labels.view(len(batch.input_ids), -1).numpy() for batch in batches])
+    sums: np.ndarray = np.where(labels >= 0, -np.log(frequencies)[labels], 0).sum(axis=1)
+    return sums
 
 
 def _answers(model: Tagger, test: Tagged, train: Tagged) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ PLAIN, REPLAY, GEM = get_args(Method)
 LEARNT, OTHER = "learnt", "other"
 """Groups of words: of the language whose tags are learnt, and of the one of which no tag is shown."""
 ACCURACY, MASKED_LOSS, FORGOTTEN, SHARE_UNALIGNED = "accuracy", "masked_loss", "forgotten", "share_unaligned"
-BEFORE, MAJORITY = "before", "majority"
+BEFORE, UNIGRAM, MAJORITY = "before", "unigram", "majority"
 
 
 class ForgettingSettings(ProbeSettings):
@@ -68,7 +68,11 @@ SPECIFICATION = Specification(
         REPLAY: "with replay of masked words",
         GEM: "with gradient episodic memory",
     },
-    baselines={BEFORE: "before it was fine-tuned", MAJORITY: "most frequent tag"},
+    baselines={
+        BEFORE: "before it was fine-tuned",
+        UNIGRAM: "frequency of pieces in that text",
+        MAJORITY: "most frequent tag",
+    },
     language=None,
     settings=ForgettingSettings,
     needs=frozenset({MASKED_HEAD, HIDDEN_STATES, BOTH_DIRECTIONS}),

@@ -14,7 +14,7 @@ NOISE = {0: -0.01, 1: 0.02, 2: -0.02}
 RIGHT = {"learnt": 0.8, "other": 0.5}
 
 
-def frame(series=("run-seed0",), seeds=(0, 1, 2), other=True, methods=tuple(LOST)):
+def frame(series=("run-seed0",), seeds=(0, 1, 2), other=True, methods=tuple(LOST), unigram=6.7):
     rows = []
     for number, name in enumerate(series):
         for step in (0, 200):
@@ -31,7 +31,10 @@ def frame(series=("run-seed0",), seeds=(0, 1, 2), other=True, methods=tuple(LOST
                     rows += [of | {"metric": m, "group": g, "value": v} for (m, g), v in values.items()]
                     for group, value in (("learnt", 0.3), ("other", 0.2)):
                         rows += [of | {"metric": "accuracy", "group": group, "value": value, "baseline": "majority"}]
-                    rows += [of | {"metric": "masked_loss", "group": "en", "value": 3.0, "baseline": "before"}]
+                    of |= {"metric": "masked_loss"}
+                    for text, before in (("en", 6.0), ("fr", 6.4)):
+                        rows += [of | {"group": text, "value": before, "baseline": "before"}]
+                        rows += [of | {"group": text, "value": unigram, "baseline": "unigram"}]
     return pd.DataFrame(rows)
 
 
@@ -77,6 +80,9 @@ def test_by_checkpoint_methods_texts_and_the_most_frequent_tag_stand_beside_each
 
 def test_it_is_said_what_is_kept_what_is_not_shown_and_what_cannot_be_told():
     text = forgetting.said(frame())
+    assert text.startswith(
+        "Before it is fine-tuned its masked loss is 0.50 nats below that of the frequency of pieces."
+    )
     assert "its masked loss changes by +1.00 nats, and it tells 79.7% of the tags that it learns" in text
     assert "Of the other language, without an example, it tells 49.7%, from random parameters 29.7%; the" in text
     assert "the most frequent tag of the first is right in 20.0%." in text
@@ -85,6 +91,13 @@ def test_it_is_said_what_is_kept_what_is_not_shown_and_what_cannot_be_told():
     assert "episodic memory what it forgets is not shown to differ (-0.10 nats, -0.21 to +0.00)" in text
     assert text.endswith("Rests on 3 seeds of fine-tuning one run; 95% t intervals over them.")
     assert "cannot be told" not in text
+
+
+def test_where_nothing_was_known_nothing_can_be_forgotten():
+    text = forgetting.said(frame(unigram=6.1))
+    assert "cannot be told: at step 200 the masked loss is not below" in text
+    assert "(by -0.10 nats)" in text
+    assert "forgets is" not in text
 
 
 def test_without_another_language_plain_fine_tuning_or_enough_seeds_it_cannot_be_told():

@@ -89,6 +89,7 @@ def test_what_is_lost_is_of_the_loss_that_the_run_itself_logged(measured, series
         before, after = (value(rows, "masked_loss", "en", baseline) for baseline in ("before", None))
         assert before["value"] == pytest.approx(last["held_out_masked_loss"], abs=2e-4)
         assert before["n"] == last["held_out_places"]
+        assert value(rows, "masked_loss", "en", "unigram")["value"] == pytest.approx(last["unigram_loss"], abs=1e-5)
         for group in ("en", "fr"):
             before, after = (value(rows, "masked_loss", group, baseline)["value"] for baseline in ("before", None))
             lost = value(rows, "forgotten", group)

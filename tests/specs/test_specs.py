@@ -217,6 +217,7 @@ SAYS = {
         "replay": "replay of masked words",
         "gem": "gradient episodic memory",
         "before": "before",
+        "unigram": "frequency of pieces",
         "majority": "most frequent tag",
     },
     "finetune": {
