@@ -58,7 +58,7 @@ def measured(series: Series, sentences: list[Sentence]) -> pd.DataFrame:
         weights = checkpoint.location / "typing" / WEIGHTS
         if not weights.is_file():
             raise EmbryologyError(f"{checkpoint.location} has no latent types; train with objective: {{typing: {{}}}}")
-        vectors = Encoder.load(checkpoint).hidden_states([each.ids for each in aligned])[-1][words["place"].to_numpy()]
+        vectors = Encoder.load(checkpoint).hidden_states([each.ids for each in aligned])[-1][words["place"].tolist()]
         types = LatentTypes.logits(vectors, load_file(weights)["typer.weight"]).argmax(-1).numpy()
         tables.append(latent_types.purity(words.assign(type=types)).assign(step=checkpoint.step))
     return pd.concat(tables, ignore_index=True)

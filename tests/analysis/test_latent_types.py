@@ -8,8 +8,6 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from embryology.analysis import latent_types
 
-COVERS = ("benchmarks/latent_types.py",)
-
 
 def words(types, seed=0, sentences=60, length=10):
     """Tags go by the place in the sentence, and frequency by the tag; entities are every fifth word."""

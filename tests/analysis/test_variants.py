@@ -84,7 +84,13 @@ def test_what_is_planned_are_presets_that_differ_from_their_control_in_one_part(
     assert set(study.variants["control"]) <= set(study.plan["preset"])
     for row in study.variants.itertuples():
         different = parts_that_differ(row.preset, row.control)
-        assert different in ({"order"}, {"grown_from"}, {"phases"}, {"phases", "steps", "checkpoints"}), row.preset
+        assert different in (
+            {"order"},
+            {"objective"},
+            {"grown_from"},
+            {"phases"},
+            {"phases", "steps", "checkpoints"},
+        ), row.preset
     assert set(study.variants["preset"]) < set(study.planned["preset"])
     for row in study.planned.itertuples():
         if row.asked == "language":
@@ -99,8 +105,8 @@ def test_the_control_comes_first_and_each_variant_after_what_it_needs(study):
     assert order[0] == "variant"
     groups = study.plan["group"].drop_duplicates().tolist()
     assert groups == [
-        *("control", "another language", "continued", "curriculum", "grown"),
-        *("no human language first", "knowledge fed in"),
+        *("control", "another language", "continued", "fine-tuned without forgetting", "curriculum", "grown"),
+        *("no human language first", "knowledge fed in", "sparse types"),
     ]
     needs = study.plan.set_index("preset")["needs"]
     for name in order:

@@ -1,23 +1,30 @@
 """Sparse latent typing against plain loops, and what it leaves as it was."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM
 
+from benchmarks import latent_types as script
+from embryology.corpus import several
+from embryology.corpus import tokenizer as tokenizers
 from embryology.errors import EmbryologyError
 from embryology.presets import Model, Typing
+from embryology.pretraining import branching
 from embryology.pretraining.loop import pretrain
 from embryology.pretraining.objectives import IGNORED
 from embryology.pretraining.trainee import Trainee, build, original
 from embryology.runs import losses
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
+from embryology.treebanks import ENTITY, Edge, Sentence, Word
 from tests.pretraining.test_trainee import SHAPE, inputs
 from tests.training import SHORT, small_preset, train
 
@@ -199,3 +206,43 @@ def test_a_phase_without_typing_leaves_the_model_to_the_other_losses(home, tmp_p
     told = rows.set_index("step")["typing_loss"]
     assert np.isnan(told[4])
     assert told[8] > 0
+
+
+def test_the_types_of_words_are_those_of_their_first_pieces(runs, monkeypatch):
+    texts = ("Paris is a city of people.", "The music of Rome!")
+    sentences = []
+    for number, text_ in enumerate(texts):
+        words = tuple(Word(found[0], *found.span(), "TAG") for found in re.finditer(r"\w+|[.!]", text_))
+        sentences.append(Sentence(str(number), text_, words, (Edge(ENTITY, "GPE", (0, 1)),) if number == 0 else ()))
+    told = []
+    monkeypatch.setattr(script.latent_types, "purity", lambda words: told.append(words) or pd.DataFrame({"label": []}))
+    series = Series.open(runs["typed"].root)
+    script.measured(series, sentences)
+    assert len(told) == 2  # checkpoints
+    tokenizer, model = tokenizers.load(runs["typed"].tokenizer), AutoModelForMaskedLM.from_pretrained
+    model = model(runs["typed"].checkpoint(20)).eval()
+    typer = load_file(runs["typed"].checkpoint(20) / "typing" / "model.safetensors")["typer.weight"]
+    expected = []
+    for sentence in sentences:
+        encoded = tokenizer(sentence.text, return_offsets_mapping=True, return_tensors="pt")
+        starts = encoded.pop("offset_mapping")[0].tolist()
+        with torch.no_grad():
+            vectors = model.base_model(encoded["input_ids"]).last_hidden_state[0]
+        for word in sentence.words:
+            at = next(at for at, (start, end) in enumerate(starts) if start < word.end and end > word.start)
+            scores = [0.0, *(vectors[at] @ typer.T).tolist()]
+            expected.append((sentence.id, int(np.argmax(scores)), int(encoded["input_ids"][0, at])))
+    words = told[-1]
+    assert [*zip(words["sentence"], words["type"], strict=True)] == [(one, kind) for one, kind, _ in expected]
+    assert words["entity"].tolist() == ["GPE", *[""] * (len(words) - 1)]
+    pieces = several.of_run(series.folder).train.pieces
+    assert words["frequency"].tolist() == [int((np.asarray(pieces) == piece).sum()) for *_, piece in expected]
+    with pytest.raises(EmbryologyError, match="has no latent types"):
+        script.measured(Series.open(runs["plain"].root), sentences)
+
+
+def test_a_run_with_types_starts_from_no_state_without_them(home):
+    plain = small_preset(home, 75).outcome
+    typed = small_preset(home, 75, objective=plain.objective.model_dump() | {"typing": {}}).outcome
+    assert "typing, whose head has weights of its own" in branching._differences(typed, plain, 5)
+    assert not [*branching._differences(plain, plain, 5)]
