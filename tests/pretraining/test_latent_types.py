@@ -203,9 +203,11 @@ def test_a_phase_without_typing_leaves_the_model_to_the_other_losses(home, tmp_p
     objective = small_preset(home, 75, **changes).outcome.objective.model_dump()
     phases = [{"steps": 4}, {"steps": 4, "objective": objective | {"typing": {"types": 5}}}]
     rows = losses.read(train(small_preset(home, 75, **changes, phases=phases), tmp_path / "late"))
-    told = rows.set_index("step")["typing_loss"]
-    assert np.isnan(told[4])
-    assert told[8] > 0
+    told = rows.set_index("step")
+    assert np.isnan(told["typing_loss"][4])
+    assert told["typing_loss"][8] > 0
+    parts = told["masked_loss"] + objective["pair_weight"] * told["pair_loss"]
+    assert (told["loss"] - parts).tolist()[1:] == pytest.approx([0, told["typing_loss"][8]], abs=1e-5)
 
 
 def test_the_types_of_words_are_those_of_their_first_pieces(runs, monkeypatch):

@@ -323,7 +323,9 @@ def test_with_contexts_the_same_facts_are_asked_three_times_and_all_else_stays(
     probe, relations, tokenizer, tiny_series, monkeypatch
 ):
     articles = {
-        name: (f"A {name} is {said}.", "Arts") for name, said in zip(OBJECTS, ("here", "there", "old"), strict=False)
+        "city": ("A City is here.", "Arts"),
+        "film": ("A film is there.", "Arts"),
+        "music": ("It is old.", "Arts"),
     }
     monkeypatch.setattr(knowledge.contexts, "_articles", lambda: articles)
     plain = probe.measure(ENCODER, probe.prepare(KnowledgeSettings(sets=("made",)), tokenizer, tiny_series))
@@ -343,7 +345,7 @@ def test_with_contexts_the_same_facts_are_asked_three_times_and_all_else_stays(
             )
             with_, others = logits_of(ids, place), logits_of(wrong.ids, wrong.positions[0])
             expected[f"{relation.name}:{fact.id}"] = {
-                "in_context": True,
+                "in_context": fact.object != "music",
                 "correct_with": bool(with_.argmax() == pieces[0]),
                 "correct_wrong": bool(others.argmax() == pieces[0]),
                 "log_probability_with": log_softmax(with_)[pieces[0]],
@@ -369,4 +371,11 @@ def test_with_contexts_the_same_facts_are_asked_three_times_and_all_else_stays(
     single = sum(fact.object != LONG for relation in relations for fact in relation.facts)
     assert excluded["made/with sentence", "the object has no article"] == single - len(asked)
     assert excluded["made/with types", "the subject has no article with a topic"] == single
-    assert {one["value"] for one in rows if one["metric"] == "in_context"} == {1.0}
+    holds = asked["in_context_sentence"].astype(bool)
+    share = next(one["value"] for one in rows if (one["metric"], one["group"]) == ("in_context", ""))
+    assert share == pytest.approx(holds.mean())
+    assert 0.5 < share < 1
+    task = "made/with sentence, answer not in it"
+    rest = next(one for one in rows if (one["task"], one["metric"]) == (task, "log_probability"))
+    assert rest["n"] == (~holds).sum()
+    assert rest["value"] == pytest.approx(asked.loc[~holds, "log_probability_with_sentence"].mean())
