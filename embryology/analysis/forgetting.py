@@ -84,10 +84,10 @@ def said(frame: pd.DataFrame) -> str:
     by_key = table.set_index(KEYS)
     asked = (PLAIN, ACCURACY, OTHER, last) in cells.index
     for task in (name for name in SPECIFICATION.tasks if name in set(table["task"])):
-        parts = [_compared(by_key.loc[(task, FORGOTTEN, ALL)], "forgets", 1, "nats")]
+        parts = [_compared(by_key.loc[(task, FORGOTTEN, ALL)], "forgets", ("{:+.3f}", 1, "nats"))]
         if asked:
             row = by_key.loc[(task, ACCURACY, OTHER)]
-            parts.append(_compared(row, "tells of the other language's tags", 100, "points"))
+            parts.append(_compared(row, "tells of the other language's tags", ("{:+.1f}", 100, "points")))
         sentences.append(f"{SPECIFICATION.tasks[task].capitalize()} {' and '.join(parts)}.")
     if asked:
         value, first = cells[PLAIN, ACCURACY, OTHER, last], cells.get((PLAIN, ACCURACY, OTHER, 0))
@@ -98,7 +98,8 @@ def said(frame: pd.DataFrame) -> str:
         sentences.append("Tags of another language cannot be told: no treebank in one was named.")
     n = table["n"].min()
     units = _count(n, "run") if table["unit"].iloc[0] == "run" else f"{_count(n, 'seed')} of fine-tuning one run"
-    return " ".join([*sentences, f"Rests on {units}; 95% t intervals over them."])
+    over = "; 95% t intervals over them" if table["low"].notna().any() else ""
+    return " ".join([*sentences, f"Rests on {units}{over}."])
 
 
 def _known(rows: pd.DataFrame) -> float:
@@ -125,9 +126,11 @@ def _over(units: pd.DataFrame, keys: list[str], value: str, count: str) -> pd.Da
     return pd.DataFrame(rows, columns=[*keys, value, "low", "high", count])
 
 
-def _compared(row: pd.Series, does: str, scale: float, unit: str) -> str:
-    """What it does more or less of, with the interval; or that this is not shown."""
-    difference, low, high = (f"{scale * row[name]:+.2f}" for name in ("difference", "low", "high"))
+def _compared(row: pd.Series, does: str, how: tuple[str, float, str]) -> str:
+    """What it does more or less of, with the interval; or that this is not shown. ``how`` a number is written: its
+    form, what it is multiplied by, and its unit."""
+    form, scale, unit = how
+    difference, low, high = (form.format(scale * row[name]) for name in ("difference", "low", "high"))
     if np.isnan(row["low"]):
         return f"what it {does} differs by {difference} {unit}, without an interval"
     told = f"({difference} {unit}, {low} to {high})"
