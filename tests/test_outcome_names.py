@@ -133,6 +133,7 @@ SECTIONS = {
     "mixture": (presets.Part(weight=2),),
     "grown_from": others.GrownFrom(run="other", step=20),
     "order": others.Order(by="length"),
+    "typing": presets.Typing(),
 }
 """Of settings that are sections, and are not there by default."""
 OF_SECTIONS = (
@@ -158,6 +159,12 @@ def test_settings_of_sections_that_name_other_runs_are_in_the_name_too():
         )
     ]
     assert len({*seen, preset.outcome_sha256}) == 3 + len(OF_SECTIONS)
+    typed = [
+        SECTIONS["typing"],
+        *(with_setting(presets.Typing(), path, other(value)) for path, value in settings_of(presets.Typing())),
+    ]
+    seen = {with_setting(preset, ("outcome", "objective", "typing"), section).outcome_sha256 for section in typed}
+    assert len(seen - {preset.outcome_sha256}) == 1 + 5
 
 
 def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
@@ -166,7 +173,7 @@ def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
     for path, value in settings_of(preset.outcome, ("outcome",)):
         changed_value = SECTIONS[path[-1]] if path[-1] in SECTIONS else other(value)
         seen[".".join(map(str, path))] = with_setting(preset, path, changed_value).outcome_sha256
-    assert len(seen) == 1 + 60
+    assert len(seen) == 1 + 62
     assert len(set(seen.values())) == len(seen)
     assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
     assert preset.with_seed(8).outcome.seed == 8
@@ -222,6 +229,7 @@ def test_defaults_are_those_that_runs_were_named_with():
         "objective.random_replace_prob": 0.1,
         "objective.pair": "sop",
         "objective.rtd_weight": 0.0,
+        "objective.typing": None,
         "optimizer.name": "adamw",
         "optimizer.epsilon": 1e-8,
         "phases": (),
