@@ -83,10 +83,12 @@ class Cluster:
     def kill_node(self, name: str) -> None:
         """As if its power were cut: its daemon and all that runs on it."""
         jobs = self.run("squeue", "--noheader", "--format=%A", f"--nodelist={name}").split()
-        self.processes.pop(name).kill()
+        daemon = self.processes.pop(name)
+        daemon.kill()
         for process in self._processes_on(name, jobs):
             with suppress(ProcessLookupError):
                 os.kill(process, 9)
+        daemon.wait()
 
     def _processes_on(self, node: str, jobs: list[str]) -> Iterator[int]:
         """Those of this cluster's jobs on a node: ``slurmstepd: [JOB.STEP]``, and what that runs."""
