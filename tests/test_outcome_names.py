@@ -159,12 +159,16 @@ def test_settings_of_sections_that_name_other_runs_are_in_the_name_too():
         )
     ]
     assert len({*seen, preset.outcome_sha256}) == 3 + len(OF_SECTIONS)
-    typed = [
-        SECTIONS["typing"],
-        *(with_setting(presets.Typing(), path, other(value)) for path, value in settings_of(presets.Typing())),
-    ]
-    seen = {with_setting(preset, ("outcome", "objective", "typing"), section).outcome_sha256 for section in typed}
-    assert len(seen - {preset.outcome_sha256}) == 1 + 5
+
+
+def test_settings_of_latent_types_are_in_the_name_and_their_defaults_stay():
+    preset, path = presets.validated(EVERYTHING, "everything.yaml"), ("outcome", "objective", "typing")
+    defaults = {"types": 63, "reconstruction_weight": 0.05, "sparsity_weight": 0.05, "diversity_weight": 0.1}
+    defaults |= {"temperature": 0.5}
+    assert presets.Typing().model_dump() == defaults
+    typings = [presets.Typing(), *(presets.Typing(**{name: value + 1}) for name, value in defaults.items())]
+    seen = {preset.outcome_sha256, *(with_setting(preset, path, typing).outcome_sha256 for typing in typings)}
+    assert len(seen) == 2 + len(defaults)
 
 
 def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():

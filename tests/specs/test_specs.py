@@ -73,9 +73,8 @@ def test_published_results_hold_what_specifications_name(each):
     rows_file, items, kinds = tables(folder, name)
     rows = pq.read_table(rows_file).to_pandas()
     here = set(pq.read_schema(items).names if items else ())
-    assert here == {
-        column for column in specification.kept_items if not column.endswith(tuple(f"_{kind}" for kind in CONTEXTS))
-    }  # if asked for
+    asked_for = tuple(f"_{kind}" for kind in CONTEXTS)
+    assert here == {column for column in specification.kept_items if not column.endswith(asked_for)}
     assert kinds == set(specification.properties)
     assert set(rows["baseline"].dropna()) <= set(specification.baselines)
     if "unit" in rows:  # which older ones did not record
