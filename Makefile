@@ -58,7 +58,8 @@ mutants: $(INSTALLED)
 	$(VENV)/bin/python -m mutants $(MUTANTS_ARGS)
 
 variants: $(INSTALLED)
-	$(VENV)/bin/python benchmarks/variants.py commands --seeds $(SEEDS) --program $(EMBRYOLOGY) | sh -e
+	$(VENV)/bin/python benchmarks/variants.py commands --seeds $(SEEDS) --program $(EMBRYOLOGY) \
+		--python $(VENV)/bin/python | sh -e
 	$(VENV)/bin/python benchmarks/variants.py collect --seeds $(SEEDS)
 
 lint: $(INSTALLED)

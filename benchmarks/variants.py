@@ -17,9 +17,21 @@ import torch
 import typer
 
 from embryology import presets
-from embryology.analysis import counterfactual, learning_order, scratch, tables, variants_asked
-from embryology.analysis.variants import FOLDER, MADE, PLAN, SCRATCH, TABLES, THINGS, TIMES
+from embryology.analysis import counterfactual, knowledge_base, learning_order, scratch, tables, variants_asked
+from embryology.analysis.variants import (
+    CONTEXTS,
+    FOLDER,
+    MADE,
+    PLAN,
+    SCRATCH,
+    TABLES,
+    TAGS,
+    THINGS,
+    TIMES,
+    TYPES,
+)
 from embryology.corpus.people import COUNTRIES, WORK
+from embryology.errors import EmbryologyError
 from embryology.presets import Outcome
 from embryology.pretraining.cost import step_cost
 from embryology.pretraining.trainee import build
@@ -29,10 +41,13 @@ from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
 from embryology.specs import grammar, knowledge
 from embryology.specs import tokens as words
-from embryology.storage.files import read_yaml, write_table, write_yaml
+from embryology.storage.files import read_table, read_yaml, write_table, write_yaml
 from embryology.tasks import programs
 
 app = typer.Typer(add_completion=False)
+CONTROL, TYPED, BILINGUAL = "variant", "variant-typed", "variant-bilingual"
+AT_HAND = "variant-knowledge-base"
+"""Whose settings ask the control with what a knowledge base says."""
 Seeds = Annotated[int, typer.Option(help="Of every preset, from 0 on.")]
 NEVER_READ = "counterfactual.yaml"
 """The things that the control is replayed without, and over which steps."""
@@ -47,6 +62,9 @@ REMEMBERED = {
     "knowledge": {variants_asked.KNOWLEDGE: (tuple(knowledge.SPECIFICATION.tasks), knowledge.LOG_PROBABILITY)},
 }
 """By probe what is kept of it: the tasks, of which the first counts that was measured, and the metric."""
+COLLECTED = (*REMEMBERED, "finetune", "forgetting")
+OF_ONE_RUN = {"training text", "text", "last", "precision", "contexts"}
+"""What in the configuration of a probe is of one run or machine, or is asked beside all else, which stays as it is."""
 
 
 def finished(preset: str, seed: int) -> Series | None:
@@ -86,6 +104,32 @@ def evaluations(series: Series) -> pd.DataFrame:
         logged["all_tokens"] += before["all_tokens"]
         logged["flops"] += before["flops"]
     return logged.dropna(subset="held_out_masked_loss")
+
+
+def refuse_mixed(runs_there: dict[tuple[str, int], Series]) -> None:
+    """Runs whose presets ask alike have to have been asked the same.
+
+    Args:
+        runs_there: by preset and seed.
+
+    Raises:
+        EmbryologyError: a probe took gold data for one of them and bundled data for another, or other settings.
+    """
+    first: dict[tuple[str, str], tuple[str, dict[str, object]]] = {}
+    for (preset, _), series in runs_there.items():
+        planned, standing = presets.load(preset).probes, measurements.standing(series.folder)
+        for probe in COLLECTED:
+            if probe not in standing:
+                continue
+            asked = {"version": standing[probe].version} | standing[probe].settings | (standing[probe].data or {})
+            asked = {name: value for name, value in asked.items() if name not in OF_ONE_RUN}
+            other, before = first.setdefault((probe, str(planned.get(probe, preset))), (series.name, asked))
+            if differ := sorted(name for name in {*before, *asked} if before.get(name) != asked.get(name)):
+                raise EmbryologyError(
+                    f"probe {probe} asked {other} and {series.name} different things ({', '.join(differ)}), which no "
+                    f"table can hold; measure one of them again as the other was, with EMBRYOLOGY_DATA or without it: "
+                    f"embryology probe {series.name} --probe {probe}"
+                )
 
 
 def lacks(series: Series, probe: str) -> bool:
@@ -161,26 +205,77 @@ def never_read(series: Series, start: int) -> pd.DataFrame:
     return counterfactual.by_checkpoint(counterfactuals.read(series, start))
 
 
+def in_context(series: Series) -> pd.DataFrame:
+    """What contexts do to facts; none where the probe was last asked without them, which measures the rest alike."""
+    if lacks(series, "knowledge"):
+        return pd.DataFrame(columns=list(CONTEXTS))
+    told = knowledge_base.beside_plain(measurements.read_items(series, "knowledge"))
+    if told.empty:
+        again = f"embryology probe {series.name} --probe knowledge --preset {AT_HAND}"
+        print(f"{series.name}: facts with contexts do not count now, left out ({again} measures nothing twice)")
+    return told
+
+
+def tags(series: Series) -> pd.DataFrame:
+    """The rows of fine-tuning for tags."""
+    if lacks(series, "forgetting"):
+        return pd.DataFrame(columns=list(TAGS))
+    return measurements.read(series, "forgetting").rename(columns={"seed": "tuning"})
+
+
+def file_of_types(run: str) -> Path:
+    """Where ``benchmarks/latent_types.py`` is told to leave the types of a run, so that they go where it goes."""
+    return RunFolder.named(run).root / "latent-types.parquet"
+
+
+def types(series: Series) -> pd.DataFrame:
+    """How well latent types tell labels at every checkpoint.
+
+    Raises:
+        EmbryologyError: they are those of another run.
+    """
+    file = file_of_types(series.folder.name)
+    if not file.is_file():
+        return pd.DataFrame(columns=list(TYPES))
+    told = read_table(file).to_pandas()
+    if {*told["seed"]} != {series.seed} or {*told["step"]} != {each.step for each in series.checkpoints}:
+        raise EmbryologyError(
+            f"{file} is not of the seed and the checkpoints of {series.name}; remove it, and measure them again: "
+            f"python benchmarks/latent_types.py {series.name} --to {file}"
+        )
+    return told
+
+
+OF_ONE_PRESET = {"contexts": (CONTROL, in_context), "tags": (BILINGUAL, tags), "types": (TYPED, types)}
+"""By table the preset that alone is asked for it, and what tells it of a run."""
+
+
 @app.command()
 def collect(seeds: Seeds = 3, to: Annotated[Path, typer.Option(help="A folder.")] = FOLDER) -> None:
     """Write the tables of all runs that are there."""
     collected: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     replayed = read_yaml(FOLDER / NEVER_READ)
+    there: dict[tuple[str, int], Series] = {}
     for preset, seed in runs(seeds):
-        series = finished(preset, seed)
-        if series is None:
+        if series := finished(preset, seed):
+            there[preset, seed] = series
+        else:
             print(f"{preset}-seed{seed}: not there yet, left out")
-            continue
+    refuse_mixed(there)
+    for (preset, seed), series in there.items():
         evaluated = evaluations(series)
         made = {"evaluations": evaluated, "times": times(series, evaluated), "scratch": on_programs(series)}
         made["values"] = values(series, evaluated)
         if preset == replayed["preset"]:
             made["things"] = never_read(series, replayed["from"])
+        for name, (of_preset, ask) in OF_ONE_PRESET.items():
+            if preset == of_preset:
+                made[name] = ask(series)
         for name, table in made.items():
             collected[name].append(table.assign(preset=preset, seed=seed))
     for name, columns in TABLES.items():
-        there = [table for table in collected[name] if len(table)]
-        rows = pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(columns))
+        full = [table for table in collected[name] if len(table)]
+        rows = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(columns))
         write_table(to / f"{name}.parquet", rows[list(columns)].astype(columns))
     record = {"command": f"make variants SEEDS={seeds}", "machine": manifest.processor()}
     write_yaml(to / MADE, record | {"torch": str(torch.__version__), "commit": manifest.commit()})
@@ -192,7 +287,7 @@ def runs(seeds: int) -> Iterator[tuple[str, int]]:
 
 
 @app.command()
-def commands(seeds: Seeds = 3, program: str = "embryology") -> None:
+def commands(seeds: Seeds = 3, program: str = "embryology", python: str = "python") -> None:
     """Print the commands that make the runs, a line each, and measure them.
 
     A preset without probes is not measured: all that there are ask in English.
@@ -203,10 +298,13 @@ def commands(seeds: Seeds = 3, program: str = "embryology") -> None:
         print(f"{program} pretrain {preset} --seed {seed} --run {run} --resume")
         if presets.load(preset).probes:
             print(f"{program} probe {run}")
-        if preset == "variant":
+        if preset == CONTROL:
             print(f"{program} probe {run} --probe finetune --preset variant-programs")
-        if preset == "variant-bilingual":
+            print(f"{program} probe {run} --probe knowledge --preset {AT_HAND}")
+        if preset == BILINGUAL:
             print(f"{program} probe {run} --probe forgetting --preset variant-forgetting")
+        if preset == TYPED:
+            print(f"{python} benchmarks/latent_types.py {run} --to {shlex.quote(str(file_of_types(run)))}")
         if preset == replayed["preset"] and seed < replayed["seeds"]:
             things = " ".join(f"--without {shlex.quote(thing)}" for thing in replayed["things"])
             print(f"{program} counterfactual {run} --from {replayed['from']} --until {replayed['until']} {things}")

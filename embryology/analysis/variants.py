@@ -59,7 +59,62 @@ THINGS = {
     "high": "float64",
 }
 """A row a thing never read, seed of the control and checkpoint, as :mod:`embryology.analysis.counterfactual` tells."""
-TABLES = {"evaluations": EVALUATIONS, "times": TIMES, "scratch": SCRATCH, "values": VALUES, "things": THINGS}
+CONTEXTS = {
+    "preset": "string",
+    "seed": "int64",
+    "set": "string",
+    "context": "string",
+    "facts": "string",
+    "measure": "string",
+    "step": "int64",
+    "n": "int64",
+    "in_context": "float64",
+    "without": "float64",
+    "with": "float64",
+    "wrong": "float64",
+    "more": "float64",
+    "more_low": "float64",
+    "more_high": "float64",
+    "beyond": "float64",
+    "beyond_low": "float64",
+    "beyond_high": "float64",
+}
+"""Of the control, as :func:`embryology.analysis.knowledge_base.beside_plain` tells."""
+TAGS = {
+    "preset": "string",
+    "seed": "int64",
+    "step": "int64",
+    "task": "string",
+    "group": "string",
+    "metric": "string",
+    "tuning": "int64",
+    "baseline": "string",
+    "value": "float64",
+}
+"""A row of the forgetting probe; ``tuning`` is its seed of fine-tuning, ``seed`` that of the run."""
+TYPES = {
+    "preset": "string",
+    "seed": "int64",
+    "step": "int64",
+    "label": "string",
+    "words": "int64",
+    "types": "int64",
+    "typed": "float64",
+    "value": "float64",
+    "permuted": "float64",
+    "frequency": "float64",
+}
+"""A row a checkpoint and label, of :func:`embryology.analysis.latent_types.purity`."""
+TABLES = {
+    "evaluations": EVALUATIONS,
+    "times": TIMES,
+    "scratch": SCRATCH,
+    "values": VALUES,
+    "things": THINGS,
+    "contexts": CONTEXTS,
+    "tags": TAGS,
+    "types": TYPES,
+}
 MEASURES = ("own_tokens", "all_tokens", "flops")
 LEVEL_AT = 0.75
 """Of the control's text: the loss it has there is the one to be reached, as every seed of it passes that one."""
@@ -78,6 +133,9 @@ class Study:
     scratch: pd.DataFrame
     values: pd.DataFrame
     things: pd.DataFrame
+    contexts: pd.DataFrame
+    tags: pd.DataFrame
+    types: pd.DataFrame
     made: dict[str, str]
     """The command that collected it, the machine and the versions."""
 

@@ -1,5 +1,6 @@
 """What variants are asked beside the loss and learning times of their control: what is forgotten and comes back, which
-fed facts are known and what follows from them, and what can be told of another language.
+fed facts are known and what follows from them, what can be told of another language, and what contexts, fine-tuning for
+tags and latent types do.
 
 Differences are within a seed (a run at two checkpoints, or two runs that share their beginning), so that seeds differ
 less than runs do. Their spread is pooled over all that is compared, as three seeds of each alone would decide nothing.
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from embryology.analysis import knowledge_base, latent_types
 from embryology.analysis.learning_order import REACHED
 from embryology.analysis.variants import FEWEST, Study
 
@@ -247,3 +249,26 @@ def things(study: Study) -> pd.DataFrame:
     told = study.things.drop(columns="seed")
     counts = told.groupby(["query", "step"], sort=False).size().rename("seeds")
     return told.groupby(["query", "step"], sort=False).mean().join(counts).reset_index()
+
+
+def contexts(study: Study) -> pd.DataFrame:
+    """What a knowledge base at hand does to the control's facts, of :func:`knowledge_base.over_seeds`."""
+    return knowledge_base.over_seeds(_by_seed(study.contexts))
+
+
+def types(study: Study) -> pd.DataFrame:
+    """What latent types say of labels, of :func:`latent_types.over_seeds`."""
+    return latent_types.over_seeds(_by_seed(study.types))
+
+
+def _by_seed(table: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """The rows of one preset by its seeds; the empty table itself where there are none."""
+    own = {int(seed): rows.drop(columns=["preset", "seed"]) for seed, rows in table.groupby("seed")}
+    return own or {0: table.drop(columns=["preset", "seed"])}
+
+
+def tags(study: Study) -> pd.DataFrame:
+    """Rows of the forgetting probe as :mod:`embryology.analysis.forgetting` takes them: a series a run, and as ``seed``
+    that of fine-tuning."""
+    rows = study.tags
+    return rows.assign(series=rows["preset"] + "-seed" + rows["seed"].astype(str), seed=rows["tuning"])

@@ -111,6 +111,7 @@ MEANINGS = {name: COLUMNS[name].text for name in ("series", "model", "objective"
     "setting": "what it is",
     "share": "share of the steps shown",
     "share_of_steps": "share of the steps of training",
+    "shift": "doublings of the tokens beside the control's; -1 is half of them",
     "source": "whose measurement the row is",
     "spacing": "steps between the two checkpoints around the step",
     "state": "reached; or why there is no step",

@@ -120,7 +120,7 @@ def beside_control(study: Study) -> HTML:
         axis.set_ylim(-0.6, len(plan) - 0.4)
         axis.set_xlabel(f"{what},\ndoublings beside the control")
         named = plan[["preset", "control", "changed"]].merge(table.drop(columns=["control", "seeds"]), how="left")
-        drawn.append(named.assign(measure=what))
+        drawn.append(named.rename(columns={"difference": "shift"}).assign(measure=what))
     style.legend(figure, list(axes), 3)
     values, lacking = numbers(study), study.lacking()
     missing = [_changed(study, name) for name in plan["preset"] if name in lacking]

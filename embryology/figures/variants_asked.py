@@ -11,7 +11,8 @@ from embryology import intervals
 from embryology.analysis import variants_asked
 from embryology.analysis.variants import Study
 from embryology.analysis.variants_asked import FED, NEVER, NOT_RUN, REMEMBERED
-from embryology.figures import style
+from embryology.figures import forgetting as tuned
+from embryology.figures import knowledge_base, latent_types, style
 from embryology.figures.variants_said import FLOOR, WITHOUT, never_read_sentence
 
 MEAN_BAND = "Bands: 95% t intervals over seeds, of three seeds at least."
@@ -183,3 +184,18 @@ def forgotten(study: Study) -> HTML:
     return style.table(
         pd.DataFrame({"variant": table["preset"].map(changed), "measure": table["what"], "unit": units} | said)
     )
+
+
+def tagged(study: Study) -> HTML:
+    """What fine-tuning for tags forgets and gives, by checkpoint and method, in numbers."""
+    return tuned.table(variants_asked.tags(study))
+
+
+def at_hand(study: Study) -> HTML:
+    """Facts with a context and without, in numbers."""
+    return knowledge_base.table(variants_asked.contexts(study))
+
+
+def typed(study: Study) -> HTML:
+    """What latent types say at every checkpoint, in numbers."""
+    return latent_types.table(variants_asked.types(study))

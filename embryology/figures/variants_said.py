@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from embryology.analysis import counterfactual, variants, variants_asked
+from embryology.analysis import counterfactual, forgetting, variants, variants_asked
 from embryology.analysis.variants import Study
 from embryology.analysis.variants_asked import FED, NEIGHBOURS, NOT_RUN, REMEMBERED
-from embryology.figures import style
+from embryology.figures import knowledge_base, latent_types, style
 
 UNTOLD = "cannot be told from what seeds do"
 WITHOUT, FLOOR = "without", "floor"
@@ -235,3 +235,30 @@ def programs(study: Study) -> Markdown:
             verdict = f"better than scratch in {int(np.isfinite(steps).sum())} of {len(steps)} seeds"
         parts.append(f"{task}: {verdict}")
     return Markdown(f"{'; '.join(parts)}.")
+
+
+def tagged(study: Study) -> Markdown:
+    """What fine-tuning for tags forgets by each method, and what it gives to another language."""
+    if study.tags.empty:
+        return Markdown(f"Fine-tuned without forgetting: {NOT_RUN}.")
+    return Markdown(forgetting.said(variants_asked.tags(study)))
+
+
+def at_hand(study: Study) -> Markdown:
+    """What a knowledge base at hand does to the facts that the control gets right."""
+    if study.contexts.empty:
+        return Markdown(f"A knowledge base at hand: {NOT_RUN}.")
+    told = variants_asked.contexts(study)
+    return Markdown(f"{knowledge_base.sentence(told)} {_rests(told)}")
+
+
+def typed(study: Study) -> Markdown:
+    """What latent types say of part of speech and entities."""
+    if study.types.empty:
+        return Markdown(f"Sparse types: {NOT_RUN}.")
+    told = variants_asked.types(study)
+    return Markdown(f"{latent_types.sentence(told)} {_rests(told)}")
+
+
+def _rests(told: pd.DataFrame) -> str:
+    return f"Rests on {style.plural(int(told['seeds'].max()), 'seed')}; 95% t intervals over them."

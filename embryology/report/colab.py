@@ -17,14 +17,12 @@ DRAWING = (
     *("pyarrow", "pydantic", "rich", "scipy", "seaborn", "statsmodels", "transformers"),
 )
 """The packages that notebooks import, by themselves or through this package."""
-GLUE = "myst-nb"
-"""What puts numbers into their prose; in other places it comes with the book."""
 
 
 def wanted(project: Path) -> list[str]:
-    """The requirements of :data:`DRAWING` with the ranges that the project gives them, and :data:`GLUE`."""
+    """The requirements of :data:`DRAWING` with the ranges that the project gives them."""
     asked = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    return [each for each in asked if re.split("[<>=]", each)[0] in DRAWING] + [GLUE]
+    return [each for each in asked if re.split("[<>=]", each)[0] in DRAWING]
 
 
 def install(project: Path) -> None:

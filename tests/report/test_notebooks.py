@@ -30,7 +30,7 @@ OF_A_CHECKPOINT = {"run": "str", "step": "int"}
 KINDS = {
     *("front", "losses", "probe", "checkpoint", "comparison", "seeds", "factors", "runs", "study", "build"),
 }
-ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures", "myst_nb")
+ALLOWED = ("embryology.runs", "embryology.analysis", "embryology.figures")
 
 
 def template(name):
@@ -288,7 +288,7 @@ def test_a_series_made_by_others_has_every_page_whose_needs_are_met(shell, tmp_p
     assert {name: figures_in(execute(shell, series, name)) for name in names} == {name: known[name] for name in names}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "variants"])
+@pytest.mark.parametrize("name", NAMES)
 def test_sentences_with_numbers_are_displayed_by_cells_that_hide_their_code(name):
     page = template(name)
     assert "glue" not in "".join(cell.source for cell in page.cells)
