@@ -15,6 +15,7 @@ import typer
 from safetensors.torch import load_file
 
 from embryology.analysis import latent_types
+from embryology.analysis.purity import purity
 from embryology.corpus import several
 from embryology.corpus import tokenizer as tokenizers
 from embryology.errors import EmbryologyError
@@ -29,7 +30,7 @@ from embryology.treebanks import ENTITY, Sentence, edge_sets
 
 
 def measured(series: Series, sentences: list[Sentence]) -> pd.DataFrame:
-    """:func:`embryology.analysis.latent_types.purity` at every checkpoint.
+    """:func:`embryology.analysis.purity.purity` at every checkpoint.
 
     Raises:
         EmbryologyError: a checkpoint has no head of types, or the training text is not at hand.
@@ -60,7 +61,7 @@ def measured(series: Series, sentences: list[Sentence]) -> pd.DataFrame:
             raise EmbryologyError(f"{checkpoint.location} has no latent types; train with objective: {{typing: {{}}}}")
         vectors = Encoder.load(checkpoint).hidden_states([each.ids for each in aligned])[-1][words["place"].tolist()]
         types = LatentTypes.logits(vectors, load_file(weights)["typer.weight"]).argmax(-1).numpy()
-        tables.append(latent_types.purity(words.assign(type=types)).assign(step=checkpoint.step))
+        tables.append(purity(words.assign(type=types)).assign(step=checkpoint.step))
     return pd.concat(tables, ignore_index=True)
 
 

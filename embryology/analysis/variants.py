@@ -104,7 +104,7 @@ TYPES = {
     "permuted": "float64",
     "frequency": "float64",
 }
-"""A row a checkpoint and label, of :func:`embryology.analysis.latent_types.purity`."""
+"""A row a checkpoint and label, of :func:`embryology.analysis.purity.purity`."""
 TABLES = {
     "evaluations": EVALUATIONS,
     "times": TIMES,

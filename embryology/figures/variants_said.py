@@ -261,4 +261,5 @@ def typed(study: Study) -> Markdown:
 
 
 def _rests(told: pd.DataFrame) -> str:
-    return f"Rests on {style.plural(int(told['seeds'].max()), 'seed')}; 95% t intervals over them."
+    seeds = int(told["seeds"].max())
+    return f"Rests on {style.plural(seeds, 'seed')}{'; 95% t intervals over them' if seeds > 1 else ''}."

@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import normalized_mutual_info_score
 
-from embryology.analysis import latent_types
+from embryology.analysis import latent_types, purity
+
+COVERS = ("embryology/analysis/purity.py",)
 
 
 def words(types, seed=0, sentences=60, length=10):
@@ -36,7 +38,7 @@ def of(table, label):
 
 
 def test_types_that_are_tags_say_all_of_them():
-    row = of(latent_types.purity(words("tags")), "tag")
+    row = of(purity.purity(words("tags")), "tag")
     assert row["value"] == pytest.approx(1)
     assert (row["words"], row["types"], row["typed"]) == (600, 4, 1)
     assert row["permuted"] < 0.05
@@ -44,7 +46,7 @@ def test_types_that_are_tags_say_all_of_them():
 
 
 def test_types_that_are_frequency_say_no_more_than_it():
-    told = latent_types.purity(words("frequency"))
+    told = purity.purity(words("frequency"))
     row = of(told, "tag")
     both, tags = stats.entropy([0.4, 0.6]), stats.entropy([0.3, 0.3, 0.2, 0.2])
     assert row["value"] == pytest.approx(2 * both / (both + tags))  # types follow from tags
@@ -55,10 +57,10 @@ def test_types_that_are_frequency_say_no_more_than_it():
 def test_it_is_nmi_and_permuted_types_stay_in_their_sentence():
     made = words("in sentence")
     made["tag"] = made["sentence"]
-    row = of(latent_types.purity(made), "tag")
+    row = of(purity.purity(made), "tag")
     assert row["value"] == row["permuted"] == pytest.approx(1)
     made = words("nothing")
-    told = latent_types.purity(made)
+    told = purity.purity(made)
     for label in ("tag", "entity"):
         known = normalized_mutual_info_score(made[label], made["type"])
         assert of(told, label)["value"] == pytest.approx(known)
@@ -68,18 +70,18 @@ def test_it_is_nmi_and_permuted_types_stay_in_their_sentence():
 def test_bands_of_frequency_have_the_sizes_of_types():
     types = np.array([5, 5, 5, 0, 2, 2])
     frequency = np.array([1.0, 2.0, 3.0, 100.0, 10.0, 20.0])
-    assert latent_types._bands(types, frequency).tolist() == [0, 0, 0, 2, 1, 1]
-    assert sorted(np.bincount(latent_types._bands(types, frequency[::-1]))) == [1, 2, 3]
+    assert purity._bands(types, frequency).tolist() == [0, 0, 0, 2, 1, 1]
+    assert sorted(np.bincount(purity._bands(types, frequency[::-1]))) == [1, 2, 3]
 
 
 def test_without_types_nothing_is_said():
-    row = of(latent_types.purity(words("none")), "tag")
+    row = of(purity.purity(words("none")), "tag")
     assert (row["value"], row["types"], row["typed"]) == (0, 1, 0)
     assert row["permuted"] == row["frequency"] == 0
 
 
 def test_seeds_are_what_the_interval_is_over():
-    tables = {seed: latent_types.purity(words("nothing", seed)).assign(step=10) for seed in range(3)}
+    tables = {seed: purity.purity(words("nothing", seed)).assign(step=10) for seed in range(3)}
     row = of(latent_types.over_seeds(tables), "entity")
     values = [
         of(table, "entity")["value"] - max(of(table, "entity")[["permuted", "frequency"]]) for table in tables.values()

@@ -283,6 +283,12 @@ def test_commands_name_every_run_and_what_measures_it(capsys):
     assert lines[0] == "embryology pretrain variant --seed 0 --run variant-seed0 --resume"
     assert "embryology probe variant-seed1 --probe finetune --preset variant-programs" in lines
     assert "embryology probe variant-bilingual-seed1 --probe forgetting --preset variant-forgetting" in lines
+    assert "embryology probe variant-seed0 --probe knowledge --preset variant-knowledge-base" in lines
+    file = RunFolder.named("variant-typed-seed1").root / "latent-types.parquet"
+    typed = lines.index(f"python benchmarks/latent_types.py variant-typed-seed1 --to {file}")
+    assert typed > lines.index("embryology pretrain variant-typed --seed 1 --run variant-typed-seed1 --resume")
+    asked = [line for line in lines if line.startswith("embryology probe variant-seed1")]
+    assert asked[-1].endswith("variant-knowledge-base")  # what is asked last counts, and holds what is asked plainly
     of_control = max(number for number, line in enumerate(lines) if " variant-seed" in line)
     assert all("variant-seed" in line for line in lines[: of_control + 1])
     assert not [line for line in lines if "probe variant-fr-" in line or "probe variant-es-" in line]

@@ -6,14 +6,16 @@ import pytest
 
 from benchmarks import variants as script
 from embryology import presets
-from embryology.analysis import variants, variants_asked
+from embryology.analysis import forgetting, variants, variants_asked
 from embryology.analysis.counterfactual import of_things
+from embryology.errors import EmbryologyError
 from embryology.runs import counterfactuals, losses, measurements
 from embryology.runs.checkpoints import RECORD
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
-from embryology.storage.files import write_json
-from tests.synthetic import measure, write_manifest
+from embryology.storage.files import write_json, write_table
+from tests.analysis.test_knowledge_base import made_up
+from tests.synthetic import configuration, measure, write_manifest
 
 STEPS = (0, 400, 1200)
 TOKENS = {0: 0, 400: 4_000, 1200: 12_000}
@@ -45,13 +47,28 @@ def knowledge(step):
     return rows, facts
 
 
-@pytest.fixture(scope="module")
-def series(tmp_path_factory):
-    """Fed from step 400 on, as `variant-fed` is; English."""
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "variant-fed-seed0")
+def a_run(root, preset, seed=0, trained_as="variant"):
+    """With losses and checkpoints, of English; nothing has measured it."""
+    folder = RunFolder(root / f"{preset}-seed{seed}")
     for step in STEPS:
         record = {"step": step, "tokens": TOKENS[step], "epoch": 0.0, "sha256": f"{step:064x}"}
         write_json(folder.checkpoint(step) / RECORD, record | {"held_out": {"held_out_masked_loss": LOSS[step]}})
+    rows = [
+        {"step": step, "tokens": TOKENS[step], "phase": 1 + (step > 400), "held_out_masked_loss": LOSS[step]}
+        for step in STEPS
+    ]
+    losses.write(folder, [each | {"unigram_loss": 8.0} for each in rows])
+    outcome = presets.load(trained_as).outcome.model_copy(update={"checkpoints": list(STEPS), "seed": seed})
+    write_manifest(folder, outcome)
+    write_json(folder.corpus, {"source": "bundled", "languages": {"en": 1.0}})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    """Fed from step 400 on, as `variant-fed` is; English."""
+    folder = a_run(tmp_path_factory.mktemp("runs"), "variant-fed", trained_as="variant-fed")
+    for step in STEPS:
         tokens = [
             row("reconstruction", "", "accuracy", 0.5, 40),
             row("reconstruction", "NN", "accuracy", 0.1, 40),
@@ -63,13 +80,6 @@ def series(tmp_path_factory):
         measure(folder, "tokens", step, tokens)
         measure(folder, "grammar", step, [row("silver", "", "accuracy", 0.75, 64), row("silver", "", "ties", 1, 64)])
         measure(folder, "knowledge", step, *knowledge(step))
-    rows = [
-        {"step": step, "tokens": TOKENS[step], "phase": 1 + (step > 400), "held_out_masked_loss": LOSS[step]}
-        for step in STEPS
-    ]
-    losses.write(folder, [each | {"unigram_loss": 8.0} for each in rows])
-    write_manifest(folder, presets.load("variant-fed").outcome.model_copy(update={"checkpoints": list(STEPS)}))
-    write_json(folder.corpus, {"source": "bundled", "languages": {"en": 1.0}})
     return Series.open(folder.root)
 
 
@@ -138,3 +148,135 @@ def test_things_never_read_are_kept_by_checkpoint(series):
     ]
     assert len(of_things(counterfactuals.read(series, 400))) == 1
     assert script.never_read(series, 500).empty
+
+
+def fine_tuned(step):
+    """Plainly a nat is lost, with replay half of it; two seeds of fine-tuning, which differ by 0.2."""
+    right = [measurements.row(task, "learnt", "accuracy", 0.8, n=9, seed=0) for task in ("plain", "replay")]
+    lost = [
+        measurements.row(task, "en", "forgotten", nats + 0.2 * tuning, n=9, seed=tuning)
+        for task, nats in (("plain", 1.0), ("replay", 0.5))
+        for tuning in (0, 1)
+    ]
+    return [
+        *right,
+        *lost,
+        measurements.row("plain", "en", "masked_loss", 6.0, n=9, seed=0, baseline="before"),
+        measurements.row("plain", "en", "masked_loss", 7.0 + step / 1200, n=9, seed=0, baseline="unigram"),
+    ]
+
+
+def types_of(folder, seed, steps=STEPS):
+    rows = [("tag", 500, 9, 0.25, 0.3, 0.1, 0.2, step, seed) for step in steps]
+    columns = [*("label", "words", "types", "typed", "value", "permuted", "frequency"), "step", "seed"]
+    write_table(folder.root / "latent-types.parquet", pd.DataFrame(rows, columns=columns))
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A finished control, a bilingual and a typed run, of one seed."""
+    monkeypatch.setenv("EMBRYOLOGY_RUNS", str(tmp_path))
+    monkeypatch.setattr(script, "flops", lambda outcome: np.arange(outcome.steps + 1.0))
+    monkeypatch.setattr(
+        script.manifest, "is_complete", lambda folder, preset: folder.name == f"{preset.name}-seed{preset.outcome.seed}"
+    )
+    control, bilingual, typed = (a_run(tmp_path, name) for name in ("variant", "variant-bilingual", "variant-typed"))
+    items = made_up()
+    for step, asked in zip(STEPS, (0, 10, 10), strict=True):
+        own = items[items["step"] == asked].drop(columns="step").assign(object="bird", task="bundled")
+        measure(control, "knowledge", step, knowledge(step)[0][:1], own, {"contexts": ["sentence"]})
+        measure(bilingual, "forgetting", step, fine_tuned(step))
+    types_of(typed, 0)
+    return tmp_path
+
+
+def test_what_is_asked_of_one_preset_is_kept_and_read_back(home):
+    script.collect(seeds=1, to=home / "tables")
+    study = variants.read(home / "tables")
+    told = study.contexts.set_index(["facts", "measure", "step"])
+    asked = made_up().query("step == 10").dropna(subset="in_context_sentence")
+    assert set(study.contexts["preset"]) == {"variant"}
+    assert told.loc[("all", "correct", 1200), ["n", "with", "wrong", "more"]].tolist() == pytest.approx(
+        [
+            *(35, asked["correct_with_sentence"].mean(), asked["correct_wrong_sentence"].mean()),
+            asked["correct_with_sentence"].mean() - asked["correct"].mean(),
+        ]
+    )
+    frame = variants_asked.tags(study)
+    assert set(frame["series"]) == {"variant-bilingual-seed0"}
+    cells = forgetting.by_checkpoint(frame).set_index(["task", "group", "step"])["value"]
+    assert cells["plain", "en", 1200] == pytest.approx(1.1)
+    assert cells["replay", "", 400] == pytest.approx(0.6)
+    assert "its masked loss is 2.00 nats below" in forgetting.said(frame)
+    assert study.types[["preset", "seed", "step", "label", "value"]].to_numpy().tolist() == [
+        ["variant-typed", 0, step, "tag", 0.3] for step in STEPS
+    ]
+    assert variants_asked.types(study)["beyond"].tolist() == pytest.approx([0.1] * 3)
+
+
+def test_facts_asked_plainly_again_have_no_contexts_and_the_same_values(home, capsys):
+    control = Series.open(home / "variant-seed0")
+    with_contexts = script.values(control, script.evaluations(control))
+    for step, asked in zip(STEPS, (0, 10, 10), strict=True):
+        items = made_up().query(f"step == {asked}").filter(regex="^(?!.*sentence)").drop(columns="step")
+        measure(control.folder, "knowledge", step, knowledge(step)[0][:1], items.assign(object="bird", task="bundled"))
+    plain = Series.open(home / "variant-seed0")
+    assert script.in_context(plain).empty
+    pd.testing.assert_frame_equal(script.values(plain, script.evaluations(plain)), with_contexts)
+    assert (
+        "variant-seed0: facts with contexts do not count now, left out (embryology probe variant-seed0 --probe "
+        "knowledge --preset variant-knowledge-base measures nothing twice)"
+    ) in capsys.readouterr().out
+
+
+def test_types_of_another_seed_or_of_other_checkpoints_are_refused(home):
+    typed = Series.open(home / "variant-typed-seed0")
+    for wrong in ({"seed": 1}, {"seed": 0, "steps": STEPS[:2]}):
+        types_of(typed.folder, **wrong)
+        with pytest.raises(EmbryologyError, match="not of the seed and the checkpoints of variant-typed-seed0; remove"):
+            script.types(typed)
+    script.file_of_types("variant-typed-seed0").unlink()
+    assert script.types(typed).empty
+
+
+def let_stand(folder, probe, settings=None, version=None, **data):
+    own = configuration(probe, **(settings or {}))
+    measurements.let_stand(folder, own.model_copy(update={"data": data, "version": version or own.version}))
+
+
+def test_gold_and_bundled_data_are_not_mixed(home):
+    """A variant and its control ask alike, and so do seeds; a fed run asks for facts of its own."""
+    names = [("variant", 0), ("variant-grown", 0), ("variant-fed", 0), ("variant-fr", 0)]
+    there = {(name, seed): Series.open(a_run(home, name, seed).root) for name, seed in names}
+    control, grown, fed, french = (series.folder for series in there.values())
+    let_stand(control, "tokens", treebank="silver", spacy="3")
+    let_stand(control, "knowledge", {"sets": "auto", "contexts": ["types"]}, bundled={"relations": "1"}, contexts="x")
+    let_stand(grown, "tokens", treebank="silver", spacy="3", precision="bfloat16")
+    let_stand(grown, "knowledge", {"sets": "auto"}, bundled={"relations": "1"}, **{"training text": "another"})
+    let_stand(fed, "knowledge", {"sets": ["bundled", "fed"]}, bundled={"relations": "1"}, fed={"version": 1})
+    let_stand(french, "tokens", {"treebank": "mine.conllu"}, treebank="own", file="0")
+    let_stand(grown, "attention", treebank="ewt")
+    script.refuse_mixed(there)
+    let_stand(grown, "tokens", treebank="ewt", file="1")
+    with pytest.raises(
+        EmbryologyError,
+        match=r"probe tokens asked variant-seed0 and variant-grown-seed0 different things \(file, spacy, treebank\)",
+    ):
+        script.refuse_mixed(there)
+    let_stand(grown, "tokens", treebank="silver", spacy="3")
+    let_stand(grown, "knowledge", {"sets": "auto"}, trex={"facts": "2"})
+    with pytest.raises(EmbryologyError, match=r"probe knowledge asked .* \(bundled, trex\), which no table can hold"):
+        script.refuse_mixed(there)
+    let_stand(grown, "knowledge", {"sets": "auto"}, 5, bundled={"relations": "1"})
+    with pytest.raises(EmbryologyError, match=r"\(version\)"):
+        script.refuse_mixed(there)
+
+
+def test_nothing_is_collected_of_runs_that_were_asked_different_things(home):
+    other = a_run(home, "variant-grown")
+    control = RunFolder(home / "variant-seed0")
+    let_stand(control, "grammar", silver={"rules": 1})
+    let_stand(other, "grammar", blimp={"file": "0"})
+    with pytest.raises(EmbryologyError, match="probe grammar asked variant-seed0 and variant-grown-seed0"):
+        script.collect(seeds=1, to=home / "tables")
+    assert not (home / "tables").exists()

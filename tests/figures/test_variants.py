@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from embryology.analysis import variants
+from embryology.figures import columns
 from embryology.figures import variants as drawn
 from embryology.storage.files import read_yaml
 from tests.analysis.test_variants import SPEEDS, made_up
@@ -95,8 +96,11 @@ def test_bands_and_seeds_stand_in_the_row_of_their_variant(study):
     assert "75% of its text" in shown.caption
     assert f"4 of {HELD} variants have been run" in shown.caption
     kept = shown.data[shown.data["measure"].str.startswith("tokens of its own")].set_index("preset")
-    value = kept.loc["variant-short-first", "difference"]
+    value = kept.loc["variant-short-first", "shift"]
     assert value == pytest.approx(table.loc["variant-short-first", "difference"])
+    meanings = dict(columns.key(shown.data))
+    assert meanings["shift"].startswith("doublings of the tokens")
+    assert not [name for name, meaning in meanings.items() if "tiny" in meaning]
 
 
 def test_the_table_says_factors_and_the_loss_in_nats(study):

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from embryology.analysis import variants, variants_asked
+from embryology.analysis import forgetting, knowledge_base, variants, variants_asked
 from embryology.figures import variants_asked as drawn
 from embryology.figures import variants_said as said
-from tests.analysis import test_variants
-from tests.analysis.test_variants_asked import ENDS, GAINS, NOISE, REPLAY, SHIFT, TOPIC, full, spoken, things
+from tests.analysis import test_forgetting, test_knowledge_base, test_variants
+from tests.analysis.test_variants_asked import ENDS, GAINS, NOISE, REPLAY, SEEDS, SHIFT, TOPIC, full, spoken, things
 from tests.figures.reading import bands, bars, cells_of, line, seen, words_in
 
 COVERS = ("embryology/figures/variants_said.py",)
@@ -212,7 +212,62 @@ def test_programs_are_told_by_every_seed(study):
     )
 
 
+def tuned():
+    """As it is collected: the runs' seeds, and those of fine-tuning."""
+    frame = test_forgetting.frame(["variant-bilingual-seed0", "variant-bilingual-seed1", "variant-bilingual-seed2"])
+    frame = frame.rename(columns={"seed": "tuning"})
+    return frame.assign(preset="variant-bilingual", seed=frame["series"].str[-1].astype(int)).drop(columns="series")
+
+
+def test_what_is_kept_by_fine_tuning_rests_on_runs(nothing):
+    study = replace(nothing, tags=tuned())
+    text = said.tagged(study).data
+    assert text.endswith("Rests on 3 runs; 95% t intervals over them.")
+    runs = [f"variant-bilingual-seed{seed}" for seed in range(3)]
+    assert text == forgetting.said(test_forgetting.frame(runs))
+    assert len(cells_of(drawn.tagged(study).data)) == 2 * 3
+
+
+def test_what_a_knowledge_base_does_rests_on_seeds(nothing):
+    by_seed = {seed: knowledge_base.beside_plain(test_knowledge_base.made_up(seed, helps=0.8)) for seed in (0, 1, 2)}
+    rows = pd.concat([table.assign(preset="variant", seed=seed) for seed, table in by_seed.items()])
+    study = replace(nothing, contexts=rows)
+    last = rows[(rows["step"] == 10) & (rows["facts"] == "all") & (rows["measure"] == "correct")]
+    text = said.at_hand(study).data
+    assert text.startswith(
+        f"The first sentence of the object's article helps: {last['with'].mean():.1%} of facts are right with it, "
+        f"{last['without'].mean():.1%} without"
+    )
+    assert text.endswith(". Rests on 3 seeds; 95% t intervals over them.")
+    low, high = stats.ttest_1samp(100 * last["more"], 0).confidence_interval(0.95)
+    (row,) = [row for row in cells_of(drawn.at_hand(study).data) if row[1:2] == ["all (35)"] and "%" in row[3]]
+    assert row[6] == f"{100 * last['more'].mean():+.2f} points ({low:+.2f} to {high:+.2f})"
+
+
+def test_what_types_say_rests_on_seeds(nothing):
+    rows = [
+        ("variant-typed", seed, step, label, 500, 9, 0.25, 0.5 + NOISE[seed] / 10, 0.1, 0.2)
+        for seed in SEEDS
+        for step in (0, 1200)
+        for label in ("tag", "entity")
+    ]
+    study = replace(nothing, types=pd.DataFrame(rows, columns=list(variants.TYPES)))
+    text = said.typed(study).data
+    assert text.startswith("Types say part of speech beyond frequency and chance (V-measure 0.50, 0.10 permuted within")
+    assert text.endswith("25% of words have a type, of 9. Rests on 3 seeds; 95% t intervals over them.")
+    low, high = stats.ttest_1samp(0.3 + np.array(NOISE) / 10, 0).confidence_interval(0.95)
+    assert cells_of(drawn.typed(study).data)[2][-1] == f"{0.3 + np.mean(NOISE) / 10:+.3f} ({low:+.3f} to {high:+.3f})"
+    alone = said.typed(replace(study, types=study.types[study.types["seed"] == 1])).data
+    assert alone.startswith("Whether types say part of speech cannot be told")
+    assert alone.endswith("Rests on 1 seed.")
+
+
 def test_of_what_has_not_been_run_nothing_is_said(nothing):
+    assert said.tagged(nothing).data == "Fine-tuned without forgetting: not run yet."
+    assert said.at_hand(nothing).data == "A knowledge base at hand: not run yet."
+    assert said.typed(nothing).data == "Sparse types: not run yet."
+    for table in (drawn.tagged, drawn.at_hand, drawn.typed):
+        assert "No run " in table(nothing).data
     assert said.fed(nothing).data == "Made-up facts: not run yet."
     assert said.programs(nothing).data == "Tasks made by program: not run yet."
     assert said.languages(nothing).data.splitlines() == ["- **French**: not run yet.", "- **Spanish**: not run yet."]
