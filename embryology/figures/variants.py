@@ -62,7 +62,7 @@ def _between(seeds: pd.Series) -> str:
     if seeds.empty:
         return "no seeds"
     least, most = int(seeds.min()), int(seeds.max())
-    return f"{least} seeds" if least == most else f"{least} to {most} seeds"
+    return style.plural(least, "seed") if least == most else f"{least} to {most} seeds"
 
 
 def _sentence(study: Study, table: pd.DataFrame, what: str, lower: str, higher: str) -> str:

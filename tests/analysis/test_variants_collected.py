@@ -208,6 +208,8 @@ def test_what_is_asked_of_one_preset_is_kept_and_read_back(home):
     assert cells["plain", "en", 1200] == pytest.approx(1.1)
     assert cells["replay", "", 400] == pytest.approx(0.6)
     assert "its masked loss is 2.00 nats below" in forgetting.said(frame)
+    beside = forgetting.beside_plain(frame[frame["metric"] == "forgotten"])
+    assert set(zip(beside["n"], beside["unit"], strict=True)) == {(2, "seed")}
     assert study.types[["preset", "seed", "step", "label", "value"]].to_numpy().tolist() == [
         ["variant-typed", 0, step, "tag", 0.3] for step in STEPS
     ]

@@ -49,6 +49,8 @@ def test_sentences_name_what_seeds_do_not_explain(study):
     )
     said = drawn.sooner_or_later(study).data
     assert said == f"{values['loss']} {values['times']} Half the width of an interval of tokens {values['noise']}."
+    alone = replace(study, evaluations=study.evaluations[study.evaluations["seed"] == 0])
+    assert drawn.numbers(alone)["seeds"] == "1 seed"
     table = variants.tokens_to_loss(study).set_index("preset")
     half = table.loc["variant-grown", "high"] - table.loc["variant-grown", "difference"]
     assert values["noise"] == f"is a factor of {2**half:.2f}"
