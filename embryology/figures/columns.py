@@ -25,6 +25,7 @@ MEANINGS = {name: COLUMNS[name].text for name in ("series", "model", "objective"
     "changed": "what differs from the control, in words",
     "checkpoint": "after the one before the interval in which it is read; 1 ends the interval",
     "cka": "linear CKA of the two layers, 0 to 1",
+    "context": "what a knowledge base says before the question",
     "control": "the preset that a variant is held against",
     "count": "how often the training text has the word",
     "curve": "which line of the figure",

@@ -1,6 +1,7 @@
 """Figures of what variants are asked beside their control: what is forgotten, which fed facts are known, and what one
 thing taught that was never read."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,15 @@ from IPython.display import HTML
 
 from embryology import intervals
 from embryology.analysis import variants_asked
+from embryology.analysis.knowledge_base import ALL
 from embryology.analysis.variants import Study
 from embryology.analysis.variants_asked import FED, NEVER, NOT_RUN, REMEMBERED
 from embryology.figures import forgetting as tuned
 from embryology.figures import knowledge_base, latent_types, style
 from embryology.figures.variants_said import FLOOR, WITHOUT, never_read_sentence
 
+LIKELIER = {"more": "than without it", "beyond": "than with that of another object"}
+UNTOLD = "Whether contexts make objects likelier cannot be told"
 MEAN_BAND = "Bands: 95% t intervals over seeds, of three seeds at least."
 
 
@@ -162,6 +166,53 @@ def fed(study: Study) -> HTML:
         "with its own subject than with others. Baselines, grey: the same questions about people who are never told "
         f"of. Right: facts that were not fed, beside the control of the same seed. {MEAN_BAND}",
         f"2 line charts. {said}.",
+    )
+
+
+@style.styled
+def contexts(study: Study) -> HTML:
+    """A panel a context: through training, how much likelier objects are with it than without, and than with that of
+    another object."""
+    told = variants_asked.contexts(study)
+    told = told[(told["facts"] == ALL) & (told["measure"] == "log_probability")]
+    told = told[told["set"] == told["set"].iloc[0]] if len(told) else told
+    figure, axes = style.panels(1, len(knowledge_base.LABELS), 9, 3.6, sharey=True)
+    drawn, helps, unknown = [], [], []
+    for axis, (kind, label) in zip(axes, knowledge_base.LABELS.items(), strict=True):
+        axis.set_title(textwrap.fill(label, 26), loc="left")
+        rows = told[told["context"] == kind]
+        if rows.empty:
+            _nothing(axis, NOT_RUN if told.empty else "not asked")
+            continue
+        last = rows.loc[rows["step"].idxmax(), ["more_low", "beyond_low"]]
+        if last.isna().any():
+            unknown.append(label)
+        elif (last > 0).all():
+            helps.append(label)
+        for line, (name, what) in zip(style.LINES, LIKELIER.items(), strict=False):
+            ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
+            own = rows[["context", "step", *ends, "seeds"]].rename(columns=ends).assign(line=what)
+            style.curve(axis, own, line, what)
+            drawn.append(own)
+        axis.axhline(0, color=style.INK, linestyle="--", linewidth=1.3, label="no likelier")
+        style.training_axis(axis, rows["step"], style.counted("training step"))
+    axes[0].set_ylabel("log-probability of the object, nats more")
+    style.legend(figure, list(axes), 3)
+    said = f"A knowledge base at hand: {NOT_RUN}"
+    if drawn:
+        with_ = style.listed(helps) or "no context"
+        said = f"Objects are shown likelier with {with_} than without it and than with another's"
+    if unknown:
+        said = f"{said}; of {style.listed(unknown)} it cannot be told" if len(unknown) < len(axes) else UNTOLD
+    columns = ["context", "line", "step", "value", "low", "high", "seeds"]
+    return style.show(
+        figure,
+        "contexts",
+        said,
+        pd.concat(drawn)[columns] if drawn else pd.DataFrame(columns=columns),
+        "How much likelier is the object of a fact with what a knowledge base says before the question? All facts that "
+        "have such a context. Dashed: no likelier. Bands: 95% t intervals over seeds, of two seeds at least.",
+        f"{style.plural(len(axes), 'line chart')}, one a context. {said}.",
     )
 
 

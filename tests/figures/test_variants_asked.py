@@ -10,6 +10,7 @@ from scipy import stats
 from embryology.analysis import forgetting, knowledge_base, variants, variants_asked
 from embryology.figures import variants_asked as drawn
 from embryology.figures import variants_said as said
+from embryology.specs.knowledge import CONTEXTS
 from tests.analysis import test_forgetting, test_knowledge_base, test_variants
 from tests.analysis.test_variants_asked import ENDS, GAINS, NOISE, REPLAY, SEEDS, SHIFT, TOPIC, full, spoken, things
 from tests.figures.reading import bands, bars, cells_of, line, seen, words_in
@@ -244,6 +245,34 @@ def test_what_a_knowledge_base_does_rests_on_seeds(nothing):
     assert row[6] == f"{100 * last['more'].mean():+.2f} points ({low:+.2f} to {high:+.2f})"
 
 
+def test_contexts_are_drawn_through_training(nothing):
+    by_seed = {seed: knowledge_base.beside_plain(test_knowledge_base.made_up(seed)) for seed in SEEDS}
+    rows = pd.concat([table.assign(preset="variant", seed=seed) for seed, table in by_seed.items()], ignore_index=True)
+    logs = rows["measure"] == "log_probability"
+    for name in ("more", "beyond"):
+        rows.loc[logs & (rows["step"] == 10), name] += 5
+    study = replace(nothing, contexts=rows)
+    shown = seen(drawn.contexts, study)
+    axis = shown.figure.axes[1]
+    assert axis.get_title("left").replace("\n", " ") == "the first sentence of the object's article"
+    own = rows[logs & (rows["facts"] == "all")]
+    for number, (name, what) in enumerate(drawn.LIKELIER.items()):
+        known = own.pivot(index="step", columns="seed", values=name)
+        assert line(axis, what) == pytest.approx(np.column_stack([known.index, known.mean(axis=1)]))
+        last = known.loc[10]
+        low, high = stats.ttest_1samp(last, 0).confidence_interval(0.95)
+        assert bands(axis)[number][-1] == pytest.approx([10, low, high])
+    article = "the first sentence of the object's article"
+    assert shown.answer == f"Objects are shown likelier with {article} than without it and than with another's"
+    assert [words_in(axis) for axis in shown.figure.axes[::2]] == [["not asked"]] * 2
+    alike = replace(study, contexts=rows.assign(beyond=rows["beyond"] - 5 * (rows["step"] == 10)))
+    assert seen(drawn.contexts, alike).answer.startswith("Objects are shown likelier with no context than without")
+    alone = replace(study, contexts=rows[rows["seed"] == 0])
+    assert seen(drawn.contexts, alone).answer.endswith(f"another's; of {article} it cannot be told")
+    kinds = pd.concat([alone.contexts.assign(context=kind) for kind in CONTEXTS])
+    assert seen(drawn.contexts, replace(study, contexts=kinds)).answer == drawn.UNTOLD
+
+
 def test_what_types_say_rests_on_seeds(nothing):
     rows = [
         ("variant-typed", seed, step, label, 500, 9, 0.25, 0.5 + NOISE[seed] / 10, 0.1, 0.2)
@@ -272,7 +301,7 @@ def test_of_what_has_not_been_run_nothing_is_said(nothing):
     assert said.programs(nothing).data == "Tasks made by program: not run yet."
     assert said.languages(nothing).data.splitlines() == ["- **French**: not run yet.", "- **Spanish**: not run yet."]
     assert {row.split(": ", 1)[1] for row in said.continued(nothing).data.splitlines()} == {"not run yet."}
-    for draw in (drawn.never_read, drawn.continued, drawn.fed):
+    for draw in (drawn.never_read, drawn.continued, drawn.fed, drawn.contexts):
         shown = seen(draw, nothing)
         assert shown.answer.endswith("not run yet")
         assert {text for axis in shown.figure.axes for text in words_in(axis)} == {"not run yet"}
