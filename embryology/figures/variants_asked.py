@@ -200,8 +200,7 @@ def contexts(study: Study) -> HTML:
     style.legend(figure, list(axes), 3)
     said = f"A knowledge base at hand: {NOT_RUN}"
     if drawn:
-        with_ = style.listed(helps) or "no context"
-        said = f"Objects are shown likelier with {with_} than without it and than with another's"
+        said = f"Objects are shown likelier with {style.listed(helps or ['no context'])} than without it and with another's"
     if unknown:
         said = f"{said}; of {style.listed(unknown)} it cannot be told" if len(unknown) < len(axes) else UNTOLD
     columns = ["context", "line", "step", "value", "low", "high", "seeds"]

@@ -263,7 +263,7 @@ def test_contexts_are_drawn_through_training(nothing):
         low, high = stats.ttest_1samp(last, 0).confidence_interval(0.95)
         assert bands(axis)[number][-1] == pytest.approx([10, low, high])
     article = "the first sentence of the object's article"
-    assert shown.answer == f"Objects are shown likelier with {article} than without it and than with another's"
+    assert shown.answer == f"Objects are shown likelier with {article} than without it and with another's"
     assert [words_in(axis) for axis in shown.figure.axes[::2]] == [["not asked"]] * 2
     alike = replace(study, contexts=rows.assign(beyond=rows["beyond"] - 5 * (rows["step"] == 10)))
     assert seen(drawn.contexts, alike).answer.startswith("Objects are shown likelier with no context than without")
