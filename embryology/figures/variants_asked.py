@@ -200,7 +200,8 @@ def contexts(study: Study) -> HTML:
     style.legend(figure, list(axes), 3)
     said = f"A knowledge base at hand: {NOT_RUN}"
     if drawn:
-        said = f"Objects are shown likelier with {style.listed(helps or ['no context'])} than without it and with another's"
+        helping = style.listed(helps or ["no context"])
+        said = f"Objects are shown likelier with {helping} than without it and with another's"
     if unknown:
         said = f"{said}; of {style.listed(unknown)} it cannot be told" if len(unknown) < len(axes) else UNTOLD
     columns = ["context", "line", "step", "value", "low", "high", "seeds"]
