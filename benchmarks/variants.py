@@ -133,10 +133,14 @@ def refuse_mixed(runs_there: dict[tuple[str, int], Series]) -> None:
 
 
 def lacks(series: Series, probe: str) -> bool:
-    """Whether there is nothing of a probe that tells anything: it did not measure, or asked in another language."""
+    """Whether there is nothing of a probe that tells anything: it did not measure, or not yet to the end, or asked in
+    another language."""
     if measurements.lacking(series, probe):
         return True
+    last, end = measurements.read(series, probe)["step"].max(), series.checkpoints[-1].step
     wrong = misfit(series, measurements.standing(series.folder)[probe])
+    if last < end:
+        wrong = f"probe {probe} has measured step {last} last, and not its end at step {end}"
     if wrong:
         print(f"{series.name}: {wrong}, left out")
     return wrong is not None
@@ -156,7 +160,7 @@ def times(series: Series, evaluated: pd.DataFrame) -> pd.DataFrame:
 
 def on_programs(series: Series) -> pd.DataFrame:
     """From which checkpoint on a start beats scratch in tasks made by program."""
-    if measurements.lacking(series, "finetune"):
+    if lacks(series, "finetune"):
         return pd.DataFrame(columns=list(SCRATCH))
     made = scratch.beats_scratch(tables.read([series], "finetune"), series.losses)
     return made[made["task"].isin(programs.MAKERS)]

@@ -282,3 +282,19 @@ def test_nothing_is_collected_of_runs_that_were_asked_different_things(home):
     with pytest.raises(EmbryologyError, match="probe grammar asked variant-seed0 and variant-grown-seed0"):
         script.collect(seeds=1, to=home / "tables")
     assert not (home / "tables").exists()
+
+
+def test_what_has_not_measured_the_end_is_left_out(home, capsys):
+    """Else an earlier checkpoint would be told as the last one."""
+    for name, ask, probe in (
+        ("variant", script.in_context, "knowledge"),
+        ("variant-bilingual", script.tags, "forgetting"),
+    ):
+        folder = RunFolder(home / f"{name}-seed0")
+        (file,) = folder.measurements.glob(f"{probe}/*/00001200-*.parquet")
+        file.unlink()
+        assert len(ask(Series.open(folder.root))) == 0
+        said = f"{name}-seed0: probe {probe} has measured step 400 last, and not its end at step 1200, left out"
+        assert said in capsys.readouterr().out
+    control = Series.open(home / "variant-seed0")
+    assert set(script.values(control, script.evaluations(control))["what"]) == {variants_asked.LOSS}
