@@ -217,7 +217,7 @@ def test_the_types_of_words_are_those_of_their_first_pieces(runs, monkeypatch):
         words = tuple(Word(found[0], *found.span(), "TAG") for found in re.finditer(r"\w+|[.!]", text_))
         sentences.append(Sentence(str(number), text_, words, (Edge(ENTITY, "GPE", (0, 1)),) if number == 0 else ()))
     told = []
-    monkeypatch.setattr(script.latent_types, "purity", lambda words: told.append(words) or pd.DataFrame({"label": []}))
+    monkeypatch.setattr(script, "purity", lambda words: told.append(words) or pd.DataFrame({"label": []}))
     series = Series.open(runs["typed"].root)
     script.measured(series, sentences)
     assert len(told) == 2  # checkpoints
