@@ -44,7 +44,7 @@ def sentence(told: pd.DataFrame) -> str:
 def _effect(row: pd.Series) -> str:
     ends = [row[f"{name}_{end}"] for name in ("more", "beyond") for end in ("low", "high")]
     if np.isnan(ends).any():
-        return "does what cannot be told"
+        return "has an effect that cannot be told"
     more_low, more_high, beyond_low, _ = ends
     if more_low > 0:
         return "helps" if beyond_low > 0 else "helps no more than that of another object"

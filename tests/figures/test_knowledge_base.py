@@ -38,7 +38,7 @@ def test_no_better_than_anothers_and_harm_are_said():
 
 
 def test_of_one_seed_it_cannot_be_told_and_of_none_nothing_was_asked():
-    assert " does what cannot be told: " in drawn.sentence(told(seeds=(0,)))
+    assert " has an effect that cannot be told: " in drawn.sentence(told(seeds=(0,)))
     empty = knowledge_base.beside_plain(made_up()[["item_id", "task", "step"]])
     assert drawn.sentence(empty) == drawn.NOT_ASKED
     assert drawn.NOT_ASKED in drawn.table(empty).data
