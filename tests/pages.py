@@ -29,7 +29,7 @@ FIGURES = {
     "seeds": 0,
     "study": 0,
     "recipes": 1,
-    "variants": 5,
+    "variants": 0,
     "published_probing": 1,
     "overlap": 0,
     "tables": 0,

@@ -102,8 +102,12 @@ def _changed(study: Study, preset: str) -> str:
 
 @style.styled
 def beside_control(study: Study) -> HTML:
-    """Two panels, a row a variant: doublings of tokens to the control's loss, and of the tokens of learning times."""
-    plan = study.variants
+    """Two panels, a row a variant: doublings of tokens to the control's loss, and of the tokens of learning times.
+    Nothing where no variant has been run."""
+    plan, lacking = study.variants, study.lacking()
+    missing = [_changed(study, name) for name in plan["preset"] if name in lacking]
+    if len(missing) == len(plan):
+        return HTML("")
     rows = np.arange(len(plan))[::-1]
     figure, axes = style.panels(1, 2, 8.5, 0.34 * len(plan) + 1.6)
     tables = {
@@ -122,13 +126,12 @@ def beside_control(study: Study) -> HTML:
         named = plan[["preset", "control", "changed"]].merge(table.drop(columns=["control", "seeds"]), how="left")
         drawn.append(named.rename(columns={"difference": "shift"}).assign(measure=what))
     style.legend(figure, list(axes), 3)
-    values, lacking = numbers(study), study.lacking()
-    missing = [_changed(study, name) for name in plan["preset"] if name in lacking]
+    values = numbers(study)
     done = f"{len(plan) - len(missing)} of {len(plan)} variants have been run"
     return style.show(
         figure,
         "variants",
-        f"{values['loss']} {values['times']}" if len(missing) < len(plan) else f"{done}: nothing can be compared yet",
+        f"{values['loss']} {values['times']}",
         pd.concat(drawn, ignore_index=True),
         f"What does one change do to a whole run? {done}, each with {values['seeds']} (marks). Left: tokens of the "
         f"run's own text until the held-out masked loss is, for good, where the control's is at "

@@ -32,7 +32,11 @@ def _over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(made, columns=[*by, "value", "low", "high", "n"])
 
 
-def _nothing(axis: Any, why: str = NOT_RUN) -> None:
+NOT_DRAWN = HTML("")
+"""Of what was not run: the sentence before it says so."""
+
+
+def _not_measured(axis: Any, why: str = "not measured") -> None:
     axis.annotate(why, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center")
     axis.set_xticks([])
     axis.set_yticks([])
@@ -44,20 +48,19 @@ def never_read(study: Study) -> HTML:
     things = variants_asked.things(study)
     last = things[things["step"] == things["step"].max()].dropna(subset=[WITHOUT, FLOOR])
     last = last.sort_values(WITHOUT, ascending=False, ignore_index=True)
+    if last.empty:
+        return NOT_DRAWN
     figure, (axis,) = style.panels(1, 1, 7.5, 0.26 * max(len(last), 4) + 1.6)
     rows = np.arange(len(last))
-    if last.empty:
-        _nothing(axis)
-    else:
-        band = {"color": style.MUTED, "linewidth": 6, "alpha": 0.25}
-        axis.hlines(rows, last["low"], last["high"], **band, label="95% of all other items, noise floor")
-        hollow = {"linestyle": "", "marker": "o", "markerfacecolor": "white", "color": style.INK}
-        axis.plot(last[FLOOR], rows, **hollow, label="noise floor: as many other sequences not read")
-        axis.plot(last[WITHOUT], rows, linestyle="", marker="s", color=style.LINES[1][0], label="never read")
-        axis.axvline(0, color=style.INK, linestyle="--", linewidth=1.3, label="the control itself")
-        axis.set_yticks(rows, last["query"].str.partition(":")[2])
-        axis.set_ylim(-0.8, len(last) - 0.2)
-        style.legend(figure, [axis], 2)
+    band = {"color": style.MUTED, "linewidth": 6, "alpha": 0.25}
+    axis.hlines(rows, last["low"], last["high"], **band, label="95% of all other items, noise floor")
+    hollow = {"linestyle": "", "marker": "o", "markerfacecolor": "white", "color": style.INK}
+    axis.plot(last[FLOOR], rows, **hollow, label="noise floor: as many other sequences not read")
+    axis.plot(last[WITHOUT], rows, linestyle="", marker="s", color=style.LINES[1][0], label="never read")
+    axis.axvline(0, color=style.INK, linestyle="--", linewidth=1.3, label="the control itself")
+    axis.set_yticks(rows, last["query"].str.partition(":")[2])
+    axis.set_ylim(-0.8, len(last) - 0.2)
+    style.legend(figure, [axis], 2)
     axis.set_xlabel("log-probability of what asks for it less the control's, nats")
     said = never_read_sentence(study)
     data = last.rename(columns={"low": "noise_low", "high": "noise_high"})
@@ -80,13 +83,15 @@ def continued(study: Study) -> HTML:
     """A panel for each of what is remembered: its change after the old text ends, a line a continued run."""
     changes = variants_asked.since_the_old_text(study).rename(columns={"change": "value"})
     curves = _over_seeds(changes, ["preset", "what", "step", "phase"])
+    if curves.empty:
+        return NOT_DRAWN
     plan = study.plan[study.plan["asked"] == "forgetting"]
     figure, axes = style.grid(len(REMEMBERED), 3, 2.6)
     for axis, (what, unit) in zip(axes, REMEMBERED.items(), strict=True):
         axis.set_title(what, loc="left")
         rows = curves[curves["what"] == what]
         if rows.empty:
-            _nothing(axis, NOT_RUN if curves.empty else "not measured")
+            _not_measured(axis)
             continue
         for line, each in zip(style.LINES, plan.itertuples(), strict=False):
             own = rows[rows["preset"] == each.preset]
@@ -104,8 +109,6 @@ def continued(study: Study) -> HTML:
     said = (
         f"Of {len(table)} measures of continued runs {lost} are worse after another text, and {back} of these better "
         "again after a pass over the old one"
-        if len(table)
-        else f"Continued runs: {NOT_RUN}"
     )
     return style.show(
         figure,
@@ -133,10 +136,12 @@ def fed(study: Study) -> HTML:
     values = study.values[study.values["preset"].isin(ours) & study.values["what"].isin([*FED, *NEVER])]
     beside = variants_asked.beside_the_control(study).rename(columns={"difference": "value"})
     curves = {"gain": _over_seeds(values, ["what", "step"]), "beside": _over_seeds(beside, ["what", "step"])}
+    if all(rows.empty for rows in curves.values()):
+        return NOT_DRAWN
     figure, (left, right) = style.panels(1, 2, 9, 4.6)
     for axis, rows in zip((left, right), curves.values(), strict=True):
         if rows.empty:
-            _nothing(axis)
+            _not_measured(axis)
             continue
         for number, (what, own) in enumerate(rows.groupby("what", sort=False)):
             if what in NEVER:
@@ -151,11 +156,7 @@ def fed(study: Study) -> HTML:
     style.legend(figure, [left, right], 2)
     table = variants_asked.fed_facts(study)
     known = [FED[name] for name in table.loc[table["low"] > 0, "relation"]]
-    said = (
-        f"Made-up facts: {NOT_RUN}"
-        if (table["why_not"] == NOT_RUN).all()
-        else f"Of {len(table)} ways to ask for made-up facts these are known at the end: {style.listed(known)}"
-    )
+    said = f"Of {len(table)} ways to ask for made-up facts these are known at the end: {style.listed(known)}"
     data = pd.concat([rows.assign(measure=name) for name, rows in curves.items()], ignore_index=True)
     return style.show(
         figure,
@@ -175,14 +176,16 @@ def contexts(study: Study) -> HTML:
     another object."""
     told = variants_asked.contexts(study)
     told = told[(told["facts"] == ALL) & (told["measure"] == "log_probability")]
-    told = told[told["set"] == told["set"].iloc[0]] if len(told) else told
+    if told.empty:
+        return NOT_DRAWN
+    told = told[told["set"] == told["set"].iloc[0]]
     figure, axes = style.panels(1, len(knowledge_base.LABELS), 9, 3.6, sharey=True)
     drawn, helps, unknown = [], [], []
     for axis, (kind, label) in zip(axes, knowledge_base.LABELS.items(), strict=True):
         axis.set_title(textwrap.fill(label, 26), loc="left")
         rows = told[told["context"] == kind]
         if rows.empty:
-            _nothing(axis, NOT_RUN if told.empty else "not asked")
+            _not_measured(axis, "not asked")
             continue
         last = rows.loc[rows["step"].idxmax(), ["more_low", "beyond_low"]]
         if last.isna().any():
@@ -198,10 +201,8 @@ def contexts(study: Study) -> HTML:
         style.training_axis(axis, rows["step"], style.counted("training step"))
     axes[0].set_ylabel("log-probability of the object, nats more")
     style.legend(figure, list(axes), 3)
-    said = f"A knowledge base at hand: {NOT_RUN}"
-    if drawn:
-        helping = style.listed(helps or ["no context"])
-        said = f"Objects are shown likelier with {helping} than without it and with another's"
+    helping = style.listed(helps or ["no context"])
+    said = f"Objects are shown likelier with {helping} than without it and with another's"
     if unknown:
         said = f"{said}; of {style.listed(unknown)} it cannot be told" if len(unknown) < len(axes) else UNTOLD
     columns = ["context", "line", "step", "value", "low", "high", "seeds"]
@@ -209,7 +210,7 @@ def contexts(study: Study) -> HTML:
         figure,
         "contexts",
         said,
-        pd.concat(drawn)[columns] if drawn else pd.DataFrame(columns=columns),
+        pd.concat(drawn)[columns],
         "How much likelier is the object of a fact with what a knowledge base says before the question? All facts that "
         "have such a context. Dashed: no likelier. Bands: 95% t intervals over seeds, of two seeds at least.",
         f"{style.plural(len(axes), 'line chart')}, one a context. {said}.",
