@@ -70,6 +70,8 @@ def test_a_word_that_is_followed_has_a_line_of_its_own(page):
 def test_a_mask_that_is_typed_is_no_word_to_give_back_and_has_no_line_until_a_word_is_chosen(page):
     typed(page, "The capital [MASK] France is Paris.")
     page.until("/ of 6 right/.test(document.body.textContent)")
+    page.until(f"/likeliest/.test({STATUS})")
+    assert "true word" not in page.evaluate(STATUS)
     assert page.evaluate("[...document.querySelectorAll('.ask-word')].map((each) => each.className)[2]") == "ask-word"
     charts = "[...document.querySelectorAll('svg')].map((each) => each.hasAttribute('hidden'))"
     assert page.evaluate(charts)[0]
