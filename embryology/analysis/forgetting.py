@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from embryology import intervals
+from embryology.analysis.means import over_units
 from embryology.specs.forgetting import (
     ACCURACY,
     BEFORE,
@@ -35,7 +35,7 @@ def by_checkpoint(frame: pd.DataFrame) -> pd.DataFrame:
         what is forgotten of the masked loss (nats), of each text and of all (:data:`ALL`).
     """
     means = _by_cell(frame).groupby([*KEYS, "step", "series"], as_index=False)["value"].mean()
-    rows = _over(means, [*KEYS, "step"], "value", "runs")
+    rows = over_units(means, [*KEYS, "step"], "value", "runs")
     majority = frame[(frame["baseline"] == MAJORITY) & (frame["metric"] == ACCURACY)]
     return rows.join(majority.groupby(KEYS)["value"].mean().rename("majority"), on=KEYS)
 
@@ -58,7 +58,7 @@ def beside_plain(frame: pd.DataFrame) -> pd.DataFrame:
     cells = cells[cells["task"] != PLAIN].merge(plain, on=pairing)
     cells = cells.assign(difference=cells["value"] - cells["plain"])
     units = cells.groupby([*KEYS, "series" if unit == "run" else "seed"], as_index=False)["difference"].mean()
-    return _over(units, KEYS, "difference", "n").assign(unit=unit)
+    return over_units(units, KEYS, "difference", "n").assign(unit=unit)
 
 
 def said(frame: pd.DataFrame) -> str:
@@ -114,16 +114,6 @@ def _by_cell(frame: pd.DataFrame) -> pd.DataFrame:
     columns = [*KEYS, "series", "step", "seed"]
     texts = rows[rows["metric"] == FORGOTTEN].assign(group=ALL).groupby(columns, as_index=False)["value"].mean()
     return pd.concat([rows[[*columns, "value"]], texts], ignore_index=True)
-
-
-def _over(units: pd.DataFrame, keys: list[str], value: str, count: str) -> pd.DataFrame:
-    """The mean of a column in each group of rows, with its t interval, and how many they are."""
-    rows = []
-    for key, group in units.groupby(keys):
-        values = group[value].to_numpy()
-        low, high = intervals.of_mean(values, np.ones(len(values)))
-        rows.append((*key, values.mean(), float(low), float(high), len(values)))
-    return pd.DataFrame(rows, columns=[*keys, value, "low", "high", count])
 
 
 def _compared(row: pd.Series, does: str, how: tuple[str, float, str]) -> str:

@@ -7,9 +7,9 @@ fact with another object is the control.
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from embryology import intervals
+from embryology.analysis.means import over_units
 from embryology.specs.knowledge import CONTEXTS, IN_CONTEXT, NOT_IN_IT, of_context
 
 ALL = "all"
@@ -59,7 +59,7 @@ def _compared(facts: pd.DataFrame, measure: str, kind: str, units: np.ndarray) -
 
 
 def over_seeds(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """:func:`beside_plain` of several seeds as one: means, and 95% t intervals over seeds; nan for fewer than two.
+    """:func:`beside_plain` of several seeds as one: means, and 95% t intervals over seeds; nan for fewer than three.
 
     Args:
         tables: by seed. What not all seeds have at a step is left out.
@@ -71,7 +71,6 @@ def over_seeds(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:
     groups = together.groupby(names, sort=False)
     means, count = groups.mean(), groups.size()
     for name in ("more", "beyond"):
-        with np.errstate(invalid="ignore"):
-            half = stats.t.ppf(0.975, count - 1) * groups[name].std(ddof=1) / np.sqrt(count)
-        means[f"{name}_low"], means[f"{name}_high"] = means[name] - half, means[name] + half
+        told = over_units(together, names, name)
+        means[f"{name}_low"], means[f"{name}_high"] = told["low"].to_numpy(), told["high"].to_numpy()
     return means.assign(seeds=count)[count == len(tables)].reset_index()

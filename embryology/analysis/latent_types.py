@@ -1,8 +1,8 @@
 """What latent types say over seeds, of :mod:`embryology.analysis.purity`; pages read it, and need no scikit-learn."""
 
-import numpy as np
 import pandas as pd
-from scipy import stats
+
+from embryology.analysis.means import over_units
 
 LABELS = {"tag": "part of speech", "entity": "entity"}
 
@@ -15,13 +15,12 @@ def over_seeds(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:
 
     Returns:
         Means of all columns, ``seeds``, and ``beyond`` with ``low`` and ``high``: V-measure less the larger baseline,
-        with its 95% t interval over seeds, nan for fewer than two.
+        with its 95% t interval over seeds, nan for fewer than three.
     """
     together = pd.concat(tables.values(), ignore_index=True)
     together["beyond"] = together["value"] - together[["permuted", "frequency"]].max(axis=1)
     names = [name for name in ("step", "label") if name in together]
     groups = together.groupby(names, sort=False)
     means, count = groups.mean(), groups.size()
-    with np.errstate(invalid="ignore"):
-        half = stats.t.ppf(0.975, count - 1) * groups["beyond"].std(ddof=1) / np.sqrt(count)
-    return means.assign(low=means["beyond"] - half, high=means["beyond"] + half, seeds=count).reset_index()
+    told = over_units(together, names, "beyond")
+    return means.assign(low=told["low"].to_numpy(), high=told["high"].to_numpy(), seeds=count).reset_index()

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from embryology import intervals
 from embryology.analysis import variants_asked
 from embryology.analysis.knowledge_base import ALL
+from embryology.analysis.means import over_units
 from embryology.analysis.variants import Study
 from embryology.analysis.variants_asked import FED, NEVER, NOT_RUN, REMEMBERED
 from embryology.figures import forgetting as tuned
@@ -20,16 +20,6 @@ from embryology.figures.variants_said import FLOOR, WITHOUT, never_read_sentence
 LIKELIER = {"more": "than without it", "beyond": "than with that of another object"}
 UNTOLD = "Whether contexts make objects likelier cannot be told"
 MEAN_BAND = "Bands: 95% t intervals over seeds, of three seeds at least."
-
-
-def _over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """By ``by`` the mean of ``value`` over seeds with its t interval, nan of fewer than three; ``n``, how many."""
-    made = []
-    for key, own in rows.groupby(by, sort=False):
-        sample = own["value"].to_numpy(float)
-        low, high = intervals.of_mean(sample, np.ones(len(sample)))
-        made.append((*key, sample.mean(), float(low), float(high), len(sample)))
-    return pd.DataFrame(made, columns=[*by, "value", "low", "high", "n"])
 
 
 NOT_DRAWN = HTML("")
@@ -82,7 +72,7 @@ def never_read(study: Study) -> HTML:
 def continued(study: Study) -> HTML:
     """A panel for each of what is remembered: its change after the old text ends, a line a continued run."""
     changes = variants_asked.since_the_old_text(study).rename(columns={"change": "value"})
-    curves = _over_seeds(changes, ["preset", "what", "step", "phase"])
+    curves = over_units(changes, ["preset", "what", "step", "phase"])
     if curves.empty:
         return NOT_DRAWN
     plan = study.plan[study.plan["asked"] == "forgetting"]
@@ -135,7 +125,7 @@ def fed(study: Study) -> HTML:
     ours = study.plan.loc[study.plan["asked"] == "facts", "preset"]
     values = study.values[study.values["preset"].isin(ours) & study.values["what"].isin([*FED, *NEVER])]
     beside = variants_asked.beside_the_control(study).rename(columns={"difference": "value"})
-    curves = {"gain": _over_seeds(values, ["what", "step"]), "beside": _over_seeds(beside, ["what", "step"])}
+    curves = {"gain": over_units(values, ["what", "step"]), "beside": over_units(beside, ["what", "step"])}
     if all(rows.empty for rows in curves.values()):
         return NOT_DRAWN
     figure, (left, right) = style.panels(1, 2, 9, 4.6)

@@ -32,14 +32,14 @@ def test_a_sentence_says_what_seeds_bear_out():
     assert drawn.sentence(told()).startswith("Types say no more of part of speech than frequency or chance")
 
 
-def test_of_one_seed_it_cannot_be_told_and_of_none_nothing_is_said():
-    assert drawn.sentence(told(((0.1, 0.1),))).startswith("Whether types say part of speech cannot be told")
+def test_of_two_seeds_it_cannot_be_told_and_of_none_nothing_is_said():
+    assert drawn.sentence(told(((0.1, 0.1), (0.11, 0.1)))).startswith("Whether types say part of speech cannot be told")
     assert drawn.sentence(told().iloc[:0]) == drawn.NOT_RUN
     assert drawn.NOT_RUN in drawn.table(told().iloc[:0]).data
 
 
 def test_the_table_has_a_row_a_checkpoint_and_label():
-    table = told(((0.1, 0.01), (0.12, 0.0)))
+    table = told(((0.1, 0.01), (0.11, 0.0), (0.12, 0.0)))
     cells = cells_of(drawn.table(table).data)
     assert [row[:2] for row in cells] == [
         ["0", "part of speech"], ["0", "entity"], ["20", "part of speech"], ["20", "entity"]
