@@ -1,11 +1,13 @@
 """Sentences with numbers: Markdown that Jupyter, Colab and the book show alike."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from IPython.display import Markdown
+import pandas as pd
+from IPython.display import HTML, Markdown
 
 from embryology.errors import EmbryologyError
+from embryology.figures import style
 
 NAME = re.compile(r"\{([^{}]*)\}(`[^`]*`)?|[{}]")
 """A name in braces, and what makes it a role of the book, such as ``{doc}`…```; else a brace by itself."""
@@ -13,24 +15,39 @@ MARKUP = re.compile(r"[\\`*_$~<&]|\](?=[(\[:])")
 """What Markdown does not show as it stands; a bracket alone, as of an interval, it does."""
 
 
-def of(numbers: Mapping[str, str]) -> Callable[[str], Markdown]:
+class Sentences:
+    """What a page says its sentences with, see :func:`of`."""
+
+    def __init__(self, numbers: Mapping[str, str]) -> None:
+        self._numbers = dict(numbers)
+
+    def __call__(self, text: str) -> Markdown:
+        """Paragraphs of Markdown with names in braces. Roles of the book stay as they are.
+
+        Raises:
+            EmbryologyError: a name that is no number, or any other brace.
+        """
+        return Markdown(NAME.sub(self._filled, text).strip())
+
+    def csv(self) -> HTML:
+        """A link to the numbers of all sentences: their names, and how they are printed."""
+        data = pd.DataFrame(self._numbers.items(), columns=["name", "printed"])
+        return HTML(f"<p>{style.csv_link(data, 'sentences', 'Numbers in the sentences of this page (CSV)')}</p>")
+
+    def _filled(self, found: re.Match[str]) -> str:
+        name, of_role = found.groups()
+        if not of_role and name in self._numbers:
+            return MARKUP.sub(r"\\\g<0>", self._numbers[name])
+        if of_role and name not in self._numbers:
+            return found[0]
+        known = ", ".join(sorted(self._numbers))
+        raise EmbryologyError(f"a sentence asks for {found[0]}, and the page's numbers are {known}")
+
+
+def of(numbers: Mapping[str, str]) -> Sentences:
     """What a page says its sentences with: ``say("At step {last} the scores are {ends}.")``.
 
     Args:
         numbers: what was measured, formatted as plain text, by the name that sentences have for it.
-
-    Returns:
-        A function of Markdown, one paragraph or several, with names in braces. Roles of the book stay as they are; it
-        raises an EmbryologyError for a name that is no number, and for any other brace.
     """
-    texts = {name: MARKUP.sub(r"\\\g<0>", number) for name, number in numbers.items()}
-
-    def filled(found: re.Match[str]) -> str:
-        name, of_role = found.groups()
-        if not of_role and name in texts:
-            return texts[name]
-        if of_role and name not in texts:
-            return found[0]
-        raise EmbryologyError(f"a sentence asks for {found[0]}, and the page's numbers are {', '.join(sorted(texts))}")
-
-    return lambda text: Markdown(NAME.sub(filled, text).strip())
+    return Sentences(numbers)

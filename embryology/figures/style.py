@@ -301,7 +301,6 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": name})
     svg = _data_uri("image/svg+xml", buffer.getvalue())
-    csv = _data_uri("text/csv", data.to_csv(index=False).encode())
     alt = re.sub(r"^1 (small )?(line chart|heat map|panel)s\b", r"1 \1\2", alt)
     answer, alt = (re.sub(r"\bstep (\d[\d,]*)\b", AT[_unit], counted(text)) for text in (answer, alt))
     shown, more = captions.caption(counted(caption))
@@ -317,10 +316,16 @@ def show(figure: Figure, name: str, answer: str, data: pd.DataFrame, caption: st
         f'<img class="dark-light" src="{svg}" alt="{alt}" '
         f'style="width: 100%; min-width: {width}px; max-width: {2 * width}px; background: #fff"/></div>'
         f"<figcaption>{shown}{fold} "
-        f'<a href="{csv}" download="{name}.csv">Data (CSV)</a> · '
+        f"{csv_link(data, name, 'Data (CSV)')} · "
         f'<a href="{svg}" download="{name}.svg">Figure (SVG)</a>{origin.fold([*data])}</figcaption>'
         f"{chart.script(figure)}</figure>"
     )
+
+
+def csv_link(data: pd.DataFrame, name: str, said: str) -> str:
+    """A link that saves a table as a file of this name, as HTML; the table is in the link."""
+    address = _data_uri("text/csv", data.to_csv(index=False).encode())
+    return f'<a href="{address}" download="{name}.csv">{said}</a>'
 
 
 def table(table: pd.DataFrame) -> HTML:

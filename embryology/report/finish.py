@@ -36,6 +36,11 @@ MENDED: tuple[tuple[str, str, str], ...] = (
     ),
     ("the icons of a button are not its text", r'(<i class="theme-switch [^>]*?) title="[^"]*"', r"\1"),
     ("a fold is called what it says", r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    (
+        "the button that opens a part of the contents says which",
+        r'>([^<>"]+)(</a><details\b[^>]*><summary)>(?=<span class="toctree-toggle")',
+        r'>\1\2 aria-label="Pages of \1">',
+    ),
     ("a heading says something", r"<th\b([^>]*)>(?:\s|<p>\s*</p>)*</th>", r"<td\1></td>"),
     ("what is in a list is an item", r' role="doc-biblioentry"', ' role="listitem"'),
     (

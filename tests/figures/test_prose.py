@@ -1,5 +1,8 @@
 """Sentences with numbers: what readers see, told by a Markdown parser that shares no code with them."""
 
+import base64
+import csv
+import io
 import re
 
 import pytest
@@ -34,6 +37,18 @@ def test_numbers_stand_in_their_sentences_and_roles_stay():
         "{cite:p}`a-2020,b-2021`)."
     )
     assert say("\n{more}\n\n{more}{more}\n").data == "It is.\n\nIt is.It is."
+
+
+def test_the_numbers_of_a_page_are_saved_as_they_are_printed():
+    say = prose.of({"last": "2,000", "ends": "0.900 [0.850, 0.910]", "other": 'the "most" frequent <unk>'})
+    link = re.search(r'<a href="data:text/csv;base64,([^"]+)" download="sentences.csv">', say.csv().data)
+    rows = [*csv.reader(io.StringIO(base64.b64decode(link[1]).decode()))]
+    assert rows == [
+        ["name", "printed"],
+        ["last", "2,000"],
+        ["ends", "0.900 [0.850, 0.910]"],
+        ["other", 'the "most" frequent <unk>'],
+    ]
 
 
 @pytest.mark.parametrize(

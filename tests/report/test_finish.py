@@ -99,6 +99,12 @@ def test_what_is_finished_is_changed_no_more_and_the_themes_own_files_never(book
             '<button class="btn search-button-field x" title="Search" id="b">',
         ),
         (
+            '<a href="run.html">A &amp; B</a><details open="open"><summary>'
+            '<span class="toctree-toggle"></span></summary>',
+            '<a href="run.html">A &amp; B</a><details open="open"><summary aria-label="Pages of A &amp; B">'
+            '<span class="toctree-toggle"></span></summary>',
+        ),
+        (
             '<i class="theme-switch fa-sun" title="Light"></i>',
             '<i class="theme-switch fa-sun"></i>',
         ),
