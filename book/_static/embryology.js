@@ -212,7 +212,7 @@
       this.chips.replaceChildren(...this.chosen.map((number) => {
         const label = this.data.choices.labels[number];
         const drop = () => { this.chosen = this.chosen.filter((each) => each !== number); this.draw(); };
-        return make("button", { type: "button", "aria-label": `Remove ${label}`, onclick: drop }, `${label} ×`);
+        return make("button", { type: "button", title: "Remove from the figure", onclick: drop }, `${label} ×`);
       }));
     }
 
