@@ -32,6 +32,8 @@ def archive(root: Path) -> Path:
     html, folder = root / "_build" / "html", root / "_build" / "archive"
     if not (html / "index.html").is_file():
         raise EmbryologyError(f"there is no book in {html} to archive: make book, or make frozen-book")
+    if inside := _git(root, "rev-parse", "--show-prefix"):
+        raise EmbryologyError(f"{root} is no git repository, but {inside} of another one: archive a clone of it")
     if changed := _git(root, "status", "--porcelain").split("\n")[0]:
         raise EmbryologyError(f"{changed[3:]} is not committed; an archive holds what is: commit, or stash it")
     name = f"embryology-{__version__}-{_git(root, 'rev-parse', '--short=12', 'HEAD')}"

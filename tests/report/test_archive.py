@@ -1,6 +1,7 @@
 """The archives hold what is committed and what was built, the same bytes each time, and nothing that is neither."""
 
 import hashlib
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -50,16 +51,23 @@ def test_the_same_is_the_same_bytes_and_another_commit_takes_its_place(project):
     assert len([*archive.archive(project).iterdir()]) == 3
 
 
+def _put_into_another(root):
+    shutil.rmtree(root / ".git")
+    subprocess.run(["git", "init", "-q"], cwd=root.parent, check=True)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda root: (root / "code.py").write_text("2"), "code.py is not committed"),
         (lambda root: (root / "new.py").write_text("2"), "new.py is not committed"),
         (lambda root: (root / "_build" / "html" / "index.html").unlink(), "there is no book in"),
-        (lambda root: (root / ".git" / "HEAD").unlink(), "git status: "),
+        (lambda root: (root / ".git" / "HEAD").unlink(), "^git rev-parse: .*not a git repository"),
+        (_put_into_another, "project is no git repository, but project/ of another one"),
     ],
 )
-def test_what_would_not_be_what_is_there_is_refused(project, spoil, message):
+def test_what_would_not_be_what_is_there_is_refused(project, monkeypatch, spoil, message):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent.parent))
     spoil(project)
     with pytest.raises(EmbryologyError, match=message):
         archive.archive(project)
