@@ -124,7 +124,7 @@ class View {
     const whose = sentence.models.length > 1 ? "The generator's" : "The";
     const many = answer.top.length > 1;
     this.answer.replaceChildren(...answer.top.map((words, number) => make("div", {},
-      make("h3", {}, `${whose} likeliest ${many ? `for piece ${number + 1} of ${answer.top.length}` : "words"}`),
+      make("h2", {}, `${whose} likeliest ${many ? `for piece ${number + 1} of ${answer.top.length}` : "words"}`),
       make("ol", { class: "ask-top" }, ...words.map(({ id, text, p }) => make("li", { style: `--p: ${p}` },
         many ? make("span", {}, text) : make("button", { type: "button", onclick: () => choose(text, id), title: "follow this word" }, text),
         make("span", { class: "ask-p" }, percent(p))))))));
