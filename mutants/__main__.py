@@ -116,14 +116,17 @@ class Reach:
 
     def of(self, change: Change) -> tuple[list[str], float]:
         """The tests that reach a change, files that take the least first, and their seconds."""
+        reached = self._reaching(change.file, set(change.lines))
+        return reached if reached[0] else self._reaching(change.file, change.statements)
+
+    def _reaching(self, changed: str, touched: set[int]) -> tuple[list[str], float]:
         chosen: list[tuple[float, list[str]]] = []
-        touched = set(change.lines)
         for found in self.tests.values():
-            by_test = found["lines"].get(change.file)
+            by_test = found["lines"].get(changed)
             if by_test is None:
                 continue
             # Lines that run while a module is read, or that stand elsewhere by now, are reached by what reads it.
-            known = found["hashes"][change.file] == _hash(change.file)
+            known = found["hashes"][changed] == _hash(changed)
             reaching = {test for test, lines in by_test.items() if not known or touched & set(lines)}
             if reach.SHARED in reaching:
                 reaching = set(found["seconds"])

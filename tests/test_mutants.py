@@ -68,6 +68,21 @@ def test_a_change_is_given_the_tests_that_reach_it_quickest_first(root):
     assert reach.of(change("sum(values)"))[0] == ["a", "b", "e", "d", "c"]
 
 
+def test_a_later_line_of_a_statement_is_reached_by_what_reaches_the_statement(root):
+    (root / "embryology" / "means.py").write_text(
+        'WAYS = (\n    "mean",\n    "median",\n)\n\n\ndef one():\n    return 1\n'
+    )
+    assert change('"median"').statements == {1}
+    assert change("1\n").statements == {8}
+    with ThreadPoolExecutor(1) as pool:
+        reach = mutants.Reach(root / "reach", None, pool)
+    by_test = {"a": [1], "b": [8]}
+    found = {"lines": {"embryology/means.py": by_test}, "seconds": {"a": 1, "b": 1}, "failed": []}
+    reach.tests = {"": found | {"hashes": {"embryology/means.py": mutants._hash("embryology/means.py")}}}
+    assert reach.of(change('"median"')) == (["a"], 1)
+    assert reach.of(change("1\n")) == (["b"], 1)
+
+
 def test_a_sample_has_so_many_of_each_kind_and_room_and_is_the_same_again():
     of = [Change(f"embryology/{room}/a.py", str(n), "", kind) for n in range(9) for room in "xy" for kind in "kl"]
     few = [Change("embryology/z/a.py", "0", "", "k")]

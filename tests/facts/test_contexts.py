@@ -121,6 +121,14 @@ def test_without_another_object_there_is_no_control_and_it_is_counted(tokenizer)
     assert why["P1"] == {"no fact with another object has a context without this one's": 2}
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_context_of_a_fact_with_the_same_object_is_no_wrong_one(seed):
+    """Not even if it does not name it, as the sentence about another subject may not."""
+    facts = [Fact("a", "The house", "City"), Fact("b", "The road", "city"), Fact("c", "The sea", "film")]
+    texts = {"a": "It is large.", "b": "It is long.", "c": "It is blue."}
+    assert contexts._others(facts, texts, seed)["a"] == contexts._others(facts, texts, seed)["b"] == "It is blue."
+
+
 def test_bundled_articles_are_looked_up_by_title(monkeypatch):
     monkeypatch.undo()
     text = next(article.text for article in bundled_articles() if article.title == "Ethiopia")

@@ -92,10 +92,15 @@ def test_without_orders_facts_or_seeds_each_sentence_says_that_it_cannot_be_told
     assert "it known how often" in landing.answer(found(monkeypatch, orders=no_frequency)).data
 
 
-@pytest.mark.parametrize(("taus", "verdict_of"), [((0.9, 0.8), "largely"), ((0.2, 0.1), "By the order alone, no")])
-def test_whether_it_is_frequency_is_by_the_median(monkeypatch, taus, verdict_of):
-    orders = [order(str(tau), 1.0, [["DT"]], frequency=tau) for tau in taus]
-    assert verdict_of in landing.answer(found(monkeypatch, orders=orders)).data
+@pytest.mark.parametrize(
+    ("taus", "verdict_of", "closer"),
+    [((0.9, 0.8), "largely", "2 of 2"), ((0.2, 0.1), "By the order alone, no", "0 of 2")],
+)
+def test_whether_it_is_frequency_is_by_the_median_and_how_many_are_closer_to_it(monkeypatch, taus, verdict_of, closer):
+    orders = [order(str(tau), 1.0, [["DT"]], tau=0.5, frequency=tau) for tau in taus]
+    said = landing.answer(found(monkeypatch, orders=orders)).data
+    assert verdict_of in said
+    assert f"{closer} runs are closer to that order than to the published one" in said
 
 
 def rows_of(matrix):
