@@ -156,6 +156,16 @@ def test_replacements_are_drawn_from_the_generators_distribution(batch):
     assert math.isclose(float(shares.sum()), 1, abs_tol=1e-6)
 
 
+def test_a_sample_that_is_the_true_piece_is_no_replacement(batch, tokenizer):
+    used = batch.labels != IGNORED
+    logits = torch.full((len(batch.positions), len(tokenizer)), -1e9)
+    logits[torch.arange(len(logits)), torch.where(used, batch.labels, 0)] = 0
+    ids, is_replaced = replace(batch, logits, gumbel_noise(len(tokenizer)))
+    assert torch.equal(ids.flatten()[batch.positions[used]], batch.labels[used])
+    assert (ids != batch.input_ids).any()
+    assert not is_replaced.any()
+
+
 def test_rounding_hardly_changes_what_is_drawn(batch):
     """A shift of 1e-2 changes a third of what the inverted cumulative distribution draws."""
     rng, noise = np.random.default_rng(0), gumbel_noise(1000)
