@@ -2,17 +2,20 @@
 
 A notebook about a series is executed for every series that has what it needs; runs that are frozen in ``results/``
 get pages too. An executed notebook carries the hash of all that it was made of, and is made again only where that
-changed.
+changed: of measurements, those of the probes that it looked up when it was executed (:mod:`embryology.runs.reads`).
 """
+
+from __future__ import annotations
 
 import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
@@ -22,16 +25,12 @@ from rich.console import Console
 from embryology.analysis.factors import are_crossed
 from embryology.errors import EmbryologyError
 from embryology.progress import Progress
-from embryology.report import again, ask_page, book, checkpoint_pages
+from embryology.report import again, ask_page, book, checkpoint_pages, inputs
 from embryology.report.pages import PARAMETERS, Page, pages
-from embryology.runs import measurements
-from embryology.runs.audit import result
-from embryology.runs.checkpoints import RECORD
 from embryology.runs.hub import groups
-from embryology.runs.paths import STUDIES, RunFolder, project_folder
+from embryology.runs.paths import RunFolder, project_folder
+from embryology.runs.reads import ALL, noted
 from embryology.runs.series import Series, seed_pairs
-from embryology.specs import registry
-from embryology.specs.imports import imported
 from embryology.storage.files import read_json, refusal, sha256_of, sha256_of_file, written_whole
 
 SEVERAL = ("front", "comparison", "seeds", "factors", "runs")
@@ -53,8 +52,16 @@ class Execution:
     list: str | None
     """What takes the place of the text of the cell tagged :data:`LIST`: on the front page the other pages, else links
     to pages of checkpoints."""
-    sha256: str
-    """Of the template, the parameters, the files of the series, the studies and all code that it imports."""
+    made_of: Sequence[Any]
+    """The template, the parameters, the studies and all code that it imports, as hashes."""
+    files: Sequence[inputs.Files]
+    """Of the series that it is about."""
+
+    def sha256(self, reads: Sequence[Sequence[str]] | None) -> str:
+        """Of all that it is made of; of measurements those that it ``reads``, probes by series, None being all."""
+        if reads is None or len(reads) != len(self.files):
+            reads = [[ALL]] * len(self.files)
+        return sha256_of([*self.made_of, [of.read(probes) for of, probes in zip(self.files, reads, strict=True)]])
 
     def named(self, text: str) -> str:
         """The text of its first cell, with a heading that names the series."""
@@ -63,7 +70,8 @@ class Execution:
 
     def is_current(self) -> bool:
         try:
-            return bool(read_json(self.place)["metadata"]["embryology"]["sha256"] == self.sha256)
+            recorded = read_json(self.place)["metadata"]["embryology"]
+            return bool(recorded["sha256"] == self.sha256(recorded["reads"]))
         except (EmbryologyError, KeyError, TypeError):
             return False  # not there, or not ours
 
@@ -167,13 +175,13 @@ def _contents(series: Sequence[Series], frozen: Sequence[Series], root: Path) ->
 def executions(contents: book.Contents, places: dict[Path, str], given: dict[str, str], root: Path) -> list[Execution]:
     """``places`` is what a person called the series that were asked for; a notebook finds the others in the project."""
     places = {each.folder.root: f"results/{each.folder.name}" for each in contents.frozen} | places
-    hashes: dict[Path, list[tuple[str, str]]] = {}
+    files: dict[Path, inputs.Files] = {}
     made = []
     for series, page in contents.chosen:
         # Steps, say, are chosen of the runs that were asked for; a frozen one has others.
         said = given if series in contents.series and page.step is None else {}
         values = _checked(said, page)
-        depends_on, text = [], None
+        of_series, text = list[inputs.Files](), None
         if series is not None:
             values["run"] = places[series.folder.root]
             if page.step is not None:
@@ -183,17 +191,17 @@ def executions(contents: book.Contents, places: dict[Path, str], given: dict[str
                 named = values["compare"] if "compare" in said else []  # and not a notebook's default
                 values["compare"] = [*named, *(places[other.folder.root] for other in others)]
             for each in (series, *Series.open_all(values.get("compare", []))):
-                if each.folder.root not in hashes:  # which many pages read, and an audit reads weights
-                    hashes[each.folder.root] = [*_hashes(each.folder.root, files_of(each)), *_audited(each.folder)]
-                depends_on += hashes[each.folder.root]
+                if each.folder.root not in files:  # which many pages read, and an audit reads weights
+                    files[each.folder.root] = inputs.files_of(each)
+                of_series.append(files[each.folder.root])
             if page.metadata.kind == "front":
                 text = contents.list_of_pages(root)
         of = None if series is None or page.metadata.kind in SEVERAL else series.name
-        made_of = [sha256_of_file(page.template), values, text, of, depends_on, _studies(), _code(page)]
+        made_of = [sha256_of_file(page.template), values, text, of, inputs.studies(), inputs.code(page)]
         is_one_of_several = series is not None and list(contents.series) != [series]
         label = f"{series.name}/{page.name}.ipynb" if series and is_one_of_several else f"{page.name}.ipynb"
         place = book.executed_page(root, series, page)
-        made.append(Execution(label, page, values, place, of, text, sha256_of(made_of)))
+        made.append(Execution(label, page, values, place, of, text, made_of, of_series))
     return made
 
 
@@ -229,39 +237,6 @@ def _parsed(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-
-
-def files_of(series: Series) -> list[Path]:
-    """The files of a series that its pages can depend on: measurements and their items, losses, records, its audit.
-
-    Raises:
-        EmbryologyError: it has not been measured.
-    """
-    folder = series.folder
-    records = sorted(folder.checkpoints.glob(f"*/{RECORD}"))
-    others = [*records, folder.losses, folder.manifest, folder.corpus, folder.frozen, folder.audit]
-    return [*measurements.files(series), *(file for file in others if file.is_file())]
-
-
-def _audited(folder: RunFolder) -> list[tuple[str, str]]:
-    """Of a series that was audited, why the audit does not hold any more; its files may have changed since."""
-    kept = result.kept(folder) if folder.audit.exists() else None
-    return [(folder.audit.name, kept)] if isinstance(kept, str) else []
-
-
-def _studies() -> list[tuple[str, str]]:
-    """What notebooks draw beside the series: published curves, and studies made once."""
-    return _hashes(STUDIES, sorted(file for file in STUDIES.rglob("*") if file.is_file()))
-
-
-def _code(page: Page) -> list[str]:
-    """Of all that it imports, and of the files that specify what it shows."""
-    specified = [registry.file_of(need.partition(":")[0]) for need in page.metadata.needs]
-    return [*map(sha256_of_file, imported(page.cells)), *(plugin.sha256 for plugin in specified if plugin)]
-
-
-def _hashes(root: Path, files: Iterable[Path]) -> list[tuple[str, str]]:
-    return [(file.relative_to(root).as_posix(), sha256_of_file(file)) for file in files]
 
 
 def execute_all(
@@ -329,26 +304,29 @@ def _execute(execution: Execution) -> None:
 
     from embryology.report.kernel import OwnKernel
 
-    try:
-        # In the caller's folder, so that the path of a run means there what it means here.
-        notebook = papermill.execute_notebook(
-            execution.page.template,
-            None,
-            execution.parameters,
-            kernel_name="python3",
-            language="python",
-            kernel_manager_class=OwnKernel,
-            iopub_timeout=60,  # seconds; where cores are shared, nbclient's 4 are too few
-            record_timing=False,
-            progress_bar=False,
-        )
-    except papermill.PapermillExecutionError as error:
-        if error.ename == EmbryologyError.__name__:
-            raise EmbryologyError(f"{execution.label}: {error.evalue}") from error
-        error.add_note(f"in {execution.page.template}")
-        raise
+    with TemporaryDirectory(prefix="embryology-") as folder:
+        reads_at = Path(folder) / "reads"
+        try:
+            # In the caller's folder, so that the path of a run means there what it means here.
+            notebook = papermill.execute_notebook(
+                execution.page.template,
+                None,
+                execution.parameters,
+                kernel_name="python3",
+                language="python",
+                kernel_manager_class=OwnKernel.noting(reads_at),
+                iopub_timeout=60,  # seconds; where cores are shared, nbclient's 4 are too few
+                record_timing=False,
+                progress_bar=False,
+            )
+        except papermill.PapermillExecutionError as error:
+            if error.ename == EmbryologyError.__name__:
+                raise EmbryologyError(f"{execution.label}: {error.evalue}") from error
+            error.add_note(f"in {execution.page.template}")
+            raise
+        reads = inputs.reads(execution.page, execution.files, noted(reads_at))
     _tidy(notebook, execution)
-    notebook.metadata["embryology"] = {"sha256": execution.sha256}
+    notebook.metadata["embryology"] = {"sha256": execution.sha256(reads), "reads": reads}
     with written_whole(execution.place) as temporary:
         temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 

@@ -1,12 +1,14 @@
 """The Jupyter kernel that notebooks are executed with: the interpreter that runs this."""
 
 import os
+from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
 
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from embryology.runs.reads import PLACE
 from embryology.specs import registry
 
 
@@ -14,6 +16,8 @@ class OwnKernel(AsyncKernelManager):
     """Starts ``sys.executable``, whatever kernels named ``python3`` are installed on the machine."""
 
     made: ClassVar[WeakSet["OwnKernel"]] = WeakSet()
+    reads: ClassVar[Path | None] = None
+    """Where it notes whose measurements it reads."""
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
@@ -33,8 +37,14 @@ class OwnKernel(AsyncKernelManager):
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         # As many kernels as cores: more threads would wait for each other, and sum in another order.
-        options["env"] = {**(options.get("env") or os.environ), "OMP_NUM_THREADS": "1"}
+        notes = {PLACE: str(self.reads)} if self.reads else {}
+        options["env"] = {**(options.get("env") or os.environ), "OMP_NUM_THREADS": "1", **notes}
         return await super()._async_pre_start_kernel(**options)
+
+    @classmethod
+    def noting(cls, place: Path) -> type["OwnKernel"]:
+        """Kernels that note in a file whose measurements they read."""
+        return type(cls.__name__, (cls,), {"reads": place})
 
     @classmethod
     def kill_all(cls) -> None:

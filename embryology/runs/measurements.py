@@ -16,7 +16,7 @@ several machines may write at once: a file is of one measurement or one probe, h
 and is renamed into place when it is whole, for which no lock is needed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from embryology.errors import EmbryologyError, problems
+from embryology.runs import reads
 from embryology.runs.checkpoints import Checkpoint
 from embryology.runs.paths import PARTS, RunFolder
 from embryology.runs.series import Series
@@ -204,8 +205,8 @@ def with_units(rows: pd.DataFrame, probe: str) -> pd.DataFrame:
     return rows.assign(unit=units)
 
 
-def standing(run: RunFolder) -> dict[str, Configuration]:
-    """By probe the configuration whose measurements count; empty where nothing was measured.
+def standing(run: RunFolder) -> Mapping[str, Configuration]:
+    """By probe, in alphabetical order, the configuration that counts; look-ups are noted (:mod:`.reads`).
 
     Raises:
         EmbryologyError: the record is damaged.
@@ -220,7 +221,7 @@ def standing(run: RunFolder) -> dict[str, Configuration]:
                 f"{file} is damaged ({problems(error)}); remove it and give `embryology probe` again, which "
                 "measures nothing twice"
             ) from error
-    return dict(sorted(recorded.items()))
+    return reads.Noted(run.root, dict(sorted(recorded.items())))
 
 
 def standing_files(run: RunFolder) -> list[Path]:
@@ -236,9 +237,8 @@ def let_stand(run: RunFolder, configuration: Configuration) -> None:
 
 
 def write_standing(run: RunFolder, configurations: Iterable[Configuration]) -> None:
-    """Record what counts, one configuration a probe, in one file, in place of what was recorded before.
-
-    No other process may be measuring the run.
+    """Record what counts, one configuration a probe, in one file, in place of what was recorded before; no other
+    process may be measuring the run.
     """
     recorded = {configuration.probe: configuration.model_dump(mode="json") for configuration in configurations}
     write_json(run.standing, dict(sorted(recorded.items())))
@@ -310,6 +310,7 @@ def set_aside(series: Series) -> dict[str, list[int]]:
         EmbryologyError: as :func:`read`.
     """
     aside: dict[str, list[int]] = {}
+    reads.note(series.folder.root, reads.ALL)
     for folder in sorted(series.folder.measurements.glob("*/*/")):
         if folder.parent.name in registry.specifications() and folder.name != PARTS:
             there = set(folder.glob("*.parquet"))

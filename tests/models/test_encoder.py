@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import (
     AutoModelForMaskedLM,
     DistilBertConfig,
@@ -16,7 +18,7 @@ from transformers import (
 )
 
 from embryology.errors import EmbryologyError
-from embryology.models.encoder import Encoder
+from embryology.models.encoder import Encoder, _batches
 from embryology.runs.checkpoints import WEIGHTS
 from embryology.runs.series import Series
 from embryology.specs import BOTH_DIRECTIONS
@@ -218,3 +220,16 @@ def test_hidden_states_are_those_of_each_sequence_alone(encoder, plain):
     assert torch.allclose(states, expected, atol=1e-5)
     assert not torch.allclose(states[0], states[-1])
     assert encoder.hidden_states(sequences, "bfloat16").dtype == torch.bfloat16
+
+
+@given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 60))
+def test_a_batch_is_one_sequence_or_within_the_budget_padding_included(lengths, budget):
+    sequences, chosen = [[0] * length for length in lengths], np.arange(len(lengths))
+    batches = list(_batches(chosen, sequences, budget))
+    assert sorted(number for batch in batches for number in batch) == chosen.tolist()
+    widths = [max(lengths[number] for number in batch) for batch in batches]
+    assert all(len(batch) == 1 or len(batch) * width <= budget for batch, width in zip(batches, widths, strict=True))
+    # And no two neighbours would have gone together.
+    both = [len(one) + 1 for one in batches[:-1]]
+    narrowest = [min(lengths[number] for number in batch) for batch in batches[1:]]
+    assert all(number * width > budget for number, width in zip(both, narrowest, strict=True))

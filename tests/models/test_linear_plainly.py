@@ -1,5 +1,6 @@
 """Linear classifiers against torch's own layers, one layer and one step after the other."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -145,3 +146,18 @@ def test_the_code_of_each_block_is_that_of_classifiers_of_what_was_sent_before()
         surprise = special.logsumexp(logits, axis=-1) - logits[:, np.arange(after - end), sent]
         bits += surprise.sum(axis=1) / math.log(2)
     assert codelength(vectors, labels, 3, Recipe(steps=200, seed=6)).tolist() == pytest.approx(bits.tolist(), rel=1e-3)
+
+
+def test_the_published_recipe_is_that_of_the_release():
+    """Its ``main.py``: Adam at 1e-4, batches of 1,024, a score every 1,000 steps, halved after five, ended after 20."""
+    asked = dataclasses.asdict(Published())
+    assert asked == {
+        "learning_rate": 1e-4,
+        "batch_size": 1024,
+        "max_grad_norm": 5.0,
+        "steps": 30_000,
+        "every": 1000,
+        "halve_after": 5,
+        "stop_after": 20,
+        "seed": 0,
+    }

@@ -129,6 +129,16 @@ def test_dropout_in_training_alone(tokenizer, batch):
     assert torch.equal(trainee(batch), trainee(batch))
 
 
+@pytest.mark.parametrize("family", ["albert", "bert"])
+def test_what_tells_pairs_drops_out_for_albert_alone_as_in_transformers(tokenizer, batch, family):
+    models = build(FAMILIES[family], len(tokenizer), 32, seed=0)
+    models["model"].config.hidden_dropout_prob = models["model"].config.attention_probs_dropout_prob = 0.0
+    trainee = Trainee(models).train()
+    assert torch.equal(trainee.outputs(batch).pair, trainee.outputs(batch).pair) == (family == "bert")
+    drops = [name for name, module in models["model"].named_modules() if "sop" in name and "dropout" in name]
+    assert bool(drops) == (family == "albert")
+
+
 def test_the_generator_shares_its_embeddings_and_is_smaller(tokenizer):
     models = build(FAMILIES["electra"], len(tokenizer), 32, seed=0)
     words = models["model"].electra.embeddings.word_embeddings.weight

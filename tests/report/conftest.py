@@ -26,7 +26,7 @@ def executed(monkeypatch):
         executions.append(execution)
         execution.place.parent.mkdir(parents=True, exist_ok=True)
         cells = [{"source": [f"# {execution.page.title}"]}]
-        notebook = {"cells": cells, "metadata": {"embryology": {"sha256": execution.sha256}}}
+        notebook = {"cells": cells, "metadata": {"embryology": {"sha256": execution.sha256(None), "reads": None}}}
         execution.place.write_text(json.dumps(notebook))
 
     monkeypatch.setattr(reports, "_execute", note)

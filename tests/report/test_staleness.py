@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from embryology.report import build
+from embryology.report import inputs
 from embryology.runs import losses, measurements, properties
 from embryology.runs.audit.result import entries, examine, write
 from embryology.runs.checkpoints import RECORD, WEIGHTS
@@ -168,7 +168,7 @@ def test_the_front_page_is_made_again_where_its_list_changes(project, stale):
 
 
 def test_published_curves_and_studies_are_depended_on_each(tmp_path, monkeypatch, stale):
-    monkeypatch.setattr(build, "STUDIES", studies := tmp_path / "studies")
+    monkeypatch.setattr(inputs, "STUDIES", studies := tmp_path / "studies")
     assert stale() == BOTH
     files = [studies / name for name in ("published/a.csv", "published/b.csv", "recipes/a.csv")]
     for file in files:
@@ -238,3 +238,39 @@ def test_a_damaged_page_is_made_again(damage, project, stale):
     assert stale() == BOTH
     (project / "book" / "executed" / "tiny" / "index.ipynb").write_text(damage)
     assert stale() == ["index.ipynb"]
+
+
+def test_a_page_that_was_executed_is_so_again_for_the_measurements_that_it_read_alone(project):
+    """Kernels note them; a page whose cells import anything else may read files by itself."""
+    begin = "from embryology.runs import measurements\nfrom embryology.runs.series import Series\n"
+    begin += "series = Series.open(run)\n"
+    notebooks = project / "notebooks"
+    write_notebook(notebooks / "index.ipynb", f"{begin}measurements.lacking(series, 'edges')")
+    write_notebook(notebooks / "tokens.ipynb", f"{begin}measurements.read(series, 'tokens')")
+    write_notebook(notebooks / "mine.ipynb", "import pandas", kind="probe", part="Your run", order=11)
+    write_notebook(
+        notebooks / "all.ipynb", f"{begin}measurements.read(series)", kind="probe", part="Your run", order=12
+    )
+    folder = RunFolder.named("tiny")
+
+    def edges(value):
+        measure(folder, "edges", 0, [measurements.row("pos", "NN", "micro_f1", value, n=10)])
+
+    def made():
+        return {
+            name
+            for name, _, then in (line.partition(".ipynb: ") for line in said(project).splitlines())
+            if "executed" in then
+        }
+
+    assert made() == {"index", "tokens", "mine", "all"}
+    assert made() == set()
+    measured(folder, 0, 0.6)
+    assert made() == {"tokens", "mine", "all"}
+    edges(0.5)
+    assert made() == {"index", "mine", "all"}
+    edges(0.6)
+    assert made() == {"index", "mine", "all"}
+    losses.write(folder, [{"step": 0, "tokens": 0, "loss": 2.0}])
+    assert made() == {"index", "tokens", "mine", "all"}
+    assert made() == set()
