@@ -361,3 +361,10 @@ def test_without_a_masked_head_it_does_not_apply(tmp_path, tokenizer):
         "probe completions does not apply: its model has no trained masked-word head"
     )
     assert "probe completions does not apply: its model has no trained masked-word head" in said.getvalue()
+
+
+def test_items_say_whose_sentences_they_are(tokenizer):
+    own, given = (
+        choose_examples(CompletionsSettings(sentences=sentences), tokenizer, 64) for sentences in (None, SENTENCES[:4])
+    )
+    assert (own.source, given.source) == ("sentences of the project's own", "sentences given in the settings")
