@@ -1,6 +1,5 @@
 """What an executed page is made of, so that it is made again where that has changed, and only there."""
 
-import ast
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from embryology.runs.paths import STUDIES, RunFolder
 from embryology.runs.reads import ALL
 from embryology.runs.series import Series
 from embryology.specs import registry
-from embryology.specs.imports import imported
+from embryology.specs.imports import PACKAGE, imported, names
 from embryology.storage.files import sha256_of_file
 
 COLAB = "colab"
 """The tag of the cell that Google Colab needs, and that does nothing elsewhere."""
-PACKAGE = "embryology"
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,8 @@ def reads(page: Page, files: Sequence[Files], found: Mapping[Path, Collection[st
     Returns:
         Probes by series; None where its cells import more than this package, and may read files by themselves.
     """
-    for cell in page.cells:
-        if cell["cell_type"] == "code" and COLAB not in cell["metadata"].get("tags", []):
-            for node in ast.walk(ast.parse("".join(cell["source"]))):
-                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                if any(name.partition(".")[0] != PACKAGE for name in names):
-                    return None
+    own = (cell for cell in page.cells if cell["cell_type"] == "code" and COLAB not in cell["metadata"].get("tags", []))
+    imports = (name for cell in own for name in names("".join(cell["source"])))
+    if any(name.partition(".")[0] != PACKAGE.name for name in imports):
+        return None
     return [sorted(found.get(of.run, ())) for of in files]

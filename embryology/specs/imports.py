@@ -69,15 +69,17 @@ def _imports_of(file: Path) -> list[Path]:
 
 
 def _files(source: str) -> Iterator[Path]:
+    for name in names(source):
+        yield from modules(name)
+
+
+def names(source: str) -> Iterator[str]:
+    """The dotted names that code imports, within functions too."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            yield from modules(name)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def modules(name: str) -> Iterator[Path]:
