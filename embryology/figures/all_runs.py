@@ -32,9 +32,10 @@ def answer(scores: Sequence[Score], series: Sequence[Series], question: str) -> 
     if not scores:
         return answers.said(QUESTIONS[question], answers.UNTOLD, f"None of {len(series)} runs at hand was asked")
     beyond = sum(score.beyond for score in scores)
+    end = "ends" if len(scores) == 1 else "end"
     said = (
-        f"{answers.of(beyond, len(scores))}: {beyond} of {answers.count(len(scores), 'score')} end beyond every blind "
-        f"answer, interval against interval. {late(scores)}"
+        f"{answers.of(beyond, len(scores))}: {beyond} of {answers.count(len(scores), 'score')} {end} beyond every "
+        f"blind answer, interval against interval. {late(scores)}"
     )
     return answers.said(QUESTIONS[question], said, f"{answers.of_several(of_it)}; {_strength(of_it, series)}")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from IPython.display import Markdown
 
+from embryology.figures import prose
 from embryology.runs.series import Series
 
 YES, NO, PARTLY, UNTOLD = "Yes", "No", "In part", "Cannot be told"
@@ -21,7 +22,7 @@ def said(question: str, answer: str, holds: str) -> Markdown:
 
 
 def _closed(text: str) -> str:
-    text = text.strip()
+    text = prose.with_code(text.strip())
     text = f"{text[:1].upper()}{text[1:]}"
     return text if text.endswith((".", "?", "!")) else f"{text}."
 

@@ -13,6 +13,8 @@ NAME = re.compile(r"\{([^{}]*)\}(`[^`]*`)?|[{}]")
 """A name in braces, and what makes it a role of the book, such as ``{doc}`…```; else a brace by itself."""
 MARKUP = re.compile(r"[\\`*_$~<&]|\](?=[(\[:])")
 """What Markdown does not show as it stands; a bracket alone, as of an interval, it does."""
+COMMAND = re.compile(r"\((embryology [^()`]+)\)")
+"""A command in a plain sentence."""
 
 
 class Sentences:
@@ -37,11 +39,25 @@ class Sentences:
     def _filled(self, found: re.Match[str]) -> str:
         name, of_role = found.groups()
         if not of_role and name in self._numbers:
-            return MARKUP.sub(r"\\\g<0>", self._numbers[name])
+            parts = COMMAND.split(self._numbers[name])
+            return "".join(_code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
         if of_role and name not in self._numbers:
             return found[0]
         known = ", ".join(sorted(self._numbers))
         raise EmbryologyError(f"a sentence asks for {found[0]}, and the page's numbers are {known}")
+
+
+def with_code(text: str) -> str:
+    """Markdown with its commands as code, of which the book would print the two hyphens of an option as one dash."""
+    return COMMAND.sub(lambda found: _code(found[1]), text)
+
+
+def _code(command: str) -> str:
+    return f"(`{command}`)"
+
+
+def _escaped(text: str) -> str:
+    return MARKUP.sub(r"\\\g<0>", text)
 
 
 def of(numbers: Mapping[str, str]) -> Sentences:

@@ -15,6 +15,7 @@ import filelock
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
+from embryology.figures import prose
 from embryology.progress import working
 from embryology.report import ask_page, docstrings, finish, neighbours, offline, source_links
 from embryology.report.pages import Page
@@ -106,12 +107,12 @@ class Contents:
             if named:
                 lines += [f"**{part['caption']}**", "", *named, ""]
         missing = [
-            f"- *{page.title}*: {_with_code('; '.join(reasons))}."
+            f"- *{page.title}*: {prose.with_code('; '.join(reasons))}."
             for each, page, reasons in self.left_out
             if each is first
         ]
         if reason := self.ask.left_out.get(first.name):
-            missing.append(f"- *{ask_page.TITLE}*: {_with_code(reason)}.")
+            missing.append(f"- *{ask_page.TITLE}*: {prose.with_code(reason)}.")
         return "\n".join([*lines, *(["**Left out of this report**", "", *missing] if missing else [])]).rstrip("\n")
 
     @property
@@ -132,11 +133,6 @@ def _heading(page: Path) -> str:
     """The title of a written page."""
     lines = page.read_text(encoding="utf-8").splitlines()
     return next(line.removeprefix("# ") for line in lines if line.startswith("# "))
-
-
-def _with_code(text: str) -> str:
-    """With commands as code, in Markdown, which would make one dash of the two before an option."""
-    return re.sub(r"\((embryology [^()]+)\)", r"(`\1`)", text)
 
 
 def executed_page(root: Path, series: Series | None, page: Page) -> Path:

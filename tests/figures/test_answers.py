@@ -18,6 +18,11 @@ def test_a_page_opens_with_the_question_the_answer_and_what_it_rests_on():
     assert said == "**Does it?** Yes: in 2 of 3.\n\n*One run.*"
 
 
+def test_a_command_in_an_answer_is_code():
+    said = answers.said("Does it?", "cannot be told (embryology probe RUN --probe x)", "One run").data
+    assert said.startswith("**Does it?** Cannot be told (`embryology probe RUN --probe x`).")
+
+
 @pytest.mark.parametrize(
     ("count", "total", "word"), [(3, 3, "Yes"), (1, 3, "In part"), (0, 3, "No"), (0, 0, "Cannot be told")]
 )
@@ -53,6 +58,7 @@ def test_the_page_of_a_question_counts_what_ends_beyond_blind_answers_and_what_c
     runs = [make_run(tmp_path / name, steps=(0, 20), sentences=10, only=("edges",)) for name in ("own", "other")]
     said = all_runs.answer(scores(), runs, "language").data
     assert "In part: 1 of 2 scores end beyond every blind answer" in said
+    assert "Yes: 1 of 1 score ends beyond" in all_runs.answer(scores()[:1], runs, "language").data
     assert "2 of 2 still rise, 0 fall, and of 0 no change is shown" in said
     figure = all_runs.curves(scores(), "language").data
     table = csv_of(figure)

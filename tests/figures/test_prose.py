@@ -6,6 +6,7 @@ import io
 import re
 
 import pytest
+from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -71,3 +72,13 @@ def test_the_books_own_parser_shows_the_same(text):
     """It reads more: math between dollars, roles."""
     parser = create_md_parser(MdParserConfig(enable_extensions={"dollarmath", "substitution"}), DocutilsRenderer)
     assert parser.render(prose.of({"x": text})("At {x}.").data).astext() == f"At {text}."
+
+
+def test_a_command_is_code_whose_options_keep_their_hyphens_in_the_book():
+    parser = create_md_parser(MdParserConfig(enable_extensions={"smartquotes", "replacements"}), DocutilsRenderer)
+    told = "not_told (embryology probe RUN --probe a_b); it is (as *ever*)"
+    for markdown in (prose.of({"x": told})("At {x}.").data, prose.with_code(f"At {told}.")):
+        assert [code.astext() for code in parser.render(markdown).findall(nodes.literal)] == [
+            "embryology probe RUN --probe a_b"
+        ]
+    assert parser.render(prose.of({"x": told})("At {x}.").data).astext() == f"At {told}."
