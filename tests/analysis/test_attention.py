@@ -64,6 +64,18 @@ def test_the_head_of_a_layer_is_that_of_the_other_half_of_the_documents():
     assert np.isnan(attention._specialists(values[:1], np.array([1, 1, 2]), halves[:1])).all()
 
 
+def test_intervals_are_those_of_the_resamples_without_what_was_measured(series, frame, monkeypatch):
+    """All resamples are the first sentence alone, so that it is both ends."""
+
+    def all_and_the_first(sentences, seed):
+        return np.stack([np.ones(sentences), np.eye(sentences)[0] * sentences])
+
+    monkeypatch.setattr(attention, "_weights", all_and_the_first)
+    curves = attention.read(series, frame).curves
+    assert (curves["low"] == curves["high"]).all()
+    assert (curves["value"] != curves["low"]).any()
+
+
 def test_relations_have_times_beyond_the_offset_alone(formation, frame):
     times = formation.relations
     assert list(times.index) == ["", "det", "nsubj"]

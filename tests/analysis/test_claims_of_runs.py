@@ -9,6 +9,7 @@ import pytest
 import yaml
 from scipy import stats
 
+from embryology.analysis import edges
 from embryology.analysis.claims import CLAIMS, confounds, late, verdicts
 from embryology.analysis.claims.decisions import AGAINST, SUPPORTED, UNDECIDED
 from embryology.figures import claims
@@ -356,3 +357,17 @@ def test_confounds_are_those_of_the_files(seeds, copies):
     assert all(each.effect is None for each in lacking.values())
     assert "has not measured it" in lacking["capacity of the probe"].why_not
     assert "three seeds" in lacking["choice of the seed"].why_not
+
+
+def test_of_syntax_alone_nothing_is_said_of_both(seeds, monkeypatch):
+    half_gains, kind = edges.half_gains, edges.kind
+
+    def of_syntax(frame, layer):
+        table = half_gains(frame, layer)
+        return table[[kind(task) not in ("role", "coreference", "entity") for task in table.index]]
+
+    monkeypatch.setattr(edges, "half_gains", of_syntax)
+    verdict = of(seeds, "syntax-and-meaning").of("syntax-and-meaning")
+    assert verdict.outcome == UNDECIDED
+    (undecided,) = verdict.others
+    assert undecided.reasons == ("of syntax or of meaning no task of the edge probe is learnt in every seed",)

@@ -57,6 +57,16 @@ def test_layers_are_halfway_when_they_were_made_to_be(settling):
     assert similarity.bottom_up(settling.pairs["cka"]) == "lower"
 
 
+def test_the_reference_is_what_was_measured_against_also_where_training_went_on(series, frame, monkeypatch):
+    stood = similarity.measurements.standing(series.folder)["similarity"]
+    recorded = stood.model_copy(update={"data": {**(stood.data or {}), "reference": {"step": STEPS[-2]}}})
+    items = similarity.measurements.read_items(series, "similarity")
+    monkeypatch.setattr(similarity.measurements, "read_items", lambda series, probe: items)
+    monkeypatch.setattr(similarity.measurements, "standing", lambda run: {"similarity": recorded})
+    read = similarity.read(series, frame[frame["step"] < STEPS[-1]])
+    assert (read.reference, read.trained_on) == (STEPS[-2], True)
+
+
 def test_the_interval_is_that_of_the_jackknife_of_the_logarithm():
     curve = [0.2, 0.21, 0.22, 0.24, 0.4, 0.75, 0.95, 1]
     made = items([curve], 0.04)

@@ -184,11 +184,11 @@ def test_of_checkpoints_made_by_others_there_is_what_is_known(tmp_path):
     assert dict(cells_of(drawn.run(others).data)) == {"recipe": "bert", "seed": "3"}
     weights = [f"{step:064x}"[:16] for step in (20, 2000)]
     bare = tuple(
-        Checkpoint(each.step, None, tmp_path / f"epoch_{each.step}", each.recorded, "epochs")
+        Checkpoint(each.step, None, tmp_path / f"trained_{each.step}", each.recorded, "epochs")
         for each in others.checkpoints
     )
     rows = cells_of(drawn.checkpoints(replace(others, checkpoints=bare)).data)
-    assert rows == [["20", "epoch_20", weights[0]], ["2,000", "epoch_2000", weights[1]]]
+    assert rows == [["20", "trained_20", weights[0]], ["2,000", "trained_2000", weights[1]]]
     assert "step (epoch)" in drawn.checkpoints(replace(others, checkpoints=bare)).data
     drawn.about([replace(others, checkpoints=bare)], "tokens")
     assert style._note == (

@@ -55,6 +55,7 @@ def tagged(text):
         ("He/PRP uses/VBZ it/PRP ./.", {("pronoun-singular", "They uses it.")}),  # "use" or "us"
         ("He/PRP wrote/VBD it/PRP ./.", set()),
         ("You/PRP are/VBP here/RB ./.", set()),  # plural, of one person
+        ("They/NNP are/VBP here/RB ./.", {("verb-plural", "They is here.")}),  # tagged as a name
         ("Two/CD old/JJ books/NNS fell/VBD ./.", {("determiner-plural", "One old books fell.")}),
         ("That/DT book/NN fell/VBD ./.", {("determiner-singular", "Those book fell.")}),
         ("That/DT city/NN council/NN fell/VBD ./.", set()),  # which noun it goes with is not looked at

@@ -220,6 +220,14 @@ def test_examples_that_cannot_be_made_are_tried_once_and_reported_once(series, p
     assert probe.prepared == 1
 
 
+def test_a_probe_that_asks_in_another_language_says_so_and_measures(series, probe, monkeypatch):
+    specify(monkeypatch, probe, language="en")
+    write_json(series.folder.corpus, {"languages": {"fr": 0.97}})
+    console = Console(record=True, file=io.StringIO())
+    assert run(series, console=console) == 3
+    assert "probe count asks in en, and the training text is fr 97%" in console.export_text()
+
+
 def test_where_a_measurement_was_taken_is_recorded(series, probe):
     run(series, steps="0", device="cpu", threads=1)
     taken = measurements.read(series)[list(measurements.MACHINE)].iloc[0]

@@ -1,6 +1,7 @@
 """Kin and order, against permutations that are really made, walks of known order, and searches through everything."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 from embryology import presets
 from embryology.runs.audit import lineage, weights
 from embryology.runs.audit.grid import missing_steps, uneven
+from embryology.runs.audit.observed import listed
 from tests.audited import audited, kinds
 
 COVERS = ("embryology/runs/audit/lineage.py", "embryology/runs/audit/grid.py")
@@ -324,3 +326,36 @@ def test_a_few_rows_that_go_to_and_fro_are_no_order(tmp_path, monkeypatch):
     assert "out of order" in kinds(audited(tmp_path / "sound"))
     monkeypatch.setattr(weights, "FEWEST", 41)  # as where there are no others: nothing is left out
     assert "out of order" in kinds(audited(tmp_path / "sound"))
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ([0, 1, 2, 6, 3, 4, 5], "step 30: by their weights after step 60 ("),
+        ([0, 1, 2, 3, 4, -1], "step 50: by their weights before step 0 ("),
+        ([0, 1, 3.5, 2, 3, 4, 5], "step 20: by their weights between steps 40 and 50 ("),
+    ],
+)
+def test_what_is_out_of_order_is_put_before_after_or_between(line, says):
+    """Weights on a line, whose cosines fall with their distance."""
+    cosine = np.exp(-np.abs(np.subtract.outer(line, line)) / 20)
+    checkpoints = [SimpleNamespace(step=10 * number) for number in range(len(line))]
+    (found,), _ = weights._out_of_order(checkpoints, cosine)
+    assert found.says.startswith(says)
+
+
+def test_a_matrix_of_which_both_sides_are_kin_and_it_of_neither_was_changed_and_changed_back():
+    def kinship(of_the_sides, of_it):
+        return np.array([[20, of_it, of_the_sides], [of_it, 20, of_it], [of_the_sides, of_it, 20]])
+
+    assert weights._returns(kinship(10, 1), [1])
+    assert not weights._returns(kinship(2, 1), [1])  # each is of no kin: it may learn that fast
+    assert not weights._returns(kinship(10, 7), [1])
+    assert not weights._returns(kinship(10, 1), [0])
+    assert not weights._returns(kinship(10, 1), [1, 2])
+
+
+def test_many_steps_are_told_by_the_first_three_and_the_last():
+    assert listed([1]) == "step 1"
+    assert listed([1, 2, 3, 4, 5000]) == "steps 1, 2, 3, 4, 5,000"
+    assert listed([1, 2, 3, 4, 5, 6000]) == "steps 1, 2, 3, … 6,000 (6 in all)"
