@@ -18,6 +18,7 @@ def in_phases(*phases):
     ("change", "message"),
     [
         (lambda v: v["outcome"].update(long=LONG | {"from_step": 50}), r"outcome\.phases\.1\.steps: .*greater than 0"),
+        (lambda v: v["outcome"].update(long={"sequence_length": 96}), r"outcome\.phases\.0\.steps: .*greater than 0"),
         (lambda v: v["outcome"].update(long=LONG | {"words": 5}), r"outcome\.phases\.1\.words: there is no such key"),
         (in_phases(CONSTANT, DECAY | {"lenght": 5}), r"outcome\.phases\.1\.lenght: there is no such key"),
         (in_phases(CONSTANT, {"rate": "decay"}), r"outcome\.phases\.1\.steps: it is missing"),

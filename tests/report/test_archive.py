@@ -36,6 +36,7 @@ def test_both_hold_what_they_should_and_the_sums_are_theirs(project):
         assert {name.partition("/")[2] for name in packed.getnames()} == {"", "code.py", ".gitignore"}
     with zipfile.ZipFile(book) as packed:
         texts = {name.partition("/")[2]: packed.read(name).decode() for name in packed.namelist()}
+        assert {entry.date_time for entry in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # the first that there is
     assert texts == {"index.html": "front", "book/a.html": "page"}
     sums = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
     assert sums == {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in (code, book)}
