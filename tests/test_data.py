@@ -10,6 +10,7 @@ import pytest
 from embryology import data
 from embryology.errors import EmbryologyError
 from embryology.runs.paths import data_folder
+from embryology.specs.sources import Data, Source
 
 
 @pytest.fixture
@@ -74,6 +75,31 @@ def test_the_catalogue_says_what_is_there_and_what_stands_in(folder, served, mon
     assert Path(places["bundled articles"]).is_file()
     monkeypatch.delenv("EMBRYOLOGY_DATA")
     assert dict(data.places())["optional data (EMBRYOLOGY_DATA)"] == "not set"
+
+
+def test_the_sources_of_plug_ins_are_told_by_the_files_of_their_first_part(served, monkeypatch):
+    def find(name, part):
+        if name == "lost":
+            raise EmbryologyError("it is not there")
+        return Data(name, name, tuple(map(Path, {"train": "ab", "test": "c"}.get(part, ""))), dict, list)
+
+    sources = [
+        Source("treebank", "trees", find, parts=("train", "test")),
+        Source("facts", "lost", find),
+        Source("corpus", "mail", find),
+        Source("edges", "by-path", find, takes=lambda name: "/" in name),
+    ]
+    monkeypatch.setattr(data.registry, "of_plugins", lambda: [(source, "reader") for source in sources])
+    names, serves, there, *_ = ([*column.cells] for column in data.table().columns)
+    assert dict(zip(names, there, strict=True)) == {
+        "other": "no",
+        "toy": "no",
+        "trees": "yes, 2 files",
+        "lost": "no",
+        "mail": "where its path is",
+        "by-path": "where its path is",
+    }
+    assert serves[-2] == "corpus source of a plug-in"
 
 
 LAYOUT = {
