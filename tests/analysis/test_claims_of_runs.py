@@ -238,6 +238,17 @@ def test_a_run_that_began_before_the_rule_is_exploratory_and_three_later_ones_st
     assert "so that it is left out" in after.of[0].reasons[0]
 
 
+def test_a_seed_that_was_trained_before_the_rule_is_exploratory_when_it_is_trained_again(seeds, tmp_path):
+    """What came out of it then was known when the rule was written."""
+    first = said(copy(seeds[0], tmp_path, "first"), "2026-11-29T17:39:25+00:00")
+    told = of([*seeds, first], "reconstruction-speeds").of("reconstruction-speeds").of[0]
+    assert told.seeds == ("seed0", "seed1", "seed2")
+    assert told.exploratory == ("seed0: its seed was trained before the rule was written as well (first)",)
+    fourth = said(copy(seeds[0], tmp_path, "seed4", True), AFTER, seed=4)
+    told = of([*seeds, first, fourth], "reconstruction-speeds").of("reconstruction-speeds").of[0]
+    assert (told.seeds, told.exploratory) == (("seed1", "seed2", "seed4"), ())
+
+
 def test_checkpoints_made_by_others_are_exploratory_and_have_no_late_phase(copies):
     for each in copies:
         for file in (each.folder.manifest, each.folder.losses, each.folder.corpus):
