@@ -163,7 +163,10 @@ def _draw(axis: Any, row: int, told: pd.Series | None, missing: str) -> None:
 
 
 def table(study: Study) -> HTML:
-    """The same in numbers, with the final loss, all that was read, and FLOPs; a row a variant of the plan."""
+    """The same in numbers, with the final loss, all that was read, and FLOPs; a row a variant that has been run."""
+    there = study.variants[study.variants["preset"].isin(study.evaluations["preset"])]
+    if there.empty:
+        return style.table(pd.DataFrame({"variants": [NOT_RUN]}))
     columns = {
         "tokens of its own text": variants.tokens_to_loss(study),
         "all tokens": variants.tokens_to_loss(study, "all_tokens"),
@@ -172,22 +175,20 @@ def table(study: Study) -> HTML:
     }
     losses = variants.final_losses(study)
     rows = []
-    for each in study.variants.itertuples():
+    for each in there.itertuples():
         row = {"part": each.group, "changed": each.changed, "control": each.control}
-        missing = _missing(study, each.preset)
         row |= {
-            name: _cell(each.preset, made, lambda doublings: f"{2**doublings:.2f}", missing)
-            for name, made in columns.items()
+            name: _cell(each.preset, made, lambda doublings: f"{2**doublings:.2f}") for name, made in columns.items()
         }
-        row["final loss, nats more"] = _cell(each.preset, losses, lambda value: f"{value:+.3f}", missing)
+        row["final loss, nats more"] = _cell(each.preset, losses, lambda value: f"{value:+.3f}")
         rows.append(row)
     return style.table(pd.DataFrame(rows))
 
 
-def _cell(preset: str, made: pd.DataFrame, say: Callable[[float], str], missing: str) -> str:
+def _cell(preset: str, made: pd.DataFrame, say: Callable[[float], str]) -> str:
     by_preset = made.set_index("preset")
     if preset not in by_preset.index:
-        return missing
+        return NOT_MEASURED
     row = by_preset.loc[preset]
     if row["why_not"]:
         return str(row["why_not"])
