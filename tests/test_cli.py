@@ -93,7 +93,7 @@ def test_a_terminal_is_shown_what_there_is(embryology):
 
 
 def test_an_export_is_told_table_by_table(embryology, tmp_path):
-    result = ROOT / "results" / "tiny-seed1"
+    result = ROOT / "results" / "tiny-seed3"
     status, out, errors = embryology("export", result, "--to", tmp_path / "t.csv", "--items")
     assert (status, errors) == (0, [])
     assert f"items_finetune: 4,760 rows in {tmp_path / 't-items_finetune.csv'}" in out.splitlines()
