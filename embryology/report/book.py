@@ -15,7 +15,6 @@ import filelock
 from rich.console import Console
 
 from embryology.errors import EmbryologyError
-from embryology.figures import prose
 from embryology.progress import working
 from embryology.report import ask_page, docstrings, finish, neighbours, offline, source_links
 from embryology.report.pages import Page
@@ -83,6 +82,8 @@ class Contents:
 
         Of a series beside the first one its first page stands for the others.
         """
+        from embryology.figures import prose  # late, as matplotlib
+
         first, lines = self.series[0], list[str]()
         for part in read_yaml(root / CONTENTS)["parts"]:
             of_part = [
