@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from embryology.analysis.claims import CLAIMS, confounds, late, verdicts
 from embryology.analysis.claims.decisions import AGAINST, SUPPORTED, UNDECIDED
 from embryology.figures import claims
 from embryology.runs import losses, measurements
+from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from embryology.runs.steps import Record
 from embryology.storage.files import read_json, write_json
@@ -238,15 +240,24 @@ def test_a_run_that_began_before_the_rule_is_exploratory_and_three_later_ones_st
     assert "so that it is left out" in after.of[0].reasons[0]
 
 
-def test_a_seed_that_was_trained_before_the_rule_is_exploratory_when_it_is_trained_again(seeds, tmp_path):
-    """What came out of it then was known when the rule was written."""
-    first = said(copy(seeds[0], tmp_path, "first"), "2026-11-29T17:39:25+00:00")
-    told = of([*seeds, first], "reconstruction-speeds").of("reconstruction-speeds").of[0]
+def test_a_seed_that_was_measured_before_the_rule_is_exploratory_when_it_is_trained_again(seeds, tmp_path, monkeypatch):
+    monkeypatch.setitem(verdicts.LOOKED_AT, "synthetic", (0,))
+    told = of(seeds, "reconstruction-speeds").of("reconstruction-speeds").of[0]
     assert told.seeds == ("seed0", "seed1", "seed2")
-    assert told.exploratory == ("seed0: its seed was trained before the rule was written as well (first)",)
+    assert [reason.partition(",")[0] for reason in told.exploratory] == [
+        "seed0: its seed was measured before the rule was written"
+    ]
     fourth = said(copy(seeds[0], tmp_path, "seed4", True), AFTER, seed=4)
-    told = of([*seeds, first, fourth], "reconstruction-speeds").of("reconstruction-speeds").of[0]
+    told = of([*seeds, fourth], "reconstruction-speeds").of("reconstruction-speeds").of[0]
     assert (told.seeds, told.exploratory) == (("seed1", "seed2", "seed4"), ())
+
+
+def test_seeds_that_are_frozen_from_before_the_rules_are_known_as_such():
+    written = min(claim.written for claim in CLAIMS)
+    for folder in sorted((ROOT / "results").glob("tiny*")):
+        frozen = Series.open(folder)
+        before = datetime.fromisoformat(frozen.manifest.sessions[0].started) < written
+        assert before == (frozen.seed in verdicts.LOOKED_AT.get(frozen.manifest.preset, ())), folder.name
 
 
 def test_checkpoints_made_by_others_are_exploratory_and_have_no_late_phase(copies):
