@@ -91,10 +91,19 @@ def settled(contents: Contents, executions: Iterable[Execution], steps: str) -> 
         executions: of its pages, in that order.
         steps: as of :func:`wanted`.
     """
+    few: dict[Path, list[int]] = {}
+
+    def stays(series: Series | None, page: Page, execution: Execution) -> bool:
+        if series is None or page.step is None:
+            return True
+        if series.folder.root not in few:
+            few[series.folder.root] = _few(series, page, steps)
+        return page.step in few[series.folder.root] or execution.is_current()
+
     kept = [
         (series, page, execution)
         for (series, page), execution in zip(contents.chosen, executions, strict=True)
-        if series is None or page.step is None or page.step in _few(series, page, steps) or execution.is_current()
+        if stays(series, page, execution)
     ]
     contents.chosen[:] = [(series, page) for series, page, _ in kept]
     return [linked(contents, series, page, execution) for series, page, execution in kept]

@@ -33,6 +33,8 @@ ADVICE = {
 }
 """What a person can do, by the error number of the system; every other number is a defect of ours."""
 
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast where libyaml is."""
 PART = ".part"
 
 
@@ -179,7 +181,7 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file; an unreadable one is an error that names it."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
     except FileNotFoundError as error:
         raise EmbryologyError(f"{path} is missing") from error
     except (ValueError, yaml.YAMLError) as error:
