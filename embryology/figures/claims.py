@@ -23,10 +23,10 @@ def numbers(told: Verdicts) -> dict[str, str]:
         "supported": _count(outcomes.count(SUPPORTED), "claim"),
         "against": _count(outcomes.count(AGAINST), "claim"),
         "undecided": _count(outcomes.count(UNDECIDED), "claim"),
-        "exploratory": f"Numbers of {_count(exploratory, 'claim')} rest on runs that began before the rules were "
-        f"written ({written:%d %B %Y, %H:%M} UTC) or whose date is not known: they are exploratory."
+        "exploratory": f"Numbers of {_count(exploratory, 'claim')} rest on runs that may have been known when "
+        f"the rules were written ({written:%d %B %Y, %H:%M} UTC): they are exploratory."
         if exploratory
-        else "No number here rests on runs that began before the rules were written.",
+        else "No number here rests on runs that may have been known when the rules were written.",
         "late": f"{style.listed(late)} {'has' if len(late) == 1 else 'have'} a late phase."
         if late
         else f"None of {_count(len(told.phases), 'series')} has a late phase, so claims about late training are "

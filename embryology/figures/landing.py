@@ -174,8 +174,9 @@ def matrix(found: Found) -> HTML:
         '<div style="overflow-x: auto" tabindex="0" role="region" aria-label="claims by runs">'
         f'<table class="embryology-matrix" border="0"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
         f"</table></div><p>Cells lead to the claim's figure and rule. A verdict takes {FEWEST_SEEDS} seeds of one "
-        "recipe measured alike, and is corrected for being one of twelve. † Exploratory: the run began before the "
-        "rule was written. “Late” claims need a run whose loss has stopped falling at a constant rate.</p>"
+        "recipe measured alike, and is corrected for being one of twelve. † Exploratory: the run may have been "
+        "known when the rule was written. “Late” claims need a run whose loss has stopped falling at a constant "
+        "rate.</p>"
     )
 
 

@@ -106,7 +106,7 @@ def test_what_is_exploratory_says_so_everywhere():
     told = page(of)
     assert row(told, 1)[1] == "supported (exploratory)"
     assert claims.sentence(of).startswith("Supported (exploratory): ")
-    assert "Numbers of 1 claim rest on runs that began before" in claims.numbers(told)["exploratory"]
+    assert "Numbers of 1 claim rest on runs that may have been known when" in claims.numbers(told)["exploratory"]
     assert "seed0: its training began before the rule" in claims.section(told, "reconstruction-speeds").data
     proper = page(overall([verdict(CLAIMS[0], FOR)]))
     assert claims.numbers(proper)["exploratory"].startswith("No number here")

@@ -170,12 +170,12 @@ def _verdict(claim: Claim, recipe: str, seeds: Sequence[Seen]) -> Verdict:
     try:
         measured = claim.measure(kept)
     except CannotBeTold as reason:
-        return replace(verdict, reasons=(*said, str(reason)))
+        return replace(verdict, reasons=(str(reason), *said))
     found = estimate(measured.values, measured.grain)
     values = tuple(float(value) for value in measured.values[:, 0])
     verdict = replace(verdict, values=values, p=measured.p, remark=measured.remark)
     if isinstance(found, str):
-        return replace(verdict, reasons=(*said, found))
+        return replace(verdict, reasons=(found, *said))
     return replace(verdict, estimate=found)
 
 
