@@ -1,9 +1,9 @@
 """The cross-entropy over a vocabulary and its gradient, in one pass over the logits.
 
 Of a small model the logits are its largest tensor: apart from the products that make them, loss and gradient
-cost the reading and writing of memory. Here a few rows at a time are turned into their gradient in place,
-while they are in the cache. torch has the same idea as ``linear_cross_entropy`` with options; in bfloat16 it
-also adds the loss up in bfloat16, which is wrong in the second digit (torch 2.13).
+cost the reading and writing of memory. Here a few rows at a time are made, turned into their gradient in place and
+multiplied on, while they are in the cache. torch has the same idea as ``linear_cross_entropy`` with options; in
+bfloat16 it also adds the loss up in bfloat16, which is wrong in the second digit (torch 2.13).
 """
 
 import torch
@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from embryology.pretraining.objectives import IGNORED
 
-LOGITS_AT_ONCE, ON_AN_ACCELERATOR = 2**20, 2**28
-"""What fits the cache of a processor, and what keeps an accelerator busy."""
+ROWS_AT_ONCE, LOGITS_ON_AN_ACCELERATOR = 400, 2**28
+"""What a processor was fastest with, of vocabularies of 8,192 and 30,000, and what keeps an accelerator busy."""
 
 
 def linear_cross_entropy(vectors: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
@@ -40,19 +40,38 @@ def linear_cross_entropy(vectors: Tensor, weight: Tensor, bias: Tensor, labels: 
 class _LinearCrossEntropy(Function):
     @staticmethod
     def forward(ctx, vectors: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
-        logits = functional.linear(vectors, weight, bias)
-        precise = torch.promote_types(logits.dtype, torch.float32)
-        total = torch.zeros((), dtype=precise, device=logits.device)
-        rows = max(1, (ON_AN_ACCELERATOR if logits.is_cuda else LOGITS_AT_ONCE) // len(weight))
-        for chunk, true in zip(logits.split(rows), labels.split(rows), strict=True):
-            used, true = (true != IGNORED)[:, None], true.clamp(min=0)[:, None]
-            log_probabilities = functional.log_softmax(chunk, -1, dtype=precise)
-            total -= (log_probabilities.gather(1, true) * used).sum()
-            gradient = log_probabilities.exp_().scatter_add_(1, true, -torch.ones_like(true, dtype=precise))
-            chunk.copy_(gradient.mul_(used))
-        ctx.save_for_backward(logits @ weight, logits.T @ vectors, logits.sum(0))
+        rows = max(1, LOGITS_ON_AN_ACCELERATOR // len(weight)) if vectors.is_cuda else ROWS_AT_ONCE
+        precise = torch.promote_types(vectors.dtype, torch.float32)
+        total = torch.zeros((), dtype=precise, device=vectors.device)
+        of_weight, of_bias = (torch.zeros_like(each, dtype=precise) for each in (weight, bias))
+        of_vectors = []
+        for some, true in zip(vectors.split(rows), labels.split(rows), strict=True):
+            logits = functional.linear(some, weight, bias)
+            total += _into_gradient(logits, true)
+            of_vectors.append(logits @ weight)
+            if logits.dtype == precise:
+                of_weight.addmm_(logits.T, some)  # without a copy of its size
+            else:
+                of_weight += logits.T @ some
+            of_bias += logits.sum(0)
+        ctx.save_for_backward(torch.cat(of_vectors), of_weight.to(weight.dtype), of_bias.to(bias.dtype))
         return total
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return *((saved * gradient).to(saved.dtype) for saved in ctx.saved_tensors), None
+
+
+def _into_gradient(logits: Tensor, true: Tensor) -> Tensor:
+    """The sum of the cross-entropies of some rows, whose logits become their gradient."""
+    precise = torch.promote_types(logits.dtype, torch.float32)
+    used, true = (true != IGNORED)[:, None], true.clamp(min=0)[:, None]
+    # The logarithm of the normaliser by the likeliest piece, as the true one's probability may be 0 in float32.
+    likeliest, own = (each.to(precise) for each in (logits.amax(-1, keepdim=True), logits.gather(1, true)))
+    gradient = logits if logits.dtype == precise else torch.empty_like(logits, dtype=precise)
+    torch.softmax(logits, -1, dtype=precise, out=gradient)
+    nats = likeliest - gradient.amax(-1, keepdim=True).log() - own
+    gradient.scatter_add_(1, true, -torch.ones_like(true, dtype=precise)).mul_(used)
+    if gradient is not logits:
+        logits.copy_(gradient)
+    return (nats * used).sum()
