@@ -8,7 +8,7 @@ COVERS = ("embryology/presets/others.py",)
 EVERYTHING = {
     "name": "everything",
     "outcome": {
-        "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"]},
+        "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"], "every": 2},
         "tokenizer": {
             "vocab_size": 500,
             "lower_case": False,
@@ -52,7 +52,7 @@ EVERYTHING = {
             {"steps": 30, "rate": "constant", "learning_rate": 0.2},
             {
                 "steps": 10,
-                "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"]},
+                "corpus": {"source": "text", "path": "text.txt", "leave_out": ["ewt"], "every": 2},
                 "objective": {
                     "mlm_probability": 0.3,
                     "max_ngram": 1,
@@ -177,7 +177,7 @@ def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
     for path, value in settings_of(preset.outcome, ("outcome",)):
         changed_value = SECTIONS[path[-1]] if path[-1] in SECTIONS else other(value)
         seen[".".join(map(str, path))] = with_setting(preset, path, changed_value).outcome_sha256
-    assert len(seen) == 1 + 62
+    assert len(seen) == 1 + 65
     assert len(set(seen.values())) == len(seen)
     assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
     assert preset.with_seed(8).outcome.seed == 8
@@ -222,6 +222,7 @@ def test_defaults_are_those_that_runs_were_named_with():
         "corpus.source": "bundled",
         "corpus.path": None,
         "corpus.leave_out": (),
+        "corpus.every": 1,
         "tokenizer.lower_case": True,
         "tokenizer.strip_accents": True,
         "tokenizer.learns_from": (),

@@ -115,16 +115,16 @@ def _ends(
 ) -> tuple[pd.DataFrame, dict[str, dict[str, float]], tuple[str, ...]]:
     rows, remarks = [], []
     levels: dict[str, dict[str, float]] = {}
-    asked: dict[str, tuple[str, object]] = {}
+    known: dict[str, tuple[str, object]] = {}
     for preset, by_seed in found.items():
         alike = dict(over_seeds.HEADLINES)
         for probe in over_seeds.HEADLINES:
             for each in by_seed.values():
-                if (own := _asked(each, probe)) and asked.setdefault(probe, (preset, own))[1] != own:
+                if (own := asked(each, probe)) and known.setdefault(probe, (preset, own))[1] != own:
                     alike.pop(probe, None)
                     remarks.append(
                         f"{preset} is not held against others for probe {probe}: {each.name} was measured with other "
-                        f"settings or data than {asked[probe][0]}."
+                        f"settings or data than {known[probe][0]}."
                     )
                     break
         over = over_seeds.read([*by_seed.values()], alike, steps)
@@ -145,7 +145,7 @@ def _ends(
     return places.merge(ends, how="left"), levels, tuple(dict.fromkeys(remarks))
 
 
-def _asked(series: Series, probe: str) -> tuple[object, object] | None:
+def asked(series: Series, probe: str) -> tuple[object, object] | None:
     """Settings and data of what a probe measured, as far as they say what was asked; None where it did not."""
     configuration = measurements.standing(series.folder).get(probe)
     if configuration is None:

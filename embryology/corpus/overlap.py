@@ -214,6 +214,12 @@ def left_out(articles: Iterable[Article], sets: Mapping[str, Sequence[str]]) -> 
     return numbers, total | {"by_set": by_set}
 
 
+def told(record: Mapping) -> str:
+    """What was left out, of the counts of :func:`left_out`, in words."""
+    by_set = ", ".join(f"{name} {counts['articles']:,}" for name, counts in record["by_set"].items())
+    return f"articles with test text, left out: {record['articles']:,}, of {record['words']:,} words ({by_set})"
+
+
 def identity(sets: Mapping[str, Sequence[str]]) -> dict:
     """What the articles that are left out depend on, beside the corpus."""
     return {"rule": RULE, "sets": {name: sha256_of(sorted(texts)) for name, texts in sorted(sets.items())}}

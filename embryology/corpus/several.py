@@ -97,12 +97,12 @@ def prepare(
     """
     own, *others = outcome.corpus, *outcome.other_corpora
     leave_out = sets(own.leave_out)
-    made = store.prepare(own.source, own.path, outcome.tokenizer, say, console, leave_out)
+    made = store.prepare(own.source, own.path, outcome.tokenizer, say, console, leave_out, every=own.every)
     return Corpora(
         made,
         tuple(
             store.prepare(
-                other.source, other.path, outcome.tokenizer, say, console, sets(other.leave_out), pieces_of=made
+                other.source, other.path, outcome.tokenizer, say, console, sets(other.leave_out), made, other.every
             )
             for other in others
         ),

@@ -29,7 +29,7 @@ from rich.console import Console
 from tokenizers import Tokenizer as Backend
 
 from embryology.corpus import language, overlap, words
-from embryology.corpus.articles import Article, articles, files_left_out, fingerprint, is_held_out, text_files
+from embryology.corpus.articles import Article, articles, files_left_out, fingerprint, is_held_out, text_files, thinned
 from embryology.corpus.sentences import split
 from embryology.errors import EmbryologyError
 from embryology.presets import Tokenizer
@@ -93,6 +93,7 @@ def prepare(
     console: Console | None = None,
     leave_out: Mapping[str, Sequence[str]] | None = None,
     pieces_of: PreparedCorpus | None = None,
+    every: int = 1,
 ) -> PreparedCorpus:
     """The corpus ``source`` with a tokenizer of these ``settings``, from the cache where it was made before.
 
@@ -106,18 +107,19 @@ def prepare(
         console: where progress is shown beside the lines; None shows none.
         leave_out: test texts by the name of their set; articles that hold some are not trained on.
         pieces_of: another corpus, whose tokenizer is taken instead of one that learns from this text.
+        every: only every so-many-th training article is kept, once the tokenizer has learnt from all.
 
     Raises:
         EmbryologyError: text that cannot be read, too little of it on one side of the split, or Ctrl-C.
     """
-    folder = place(source, path, settings, leave_out, pieces_of)
+    folder = place(source, path, settings, leave_out, pieces_of, every)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):  # runs of several seeds may begin at once
         if not folder.is_dir():
             bar = Progress(console, "{task.completed:,} articles{task.fields[rate]}")
             try:
                 with written_whole(folder) as temporary, bar:
-                    _build(temporary, source, path, settings, say, bar, leave_out or {}, pieces_of)
+                    _build(temporary, source, path, settings, say, bar, leave_out or {}, pieces_of, every)
             except KeyboardInterrupt as error:
                 raise EmbryologyError(
                     f"interrupted while preparing corpus {source!r}; nothing was kept, the same command begins anew"
@@ -131,6 +133,7 @@ def place(
     settings: Tokenizer,
     leave_out: Mapping[str, Sequence[str]] | None,
     pieces_of: PreparedCorpus | None = None,
+    every: int = 1,
 ) -> Path:
     """The folder of the cache that :func:`prepare` fills or finds, which is there where that was done before."""
     origin = {"source": source, "files": fingerprint(source, path), "format": FORMAT}
@@ -143,6 +146,8 @@ def place(
         ]
     if leave_out:
         origin["leave_out"] = overlap.identity(leave_out)
+    if every > 1:
+        origin["every"] = every
     return runs_folder() / ".corpora" / sha256_of(origin)[:16]
 
 
@@ -161,6 +166,7 @@ def _build(
     progress: Progress,
     leave_out: Mapping[str, Sequence[str]],
     pieces_of: PreparedCorpus | None,
+    every: int,
 ) -> None:
     from embryology.corpus import tokenizer as tokenizers  # late: it loads torch
 
@@ -171,7 +177,7 @@ def _build(
     if leave_out:
         looking = _Counted(progress, "looking for test text")
         numbers, record["left_out"] = overlap.left_out(looking.count(articles(source, path)), leave_out)
-        say(_left_out(record["left_out"]))
+        say(overlap.told(record["left_out"]))
 
     def kept() -> Iterator[Article]:
         return (article for number, article in enumerate(articles(source, path)) if number not in numbers)
@@ -206,10 +212,13 @@ def _build(
     say(f"languages of the text: {', '.join(f'{name} {share:.0%}' for name, share in record['languages'].items())}")
     record["tokenizer_sha256"] = sha256_of_file(folder / "tokenizer" / "tokenizer.json")
     record["vocab_size"] = settings.vocab_size
+    if every > 1:
+        record |= {"every": every, "text_sha256": sha256_of([record["text_sha256"], every])}
+        say(f"training on one article in {every}")
     say(f"tokenising {reading.done:,} articles")
     tokenising = _Counted(progress, "tokenising", total=reading.done)
     dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    record |= _store(folder, tokenising.count(kept()), tokenizer.backend_tokenizer, dtype)
+    record |= _store(folder, thinned(tokenising.count(kept()), every), tokenizer.backend_tokenizer, dtype)
     for side, _ in SIDES:
         if not record[side]["documents"]:
             raise EmbryologyError(
@@ -228,12 +237,6 @@ def _files(path: Path, say: Callable[[str], None]) -> dict[str, Any]:
         others = f", and {len(left_out) - SAID} more" if len(left_out) > SAID else ""
         say(f"reading {read} .txt files of {path}, and not {', '.join(left_out[:SAID])}{others}")
     return {"files": read, "files_left_out": len(left_out)}
-
-
-def _left_out(record: dict[str, Any]) -> str:
-    """What was left out, in words."""
-    by_set = ", ".join(f"{name} {counts['articles']:,}" for name, counts in record["by_set"].items())
-    return f"articles with test text, left out: {record['articles']:,}, of {record['words']:,} words ({by_set})"
 
 
 class _Counted:

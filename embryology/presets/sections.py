@@ -19,6 +19,9 @@ class Corpus(Section):
     leave_out: tuple[str, ...] = ()
     """Test sets, of :mod:`embryology.tasks.texts`: articles that share a sentence or 13 words on end with one of them
     are not trained on."""
+    every: PositiveInt = 1
+    """Only every so-many-th of the articles that are left is trained on. The tokenizer learns from all of them, and all
+    that are held out stay, so that the same is asked as of the whole text."""
 
 
 class Tokenizer(Section):
@@ -33,8 +36,8 @@ class Tokenizer(Section):
 
     @model_validator(mode="after")
     def _learns_from_whole_texts(self) -> "Tokenizer":
-        if any(corpus.leave_out for corpus in self.learns_from):
-            raise ValueError("learns_from takes whole texts, without leave_out")
+        if any(corpus.leave_out or corpus.every > 1 for corpus in self.learns_from):
+            raise ValueError("learns_from takes whole texts, without leave_out or every")
         return self
 
 

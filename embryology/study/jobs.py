@@ -46,7 +46,8 @@ def _corpus(member: Member, console: Console) -> None:
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
-    store.prepare(corpus.source, corpus.path, tokenizer, say, console, texts.read(corpus.leave_out))
+    leave_out = texts.read(corpus.leave_out)
+    store.prepare(corpus.source, corpus.path, tokenizer, say, console, leave_out, every=corpus.every)
 
 
 def _pretrain(member: Member, console: Console) -> None:

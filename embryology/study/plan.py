@@ -274,7 +274,7 @@ def corpus_of(member: Member) -> tuple[Corpus, Tokenizer]:
 
 def place_of_corpus(member: Member) -> Path:
     corpus, tokenizer = corpus_of(member)
-    return store.place(corpus.source, corpus.path, tokenizer, texts.read(corpus.leave_out))
+    return store.place(corpus.source, corpus.path, tokenizer, texts.read(corpus.leave_out), every=corpus.every)
 
 
 def refuse_impossible(plan: Plan, gigabytes: float, environment: Mapping[str, str] = os.environ) -> None:

@@ -44,8 +44,9 @@ def _unmade(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "_build", lambda folder, *_: write_json(folder / "corpus.json", {}))
 
 
-def key(source, path, settings=SETTINGS, leave_out=SETS):
-    corpus = store.prepare(source, None if path is None else str(path), settings, print, leave_out=leave_out)
+def key(source, path, settings=SETTINGS, leave_out=SETS, every=1):
+    path = None if path is None else str(path)
+    corpus = store.prepare(source, path, settings, print, leave_out=leave_out, every=every)
     return corpus.folder.name
 
 
@@ -120,12 +121,13 @@ def test_every_setting_every_text_that_is_left_out_and_the_formats_give_another(
     keys = [before]
     keys += [key(source, folder, SETTINGS.model_copy(update={name: value})) for name, value in OTHER_SETTINGS.items()]
     keys += [key(source, folder, leave_out=sets) for sets in OTHER_SETS]
+    keys += [key(source, folder, every=every) for every in (2, 3)]
     for module, name in ((overlap, "RULE"), (store, "FORMAT")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, getattr(module, name) + 1)
             keys.append(key(source, folder))
     assert OTHER_SETTINGS.keys() == Tokenizer.model_fields.keys()
-    assert len(set(keys)) == len(keys) == 1 + 4 + 5 + 2
+    assert len(set(keys)) == len(keys) == 1 + 4 + 5 + 2 + 2
     assert key(source, folder, leave_out={"two": ["a third"], "one": ["another", "a text"]}) == before
     assert key(source, folder, leave_out={}) == key(source, folder, leave_out=None)
 

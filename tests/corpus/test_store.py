@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +14,16 @@ from tokenizers import Tokenizer as Backend
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
+from embryology import presets
 from embryology.corpus import language, several, store
 from embryology.corpus import tokenizer as tokenizers
 from embryology.corpus.articles import articles, is_held_out
 from embryology.corpus.sentences import split
 from embryology.corpus.tokenizer import load
 from embryology.errors import EmbryologyError
-from embryology.presets import Tokenizer
+from embryology.presets import Corpus, Tokenizer
 from embryology.storage.files import read_json
+from embryology.study import plan
 
 SETTINGS = Tokenizer(vocab_size=400)
 SIDES = (("train", False), ("held-out", True))
@@ -158,6 +161,27 @@ def test_held_out_text_and_what_is_left_out_teach_neither_tokenizer_nor_model(wr
         "tokenising 6 articles",
     ]
     assert "left_out" not in store.prepare("wikipedia", write(rows), SETTINGS, print).record
+
+
+def test_of_every_third_article_the_model_reads_and_the_tokenizer_learns_all(write, asked, tokenizer):
+    trained, held_out = titles(False, 7), titles(True, 2)
+    rows = [(title, f"The king {number} walks.") for number, title in enumerate(trained)]
+    rows[1:1] = [(title, "Held out.") for title in held_out]
+    lines = []
+    corpora = [Corpus(source="wikipedia", path=write(rows), every=every) for every in (1, 3)]
+    smoke = presets.load("smoke").outcome
+    outcomes = [smoke.model_copy(update={"corpus": each, "tokenizer": SETTINGS}) for each in corpora]
+    whole, third = (several.prepare(each, lambda _: {}, lines.append).own for each in outcomes)
+    assert [len(sentences) for sentences in asked] == [7, 7]
+    assert third.record["tokenizer_sha256"] == whole.record["tokenizer_sha256"]
+    assert third.record["text_sha256"] != whole.record["text_sha256"]
+    kept = [tokenizer([text], add_special_tokens=False).input_ids for _, text in (rows[0], rows[5], rows[8])]
+    assert list(documents(third.train)) == kept
+    assert list(documents(third.held_out)) == list(documents(whole.held_out))
+    assert len(third.held_out.documents) == 3
+    assert "training on one article in 3" in lines
+    member = SimpleNamespace(preset=SimpleNamespace(outcome=outcomes[1]))
+    assert plan.place_of_corpus(member) == third.folder
 
 
 def test_articles_without_text_are_no_documents_and_characters_without_spaces_are_words(write, asked):

@@ -1,20 +1,23 @@
 """What else could make the claims' numbers: how large it is in one run, as far as that was measured."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from embryology import intervals
-from embryology.analysis import acquisition, beyond_frequency, curves, edges, frequency, overlap
+from embryology.analysis import acquisition, beyond_frequency, curves, edges, factors, frequency, overlap
 from embryology.analysis.acquisition import CannotBeTold
 from embryology.analysis.claims.claim import Seen
 from embryology.analysis.claims.verdicts import recipes
+from embryology.presets import Outcome
 from embryology.runs import measurements, properties
 from embryology.runs.series import Series
 from embryology.specs import edges as labels
 from embryology.specs.properties import FREQUENCY, OVERLAP
-from embryology.specs.tokens import RECONSTRUCTION, SPECIFICATION
+from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
 
 POINTS, PERCENT, NATS = " points", "%", " nats"
 
@@ -40,12 +43,45 @@ class Confound:
     why_not: str = ""
 
 
-UNMEASURED = {
-    "decay of the rate": "seeds that are trained on at a constant rate, beside the same ones whose rate decays",
-    "vocabulary and tokenizer": "the same model and text with vocabularies of several sizes",
-    "repetition of the text": "as many tokens, of text that is read once and of text that is read several times",
-}
-"""Confounds that no run here measures, and what would."""
+@dataclass(frozen=True)
+class OneSetting:
+    """A confound that is one setting of training, so that two runs which differ in it alone tell its effect."""
+
+    name: str
+    comparison: str
+    """Of the second run less the first, a clause."""
+    setting: Callable[[Outcome], float]
+    """The first of the two has less of it."""
+    exclude: dict[str, Any]
+    """Of an outcome, as pydantic's ``model_dump`` takes it, what holds the setting."""
+    lacking: str
+    """What runs would be needed."""
+
+
+SETTINGS = (
+    OneSetting(
+        "decay of the rate",
+        "after a decay, less at a constant rate to the end",
+        lambda outcome: float(outcome.course[-1].falls_to is not None),
+        {"phases": True},
+        "two runs of the same seed and steps, of which one ends at a constant rate and one decays",
+    ),
+    OneSetting(
+        "vocabulary and tokenizer",
+        "with the larger vocabulary, less with the smaller one",
+        lambda outcome: outcome.tokenizer.vocab_size,
+        {"tokenizer": {"vocab_size"}},
+        "two runs of the same seed, model and text with vocabularies of several sizes",
+    ),
+    OneSetting(
+        "repetition of the text",
+        "of fewer articles, read more often, less of more articles",
+        lambda outcome: outcome.corpus.every,
+        {"corpus": {"every"}},
+        "two runs of the same seed and as many tokens, of which one reads fewer articles more often",
+    ),
+)
+ASKED = {RECONSTRUCTION: "words reconstructed at the end", MASK_PREDICTION: "masked words predicted at the end"}
 
 
 def read(series: Sequence[Series]) -> list[Confound]:
@@ -61,7 +97,7 @@ def read(series: Sequence[Series]) -> list[Confound]:
         _of_first(series, "size of the test set", "words reconstructed at the end, over items", _items),
         _seeds(series),
     ]
-    return [*made, *(Confound(name, what, None, "not measured yet") for name, what in UNMEASURED.items())]
+    return [*made, *itertools.chain.from_iterable(_of_setting(series, each) for each in SETTINGS)]
 
 
 def _of_first(
@@ -138,3 +174,48 @@ def _seeds(series: Sequence[Series]) -> Confound:
             low, high = intervals.of_mean(values, np.ones_like(values))
             return Confound(name, number, Effect(recipe, float(values.mean()), float(low), float(high), PERCENT))
     return Confound(name, number, None, "no recipe at hand has three seeds that were measured")
+
+
+def _of_setting(series: Sequence[Series], setting: OneSetting) -> Iterator[Confound]:
+    """Of the first two runs that differ in a setting alone and were asked the same."""
+    reasons = []
+    for one, other in itertools.permutations(series, 2):
+        if _differ_in(setting, one, other):
+            found = [_of_pair(one, other, task) for task in ASKED]
+            effects = [each for each in found if isinstance(each, Effect)]
+            if len(effects) == len(ASKED):
+                for words, effect in zip(ASKED.values(), effects, strict=True):
+                    yield Confound(setting.name, f"{words}, {setting.comparison}", effect)
+                return
+            reasons += [each for each in found if isinstance(each, str)]
+    needed = f"not measured: it takes {setting.lacking}"
+    yield Confound(setting.name, setting.comparison, None, reasons[0] if reasons else needed)
+
+
+def _differ_in(setting: OneSetting, one: Series, other: Series) -> bool:
+    if one.manifest is None or other.manifest is None or one.version != other.version:
+        return False
+    outcomes = one.manifest.outcome, other.manifest.outcome
+    rest, other_rest = (each.model_dump(exclude=setting.exclude) for each in outcomes)
+    return rest == other_rest and setting.setting(outcomes[0]) < setting.setting(outcomes[1])
+
+
+def _of_pair(one: Series, other: Series, task: str) -> Effect | str:
+    """How much more words of a task the other has right at its last checkpoint, of those that both were asked."""
+    probe = SPECIFICATION.name
+    for each in (one, other):
+        if reason := measurements.lacking(each, probe):
+            return reason
+    if factors.asked(one, probe) != factors.asked(other, probe):
+        return f"{one.name} and {other.name} were measured with other settings or on other data"
+    ends = []
+    for each in (one, other):
+        items = measurements.read_items(each, probe)
+        items = items[(items["task"] == task) & (items["step"] == each.checkpoints[-1].step)]
+        ends.append(items[["item_id", "word", "sentence", "correct"]])
+    both = ends[0].merge(ends[1], on=["item_id", "word", "sentence"], suffixes=("", "_other"), validate="one_to_one")
+    more = both["correct_other"].to_numpy(float) - both["correct"].to_numpy(float)
+    if not more.any():
+        return f"{one.name} and {other.name} have no word in common that one of them has right and the other has not"
+    low, high = intervals.of_mean(*intervals.by_unit(more, both["sentence"].to_numpy()))
+    return Effect(f"{other.name}, {one.name}", *_points(more.mean(), float(low), float(high)))
