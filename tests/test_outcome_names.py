@@ -73,6 +73,7 @@ EVERYTHING = {
         "replaced": {3: 4},
         "held_out_sequences": 64,
         "checkpoints": [0, 20, 40],
+        "evaluate_every": 10,
         "seed": 7,
     },
     "probes": {"tokens": {"sentences": 40}},
@@ -177,7 +178,7 @@ def test_every_setting_of_the_outcome_is_in_its_name_and_no_other():
     for path, value in settings_of(preset.outcome, ("outcome",)):
         changed_value = SECTIONS[path[-1]] if path[-1] in SECTIONS else other(value)
         seen[".".join(map(str, path))] = with_setting(preset, path, changed_value).outcome_sha256
-    assert len(seen) == 1 + 65
+    assert len(seen) == 1 + 66
     assert len(set(seen.values())) == len(seen)
     assert preset.with_seed(8).outcome_sha256 == seen["outcome.seed"]
     assert preset.with_seed(8).outcome.seed == 8
@@ -238,6 +239,7 @@ def test_defaults_are_those_that_runs_were_named_with():
         "optimizer.name": "adamw",
         "optimizer.epsilon": 1e-8,
         "phases": (),
+        "evaluate_every": None,
         "replaced": {},
         "grown_from": None,
         "order": None,

@@ -114,6 +114,8 @@ class Outcome(Section):
     """How many held-out sequences an evaluation reads."""
     checkpoints: list[int]
     """The steps at which the model is saved and evaluated, from 0 to ``steps``."""
+    evaluate_every: PositiveInt | None = None
+    """Steps between evaluations beside those at checkpoints: whether a loss still falls shows in many of them alone."""
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="before")

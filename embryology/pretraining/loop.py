@@ -248,7 +248,7 @@ class Run:
         return next(stage for stage in self.course if index < stage.after)
 
     def _steps(self, done: int, until: int, interrupt: Interrupt, show: Callable[[int, str], None]) -> None:
-        """Rows are logged every ``losses.LOG_EVERY`` steps, at checkpoints and where a phase ends; states are saved
+        """Rows are logged every ``losses.LOG_EVERY`` steps, at evaluations and where a phase ends; states are saved
         only where a row ends.
 
         Between two rows nothing waits for the device.
@@ -266,8 +266,10 @@ class Run:
             counts = devices.total(_counted(parts).to(self.device, non_blocking=True))
             means, norm = self._step(index, parts, counts)
             sums, norms, pieces = sums + means, norms + norm, pieces + counts[2].long()
-            step, at_checkpoint = index + 1, index + 1 in self.outcome.checkpoints
-            if step % losses.LOG_EVERY and not at_checkpoint and step not in ends:
+            step, every = index + 1, self.outcome.evaluate_every
+            at_checkpoint = step in self.outcome.checkpoints
+            evaluated = at_checkpoint or (every is not None and step % every == 0)
+            if step % losses.LOG_EVERY and not evaluated and step not in ends:
                 continue
             interrupted = bool(devices.total(torch.tensor(float(interrupt.seen), device=self.device)))
             row = self._row(
@@ -275,8 +277,9 @@ class Run:
             )
             self._refuse_not_finite(row)
             show(step, f"loss {row['masked_loss']:.2f}, {row['tokens_per_second'] / 1000:.1f}k tokens/s")
-            if at_checkpoint:
-                row |= devices.on_main(partial(self._checkpoint, row)) or {}
+            if evaluated:
+                measure = partial(self._checkpoint, row) if at_checkpoint else self._evaluate
+                row |= devices.on_main(measure) or {}
             self.rows.append(row)
             devices.log(row)
             if at_checkpoint or step in ends or interrupted or step - last_save >= speed.resume_every:
@@ -355,9 +358,13 @@ class Run:
                 "preset, give another --run"
             )
 
+    def _evaluate(self) -> dict:
+        """Values on held-out text."""
+        return self.held_out.evaluate(self.trainee, self.device)
+
     def _checkpoint(self, row: dict) -> dict:
         """Evaluate, write the checkpoint, say how it stands. Returns the held-out values."""
-        held_out, step = self.held_out.evaluate(self.trainee, self.device), row["step"]
+        held_out, step = self._evaluate(), row["step"]
         record = {"step": step, "tokens": row["tokens"], "epoch": self.curriculum.epoch(step), "held_out": held_out}
         checkpoints.write(self.folder.checkpoint(step), dict(self.trainee.models), self.tokenizer, record)
         loss, unigram = held_out["held_out_masked_loss"], held_out["unigram_loss"]

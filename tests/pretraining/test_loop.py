@@ -58,6 +58,16 @@ def test_it_learns(finished):
     assert held_out.iloc[-1] < held_out.iloc[0] - 0.3
 
 
+def test_evaluations_between_checkpoints_change_neither_weights_nor_what_they_evaluate(home, finished, tmp_path):
+    folder = train(small_preset(home, evaluate_every=12), tmp_path / "often")
+    assert hashes(folder) == hashes(finished)
+    often, seldom = (read(each).dropna(subset=["held_out_masked_loss"]).fillna(-1) for each in (folder, finished))
+    assert often["step"].tolist() == [0, 5, 12, 20, 24, 36, 48, 60]
+    held_out = [name for name in often if name.startswith("held_out")]
+    assert often[often["step"].isin(seldom["step"])][held_out].values.tolist() == seldom[held_out].values.tolist()
+    assert often["held_out_masked_loss"].nunique() == 8
+
+
 def test_transformers_loads_a_checkpoint_with_the_logits_it_was_trained_with(finished):
     location = Series.open(finished.root).checkpoints[-1].location
     tokenizer = AutoTokenizer.from_pretrained(location)
