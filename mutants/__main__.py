@@ -81,14 +81,16 @@ class Trees:
 
 
 class Reach:
-    """Which tests reach which lines, measured again for a file of tests when it has changed."""
+    """Which tests reach which lines, measured again for a file of tests when it or its tests' names have changed: some
+    are named by what lies in the repository, and a test that is not found any more would pass for one that fails."""
 
     def __init__(self, folder: Path, trees: Trees, pool: ThreadPoolExecutor):
         self.tests: dict[str, dict] = {}
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         files = [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / "tests").rglob("test_*.py"))]
-        missing = [file for file in files if not self._place(file).exists()]
+        names = _collected()
+        missing = [file for file in files if self._measured(file) != names[file]]
         done = Counter()
 
         def measure(file: str) -> None:
@@ -110,6 +112,10 @@ class Reach:
         list(pool.map(measure, missing))
         for file in files:
             self.tests[file] = json.loads(self._place(file).read_text())
+
+    def _measured(self, file: str) -> set[str] | None:
+        place = self._place(file)
+        return set(json.loads(place.read_text())["seconds"]) if place.exists() else None
 
     def _place(self, file: str) -> Path:
         return self._folder / f"{file.replace('/', '.')}.{_hash(file)}.json"
@@ -142,6 +148,19 @@ class Reach:
             picked += tests
             spent += seconds
         return picked, spent
+
+
+def _collected() -> dict[str, set[str]]:
+    """The names of the tests by their file."""
+    command = [sys.executable, "-m", "pytest", *reach.OPTIONS, "--collect-only", "tests"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    if run.returncode:
+        sys.exit(f"error: the tests cannot be collected:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    names: dict[str, set[str]] = defaultdict(set)
+    for line in run.stdout.splitlines():
+        if "::" in line:
+            names[line.split("::")[0]].add(line)
+    return names
 
 
 @cache

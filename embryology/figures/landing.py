@@ -175,7 +175,8 @@ def matrix(found: Found) -> HTML:
         f'<table class="embryology-matrix" border="0"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
         f"</table></div><p>Cells lead to the claim's figure and rule. A verdict takes {FEWEST_SEEDS} seeds of one "
         "recipe measured alike, and is corrected for being one of twelve. † Exploratory: the run may have been "
-        "known when the rule was written. “Late” claims need a run whose loss has stopped falling at a constant "
+        f"known when the rule was written; where {FEWEST_SEEDS} others are there it does not count. “Late” claims "
+        "need a run whose loss has stopped falling at a constant "
         "rate.</p>"
     )
 

@@ -11,7 +11,7 @@ import yaml
 from scipy import stats
 
 from embryology.analysis import edges
-from embryology.analysis.claims import CLAIMS, confounds, late, verdicts
+from embryology.analysis.claims import CLAIMS, late, verdicts
 from embryology.analysis.claims.decisions import AGAINST, SUPPORTED, UNDECIDED
 from embryology.figures import claims
 from embryology.runs import losses, measurements
@@ -19,12 +19,12 @@ from embryology.runs.paths import ROOT
 from embryology.runs.series import Series
 from embryology.runs.steps import Record
 from embryology.storage.files import read_json, write_json
+from tests.analysis.claim_runs import AFTER, copy, early, fine_tuned, plateau, said, seed
 from tests.figures.reading import cells_of
-from tests.synthetic import STEPS, _downstream, make_run, measure
+from tests.synthetic import STEPS, measure
 
 COVERS = (
     "embryology/analysis/claims/claim.py",
-    "embryology/analysis/claims/confounds.py",
     "embryology/analysis/claims/downstream.py",
     "embryology/analysis/claims/edges.py",
     "embryology/analysis/claims/facts.py",
@@ -32,68 +32,6 @@ COVERS = (
     "embryology/analysis/claims/verdicts.py",
     "embryology/analysis/claims/words.py",
 )
-AFTER = "2030-01-01T00:00:00+00:00"
-
-
-def seed(root, number):
-    """One of a recipe whose seeds learn at times and to scores of their own, trained to a plateau after the rules."""
-    made = make_run(
-        root / f"seed{number}",
-        sentences=40,
-        factor=1 + 0.1 * number,
-        seed=number,
-        outcome={"seed": number},
-        weights=lambda step: 1000 * (number + 1) + step,
-    )
-    plateau(made)
-    return said(made, sessions=AFTER)
-
-
-def said(series, sessions=None, **outcome):
-    """With another beginning, or another outcome."""
-    manifest = yaml.safe_load(series.folder.manifest.read_text())
-    if sessions:
-        manifest["sessions"][0]["started"] = sessions
-    manifest["outcome"] |= outcome
-    series.folder.manifest.write_text(yaml.safe_dump(manifest))
-    return Series.open(series.folder.root)
-
-
-def copy(series, to, name=None, other_weights=False):
-    made = Series.open(shutil.copytree(series.folder.root, to / (name or series.name)))
-    for file in made.folder.measurements.glob("*/*/*.parquet") if other_weights else ():
-        frame = pd.read_parquet(file)
-        frame.assign(key=frame["key"] + name).to_parquet(file)
-    return made
-
-
-def plateau(series, fall=0.0, rate=lambda step: 1e-3, decays_after=2000):
-    """Losses that fall by so much in the last quarter, in even steps."""
-    rows = losses.read(series.folder)
-    step = rows["step"].to_numpy(float)
-    loss = 5 + np.maximum(1200 - step, 0) / 500 - fall * np.clip((step - 1500) / 500, 0, 1)
-    evaluated = rows["held_out_masked_loss"].notna() | (step >= 1500)
-    rows["held_out_masked_loss"] = np.where(evaluated, loss, np.nan)
-    rows["learning_rate"] = [rate(each) for each in step]
-    rows["phase"] = np.where(step <= decays_after, 1, 2)
-    losses.write(series.folder, rows.to_dict("records"))
-
-
-def fine_tuned(series, curve, noise=0.0):
-    """Let a run's fine-tuning score what a curve says, and let each seed of it differ by so much."""
-    for step in STEPS:
-        rows = []
-        for row in _downstream(step, True):
-            if row["metric"] == "score" and row["baseline"] is None:
-                value = curve(step) + noise
-                row |= {"value": value, "low": value - 0.02, "high": value + 0.02}
-            rows.append(row)
-        items = pd.DataFrame({"item_id": ["RTE:dev:1"], "task": ["RTE"], "seed": [0], "correct": [True]})
-        measure(series.folder, "finetune", step, rows, items.assign(source="made-up tasks"))
-
-
-def early(step):
-    return 0.4 + 0.4 * min(step / 160, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -350,90 +288,6 @@ def test_chosen_steps_are_asked_of_all_seeds_of_the_first(seeds, told):
     read = of(seeds, "reconstruction-speeds", steps=steps)
     assert len(read.of("reconstruction-speeds").of[0].seeds) == 3
     assert read.of("reconstruction-speeds").of[0].values != told.of("reconstruction-speeds").of[0].values
-
-
-def test_confounds_are_those_of_the_files(seeds, copies):
-    found = {each.name: each for each in confounds.read(seeds)}
-    unmeasured = {name: each.why_not for name, each in found.items() if each.effect is None}
-    assert list(unmeasured) == ["decay of the rate", "vocabulary and tokenizer", "repetition of the text"]
-    assert all(reason.startswith("not measured: it takes two runs of the same seed") for reason in unmeasured.values())
-    rows = [measurements.read(each, "tokens") for each in seeds]
-    last = [
-        frame[(frame["step"] == 2000) & (frame["task"] == "reconstruction") & (frame["metric"] == "accuracy")]
-        for frame in rows
-    ]
-    words = [frame[frame["baseline"].isna() & (frame["group"] == "")].iloc[0] for frame in last]
-    items = found["size of the test set"].effect
-    assert (items.value, items.low, items.high) == pytest.approx([100 * words[0][n] for n in ("value", "low", "high")])
-    values = [100 * each["value"] for each in words]
-    of_seeds = found["choice of the seed"].effect
-    assert of_seeds.of == "synthetic"
-    assert of_seeds.value == pytest.approx(np.mean(values))
-    assert (of_seeds.low, of_seeds.high) == pytest.approx(stats.t.interval(0.95, 2, np.mean(values), stats.sem(values)))
-    # Of three tasks entities, of which nothing is learnt, in layer 2: micro F1 less 0.3.
-    assert found["capacity of the probe"].effect.value == pytest.approx(100 * (0.44 - 0.3), abs=1)
-    assert found["word frequency"].effect.low < found["word frequency"].effect.value
-    assert found["test text in the training text"].effect.of == "seed0"
-    for each in copies:
-        standing = read_json(each.folder.standing)
-        write_json(each.folder.standing, {"attention": standing["attention"]})
-    lacking = {each.name: each for each in confounds.read([Series.open(each.folder.root) for each in copies])}
-    assert all(each.effect is None for each in lacking.values())
-    assert "has not measured it" in lacking["capacity of the probe"].why_not
-    assert "three seeds" in lacking["choice of the seed"].why_not
-
-
-PAIRS = {
-    "decay of the rate": (
-        {"phases": [{"steps": 2000, "rate": "constant"}]},
-        {"phases": [{"steps": 1500, "rate": "constant"}, {"steps": 500, "rate": "decay"}]},
-    ),
-    "vocabulary and tokenizer": ({"tokenizer": {"vocab_size": 500}}, {"tokenizer": {"vocab_size": 900}}),
-    "repetition of the text": ({}, {"corpus": {"source": "bundled", "every": 9}}),
-}
-
-
-def better(series, words):
-    """So many more sentences of it have all their words right at the end."""
-    for file in (series.folder.measurements / "tokens").glob("*/items/00002000-*.parquet"):
-        items = pd.read_parquet(file)
-        chosen = items["sentence"].isin(sorted(items["sentence"].unique())[:words])
-        items.assign(correct=items["correct"] | chosen).to_parquet(file)
-
-
-@pytest.mark.parametrize("name", PAIRS)
-def test_what_one_setting_does_is_told_by_two_runs_that_differ_in_it_alone(name, seeds, tmp_path):
-    one, other = (said(copy(seeds[0], tmp_path, str(n)), **PAIRS[name][n]) for n in range(2))
-    better(other, 7)
-    series = [other, seeds[1], one]
-    of_both = [each for each in confounds.read(series) if each.name == name]
-    frames = [measurements.read_items(each, "tokens") for each in (one, other)]
-    tasks = "reconstruction", "mask-prediction"
-    for confound, task in zip(of_both, tasks, strict=True):
-        first, second = (f[(f["task"] == task) & (f["step"] == 2000)].sort_values("item_id") for f in frames)
-        more = second["correct"].to_numpy(float) - first["correct"].to_numpy(float)
-        assert confound.why_not == ""
-        assert confound.effect.of == "1, 0"
-        assert confound.effect.value == pytest.approx(100 * more.mean())
-        assert confound.effect.low < 100 * more.mean() < confound.effect.high
-        assert more.mean() > 0
-    assert "words reconstructed at the end" in of_both[0].number
-    assert "masked words predicted at the end" in of_both[1].number
-    otherwise = said(one, objective=one.manifest.outcome.objective.model_dump() | {"mlm_probability": 0.3})
-    assert [e.effect for e in confounds.read([otherwise, other]) if e.name == name] == [None]
-
-
-def test_two_runs_that_were_asked_otherwise_tell_no_effect(seeds, tmp_path):
-    name = "repetition of the text"
-    one, other = (said(copy(seeds[0], tmp_path, str(n)), **PAIRS[name][n]) for n in range(2))
-    assert "no word in common that one" in {e.name: e for e in confounds.read([one, other])}[name].why_not
-    standing = read_json(other.folder.standing)
-    standing["tokens"]["settings"]["sentences"] = 7
-    before = measurements.standing(other.folder)["tokens"].folder(other.folder)
-    write_json(other.folder.standing, standing)
-    before.rename(measurements.standing(other.folder)["tokens"].folder(other.folder))
-    again = [one, Series.open(other.folder.root)]
-    assert "other settings or on other data" in {e.name: e for e in confounds.read(again)}[name].why_not
 
 
 def test_of_syntax_alone_nothing_is_said_of_both(seeds, monkeypatch):

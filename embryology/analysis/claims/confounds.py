@@ -12,7 +12,6 @@ from embryology.analysis import acquisition, beyond_frequency, curves, edges, fa
 from embryology.analysis.acquisition import CannotBeTold
 from embryology.analysis.claims.claim import Seen
 from embryology.analysis.claims.verdicts import recipes
-from embryology.presets import Outcome
 from embryology.runs import measurements, properties
 from embryology.runs.series import Series
 from embryology.specs import edges as labels
@@ -50,8 +49,8 @@ class OneSetting:
     name: str
     comparison: str
     """Of the second run less the first, a clause."""
-    setting: Callable[[Outcome], float]
-    """The first of the two has less of it."""
+    setting: Callable[[Any], float]
+    """Of a run's outcome; the first of the two has less of it."""
     exclude: dict[str, Any]
     """Of an outcome, as pydantic's ``model_dump`` takes it, what holds the setting."""
     lacking: str
