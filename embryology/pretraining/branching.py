@@ -22,8 +22,9 @@ from embryology.runs.manifest import Manifest, Origin, steps_done
 from embryology.runs.paths import RunFolder
 from embryology.storage.files import read_json, removed_whole, sha256_of_file, written_whole
 
-MAY_DIFFER = {"steps", "phases", "batch_size", "checkpoints", "optimizer", "replaced"}
-"""Parts of an outcome of which not all, or of which what they do before the branch, has to be the same."""
+MAY_DIFFER = {"steps", "phases", "batch_size", "checkpoints", "evaluate_every", "optimizer", "replaced"}
+"""Parts of an outcome of which not all, or of which what they do before the branch, has to be the same, and
+evaluations between checkpoints, which change no weight."""
 
 
 def origin_of(preset: Preset, folder: RunFolder) -> Origin | None:

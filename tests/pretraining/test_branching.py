@@ -81,6 +81,16 @@ def test_a_branch_whose_settings_are_the_same_goes_on_as_its_origin_did(home, or
     assert first[0] == first[1]
 
 
+def test_a_branch_may_be_evaluated_more_often(home, origin):
+    seldom, often = (
+        train(preset_of(home, TWO, start=START, evaluate_every=every), home / f"every-{every}") for every in (None, 4)
+    )
+    hashes = [[each.sha256 for each in Series.open(folder.root).checkpoints] for folder in (seldom, often)]
+    assert hashes[0] == hashes[1]
+    evaluated = losses.read(often).dropna(subset=["held_out_masked_loss"])
+    assert evaluated["step"].tolist() == [0, 5, 20, 24, 28, 30]
+
+
 def test_several_decays_branch_off_one_run(home, origin):
     ends = {}
     for steps in (5, 10):
