@@ -49,7 +49,17 @@ def test_text_that_stands_twice_or_no_more_is_refused(root, monkeypatch):
     assert [line.rpartition(": ")[2] for line in str(refusal.value).splitlines()[1:]] == ["'total'", "'mode'"]
 
 
-def test_a_change_is_given_the_tests_that_reach_it_quickest_first(root):
+def test_names_of_tests_are_those_that_are_there(root):
+    (root / "tests" / "test_one.py").write_text(
+        "import pytest\n\n\n@pytest.mark.parametrize('n', [1, 2])\ndef test_it(n):\n    assert n\n"
+    )
+    assert mutants._collected() == {"tests/test_one.py": {f"tests/test_one.py::test_it[{n}]" for n in (1, 2)}}
+    (root / "tests" / "test_two.py").write_text("import nothing_such\n")
+    with pytest.raises(SystemExit, match="cannot be collected"):
+        mutants._collected()
+
+
+def test_a_change_is_given_the_tests_that_reach_it_quickest_first(root, monkeypatch):
     lines = {"quick": {"a": [3], "b": [1]}, "slow": {"c": [3]}, "shared": {"*": [2, 3], "d": [1]}}
     seconds = {"quick": {"a": 1, "b": 1}, "slow": {"c": 100}, "shared": {"d": 5, "e": 4}}
     (root / "reach").mkdir()
@@ -59,8 +69,15 @@ def test_a_change_is_given_the_tests_that_reach_it_quickest_first(root):
         found = {"lines": {"embryology/means.py": by_test}, "seconds": seconds[name], "failed": []}
         found["hashes"] = {"embryology/means.py": mutants._hash("embryology/means.py")}
         (root / "reach" / f"{file.replace('/', '.')}.{mutants._hash(file)}.json").write_text(json.dumps(found))
+    names = {f"tests/test_{name}.py": set(of) for name, of in seconds.items()}
+    monkeypatch.setattr(mutants, "_collected", lambda: names)
+    measured = []
     with ThreadPoolExecutor(1) as pool:
-        reach = mutants.Reach(root / "reach", None, pool)
+        reach = mutants.Reach(root / "reach", measured.append, pool)
+        assert not measured
+        names["tests/test_slow.py"] = {"c", "new"}
+        mutants.Reach(root / "reach", measured.append, pool)
+    assert len(measured) == 1
     assert reach.of(change("len(values)")) == (["a", "e", "d", "c"], 110)
     assert reach.of(change("sum(values)")) == (["e", "d"], 9)
     (root / "embryology" / "means.py").write_text("# moved\n" + SOURCE)
