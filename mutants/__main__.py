@@ -152,7 +152,7 @@ class Reach:
 
 def _collected() -> dict[str, set[str]]:
     """The names of the tests by their file."""
-    command = [sys.executable, "-m", "pytest", *reach.OPTIONS, "--collect-only", "tests"]
+    command = [sys.executable, "-m", "pytest", *reach.OPTIONS, "--rootdir", str(ROOT), "--collect-only", "tests"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     if run.returncode:
         sys.exit(f"error: the tests cannot be collected:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
