@@ -44,9 +44,9 @@ SAMPLE = 16_384
 class Recipe:
     """How classifiers are trained: Adam with a rate that falls linearly to zero."""
 
-    learning_rate: float = 0.03
-    batch_size: int = 1024
-    steps: int = 600
+    learning_rate: float
+    batch_size: int
+    steps: int
     seed: int = 0
     penalty: float = 0.0
     """Of weights but not of biases: half their squared norm, so many times, is added to the loss of all items

@@ -1,5 +1,7 @@
 """What the page about attention draws and says of curves that are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,14 +97,26 @@ def test_maps_are_drawn_layer_by_step(frame, formation):
     assert " ".join(PIECES) in shown.caption
 
 
+def test_maps_are_of_the_heads_that_attend_to_neighbours_at_the_last_step(frame, formation):
+    """Of two heads in each layer the first one does before, the second one at the end."""
+    neighbours = np.eye(5, k=1) + np.eye(5, k=-1)
+    neighbours /= neighbours.sum(axis=1, keepdims=True)
+    rows = formation.maps[formation.maps["head"].isin(sorted(formation.maps["head"].unique())[:2])].copy()
+    second = rows["head"].max()
+    late = rows["step"] == rows["step"].max()
+    rows["map"] = [neighbours if is_so else np.eye(5) for is_so in (rows["head"] == second) == late]
+    shown = seen(drawn.maps, frame, replace(formation, maps=rows))
+    # Of three pieces between special tokens the outer two give half to those.
+    assert shown.answer.startswith("At step 2,000 neighbours get 0.67 and 0.67 of these heads' attention")
+    assert set(shown.data["head"]) == {second}
+
+
 def times(**values):
     row = {"state": "reached", "step": 300.0, "low": 200.0, "high": 400.0, "doublings": 0.4, "fewest": 0.0, "most": 0.9}
     return pd.Series(row | values)
 
 
 def test_how_a_gain_came_is_said_with_its_intervals(formation):
-    from dataclasses import replace
-
     def said(row, frequency):
         return words._came(row, replace(formation, frequency=frequency))
 

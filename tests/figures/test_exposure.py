@@ -25,6 +25,8 @@ def test_before_and_after_a_reading_is_drawn(told):
         assert line(axis, reading).tolist() == rows[["checkpoint", "value"]].to_numpy().tolist()
         assert bands(axis)[at].tolist() == rows[["checkpoint", "low", "high"]].to_numpy().tolist()
     assert line(axis, "not read, as frequent")[:, 1].tolist() == [0, 0]
+    (shaded,) = [patch for patch in axis.patches if patch.get_label() == "the interval with the reading"]
+    assert (shaded.get_x(), shaded.get_width()) == (0, 1)
     found = exposure.of_reading(told[0], ASKED)
     asked = f"asked for in an interval they gain +{found.value:.2f} nats (+{found.low:.2f} to +{found.high:.2f})"
     assert shown.answer.startswith(f"Word types: {asked}, only shown ")

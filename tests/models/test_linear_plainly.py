@@ -140,12 +140,14 @@ def test_the_code_of_each_block_is_that_of_classifiers_of_what_was_sent_before()
     bits = np.full(3, 2 * math.log2(3))
     # 200 steps in proportion to the items, at least a twentieth of them.
     for end, after, steps in ((2, 4, 10), (4, 8, 12), (8, 16, 25), (16, 32, 50), (32, 64, 100)):
-        classifiers = fit(vectors[:, order[:end]], labels[order[:end]], 3, Recipe(steps=steps, seed=6))
+        classifiers = fit(vectors[:, order[:end]], labels[order[:end]], 3, Recipe(0.03, 1024, steps, seed=6))
         logits = classifiers.logits(vectors[:, order[end:after]]).double().numpy()
         sent = labels[order[end:after]].numpy()
         surprise = special.logsumexp(logits, axis=-1) - logits[:, np.arange(after - end), sent]
         bits += surprise.sum(axis=1) / math.log(2)
-    assert codelength(vectors, labels, 3, Recipe(steps=200, seed=6)).tolist() == pytest.approx(bits.tolist(), rel=1e-3)
+    assert codelength(vectors, labels, 3, Recipe(0.03, 1024, 200, seed=6)).tolist() == pytest.approx(
+        bits.tolist(), rel=1e-3
+    )
 
 
 def test_the_published_recipe_is_that_of_the_release():

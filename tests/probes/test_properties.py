@@ -158,13 +158,15 @@ def test_a_text_that_is_not_at_hand_is_prepared_as_it_was(series, text, monkeypa
     monkeypatch.setattr(properties.store, "all_prepared", lambda: iter([]))
     monkeypatch.setattr(properties.test_texts, "read", lambda names: {name: ["A text."] for name in names})
     monkeypatch.setattr(
-        properties.store, "prepare", lambda *arguments: asked.append((*arguments[:3], *arguments[5:])) or text
+        properties.store,
+        "prepare",
+        lambda *arguments, every: asked.append((*arguments[:3], *arguments[5:], every)) or text,
     )
     assert count(series, prepare=False) == 0
     assert not asked
     assert count(series) == 1
     outcome = series.manifest.outcome
-    assert asked == [(outcome.corpus.source, outcome.corpus.path, outcome.tokenizer, {"ewt": ["A text."]})]
+    assert asked == [(outcome.corpus.source, outcome.corpus.path, outcome.tokenizer, {"ewt": ["A text."]}, 1)]
 
 
 def exposed(step=40):
