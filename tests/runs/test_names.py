@@ -76,7 +76,7 @@ def complete(words):
     [
         ("embryology show results/tiny-seed", {f"results/tiny-seed{seed}" for seed in (0, 3, 4, 5)}),
         ("embryology report results/tiny-seed0 results/tiny-b", {"results/tiny-bert-seed0"}),
-        ("embryology pretrain tiny-", {"tiny-bert", "tiny-electra"}),
+        ("embryology pretrain tiny-e", {"tiny-electra", "tiny-epochs"}),
         ("embryology probe x --probe t", {"tokens"}),
         ("embryology probe x --preset sm", {"small", "smoke"}),
         ("embryology exp", {"export"}),

@@ -73,7 +73,7 @@ def test_counting_refuses_another_text_and_other_data(run, home, tokenizer, monk
         count(run, console)
     other = record | {"text_sha256": "c"}
     write_json(folder / "corpus.json", other)
-    monkeypatch.setattr("embryology.corpus.store.prepare", lambda *_: next(iter(_all())))
+    monkeypatch.setattr("embryology.corpus.store.prepare", lambda *_, **__: next(iter(_all())))
 
     def _all():
         from embryology.corpus import store

@@ -225,6 +225,7 @@ CHANGES = {
     "phases": [{"steps": 10}, {"steps": 40, "sequence_length": 128, "batch_size": 8}],
     "held_out_sequences": 65,
     "checkpoints": [0, 50],
+    "evaluate_every": 25,
     "replaced": {3: 4},
     "grown_from": {"run": "other-seed{seed}", "step": 20},
     "order": {"by": "length"},
