@@ -201,12 +201,16 @@ def _try(change: Change, found: Reach, trees: Trees, results: Results) -> dict:
         try:
             file.write_text(changed)
             late = reach.in_process(tree, reach.some, tests, failed, log=log, limit=60 + 5 * seconds)
+            by = failed.read_text().splitlines()[0] if failed.exists() else ""
+            if by in tests:
+                failed.unlink()
+                if reach.in_process(tree, reach.some, [by], failed, log=log, limit=600) or not failed.exists():
+                    sys.exit(f"error: {by} fails after other tests, and passes alone: what it shares with them changes")
         finally:
             file.write_text(source)
         if late:
             return results.add(change, key, SEEN, "tests did not end")
         if failed.exists():
-            by = failed.read_text().splitlines()[0]
             failed.unlink()
             if by in tests:
                 reach.in_process(tree, reach.some, [by], failed, log=log, limit=600)

@@ -1,5 +1,7 @@
 """What is read, drawn and said of divergences, on curves with known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,11 +56,10 @@ def test_the_sentence_says_where_each_is_closest_and_no_where_none_is(told):
     said = figures.sentence(told)
     assert "the frequency of pieces at step 80 (0.20 nats (0.10 to 0.30))" in said
     assert "the bigram with the piece after at step 640 (2.00 nats (1.90 to 2.10))" in said
-    told.own.update(left=None)
-    assert figures.sentence(told).endswith("No neighbour is shown to matter at the end.")
-    told.own.update(left=80)
-    told.closer.update(left=None)
-    assert "none closer than frequency at the end" in figures.sentence(told)
+    without = replace(told, own=told.own | {"left": None})
+    assert figures.sentence(without).endswith("No neighbour is shown to matter at the end.")
+    none_closer = replace(told, closer=told.closer | {"left": None})
+    assert "none closer than frequency at the end" in figures.sentence(none_closer)
     assert figures.sentence("nothing was measured") == (
         "How far its predictions are from those of n-grams is not told: nothing was measured."
     )
