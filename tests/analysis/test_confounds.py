@@ -107,3 +107,14 @@ def test_two_runs_that_were_asked_otherwise_tell_no_effect(seeds, tmp_path):
     before.rename(measurements.standing(other.folder)["tokens"].folder(other.folder))
     again = [one, Series.open(other.folder.root)]
     assert "other settings or on other data" in {e.name: e for e in confounds.read(again)}[name].why_not
+
+
+@pytest.mark.parametrize("other", [{"corpus": {"source": "bundled", "path": "es"}}, {"learning_rate": 1e-6}])
+def test_a_decay_on_another_text_or_from_another_rate_is_no_effect_of_the_decay(other, seeds, tmp_path):
+    constant, (first, last) = (each["phases"] for each in PAIRS["decay of the rate"])
+    one = said(copy(seeds[0], tmp_path, "0"), phases=constant)
+    changed = said(copy(seeds[0], tmp_path, "1"), phases=[first, last | other])
+    better(changed, 7)
+    found = {each.name: each for each in confounds.read([one, changed])}["decay of the rate"]
+    assert found.effect is None
+    assert found.why_not.startswith("not measured")

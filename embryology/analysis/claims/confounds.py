@@ -55,6 +55,8 @@ class OneSetting:
     """Of an outcome, as pydantic's ``model_dump`` takes it, what holds the setting."""
     lacking: str
     """What runs would be needed."""
+    alike: Callable[[Any], Any] = lambda outcome: None
+    """Of an outcome, what has to be the same of what is excluded."""
 
 
 SETTINGS = (
@@ -64,6 +66,7 @@ SETTINGS = (
         lambda outcome: float(outcome.course[-1].falls_to is not None),
         {"phases": True},
         "two runs of the same seed and steps, of which one ends at a constant rate and one decays",
+        lambda outcome: {(stage.reads, stage.learning_rate) for stage in outcome.course},
     ),
     OneSetting(
         "vocabulary and tokenizer",
@@ -196,7 +199,8 @@ def _differ_in(setting: OneSetting, one: Series, other: Series) -> bool:
         return False
     outcomes = one.manifest.outcome, other.manifest.outcome
     rest, other_rest = (each.model_dump(exclude=setting.exclude) for each in outcomes)
-    return rest == other_rest and setting.setting(outcomes[0]) < setting.setting(outcomes[1])
+    less, more = map(setting.setting, outcomes)
+    return rest == other_rest and less < more and setting.alike(outcomes[0]) == setting.alike(outcomes[1])
 
 
 def _of_pair(one: Series, other: Series, task: str) -> Effect | str:
