@@ -11,6 +11,7 @@
 # make lint   formatting, style and types, as the continuous integration checks them
 #
 # RUN=name trains another preset into the report: make book RUN=smoke
+# JOBS=number of checkpoints that are measured at a time; each takes its share of the cores, and memory for a model
 # The lock is of Python 3.11; the package alone takes a range of versions, see pyproject.toml.
 # PIP_ARGS goes to pip, e.g. an index with another build of torch (see README.md)
 
@@ -18,6 +19,7 @@ PYTHON ?= python3.11
 RUN ?= tiny
 FROZEN ?= results/tiny-seed0
 SEEDS ?= 3
+JOBS ?= 2
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 EMBRYOLOGY := $(VENV)/bin/embryology
@@ -29,7 +31,7 @@ export PYTHONHASHSEED ?= 0
 
 book: $(INSTALLED)
 	$(EMBRYOLOGY) pretrain $(RUN) --resume
-	$(EMBRYOLOGY) probe $(RUN)
+	$(EMBRYOLOGY) probe $(RUN) --jobs $(JOBS)
 	$(EMBRYOLOGY) report $(RUN)
 
 frozen-book: $(INSTALLED)

@@ -155,6 +155,7 @@ def probe(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave what is fetched from the Hub in its cache, for use without a network.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Checkpoints at a time, each in a process of its own.")] = 1,
     plugin: PlugInOption = None,
 ) -> None:
     """Measure the checkpoints of a run, of any folder of save_pretrained folders, or of a series on the Hub."""
@@ -165,7 +166,7 @@ def probe(
     failed = []
     for series in Series.open_all(run, step_pattern=step_pattern, tokenizer=tokenizer):
         try:
-            run_probes(series, chosen_settings(series, probe, preset), steps, console, keep=keep)
+            run_probes(series, chosen_settings(series, probe, preset), steps, console, keep=keep, jobs=jobs)
             properties.count(series, console, prepare=False)
         except EmbryologyError as error:  # one seed's failure is no other's
             failed.append(str(error))

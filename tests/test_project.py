@@ -41,7 +41,7 @@ ORDER = (
     ),
 )
 """The rooms of the package, each importing from those before it alone."""
-PROBE_FRAME = ("__init__", "registry", "runner")
+PROBE_FRAME = ("__init__", "measuring", "processes", "runner")
 SPECS_MAY_IMPORT = {"errors", "storage", "specs"}
 ANALYSIS_MAY_IMPORT = {"errors", "intervals", "storage", "specs", "runs", "analysis"}
 NOTEBOOKS_MAY_IMPORT = ("runs", "analysis", "figures")

@@ -34,6 +34,8 @@ from embryology.tasks import baselines
 from tests.synthetic import make_run, write_manifest
 from tests.training import small_preset, train
 
+COVERS = ("embryology/probes/measuring.py",)
+
 
 class CountSettings(ProbeSettings):
     factor: int = 1
