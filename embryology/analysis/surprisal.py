@@ -81,8 +81,13 @@ def _sigmoid(at: np.ndarray, values: np.ndarray) -> tuple[float, float, float, f
         left: np.ndarray = p[0] - p[1] * special.expit(p[3] * (at - p[2])) - values
         return left
 
+    def jacobian(p: np.ndarray) -> np.ndarray:
+        share = special.expit(p[3] * (at - p[2]))
+        steep = p[1] * share * (1 - share)
+        return np.stack([np.ones_like(at), -share, p[3] * steep, -(at - p[2]) * steep], axis=1)
+
     bounds = [-np.inf, 0, at[0], 0.1], [np.inf, np.inf, at[-1], 50]
     span = max(float(np.ptp(values)), 1e-3)
     start = [values.max(), span, at[np.abs(values - values.mean()).argmin()].clip(at[0] + 1e-6, at[-1] - 1e-6), 3]
-    high, fall, middle, slope = optimize.least_squares(residuals, start, bounds=bounds).x
+    high, fall, middle, slope = optimize.least_squares(residuals, start, jacobian, bounds).x
     return float(high), float(fall), float(middle), float(slope)

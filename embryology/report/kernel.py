@@ -8,6 +8,7 @@ from weakref import WeakSet
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from embryology.report import forks
 from embryology.runs.reads import PLACE
 from embryology.specs import registry
 
@@ -40,6 +41,15 @@ class OwnKernel(AsyncKernelManager):
         notes = {PLACE: str(self.reads)} if self.reads else {}
         options["env"] = {**(options.get("env") or os.environ), "OMP_NUM_THREADS": "1", **notes}
         return await super()._async_pre_start_kernel(**options)
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+        if not forks.possible():
+            return await super()._async_launch_kernel(kernel_cmd, **options)
+        provisioner: Any = self.provisioner  # the one for kernels of this machine
+        _, _, module, *arguments = kernel_cmd  # python -m ipykernel_launcher …
+        process = forks.SERVER.start(module, arguments, options["env"], options.get("cwd") or os.getcwd())
+        provisioner.process, provisioner.pid, provisioner.pgid = process, process.pid, process.pid
+        self._reconcile_connection_info(provisioner.connection_info)
 
     @classmethod
     def noting(cls, place: Path) -> type["OwnKernel"]:
