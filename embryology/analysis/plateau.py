@@ -135,10 +135,13 @@ def fall(losses: pd.DataFrame) -> Fall | None:
 
 
 def _independent(residuals: np.ndarray) -> float:
-    """As how many independent evaluations they count, where each errs like the one before it by a share of its error.
+    """As how many independent evaluations they count, where each errs like those before it.
 
-    As for linear trends by Santer et al. 2000 (https://doi.org/10.1029/1999JD901105); alternating errors gain nothing.
+    The effective sample size of a series, its autocorrelations summed up to the first that is not positive (Geyer 1992,
+    https://doi.org/10.1214/ss/1177011137); errors that alternate gain nothing.
     """
     power = residuals @ residuals
-    alike = max(0.0, residuals[:-1] @ residuals[1:] / power) if power else 0.0
-    return float(len(residuals) * (1 - alike) / (1 + alike))
+    if not power:
+        return float(len(residuals))
+    alike = np.correlate(residuals, residuals, "full")[len(residuals) :] / power
+    return float(len(residuals) / (1 + 2 * alike[: np.argmax(alike <= 0)].sum()))

@@ -126,19 +126,19 @@ def test_the_fall_of_the_last_quarter_is_that_of_a_line_with_its_interval():
 
 
 def test_evaluations_that_err_alike_count_for_fewer():
-    """Those that follow each other closely; taken for independent, their interval would cover half of what it says."""
+    """Those that follow each other closely; taken for independent, their interval would miss three times as often."""
     rng, held, naive = np.random.default_rng(0), [], []
     for _ in range(300):
-        noise = lfilter([1], [1, -0.6], rng.normal(0, 0.01, 400))
-        table = constant(9 - np.arange(400) * 0.0001 + noise, every=10, warm=0)
+        noise = lfilter([1], [1, -0.3, -0.2, -0.1], rng.normal(0, 0.01, 1000))
+        table = constant(9 - np.arange(1000) * 0.0001 + noise, every=10, warm=0)
         fell, quarter = plateau.fall(table), table[table["step"] >= plateau.fall(table).first]
         true = 0.00001 * (fell.last - fell.first)
         held.append(fell.low < true < fell.high)
         plain = sm.OLS(quarter["held_out_masked_loss"], sm.add_constant(quarter["step"])).fit()
         low, high = -plain.conf_int().loc["step"][::-1] * (fell.last - fell.first)
         naive.append(low < true < high)
-    assert np.mean(held) > 0.92
-    assert np.mean(naive) < 0.75
+    assert np.mean(held) > 0.9
+    assert np.mean(naive) < 0.8
 
 
 @pytest.mark.parametrize(
