@@ -149,9 +149,8 @@ def _differences(one: Outcome, other: Outcome, step: int) -> Iterator[str]:
         yield f"number of sequences, {one.sequences} and {other.sequences}, all of which are put in order"
     if one.typing != other.typing:
         yield "typing, whose head has weights of its own"
-    grids = [[each for each in outcome.checkpoints if each <= step] for outcome in (one, other)]
-    if grids[0] != grids[1]:
-        yield f"grid of checkpoints, {grids[0]} and {grids[1]}"
+    if lacking := [each for each in other.checkpoints if each <= step and each not in one.checkpoints]:
+        yield f"grid of checkpoints, without {', '.join(map(str, lacking))}"
     until = one.sequences_until(step)
     replaced = [{at: chunk for at, chunk in each.replaced.items() if at < until} for each in (one, other)]
     if replaced[0] != replaced[1]:
