@@ -131,7 +131,8 @@ def _measured(measuring: Measuring, todo: dict[Checkpoint, list[Asked]], console
                 noted.add(news.note)
             if news.failed:
                 failed.setdefault(news.failed, []).append((news.step, news.over))
-            progress.update(bar, description=f"{name} step {news.step} {news.probe}".rstrip(), advance=news.over)
+            doing = {"description": f"{name} step {news.step} {news.probe}"} if news.probe else {}
+            progress.update(bar, advance=news.over, **doing)
 
         if jobs > 1:
             processes.measure(measuring, todo, tell, jobs)

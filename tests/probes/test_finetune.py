@@ -10,7 +10,7 @@ import torch
 
 from embryology.errors import EmbryologyError
 from embryology.models.encoder import Encoder
-from embryology.probes import runner
+from embryology.probes import measuring, runner
 from embryology.probes.finetune import FinetuneProbe
 from embryology.runs import measurements
 from embryology.runs.paths import RunFolder
@@ -106,7 +106,7 @@ def _within_the_fourth_cell():
 
 
 def _between_the_two_files_of_a_cell():
-    die_at(runner, "write_table", 6)
+    die_at(measuring, "write_table", 6)
 
 
 def _while_a_checkpoints_table_is_written():

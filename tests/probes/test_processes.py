@@ -1,6 +1,7 @@
 """Several checkpoints at a time give what one after the other gives, and end as that ends."""
 
 import contextlib
+import functools
 import io
 import json
 import multiprocessing
@@ -152,10 +153,12 @@ def test_ctrl_c_ends_all_of_them_at_once(behaves, tmp_path):
     settings = tmp_path / "asks.yaml"
     settings.write_text(f"extends: smoke\nprobes: {{behaves: {{folder: {tmp_path}}}}}\n", encoding="utf-8")
     arguments = ["probe", str(series.folder.root), "--jobs", "2", "--preset", str(settings), "--plugin", "mine.py"]
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would these tests' own children.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     command = subprocess.Popen(
         [sys.executable, "-m", "embryology", *arguments, "--probe", "behaves"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=heeding,
     )  # fmt: skip
     try:
         until = time.monotonic() + 120

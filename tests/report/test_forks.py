@@ -8,6 +8,7 @@ import time
 
 import papermill
 import pytest
+from jupyter_core.utils import ensure_event_loop
 
 from embryology.report import forks
 from embryology.report.kernel import OwnKernel
@@ -119,6 +120,7 @@ def test_a_notebook_has_the_same_outputs_in_a_kernel_of_its_own(tmp_path, monkey
             tmp_path / "one.ipynb", None, kernel_name="python3", language="python", kernel_manager_class=kernels,
             progress_bar=False, record_timing=False,
         )  # fmt: skip
+        ensure_event_loop().close()  # nbclient leaves it open
         outputs.append([cell.get("outputs") for cell in made.cells])
     assert outputs[0] == outputs[1]
     assert "image/png" in str(outputs[0])

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from embryology import presets
 from embryology.errors import EmbryologyError
+from embryology.probes import measuring
 from embryology.runs import measurements
 from embryology.runs.paths import RunFolder
 from embryology.runs.series import Series
@@ -131,7 +132,7 @@ def test_other_settings_and_a_raised_version_are_measured_anew(again, write_stud
 def edited(monkeypatch):
     """As if the source of the probe ``tokens`` had been changed."""
     real = plan.source_of
-    for module in (plan, plan.runner):
+    for module in (plan, measuring):
         monkeypatch.setattr(module, "source_of", lambda probe: "f" * 64 if probe == "tokens" else real(probe))
 
 
@@ -167,7 +168,7 @@ def test_other_values_of_a_changed_source_ask_for_a_new_version(again, edited, t
     if table == "rows":
         measurements.write(file, frame, source="0" * 64)
     else:
-        plan.runner.write_table(file, frame)
+        measuring.write_table(file, frame)
     said = r"small-seed0: the changed source of probe tokens gives other numbers at step 5 "
     with pytest.raises(EmbryologyError, match=rf"{said}\({table}: .* became .*\); raise its version, which is 2"):
         jobs.run(again, "measure/small-seed0/probes/0-5", QUIET)
@@ -177,7 +178,7 @@ def test_other_values_of_a_changed_source_ask_for_a_new_version(again, edited, t
 
 def test_what_another_machine_measured_cannot_be_compared(again, edited):
     (file,) = RunFolder.named("small-seed0").measurements.glob("tokens/*/00000000-*.parquet")
-    plan.runner.write_table(file, measurements.read_table(file).to_pandas().assign(torch="0.1"))
+    measuring.write_table(file, measurements.read_table(file).to_pandas().assign(torch="0.1"))
     series = Series.open("small-seed0")
     cells = [plan.Cell("small-seed0", "tokens", 0, plan.CHANGED)]
     (member, _) = again.members
