@@ -2,7 +2,7 @@
 
 The phases of a branch are those of the whole run, and up to where it branches off they are the other run's: it ends,
 bit for bit, where it would have ended had it been trained from random parameters. So it gets the other run's
-checkpoints, losses and state up to there, and is resumed.
+losses and state up to there, and those of its checkpoints that it lists itself, and is resumed.
 
 A run that is *grown* from a smaller one begins with the weights of one of its checkpoints, made larger, at step 0.
 """

@@ -48,8 +48,9 @@ class Forked:
 
     def poll(self, seconds: float | None = 0) -> int | None:
         """None while it runs, for so many seconds; how it ended is not known, which counts as 0."""
-        ended, _, _ = select.select([self._handle], [], [], seconds)
-        return 0 if ended else None
+        ended = select.poll()  # and not `select`, which fails where a process has many files open
+        ended.register(self._handle, select.POLLIN)
+        return 0 if ended.poll(None if seconds is None else 1000 * seconds) else None
 
     def wait(self, timeout: float | None = None) -> int | None:
         """As :meth:`poll`, until it has ended."""
