@@ -99,7 +99,7 @@ def chromium() -> Iterator[Page]:
                 address = next(each for each in json.load(answer) if each["type"] == "page")["webSocketDebuggerUrl"]
             connection = loop.run_until_complete(_connected(address))
             yield Page(connection, loop)
-            connection.close()
+            loop.run_until_complete(_closed(connection))
         finally:
             process.terminate()
             process.wait()
@@ -108,3 +108,8 @@ def chromium() -> Iterator[Page]:
 
 async def _connected(address: str) -> Any:
     return await websocket_connect(address, max_message_size=2**30)
+
+
+async def _closed(connection: Any) -> None:
+    """In a loop that runs: outside of one asyncio would make another, which nobody closes."""
+    connection.close()
