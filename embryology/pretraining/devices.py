@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
+import joblib
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
@@ -29,6 +30,14 @@ def speaks() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
+def sharing_cores(preset: Preset) -> Preset:
+    """``preset`` with no more threads than each process's share of this machine's cores: more wait for one another, and
+    training takes many times as long."""
+    share = max(1, joblib.cpu_count() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    speed = preset.speed.model_copy(update={"threads": min(preset.speed.threads, share)})
+    return preset.model_copy(update={"speed": speed})
+
+
 def launch(processes: int, arguments: Sequence[str]) -> None:
     """Run ``embryology`` with ``arguments`` in several processes of this machine that train together.
 
@@ -42,7 +51,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     logging.disable(logging.ERROR)  # the processes speak for themselves
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the preset's own number is set later
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # what each may have is set later
     settings = run.parse_args(["--standalone", "--nproc-per-node", str(processes), "-m", "embryology"])
     settings.training_script_args = list(arguments)  # apart, as its own options may be begun alike
     try:

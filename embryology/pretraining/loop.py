@@ -28,7 +28,7 @@ from embryology.presets import Preset, Stage
 from embryology.pretraining import branching, compiled, growing, order, state
 from embryology.pretraining.batches import Batch
 from embryology.pretraining.curriculum import Curriculum, divide
-from embryology.pretraining.devices import Devices, expected_processes, refuse_unknown_tracker, speaks
+from embryology.pretraining.devices import Devices, expected_processes, refuse_unknown_tracker, sharing_cores, speaks
 from embryology.pretraining.heldout import HeldOut
 from embryology.pretraining.interrupt import Interrupt
 from embryology.pretraining.trainee import PARTS, Trainee, build
@@ -80,7 +80,7 @@ def pretrain(
     corpus = several.prepare(preset.outcome, texts.read, say, speaking)
     devices = Devices(track, folder.root / "tracking")
     with devices.on_main(lambda: _lock(folder)) or nullcontext():
-        Run(preset, folder, corpus, devices, console if devices.is_main else quiet, origin).train(until)
+        Run(sharing_cores(preset), folder, corpus, devices, console if devices.is_main else quiet, origin).train(until)
 
 
 def _refuse_impossible(preset: Preset) -> None:

@@ -13,7 +13,7 @@ from torch.distributed import run
 
 from embryology import presets
 from embryology.errors import EmbryologyError
-from embryology.pretraining.devices import Devices, refuse_unknown_tracker
+from embryology.pretraining.devices import Devices, refuse_unknown_tracker, sharing_cores
 from embryology.runs.losses import read
 from embryology.runs.paths import RunFolder
 from tests.processes import CONTEXT, command, run_command
@@ -91,6 +91,17 @@ def test_any_number_of_processes_resumes_what_another_began(home):
         agree(folder, alone, 2e-3)
     sessions = [yaml.safe_load((folder / "run.yaml").read_text())["sessions"] for folder in (two, three)]
     assert [[session["processes"] for session in each] for each in sessions] == [[2, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(("cores", "processes", "threads"), [(8, 1, 4), (8, 2, 4), (8, 3, 2), (2, 3, 1), (2, None, 2)])
+def test_processes_of_a_machine_share_its_cores(cores, processes, threads, home, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    monkeypatch.setenv("WORLD_SIZE", "99")  # on all machines
+    if processes:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    asked = small_preset(home).model_copy(update={"speed": presets.Speed(threads=4, resume_every=7)})
+    given = sharing_cores(asked)
+    assert (given.speed.threads, given.speed.resume_every, given.outcome) == (threads, 7, asked.outcome)
 
 
 def launched(said, preset, root):
