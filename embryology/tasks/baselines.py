@@ -1,6 +1,7 @@
 """What a task gives to those who read nothing, and to a linear model of words."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,10 +34,18 @@ def _majority(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
 
 def _tf_idf(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
     """Logistic (or ridge) regression on tf-idf of words and pairs of words; of two sentences also their product."""
+    return _regression(bool(task.classes), tuple(train), tuple(tuple(split.examples) for split in task.dev.values()))
+
+
+@lru_cache(maxsize=8)  # two probes ask for the same of each task, and it takes seconds
+def _regression(classes: bool, train: tuple[Example, ...], devs: tuple[tuple[Example, ...], ...]) -> list[np.ndarray]:
     from scipy import sparse  # late, both: a second
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge
 
+    labels = np.array([example.label for example in train])
+    if classes and len(np.unique(labels)) == 1:
+        return [np.full(len(dev), labels[0]) for dev in devs]
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[^\w\s]")
     vectorizer.fit([text for example in train for text in (example.first, example.second) if text is not None])
 
@@ -47,9 +56,6 @@ def _tf_idf(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
         second = vectorizer.transform([example.second or "" for example in examples])
         return sparse.hstack([first, second, first.multiply(second)]).tocsr()
 
-    labels = np.array([example.label for example in train])
-    if task.classes and len(np.unique(labels)) == 1:
-        return _majority(task, train)
-    model = LogisticRegression(C=10, max_iter=1000) if task.classes else Ridge()
+    model = LogisticRegression(C=10, max_iter=1000) if classes else Ridge()
     model.fit(features(train), labels)
-    return [model.predict(features(split.examples)) for split in task.dev.values()]
+    return [model.predict(features(dev)) for dev in devs]
