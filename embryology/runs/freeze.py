@@ -123,7 +123,7 @@ def write_all(folder: RunFolder, configuration: Configuration, rows: pd.DataFram
     place = configuration.folder(folder)
     measurements.write(place / ALL, rows)
     if items is not None:
-        write_table(place / "items" / ALL, _kept(items, registry.get(configuration.probe)))
+        write_table(place / "items" / ALL, _kept(items, registry.get(configuration.probe)), level=19)
 
 
 def _left_out(without: Sequence[str]) -> LeftOut:

@@ -138,12 +138,16 @@ def write_yaml(path: Path, value: Any) -> None:
         temporary.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write a table as Parquet with zstd and checksums, whole or not at all."""
+def write_table(path: Path, table: pa.Table | pd.DataFrame, level: int | None = None) -> None:
+    """Write a table as Parquet with zstd and checksums, whole or not at all.
+
+    Args:
+        level: of zstd, up to 22; None is its own. At 19 a probe's items are 5 to 20% smaller, in a second or a few.
+    """
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, temporary, compression="zstd", compression_level=level, write_page_checksum=True)
 
 
 def read_table(path: Path, columns: list[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:

@@ -218,6 +218,16 @@ def test_a_table_is_read_as_it_was_written_and_later_columns_are_null(tmp_path):
     assert table.to_pylist() == [{"step": 3, "later": None, "loss": 1 / 3}, {"step": 1, "later": None, "loss": None}]
 
 
+def test_a_table_may_be_made_smaller(tmp_path):
+    table = pa.table({"item": [f"{number % 999}:{number % 7}" for number in range(9_000)]})
+    sizes = []
+    for level in (None, 19):
+        files.write_table(tmp_path / "x.parquet", table, level)
+        assert files.read_table(tmp_path / "x.parquet") == table
+        sizes.append((tmp_path / "x.parquet").stat().st_size)
+    assert sizes[1] < 0.95 * sizes[0]
+
+
 def test_a_changed_number_in_a_table_is_found(tmp_path):
     """Noise is not compressed, so that a changed byte is a changed number and nothing else."""
     numbers = pa.table({"value": np.random.default_rng(0).random(99)})
