@@ -370,6 +370,7 @@ def test_known_counts_are_those_of_the_papers():
     trex, squad = KNOWN["trex"], KNOWN["squad"]
     assert trex["1-1"] + trex["N-1"] + trex["N-M"] == trex["facts"]
     assert (trex["relations"], trex["1-1"], trex["N-1"], trex["N-M"]) == (41, 937, 20_006, 13_096)  # Petroni 2019
+    assert KNOWN["google-re"]["relations"] == 3
     assert squad["facts"] == 302  # of 305, three of which have no sentence with one mask
 
 

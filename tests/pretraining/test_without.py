@@ -58,6 +58,8 @@ def test_sequences_that_hold_a_thing_are_those_that_a_plain_walk_finds(curriculu
         assert list(zip(one.numbers.tolist(), one.steps.tolist(), strict=True)) == found
         assert one.masked.dtype == bool
     assert set(held[2].numbers) <= set(held[0].numbers)
+    (nothing,) = without.holding(curriculum, [queries[0].finder(tokenizer)], after=28, until=28)
+    assert len(nothing.numbers) == len(nothing.steps) == len(nothing.masked) == 0
 
 
 @pytest.fixture(scope="module")

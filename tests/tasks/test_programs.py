@@ -31,6 +31,12 @@ def test_answers_are_right_balanced_and_of_different_sequences(name):
     assert [example.first for example in again.train.examples] == [example.first for example in train]
 
 
+@pytest.mark.parametrize(("name", "fewest", "most"), [("regular", 8, 20), ("sorted", 6, 9)])
+def test_sequences_are_as_long_as_is_said(name, fewest, most):
+    lengths = {len(example.first.split()) for example in catalogue.find(name).train.examples}
+    assert lengths == set(range(fewest, most + 1))
+
+
 @pytest.mark.parametrize("name", ["regular", "sorted"])
 def test_symbols_are_no_help_where_only_their_order_counts(name):
     """A wrong sequence has the counts that a right one has, and differs from it in two neighbours."""
