@@ -249,6 +249,7 @@ def test_seeds_measured_otherwise_or_of_the_same_weights_are_left_out(seeds, tmp
     (verdict,) = of([*seeds, other], name).of(name).of
     assert verdict.seeds == ("seed0", "seed1", "seed2")
     assert verdict.reasons[0].startswith("seed3: it was measured with other settings")
+    assert verdict.reasons[0].endswith(" than seed0")
     (verdict,) = of([*seeds, said(copy(seeds[2], tmp_path, "twin"), seed=7)], name).of(name).of
     assert verdict.reasons == ("twin: its weights are those of seed2",)
 

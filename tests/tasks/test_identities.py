@@ -133,4 +133,7 @@ def test_counts_that_are_known_have_to_hold(tmp_path, monkeypatch, changes, mess
     else:
         catalogue.check(console)
     assert "RTE: train 3, dev 3\n" in console.file.getvalue()
+    (folder_of(tmp_path, "RTE") / "dev.tsv").write_text(RTE + "3\tA.\tB.\tperhaps\n")
+    with pytest.raises(EmbryologyError, match="perhaps"):
+        catalogue.check(Console(quiet=True))
     assert "SQuAD dev: 5 questions, 2 without an answer" in console.file.getvalue()
