@@ -172,7 +172,7 @@ def test_a_run_that_began_otherwise_is_refused(home, origin):
     whole = train(preset_of(home, TWO), home / "whole")
     with pytest.raises(EmbryologyError, match="began with random parameters, and not with step 20 of constant-seed0"):
         train(preset_of(home, TWO, start=START), whole.root)
-    branch = train(preset_of(home, TWO, start=START), home / "branch")
+    branch = train(preset_of(home, TWO, start=START), home / "a branch more")
     with pytest.raises(EmbryologyError, match="began with step 20 of constant-seed0, and not with random parameters"):
         train(preset_of(home, TWO), branch.root)
 
