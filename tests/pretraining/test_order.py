@@ -171,6 +171,13 @@ WRONG = {
         {"order": {"by": "length"}, "phases": [{"steps": 4}, {"steps": 10, "sequence_length": 64}]},
         "order is of all sequences of a run, so that its phases have to read alike",
     ),
+    "two texts": (
+        {
+            "order": {"by": "length"},
+            "phases": [{"steps": STEPS, "mixture": [{"weight": 1}, {"corpus": {"source": "wikipedia"}, "weight": 1}]}],
+        },
+        "order is of a run that reads one text",
+    ),
     "no run": (
         {"order": {"by": "surprisal", "teacher": {"run": "nowhere", "step": 5}}},
         r"order\.teacher: there is no run in .*nowhere; train it",

@@ -112,7 +112,8 @@ def test_a_notebook_has_the_same_outputs_in_a_kernel_of_its_own(tmp_path, monkey
         "get_ipython().run_line_magic('who', '')",
     ]
     write_notebook(tmp_path / "one.ipynb", *cells)
-    outputs = []
+    outputs, starts, start = [], [], forks.SERVER.start
+    monkeypatch.setattr(forks.SERVER, "start", lambda *given: (starts.append(given), start(*given))[1])
     for forked in (True, False):
         monkeypatch.setattr(forks, "possible", lambda forked=forked: forked)
         kernels = OwnKernel.noting(tmp_path / "reads")
@@ -122,5 +123,6 @@ def test_a_notebook_has_the_same_outputs_in_a_kernel_of_its_own(tmp_path, monkey
         )  # fmt: skip
         ensure_event_loop().close()  # nbclient leaves it open
         outputs.append([cell.get("outputs") for cell in made.cells])
+        assert len(starts) == 1
     assert outputs[0] == outputs[1]
     assert "image/png" in str(outputs[0])

@@ -281,6 +281,12 @@ def test_a_specification_that_contradicts_itself_is_refused(changes, message):
         replace(registry.get("tokens"), **changes)
 
 
+def test_settings_stay_as_they_are_known_by():
+    settings = registry.get("tokens").settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.seed = 1
+
+
 def test_an_unknown_probe_or_setting_is_named():
     with pytest.raises(
         EmbryologyError,
