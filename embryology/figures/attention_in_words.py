@@ -65,7 +65,7 @@ def answer(series: Series, frame: pd.DataFrame, formation: Formation) -> Markdow
 
 def _came(times: pd.Series, formation: Formation) -> str:
     """How a gain came, of a row with a time, as the rest of a sentence."""
-    how = {"sudden": "suddenly", "gradual": "gradually", None: "whether suddenly cannot be told"}
+    how = {"sudden": "suddenly", "gradual": "gradually", None: "but whether suddenly cannot be told"}
     came = (
         f"is halfway there at step {style.stepped(times)}, {how[verdict(times)]}: from a quarter of its gain to three "
         f"quarters it takes {doublings(times)}"

@@ -129,7 +129,7 @@ def test_how_a_gain_came_is_said_with_its_intervals(formation):
     early = pd.Series({"step": 100.0, "low": 50.0, "high": 200.0})
     assert "gradually: " in said(times(fewest=1.3, most=2), early)
     assert "It comes after the loss" in said(times(), early)
-    assert "whether suddenly cannot be told: " in said(times(most=np.inf), early)
+    assert ", but whether suddenly cannot be told: " in said(times(most=np.inf), early)
     assert said(times(most=np.inf), early).count("0.4 doublings of the steps (0.0 or more)") == 1
     overlapping = pd.Series({"step": 300.0, "low": 250.0, "high": 350.0})
     assert "Whether before or after the loss falls below" in said(times(), overlapping)
