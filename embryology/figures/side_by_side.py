@@ -187,17 +187,22 @@ def in_short(runs: dict[str, Learnt]) -> str:
 
 
 def first(orders: Sequence[Sequence[Sequence[str]]]) -> str:
-    """Which groups are in the first rank in more than half of the orders that there are, as a sentence."""
-    told = [order for order in orders if order]
-    if not told:
+    """Which groups are in the first rank in more than half of the orders that have several, as a sentence."""
+    if not any(orders):
         return f"Cannot be told: no group of words has a learning time in any of {len(orders)} runs."
+    told = [order for order in orders if len(order) > 1]
+    alike = sum(map(bool, orders)) - len(told)
+    tied = f"no two groups can be told apart in {alike} of {len(orders)} runs" if alike else ""
+    if not told:
+        return f"Cannot be told: {tied}."
     counts = Counter(tag for order in told for tag in order[0])
     often = [
         f"{NAMES.get(tag, tag)}s (in {count} of {len(told)} runs)"
         for tag, count in counts.most_common()
         if 2 * count > len(told)
     ]
-    return f"First are {style.listed(often)}." if often else "No group is first in more than half of the runs."
+    said = f"First are {style.listed(often)}" if often else "No group is first in more than half of the runs"
+    return f"{said}; {tied}." if tied else f"{said}."
 
 
 def ranged(values: Sequence[float]) -> str:

@@ -83,6 +83,14 @@ def test_the_answer_is_five_sentences_whose_counts_are_of_the_runs(monkeypatch):
     )
 
 
+def test_groups_that_cannot_be_told_apart_come_first_in_no_run(monkeypatch):
+    tied = [order(name, 300.0, ranks, tau=None, frequency=None) for name, ranks in (("a", [["DT", "NN"]]), ("b", []))]
+    words = landing.answer(found(monkeypatch, orders=[*ORDERS, *tied])).data
+    assert "determiners (in 2 of 2 runs); no two groups can be told apart in 1 of 5 runs." in words
+    words = landing.answer(found(monkeypatch, orders=tied)).data
+    assert "**Which words come first?** Cannot be told: no two groups can be told apart in 1 of 2 runs." in words
+
+
 def test_without_orders_facts_or_seeds_each_sentence_says_that_it_cannot_be_told(monkeypatch):
     facts = pd.DataFrame(columns=["series", "value", "majority"])
     said = landing.answer(found(monkeypatch, orders=[], facts=facts)).data
