@@ -185,11 +185,11 @@ class Results:
 
 
 def _passes_alone(test: str, tree: Path) -> bool:
-    """Whether a test passes in a tree as that stands."""
-    failed = tree.parent / "failed"
+    """Whether a test passes in a tree as that stands; one that does not end, or ends all, does not."""
+    failed, log = tree.parent / "failed", tree.parent / "log"
     failed.unlink(missing_ok=True)
-    reach.in_process(tree, reach.some, [test], failed, log=tree.parent / "log", limit=600)
-    return not failed.exists()
+    late = reach.in_process(tree, reach.some, [test], failed, log=log, limit=600)
+    return not late and not failed.exists() and " passed" in log.read_text()
 
 
 def _try(change: Change, found: Reach, trees: Trees, results: Results) -> dict:
@@ -215,13 +215,12 @@ def _try(change: Change, found: Reach, trees: Trees, results: Results) -> dict:
                 if by not in left or not _passes_alone(by, tree):
                     break
                 print(f"{by} fails after other tests, and passes alone: it is left out for {change}", flush=True)
-                left = left[left.index(by) + 1 :]
+                left, by = left[left.index(by) + 1 :], ""
         finally:
             file.write_text(source)
         if late:
             return results.add(change, key, SEEN, "tests did not end")
-        if failed.exists():
-            failed.unlink()
+        if by:
             if by in tests and not _passes_alone(by, tree):
                 sys.exit(f"error: {by} fails without any change:\n{log.read_text()[-2000:]}")
             return results.add(change, key, SEEN, by)

@@ -34,6 +34,8 @@ def _majority(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
 
 def _tf_idf(task: Task, train: Sequence[Example]) -> list[np.ndarray]:
     """Logistic (or ridge) regression on tf-idf of words and pairs of words; of two sentences also their product."""
+    if task.classes and len({example.label for example in train}) == 1:
+        return _majority(task, train)
     return _regression(bool(task.classes), tuple(train), tuple(tuple(split.examples) for split in task.dev.values()))
 
 
@@ -43,9 +45,6 @@ def _regression(classes: bool, train: tuple[Example, ...], devs: tuple[tuple[Exa
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    labels = np.array([example.label for example in train])
-    if classes and len(np.unique(labels)) == 1:
-        return [np.full(len(dev), labels[0]) for dev in devs]
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[^\w\s]")
     vectorizer.fit([text for example in train for text in (example.first, example.second) if text is not None])
 
@@ -57,5 +56,5 @@ def _regression(classes: bool, train: tuple[Example, ...], devs: tuple[tuple[Exa
         return sparse.hstack([first, second, first.multiply(second)]).tocsr()
 
     model = LogisticRegression(C=10, max_iter=1000) if classes else Ridge()
-    model.fit(features(train), labels)
+    model.fit(features(train), np.array([example.label for example in train]))
     return [model.predict(features(dev)) for dev in devs]

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import filelock
+import joblib
 import pytest
 import yaml
 from torch.distributed import run
@@ -78,7 +79,8 @@ def test_any_number_of_processes_resumes_what_another_began(home):
     )
     alone = train(preset, home / "runs" / "alone").root
     two = home / "runs" / "two"
-    assert pretrain(preset, two, 2) == ([0, 0], [[], []])
+    many = preset.model_copy(update={"speed": preset.speed.model_copy(update={"threads": 99})})
+    assert pretrain(many, two, 2) == ([0, 0], [[], []])
     agree(two, alone, 2e-3)
     said = [(two.parent / f"two-{rank}.out").read_text() for rank in range(2)]
     assert ["done at step 30" in each for each in said] == [True, False]
@@ -86,11 +88,13 @@ def test_any_number_of_processes_resumes_what_another_began(home):
     for folder in (two, three):
         (folder / "state" / "step-00000030.pt").unlink()
     train(preset, two, resume=True)
-    assert pretrain(preset, three, 3, "--resume") == ([0, 0, 0], [[], [], []])
+    assert pretrain(many, three, 3, "--resume") == ([0, 0, 0], [[], [], []])
     for folder in (two, three):
         agree(folder, alone, 2e-3)
     sessions = [yaml.safe_load((folder / "run.yaml").read_text())["sessions"] for folder in (two, three)]
     assert [[session["processes"] for session in each] for each in sessions] == [[2, 1], [2, 3]]
+    of_two, of_three = (max(1, joblib.cpu_count() // processes) for processes in (2, 3))
+    assert [[session["speed"]["threads"] for session in each] for each in sessions] == [[of_two, 1], [of_two, of_three]]
 
 
 @pytest.mark.parametrize(("cores", "processes", "threads"), [(8, 1, 4), (8, 2, 4), (8, 3, 2), (2, 3, 1), (2, None, 2)])
