@@ -34,7 +34,7 @@ def numbers(frame: pd.DataFrame, frozen: pd.DataFrame | None) -> dict[str, str]:
     runs = sum(downstream.seeds(frame, task).notna().to_numpy().sum() for task in tasks)
     return {
         "tasks": style.listed([downstream.label(task) for task in tasks]),
-        "n_seeds": str(downstream.seeds(frame, tasks[0]).shape[1]),
+        "n_seeds": style.plural(downstream.seeds(frame, tasks[0]).shape[1], "seed"),
         "last": f"{last:,}",
         "end": style.ranged(end, ".1f", scale=100),
         "above_majority": style.listed([downstream.label(task) for task in above_majority]),
@@ -157,7 +157,7 @@ def scores(frame: pd.DataFrame, source: str) -> HTML:
             ["task", "seed", "baseline", "step", "tokens", "value", "low", "high", "n"]
         ],
         f"Does more pretraining make a better start? Every checkpoint of {tables.main_series(frame)} is fine-tuned "
-        f"alike. Points: {values['n_seeds']} seeds; line: their median; band: from the lowest to the highest end of "
+        f"alike. Points: {values['n_seeds']}; line: their median; band: from the lowest to the highest end of "
         "the seeds' own 95% bootstraps over development items, so wider than an interval of 95%. "
         f"Tasks: {source}; whole development sets. Step 0 is a model trained from "
         "scratch on the task alone. Baselines: the most frequent class, and a linear model on tf-idf of the same "
@@ -179,11 +179,12 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     }
     drawn = _answers_beside_published(frame, answers)
     quarter = {}
+    gains = not np.isnan(downstream.reached(frame)[0])
     for name, (line, number) in lines.items():
         colour, marker, dashes = style.LINES[number]
         at, gain = line.index / max(line.index.max(), 1), float(downstream.gains(line.to_numpy()))
         height.plot(at, line, color=colour, marker=marker, linestyle=dashes, label=name)
-        if gain > 0:
+        if gains or number:  # of no gain there is no share
             risen = (line - line.iloc[0]) / gain
             share.plot(at, 100 * risen, color=colour, marker=marker, linestyle=dashes)
             quarter[name] = 100 * np.interp(downstream.EARLY, at, risen)
@@ -193,9 +194,9 @@ def beside_published(frame: pd.DataFrame) -> HTML:
     height.set(ylabel="mean score (points)", xlabel=style.counted("share of the training steps"))
     share.set(ylabel="% of the gain to the last three", xlabel=style.counted("share of the training steps"))
     style.legend(figure, [height], 4)
-    own, *others = (f"{name} {value:.0f}%" for name, value in quarter.items())
-    answer = f"Of its whole gain there after a quarter of the steps: {own}"
-    answer += f"; {style.listed(others)}" if others else ""
+    told = [f"{name} {value:.0f}%" for name, value in quarter.items()]
+    own, others = (told[0], told[1:]) if gains else ("no gain is shown of this run", told)
+    answer = f"Of its whole gain there after a quarter of the steps: {own}; {style.listed(others)}"
     return style.show(
         figure,
         "downstream-published",

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import HTML, Markdown
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from embryology.analysis import acquisition, frequency
 from embryology.analysis.beyond_frequency import TYPE, WORD, Beyond, Tests
@@ -114,6 +114,7 @@ def factors(beyond: Beyond | str, series: str) -> HTML:
             axis.plot(table[value], places + offset, **mark, label=label)
         axis.set_title(f"by {kind}")
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(numticks=5))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
         axis.set_xlabel("times as late")
     axes[0].set_yticks(places, [f"{NAMES.get(group, '')} {group}" for group in groups])

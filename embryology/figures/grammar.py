@@ -1,5 +1,6 @@
 """Grammar over pretraining: minimal pairs by phenomenon, beside frequency, length and chance."""
 
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -66,11 +67,14 @@ def answer(series: Series, frame: pd.DataFrame, told: Curves, times: pd.DataFram
     """Whether it prefers grammatical sentences; arguments as of :func:`numbers`."""
     name = grammar.sets(frame)[0]
     of_all = times.loc[ALL]
+    only_frequency = AGAINST in times.index and times.loc[AGAINST, "state"] == NEVER_BEYOND
     verdict = answers.UNTOLD if of_all["state"] == UNTOLD else answers.YES if of_all["learnt"] else answers.NO
+    verdict = answers.PARTLY if verdict == answers.YES and only_frequency else verdict
+    against = "; of pairs that frequency gets wrong no more than by chance" if only_frequency else ""
     return answers.said(
         "Does it prefer grammatical sentences?",
-        f"{verdict}: at the end the grammatical one is the likelier in {_percent(_last(frame, name))} of pairs. "
-        f"{_learnt(told, times)}",
+        f"{verdict}: at the end the grammatical one is the likelier in {_percent(_last(frame, name))} of pairs"
+        f"{_blind(frame, name)}{against}. {_learnt(told, times)}",
         answers.of_one(series, tables.units(frame, "pair")),
     )
 
@@ -78,6 +82,16 @@ def answer(series: Series, frame: pd.DataFrame, told: Curves, times: pd.DataFram
 def _last(frame: pd.DataFrame, task: str, metric: str = ACCURACY, baseline: str | None = None) -> pd.Series:
     rows = grammar.curve(frame, task, metric=metric, baseline=baseline)
     return rows.iloc[-1] if len(rows) else pd.Series(np.nan, rows.columns)
+
+
+def _blind(frame: pd.DataFrame, name: str) -> str:
+    """The best of the answers that know no grammar, as a clause."""
+    rows = {LABELS[each]: _last(frame, name, baseline=each) for each in SHOWN}
+    measured = {label: row for label, row in rows.items() if np.isfinite(row["value"])}
+    if not measured:
+        return ""
+    best = max(measured, key=lambda label: float(measured[label]["value"]))
+    return f", by the best blind answer ({best}) in {_percent(measured[best])}"
 
 
 def _percent(row: pd.Series) -> str:
@@ -201,7 +215,7 @@ def accuracy(frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str
             series = tables.main_series(frame)
             drawn.append(rows.assign(series=series, group=grammar.label(group), baseline=baseline))
         n = int(grammar.curve(frame, name, group)["n"].iloc[-1])
-        axis.set(title=f"{grammar.label(group)} · n = {n:,}", ylabel="accuracy", ylim=(-0.02, 1.02))
+        axis.set(title=textwrap.fill(f"{grammar.label(group)} · n = {n:,}", 30), ylabel="accuracy", ylim=(-0.02, 1.02))
         style.training_axis(axis, frame[x], x_label)
     style.legend(figure, axes, 3)
     answer = f"The grammatical sentence is the likelier one in {_percent(_last(frame, name))} of pairs at the end"

@@ -41,6 +41,8 @@ EXACTLY = (
 """What :data:`HALFWAY` leaves out."""
 WIDTH = 5.2
 """Of the orders, inches: what a phone shows without scrolling, as the published panel is beside ours."""
+MANY = 3
+"""More groups that are not told apart are counted and not listed."""
 INDEPENDENT = " What frequent words get right was drawn apart from the sentences, as these items do not keep it."
 
 
@@ -165,8 +167,14 @@ def _ends(times: pd.DataFrame) -> str:
         return "The checkpoints begin too late to tell an order"
     if len(order) > 1:
         return f"{first.capitalize()} first; {last} last"
+    if len(order[0]) > MANY:
+        return _alike(order[0]).capitalize()
     alone = "are the only ones with a learning time" if len(order[0]) == 1 else "cannot be told apart"
     return f"{first.capitalize()} {alone}"
+
+
+def _alike(rank: list[str]) -> str:
+    return f"none of {len(rank)} groups is told apart from all others"
 
 
 def _none(frame: pd.DataFrame) -> str:
@@ -263,6 +271,8 @@ def answer(series: Series, frame: pd.DataFrame, times: dict[str, pd.DataFrame]) 
     """In which order words are learnt; arguments as of :func:`numbers`, and the first series."""
     order, learnt = ranks(times[RECONSTRUCTION]), _learnt(frame, times[RECONSTRUCTION])
     told = in_words(order, NAMES) if order else f"{answers.UNTOLD}: no group of words has a learning time"
+    if len(order) == 1 and len(order[0]) > MANY:
+        told = f"{answers.UNTOLD}: {_alike(order[0])}"
     return answers.said(
         "Which words are learnt first?",
         f"{told}. Of words that it sees, {learnt}",

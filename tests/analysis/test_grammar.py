@@ -1,5 +1,7 @@
 """Grammar over checkpoints: on pairs whose histories are planted, against what was planted and plain resampling."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,6 +206,26 @@ def test_others_are_compared_paradigm_by_paradigm():
     assert (row["rho"], row["p"]) == pytest.approx((expected.statistic, expected.pvalue))
     assert "GPT-2" in drawing.others(frame).data
     assert "Not compared" in drawing.others(frame_of(items_of())).data
+
+
+def test_grammar_that_frequency_gives_is_preferred_in_part(items, told):
+    run = SimpleNamespace(name="made-up", seed=0)
+
+    def answer(items):
+        told = grammar.curves(frame_of(items), items)
+        return drawing.answer(run, frame_of(items), told, grammar.learning_times(told)).data
+
+    both = answer(items)
+    right = items[items["step"] == STEPS[-1]]["correct"].mean()
+    assert both.startswith(
+        f"**Does it prefer grammatical sentences?** Yes: at the end the grammatical one is the likelier in "
+        f"{100 * right:.1f}% ({100 * right - 3:.1f} to {100 * right + 4:.1f}) of pairs, by the best blind answer "
+    )
+    assert "50.0% (47.0 to 54.0). Of 2 phenomena 2 end beyond every blind answer" in both
+    guessed = np.random.default_rng(0).random(len(items)) < 0.4
+    by_frequency = answer(items.assign(correct=np.where(items[spec.UNIGRAM] == 0, guessed, items["correct"])))
+    assert "sentences?** In part: at the end" in by_frequency
+    assert "; of pairs that frequency gets wrong no more than by chance. Of 2" in by_frequency
 
 
 def test_figures_hold_what_was_measured(items, told):

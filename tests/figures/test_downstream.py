@@ -12,6 +12,7 @@ from tests.figures.reading import bands, cells_of, line, rows, seen
 STEPS = [0, 10, 20, 30, 40]
 COLA = [[0.2, 0.5, 0.95, 0.8, 0.8], [0.3, 0.5, 0.9, 0.8, 0.8], [0.2, 0.4, 0.9, 0.8, 0.82]]
 RTE = [[0.45, 0.5, 0.5, 0.5, 0.56]] * 3
+LEVELS = {"value": 0.5, "low": 0.4, "high": 0.6}
 STEEP = {"CoLA": [0.4, 0.3, 0.2, 0.1, 0.05], "RTE": [0.2, 0.21, 0.21, 0.21, 0.22]}
 """Scores of the frozen model: they fall in one task."""
 
@@ -63,7 +64,7 @@ def test_the_prose_tells_what_known_scores_do(values):
         values
         | {
             "tasks": "acceptability (CoLA) and inference (RTE)",
-            "n_seeds": "3",
+            "n_seeds": "3 seeds",
             "last": "40",
             "end": "68.0 (58.0 to 71.0)",  # means over tasks: of 0.8 and 0.56, 0.7 and 0.46, 0.84 and 0.58
             "collapsed": "2 of 30",
@@ -148,6 +149,16 @@ def test_the_share_of_the_gain_is_of_what_came_since_the_first_checkpoint(frame)
     assert [each.get_xdata()[-1] for each in answers.get_lines()] == [1, 1]
     assert "this run was not fine-tuned for it" in shown.caption
     assert shown.data.query("whose == 'this run'")["value"].tolist() == pytest.approx(means.tolist())
+
+
+def test_no_share_is_drawn_of_a_gain_that_is_not_shown(frame):
+    score = frame["baseline"].isna() & (frame["metric"] == "score")
+    flat = frame.assign(**{each: frame[each].where(~score, level) for each, level in LEVELS.items()})
+    shown = seen(drawn.beside_published, flat)
+    height, share, _ = shown.figure.axes
+    assert len(line(height, "this run")) == len(STEPS)
+    assert len([each for each in share.get_lines() if len(each.get_xdata()) > 2]) == 3
+    assert "after a quarter of the steps: no gain is shown of this run; published ALBERT" in shown.answer
 
 
 def test_a_run_that_answers_questions_on_texts_is_drawn_beside_the_released_models(frame):

@@ -1,5 +1,7 @@
 """The figure of the learning order, of times that are made by hand: what is drawn, and what is said of which order."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -222,6 +224,7 @@ def test_the_data_name_their_source_and_keep_low_and_high_apart(figure):
     [
         ({"DT": 1, "CC": 90}, None, "Determiners first; conjunctions last"),
         ({"DT": 1, "CC": 1.5}, None, "Determiners and conjunctions cannot be told apart"),
+        (dict.fromkeys(curves.GROUPS, 1), None, "None of 9 groups is told apart from all others"),
         ({"DT": 1}, None, "Determiners are the only ones with a learning time"),
         ({"DT": np.nan}, BEFORE_FIRST, "The checkpoints begin too late to tell an order"),
         ({"DT": np.nan}, NEVER_BEYOND, "No group has a learning time"),
@@ -229,3 +232,19 @@ def test_the_data_name_their_source_and_keep_low_and_high_apart(figure):
 )
 def test_the_answer_says_which_groups_come_first_and_last(steps, states, said):
     assert drawn._ends(times(steps, state=states or REACHED, spacing=1.0)) == said
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ({"DT": 1, "CC": 1.5, "IN": 90}, "Determiners and conjunctions together, then prepositions."),
+        (dict.fromkeys(curves.GROUPS, 1), "Cannot be told: none of 9 groups is told apart from all others."),
+        ({"DT": np.nan}, "Cannot be told: no group of words has a learning time."),
+    ],
+)
+def test_the_page_answers_which_words_come_first(steps, said, frame):
+    state = NEVER_BEYOND if np.isnan(steps["DT"]) else REACHED
+    run = SimpleNamespace(name="made-up", seed=3)
+    answer = drawn.answer(run, frame, {drawn.RECONSTRUCTION: times(steps, state=state)}).data
+    assert answer.startswith(f"**Which words are learnt first?** {said} Of words that it sees, ")
+    assert "*Holds for made-up, seed 3: one training; intervals are over sentences" in answer

@@ -1,10 +1,13 @@
 """How numbers stand on axes and in prose, and what a curve, a band and a level are drawn of."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from embryology.figures import style
+from embryology.figures import looks, style
 from embryology.specs import UNTRAINED
 from tests.figures.reading import bands, line, rows
 
@@ -124,6 +127,24 @@ def test_an_axis_of_training_has_its_first_checkpoint_and_decades(axis, values, 
     assert left < min(values)
     assert right > max(values)
     assert axis.get_xlabel() == "training step"
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+@pytest.mark.parametrize(
+    "values", [[0, 50, 100, 400, 78_000], [0, 407_000, 5e6, 326e6], [0, 20, 3600], [1, 30_000], [0, 1e9, 318e9]]
+)
+def test_numbers_on_an_axis_of_training_do_not_touch(columns, values):
+    with looks.theme():
+        figure, axes = style.panels(1, columns, 9, 2.6)
+        for each in axes:
+            style.training_axis(each, values, "tokens read")
+        FigureCanvasAgg(figure).draw()
+        for each in axes:
+            ticks = each.get_xticks().tolist()
+            assert ticks[0] == values[0]
+            assert len(ticks) >= 3
+            places = [label.get_window_extent() for label in each.get_xticklabels()]
+            assert all(one.x1 < other.x0 for one, other in itertools.pairwise(places))
 
 
 @pytest.mark.parametrize(
