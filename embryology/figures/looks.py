@@ -1,12 +1,14 @@
 """Colours, marks and dashes of figures, and seaborn's theme as these figures have it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
 import matplotlib
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 
 from embryology.runs.series import Series
 from embryology.specs import UNTRAINED, attention, downstream, edges, grammar, knowledge, similarity, tokens
@@ -120,3 +122,19 @@ def lines(names: Sequence[str]) -> dict[str, Line]:
             mark, dashes = looks[number % len(looks)]
             found[name] = (colour, mark, dashes if number < len(looks) else (0, (1, 1 + number)))
     return found
+
+
+def clear(axis: Axes, labels: Mapping[float, str]) -> list[float]:
+    """Of places on the x axis, the most important one first, those whose labels stand clear of all before them.
+
+    Labels are taken to be 0.6 of their height wide a letter, and panels to be as wide as before they are laid out.
+    """
+    assert axis.figure is not None
+    height = FontProperties(size=matplotlib.rcParams["xtick.labelsize"]).get_size_in_points() / 72
+    kept: dict[float, tuple[float, float]] = {}
+    for at, label in labels.items():
+        place = axis.get_xaxis_transform().transform((at, 0))[0] / axis.figure.dpi
+        wide = 0.6 * height * (len(label) + 1)
+        if all(abs(place - other) >= (wide + as_wide) / 2 for other, as_wide in kept.values()):
+            kept[at] = place, wide
+    return sorted(kept)

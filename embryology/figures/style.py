@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from IPython.display import HTML
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from embryology.figures import captions, chart, looks, origin
@@ -147,22 +145,11 @@ def training_axis(axis: Axes, values: Sequence[float] | np.ndarray, label: str) 
         axis.set_xlim(-0.15 * first if at[0] == 0 else first * 0.9, last * 1.15)
         decades = 10.0 ** np.arange(np.ceil(np.log10(first * 2)), np.log10(last * 1.1))
         ends = [last] if not len(decades) or last > 2.5 * decades[-1] else []
-        axis.set_xticks(_clear(axis, [*at[at == 0], *ends, first, *decades[::-1]]))
+        ticks = [*at[at == 0], *ends, first, *decades[::-1]]
+        axis.set_xticks(looks.clear(axis, {tick: short(tick) for tick in ticks}))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))  # after the scale, which sets its own
     axis.xaxis.set_minor_locator(NullLocator())
     chart.of_training(axis)
-
-
-def _clear(axis: Axes, ticks: Sequence[float]) -> list[float]:
-    """Of ticks, the most important one first, those whose labels stand clear of the labels of those before."""
-    assert axis.figure is not None
-    letter = 0.6 * FontProperties(size=rcParams["xtick.labelsize"]).get_size_in_points() * axis.figure.dpi / 72
-    kept: list[tuple[float, float, float]] = []
-    for tick in ticks:
-        place, wide = axis.get_xaxis_transform().transform((tick, 0))[0], letter * (len(short(tick)) + 1)
-        if all(abs(place - other) >= (wide + its_wide) / 2 for _, other, its_wide in kept):
-            kept.append((tick, place, wide))
-    return sorted(tick for tick, *_ in kept)
 
 
 def room(axis: Axes, last: float) -> None:
