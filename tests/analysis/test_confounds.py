@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmarks import confounds as script
 from embryology.analysis.claims import confounds
 from embryology.runs import measurements
 from embryology.runs.series import Series
-from embryology.storage.files import read_json, write_json
+from embryology.storage.files import read_json, read_yaml, write_json, write_yaml
 from tests.analysis.claim_runs import copy, said, seed
 
 COVERS = ("embryology/analysis/claims/confounds.py",)
@@ -18,6 +19,13 @@ COVERS = ("embryology/analysis/claims/confounds.py",)
 def seeds(tmp_path_factory):
     home = tmp_path_factory.mktemp("confounds")
     return [seed(home, number) for number in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def made_once(tmp_path, monkeypatch):
+    """Where pairs are written that were made once; there are none."""
+    monkeypatch.setattr(confounds, "FILE", tmp_path / "pairs.yaml")
+    return confounds.FILE
 
 
 @pytest.fixture
@@ -94,6 +102,32 @@ def test_what_one_setting_does_is_told_by_two_runs_that_differ_in_it_alone(name,
     assert "masked words predicted at the end" in of_both[1].number
     otherwise = said(one, objective=one.manifest.outcome.objective.model_dump() | {"mlm_probability": 0.3})
     assert [e.effect for e in confounds.read([otherwise, other]) if e.name == name] == [None]
+
+
+def test_a_pair_that_was_made_once_stands_in_until_two_runs_are_at_hand(seeds, tmp_path, made_once, capsys):
+    name, other = "repetition of the text", "vocabulary and tokenizer"
+    runs = [said(copy(seeds[0], tmp_path, str(n)), **PAIRS[name][n]) for n in range(2)]
+    better(runs[1], 7)
+    at_hand = [each.effect for each in confounds.read(runs) if each.name == name]
+    said_before = {"confound": name, "task": "reconstruction", "of": "a, b", "value": -1.0, "low": -2.0, "high": 0.5}
+    write_yaml(made_once, {"pairs": [said_before, said_before | {"confound": other}]})
+    told = {each.name: each for each in confounds.read(seeds)}
+    assert told[name].number.startswith("words reconstructed at the end, of fewer articles")
+    assert told[name].effect == confounds.Effect("a, b (made once)", -1.0, -2.0, 0.5, " points")
+    assert [each.effect for each in confounds.read(runs) if each.name == name] == at_hand
+    script.main([str(each.folder.root) for each in runs])
+    assert "decay of the rate: not measured: it takes two runs" in capsys.readouterr().out
+    kept = read_yaml(made_once)["pairs"]
+    assert [(each["confound"], each["task"]) for each in kept] == [
+        (other, "reconstruction"), (name, "reconstruction"), (name, "mask-prediction")
+    ]  # fmt: skip
+    for each, effect in zip(kept[1:], at_hand, strict=True):
+        assert (each["value"], each["low"], each["high"]) == pytest.approx(
+            (effect.value, effect.low, effect.high), abs=1e-4
+        )
+        assert each["of"] == effect.of == "1, 0"
+    again = [each for each in confounds.read(seeds) if each.name == name]
+    assert [each.effect.value for each in again] == [each["value"] for each in kept[1:]]
 
 
 def test_two_runs_that_were_asked_otherwise_tell_no_effect(seeds, tmp_path):

@@ -13,11 +13,15 @@ from embryology.analysis.acquisition import CannotBeTold
 from embryology.analysis.claims.claim import Seen
 from embryology.analysis.claims.verdicts import recipes
 from embryology.runs import measurements, properties
+from embryology.runs.paths import STUDIES
 from embryology.runs.series import Series
 from embryology.specs import edges as labels
 from embryology.specs.properties import FREQUENCY, OVERLAP
 from embryology.specs.tokens import MASK_PREDICTION, RECONSTRUCTION, SPECIFICATION
+from embryology.storage.files import read_yaml
 
+FILE = STUDIES / "confounds" / "pairs.yaml"
+"""Of pairs of runs that were made for their difference, what benchmarks/confounds.py told, with their commands."""
 POINTS, PERCENT, NATS = " points", "%", " nats"
 
 
@@ -179,19 +183,35 @@ def _seeds(series: Sequence[Series]) -> Confound:
 
 
 def _of_setting(series: Sequence[Series], setting: OneSetting) -> Iterator[Confound]:
-    """Of the first two runs that differ in a setting alone and were asked the same."""
+    """Of two runs at hand, else of those that were made for it once."""
+    found = pair(series, setting)
+    effects = made().get(setting.name, {}) if isinstance(found, str) else found
+    for task, effect in effects.items():
+        yield Confound(setting.name, f"{ASKED[task]}, {setting.comparison}", effect)
+    if isinstance(found, str) and not effects:
+        yield Confound(setting.name, setting.comparison, None, found)
+
+
+def made() -> dict[str, dict[str, Effect]]:
+    """What pairs of runs told that were made once, by confound and task."""
+    found: dict[str, dict[str, Effect]] = {}
+    for each in read_yaml(FILE)["pairs"] if FILE.exists() else []:
+        effect = Effect(f"{each['of']} (made once)", each["value"], each["low"], each["high"], POINTS)
+        found.setdefault(each["confound"], {})[each["task"]] = effect
+    return found
+
+
+def pair(series: Sequence[Series], setting: OneSetting) -> dict[str, Effect] | str:
+    """By task, of the first two runs that differ in a setting alone and were asked the same; or why there are none."""
     reasons = []
     for one, other in itertools.permutations(series, 2):
         if _differ_in(setting, one, other):
-            found = [_of_pair(one, other, task) for task in ASKED]
-            effects = [each for each in found if isinstance(each, Effect)]
+            found = {task: _of_pair(one, other, task) for task in ASKED}
+            effects = {task: each for task, each in found.items() if isinstance(each, Effect)}
             if len(effects) == len(ASKED):
-                for words, effect in zip(ASKED.values(), effects, strict=True):
-                    yield Confound(setting.name, f"{words}, {setting.comparison}", effect)
-                return
-            reasons += [each for each in found if isinstance(each, str)]
-    needed = f"not measured: it takes {setting.lacking}"
-    yield Confound(setting.name, setting.comparison, None, reasons[0] if reasons else needed)
+                return effects
+            reasons += [each for each in found.values() if isinstance(each, str)]
+    return reasons[0] if reasons else f"not measured: it takes {setting.lacking}"
 
 
 def _differ_in(setting: OneSetting, one: Series, other: Series) -> bool:
