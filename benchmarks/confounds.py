@@ -9,7 +9,8 @@ Runs are finished or frozen. Each effect that two of them tell takes the place o
 ``embryology/studies/confounds/pairs.yaml``, with the commands that trained the two; the page "Twelve claims" shows it.
 """
 
-from typing import Annotated
+import itertools
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -24,15 +25,16 @@ def main(runs: Annotated[list[str], typer.Argument(help="Names or paths.")]) -> 
     series = Series.open_all(runs)
     by_name = {each.name: each for each in series}
     kept = read_yaml(confounds.FILE)["pairs"] if confounds.FILE.exists() else []
+    told: dict[str, list[dict[str, Any]]] = {}
     for setting in confounds.SETTINGS:
         found = confounds.pair(series, setting)
         if isinstance(found, str):
             print(f"{setting.name}: {found}")
             continue
-        kept = [each for each in kept if each["confound"] != setting.name]
+        told[setting.name] = []
         for task, effect in found.items():
             trained = [by_name[name].manifest for name in effect.of.split(", ")]
-            kept.append(
+            told[setting.name].append(
                 {"confound": setting.name, "task": task, "of": effect.of}
                 | {name: round(getattr(effect, name), 4) for name in ("value", "low", "high")}
                 | {"trained by": [f"embryology pretrain {each.preset} --seed {each.outcome.seed}" for each in trained]}
@@ -40,7 +42,9 @@ def main(runs: Annotated[list[str], typer.Argument(help="Names or paths.")]) -> 
                 | {"commit": manifest.commit(), "torch": str(torch.__version__)}
             )
             print(f"{setting.name}, {task}: {effect.value:+.2f} ({effect.low:+.2f} to {effect.high:+.2f}){effect.unit}")
-    write_yaml(confounds.FILE, {"pairs": kept})
+    if told:
+        kept = [each for each in kept if each["confound"] not in told]
+        write_yaml(confounds.FILE, {"pairs": [*kept, *itertools.chain.from_iterable(told.values())]})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from embryology.runs.series import Series
 from embryology.storage.files import read_json, read_yaml, write_json, write_yaml
 from tests.analysis.claim_runs import copy, said, seed
 
+OWN = confounds.FILE
 COVERS = ("embryology/analysis/claims/confounds.py",)
 
 
@@ -128,6 +129,17 @@ def test_a_pair_that_was_made_once_stands_in_until_two_runs_are_at_hand(seeds, t
         assert each["of"] == effect.of == "1, 0"
     again = [each for each in confounds.read(seeds) if each.name == name]
     assert [each.effect.value for each in again] == [each["value"] for each in kept[1:]]
+
+
+def test_what_was_made_once_is_of_both_tasks_with_intervals_and_commands():
+    pairs = read_yaml(OWN)["pairs"]
+    assert {each["confound"] for each in pairs} <= {each.name for each in confounds.SETTINGS}
+    for confound in {each["confound"] for each in pairs}:
+        assert [each["task"] for each in pairs if each["confound"] == confound] == [*confounds.ASKED]
+    for each in pairs:
+        assert each["low"] <= each["value"] <= each["high"]
+        assert len(each["trained by"]) == 2
+        assert all(command.startswith("embryology pretrain ") for command in each["trained by"])
 
 
 def test_two_runs_that_were_asked_otherwise_tell_no_effect(seeds, tmp_path):
