@@ -235,8 +235,8 @@ def _of_pair(one: Series, other: Series, task: str) -> Effect | str:
     for each in (one, other):
         items = measurements.read_items(each, probe)
         items = items[(items["task"] == task) & (items["step"] == each.checkpoints[-1].step)]
-        ends.append(items[["item_id", "word", "sentence", "correct"]])
-    both = ends[0].merge(ends[1], on=["item_id", "word", "sentence"], suffixes=("", "_other"), validate="one_to_one")
+        ends.append(items[["item_id", "sentence", "correct"]])
+    both = ends[0].merge(ends[1], on=["item_id", "sentence"], suffixes=("", "_other"), validate="one_to_one")
     more = both["correct_other"].to_numpy(float) - both["correct"].to_numpy(float)
     if not more.any():
         return f"{one.name} and {other.name} have no word in common that one of them has right and the other has not"
