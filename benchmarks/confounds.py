@@ -38,7 +38,7 @@ def main(runs: Annotated[list[str], typer.Argument(help="Names or paths.")]) -> 
                 {"confound": setting.name, "task": task, "of": effect.of}
                 | {name: round(getattr(effect, name), 4) for name in ("value", "low", "high")}
                 | {"trained by": [f"embryology pretrain {each.preset} --seed {each.outcome.seed}" for each in trained]}
-                | {"on": sorted({session.device for each in trained for session in each.sessions})}
+                | {"machines": sorted({session.device for each in trained for session in each.sessions})}
                 | {"commit": manifest.commit(), "torch": str(torch.__version__)}
             )
             print(f"{setting.name}, {task}: {effect.value:+.2f} ({effect.low:+.2f} to {effect.high:+.2f}){effect.unit}")
