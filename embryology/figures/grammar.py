@@ -86,12 +86,10 @@ def _last(frame: pd.DataFrame, task: str, metric: str = ACCURACY, baseline: str 
 
 def _blind(frame: pd.DataFrame, name: str) -> str:
     """The best of the answers that know no grammar, as a clause."""
-    rows = {LABELS[each]: _last(frame, name, baseline=each) for each in SHOWN}
-    measured = {label: row for label, row in rows.items() if np.isfinite(row["value"])}
-    if not measured:
-        return ""
-    best = max(measured, key=lambda label: float(measured[label]["value"]))
-    return f", by the best blind answer ({best}) in {_percent(measured[best])}"
+    rows = {each: _last(frame, name, baseline=each) for each in SHOWN}
+    rows[words.CHANCE] = pd.Series({"value": CHANCE, "low": np.nan, "high": np.nan})
+    best = max(rows, key=lambda each: float(rows[each].fillna(0)["value"]))
+    return f", by the best blind answer ({LABELS[best]}) in {_percent(rows[best])}"
 
 
 def _percent(row: pd.Series) -> str:

@@ -222,6 +222,9 @@ def test_grammar_that_frequency_gives_is_preferred_in_part(items, told):
         f"{100 * right:.1f}% ({100 * right - 3:.1f} to {100 * right + 4:.1f}) of pairs, by the best blind answer "
     )
     assert "50.0% (47.0 to 54.0). Of 2 phenomena 2 end beyond every blind answer" in both
+    assert "by the best blind answer (chance) in 50.0%. Of 2" in answer(
+        items.assign(**{spec.UNIGRAM: np.nan, spec.SHORTER: 0.3})
+    )
     guessed = np.random.default_rng(0).random(len(items)) < 0.4
     by_frequency = answer(items.assign(correct=np.where(items[spec.UNIGRAM] == 0, guessed, items["correct"])))
     assert "sentences?** In part: at the end" in by_frequency
