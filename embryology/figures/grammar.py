@@ -213,7 +213,8 @@ def accuracy(frame: pd.DataFrame, told: Curves, times: pd.DataFrame, source: str
             series = tables.main_series(frame)
             drawn.append(rows.assign(series=series, group=grammar.label(group), baseline=baseline))
         n = int(grammar.curve(frame, name, group)["n"].iloc[-1])
-        axis.set(title=textwrap.fill(f"{grammar.label(group)} · n = {n:,}", 30), ylabel="accuracy", ylim=(-0.02, 1.02))
+        size = f"· n = {n:,}".replace(" ", "\N{NO-BREAK SPACE}")
+        axis.set(title=textwrap.fill(f"{grammar.label(group)} {size}", 30), ylabel="accuracy", ylim=(-0.02, 1.02))
         style.training_axis(axis, frame[x], x_label)
     style.legend(figure, axes, 3)
     answer = f"The grammatical sentence is the likelier one in {_percent(_last(frame, name))} of pairs at the end"
