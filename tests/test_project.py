@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import embryology
+from embryology.cli import app
 from embryology.report.pages import pages
 from embryology.runs.paths import ROOT
 from embryology.specs import registry
@@ -272,3 +273,16 @@ def test_the_landing_page_says_how_to_cite():
     last = "".join(json.loads((ROOT / "notebooks" / "index.ipynb").read_text())["cells"][-1]["source"])
     assert f"To cite this: {author} ({citation['date-released'].year}), *{citation['title']}*" in last
     assert "`CITATION.cff </CITATION.cff>`" in last
+
+
+def test_every_command_and_every_probe_has_its_paragraph():
+    said = (ROOT / "book/commands.md").read_text()
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    named = {"": app, **groups}
+    commands = {
+        f"{group} {command.name or command.callback.__name__}".strip()
+        for group, of in named.items()
+        for command in of.registered_commands
+    }
+    assert {command for command in commands if f"`embryology {command}" not in said} == set()
+    assert {probe for probe in registry.specifications() if f"--probe {probe}" not in said} == set()

@@ -39,7 +39,7 @@ def write(run: RunFolder, configuration: Configuration, kind: str, table: pd.Dat
         raise ValueError(f"properties are numbers, and these columns are not: {', '.join(text)}")
     if table.duplicated([column for column in ("task", "item_id", "step") if column in table]).any():
         raise ValueError("an item has two rows of properties")
-    write_table(file_of(run, configuration, kind), table)
+    write_table(file_of(run, configuration, kind), table, level=19)
 
 
 def read(series: Series, probe: str, kind: str) -> pd.DataFrame:
